@@ -1,0 +1,35 @@
+# make run    create .venv, install, run the demo network of four nodes
+# make test   create .venv, install, run the tests
+# make check  create .venv, install, lint, types, layers
+# make clean  remove .venv and everything that tools left behind
+#
+# The first call installs; the others find the stamp and do not. PYTHON=python3.12 chooses another interpreter.
+
+PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test check clean
+
+run: $(STAMP)
+	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict dfl_actors
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f'$(PYTHON) is Python {v[0]}.{v[1]}; dfl_actors needs 3.11 to 3.13: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find dfl_actors tests tools topologies -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,3 @@
+"""Decentralised federated learning as a ZeroMQ actor system."""
+
+__version__ = "0.1.0"

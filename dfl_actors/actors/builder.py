@@ -1,0 +1,271 @@
+"""The builder owns the chain.
+
+It gathers the receipts for the node's own transactions; once enough transactions have theirs it signs a draft, gathers the
+confirmations and appends the final block. One draft is open at a time, and it is journalled before it leaves: after a crash
+the same draft goes out again, never another one for the same height.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar, Protocol
+
+from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
+from dfl_actors.core import chain
+from dfl_actors.core.blocks import Pending, enough, in_order
+from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
+from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
+from dfl_actors.errors import Refused
+
+REMINDERS = 5
+"""How often a draft goes out again before its deadline."""
+
+
+class Blocks(Protocol):
+    """What the builder reads of the chain when it starts."""
+
+    def blocks(self) -> Iterator[bytes]: ...
+
+
+class Builder(Actor):
+    """Tells the gossiper `Drafted` and `Finalised`, the trainer `Settled`."""
+
+    name = "builder"
+    task: ClassVar[str] = "generate_block"
+
+    def __init__(self, settings: Settings, key: KeyPair, stored: Blocks, journal: JournalReader) -> None:
+        super().__init__(settings)
+        self._key = key
+        self._verifier = Verifier(settings.genesis)
+        self._chain = chain.empty(settings.genesis)
+        for raw in stored.blocks():
+            self._chain = chain.extend(self._chain, decode(FinalBlock, raw, limit=1 << 30), self._verifier)
+        self._pending: dict[str, Pending] = {}
+        self._settled: set[str] = set()
+        self._draft: Draft | None = None
+        self._deadline = 0
+        self._reminder = 0
+        self._recover(journal)
+        self.counts["height"] = self._chain.height
+
+    def _recover(self, journal: JournalReader) -> None:
+        for _, raw in journal.scan(b"t/"):
+            transaction = decode(Transaction, raw)
+            self._pending[digest(transaction)] = Pending(transaction)
+        for _, raw in journal.scan(b"r/"):
+            receipt = decode(Receipt, raw)
+            if receipt.transaction in self._pending:
+                self._pending[receipt.transaction].receipts[receipt.creator] = receipt
+        raw_draft = journal.get(b"draft")
+        draft = None if raw_draft is None else decode(Draft, raw_draft, limit=1 << 30)
+        if draft is not None and draft.height == self._chain.height:
+            self._open(draft)
+        self._leftover = None if draft is None or draft.height == self._chain.height else draft
+        for _, raw in journal.scan(b"c/"):
+            confirmation = decode(Confirmation, raw)
+            if self._draft is not None and confirmation.draft == self._draft_digest:
+                self._confirmations[confirmation.receipt] = confirmation
+
+    def _open(self, draft: Draft) -> None:
+        self._draft = draft
+        self._draft_digest = digest(draft)
+        self._receipts = receipts_of(draft)
+        self._confirmations: dict[str, Confirmation] = {}
+        self.idle = False
+
+    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+        if self._leftover is not None:
+            yield from self._forget(self._leftover)
+        if self._draft is not None:
+            yield from self._remind(now)
+            self._deadline = now + self.settings.deadline
+        yield from self._advance(now)
+
+    def on_announced(self, message: Announced, now: int) -> Iterator[Effect]:
+        identity = digest(message.transaction)
+        if identity in self._pending or self._in_draft(identity) or self._in_chain(message.transaction):
+            return
+        self._verifier.trust(identity)
+        self._pending[identity] = Pending(message.transaction)
+        yield Journal(b"t/" + identity.encode(), encode(message.transaction))
+        yield from self._advance(now)
+
+    def on_receipt_arrived(self, message: ReceiptArrived, now: int) -> Iterator[Effect]:
+        receipt = message.receipt
+        pending = self._pending.get(receipt.transaction)
+        if pending is None or receipt.creator in pending.receipts:
+            return
+        try:
+            check_receipt(receipt.transaction, pending.transaction, receipt, self._verifier)
+        except Refused as error:
+            yield refused(error, "receipt", digest(receipt), receipt.creator)
+            return
+        pending.receipts[receipt.creator] = receipt
+        self.count("receipts")
+        yield Journal(f"r/{receipt.transaction}/{receipt.creator}".encode(), encode(receipt))
+        yield Note(
+            "receipt",
+            {
+                "tx": receipt.transaction,
+                "creator": receipt.creator,
+                "correct": receipt.correct,
+                "tested": receipt.tested,
+                "ms": now - pending.transaction.created,
+            },
+        )
+        if len(pending.receipts) >= (len(self.settings.neighbours) + 1) // 2:
+            yield from self._settle(receipt.transaction)
+        yield from self._advance(now)
+
+    def on_confirmations_arrived(self, message: ConfirmationsArrived, now: int) -> Iterator[Effect]:
+        for confirmation in message.confirmations:
+            if self._draft is None or confirmation.receipt in self._confirmations:
+                continue
+            try:
+                check_confirmation(confirmation, self._draft_digest, self._receipts, self._verifier)
+            except Refused as error:
+                yield refused(error, "confirmation", digest(confirmation), confirmation.creator)
+                continue
+            self._confirmations[confirmation.receipt] = confirmation
+            yield Journal(b"c/" + confirmation.receipt.encode(), encode(confirmation))
+        yield from self._advance(now)
+
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+        if self._draft is not None and now >= self._reminder:
+            yield from self._remind(now)
+        yield from self._advance(now)
+
+    def _advance(self, now: int) -> Iterator[Effect]:
+        """Everything that has become possible: expire, finalise, draft; then say when time alone will change something."""
+        yield from self._expire(now)
+        if self._draft is not None and self._may_finalise(self._draft, now):
+            yield from self._finalise(self._draft, now)
+        if self._draft is None:
+            yield from self._try_draft(now)
+        self._set_wake(now)
+
+    def _expire(self, now: int) -> Iterator[Effect]:
+        for identity, pending in list(self._pending.items()):
+            if now >= pending.transaction.expires and len(pending.receipts) < self.settings.receipts:
+                del self._pending[identity]
+                yield from self._settle(identity)
+                yield from forget(identity, pending.receipts)
+                yield Note("expired", {"tx": identity, "receipts": len(pending.receipts), "needed": self.settings.receipts})
+
+    def _try_draft(self, now: int) -> Iterator[Effect]:
+        settings = self.settings
+        ready = [
+            pending
+            for pending in self._pending.values()
+            if pending.ready(now, len(settings.neighbours), settings.receipts, settings.receipt_wait)
+        ]
+        if len(ready) < settings.transactions:
+            return
+        ready.sort(key=lambda pending: pending.transaction.sequence)
+        entries = tuple(
+            Entry(
+                transaction=pending.transaction,
+                receipts=tuple(receipt for _, receipt in sorted(pending.receipts.items())),
+            )
+            for pending in ready[: settings.transactions]
+        )
+        draft = self._sign(entries, now)
+        self._open(draft)
+        self._deadline = now + settings.deadline
+        for entry in entries:
+            del self._pending[digest(entry.transaction)]
+        yield Journal(b"draft", encode(draft))
+        yield from self._remind(now)
+        yield Note(
+            "drafted",
+            {"height": draft.height, "draft": self._draft_digest, "transactions": len(entries), "receipts": len(self._receipts)},
+        )
+
+    def _sign(self, entries: tuple[Entry, ...], now: int) -> Draft:
+        unsigned = Draft(
+            genesis=self.settings.genesis,
+            public_key=self._key.public,
+            generator=self._key.address,
+            height=self._chain.height,
+            previous=self._chain.head,
+            created=max(now, self._chain.finalised),
+            entries=entries,
+            memo=self.settings.memo,
+        )
+        draft = sign(unsigned, self._key)
+        self._verifier.trust(digest(draft))
+        return draft
+
+    def _remind(self, now: int) -> Iterator[Effect]:
+        assert self._draft is not None
+        self._reminder = now + max(1, self.settings.deadline // REMINDERS)
+        yield Tell(Drafted(draft=self._draft))
+
+    def _may_finalise(self, draft: Draft, now: int) -> bool:
+        """Enough confirmations; or any at all once the deadline has passed, for a block that nobody confirmed proves nothing."""
+        settings = self.settings
+        if enough(draft, self._confirmations, self._receipts, settings.confirmations, settings.per):
+            return True
+        return now >= self._deadline and bool(self._confirmations)
+
+    def _finalise(self, draft: Draft, now: int) -> Iterator[Effect]:
+        confirmations = in_order(self._confirmations.values())
+        block = FinalBlock(draft=draft, confirmations=confirmations, finalised=max(now, draft.created))
+        self._chain = chain.extend(self._chain, block, self._verifier)
+        self._draft, self.idle = None, True
+        self.counts["height"] = self._chain.height
+        yield Commit(draft.height, encode(block))
+        yield from self._forget(draft)
+        yield Tell(Finalised(generator=draft.generator, height=draft.height, block=self._chain.head))
+        yield Note(
+            "final",
+            {
+                "height": draft.height,
+                "block": self._chain.head,
+                "transactions": len(draft.entries),
+                "confirmations": len(confirmations),
+                "expected": len(self._receipts),
+                "ms": now - draft.created,
+            },
+        )
+
+    def _forget(self, draft: Draft) -> Iterator[Effect]:
+        """The journal no longer needs what the chain now holds."""
+        self._leftover = None
+        yield Journal(b"draft", None)
+        for entry in draft.entries:
+            identity = digest(entry.transaction)
+            self._pending.pop(identity, None)
+            yield from self._settle(identity)
+            self._settled.discard(identity)
+            yield from forget(identity, {receipt.creator: receipt for receipt in entry.receipts})
+            for receipt in entry.receipts:
+                yield Journal(b"c/" + digest(receipt).encode(), None)
+
+    def _settle(self, identity: str) -> Iterator[Effect]:
+        if identity not in self._settled:
+            self._settled.add(identity)
+            yield Tell(Settled(transaction=identity))
+
+    def _in_draft(self, identity: str) -> bool:
+        return self._draft is not None and any(digest(entry.transaction) == identity for entry in self._draft.entries)
+
+    def _in_chain(self, transaction: Transaction) -> bool:
+        return transaction.sequence <= self._chain.sequence and transaction.sequence not in self._chain.skipped
+
+    def _set_wake(self, now: int) -> None:
+        settings = self.settings
+        times = [pending.ready_at(settings.receipts, settings.receipt_wait) for pending in self._pending.values()]
+        later = [time for time in times if time > now]
+        if self._draft is not None:
+            later += [self._reminder, *([self._deadline] if self._deadline > now else [])]
+        self.wake = min(later, default=None)
+
+
+def forget(identity: str, receipts: dict[str, Receipt]) -> Iterator[Effect]:
+    """Delete a transaction and its receipts from the journal."""
+    yield Journal(b"t/" + identity.encode(), None)
+    for creator in receipts:
+        yield Journal(f"r/{identity}/{creator}".encode(), None)

@@ -1,0 +1,352 @@
+"""The gossiper owns the links to the neighbours; it is the only actor with network sockets.
+
+It announces the node's transactions, fetches what neighbours announce (each model once), hands it to the validator, passes on
+what the validator found right while the ttl allows, and carries receipts and confirmations back the way the transaction or
+the draft came. What is only news travels numbered to everyone; weights travel on request.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from dfl_actors.actors.base import Actor, Models, Settings, refused
+from dfl_actors.actors.links import Links
+from dfl_actors.core.checks import Verifier, check_path
+from dfl_actors.core.codec import digest
+from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Tell
+from dfl_actors.core.gossip import CHUNK, Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import (
+    Announced,
+    AnyNews,
+    Asked,
+    Beat,
+    BlockNews,
+    Chunk,
+    Confirmed,
+    ConfirmationsArrived,
+    ConfirmationsFor,
+    DraftArrived,
+    Drafted,
+    DraftNews,
+    Fetch,
+    Fetched,
+    Finalised,
+    Gone,
+    Heard,
+    Message,
+    Opened,
+    ReceiptArrived,
+    ReceiptNews,
+    Refusal,
+    Replied,
+    Resend,
+    Resent,
+    Started,
+    Subscribed,
+    Tick,
+    Trained,
+    TransactionNews,
+    Witnessed,
+)
+from dfl_actors.core.objects import Address, Confirmation, Digest, Draft, Receipt, Transaction
+from dfl_actors.errors import Refused
+from dfl_actors.learning.weights import model_bytes
+
+REMEMBERED = 8192
+"""Transactions, drafts and receipts that are recognised when they come again."""
+
+MOST_ASSEMBLIES = 64
+"""Models on their way here at once; what is announced beyond is left out."""
+
+
+class Gossiper(Actor):
+    """Publishes news to the neighbours; tells the builder and the validator what arrives."""
+
+    name = "gossiper"
+    task: ClassVar[str] = "receive_transaction"
+    tasks: ClassVar = {
+        Trained: "generate_transaction",
+        Drafted: "generate_block",
+        Confirmed: "generate_block",
+        Finalised: "generate_block",
+    }
+
+    def __init__(
+        self,
+        settings: Settings,
+        key: KeyPair,
+        models: Models,
+        epoch: int,
+        nonce: Callable[[], str],
+        hash_model: Callable[[bytearray], str],
+    ) -> None:
+        super().__init__(settings)
+        self._models, self._hash = models, hash_model
+        self._links = Links(settings, key, nonce)
+        self._out = Outgoing(epoch)
+        self._verifier = Verifier(settings.genesis)
+        self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
+        self._offered: Recent[Digest, Digest] = Recent(REMEMBERED)
+        self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
+        self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
+        self._assemblies: dict[Digest, Assembly] = {}
+        self._wanted: dict[Digest, list[tuple[Transaction, tuple[Receipt, ...]]]] = {}
+        self.ready = not settings.neighbours
+
+    # --- time and links
+
+    def on_opened(self, _: Opened, now: int) -> Iterator[Effect]:
+        yield from self._links.greet(now)
+        self._set_wake(now)
+
+    def on_subscribed(self, _: Subscribed, now: int) -> Iterator[Effect]:
+        yield self._announce(Beat())
+
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+        yield from self._links.greet(now)
+        yield from self._links.ask_again()
+        for assembly in list(self._assemblies.values()):
+            if now >= assembly.progress + self.settings.fetch_timeout:
+                yield from self._next_source(assembly, "fetch_timeout", now)
+        yield self._announce(Beat())
+        self._set_wake(now)
+
+    def _set_wake(self, now: int) -> None:
+        self.wake = now + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
+
+    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+        yield self._announce(Beat())
+
+    # --- from our own node
+
+    def on_trained(self, message: Trained, now: int) -> Iterator[Effect]:
+        transaction = message.transaction
+        identity = digest(transaction)
+        self._seen.put(identity, Sighting(transaction, None))
+        self._offered.put(transaction.model, identity)
+        yield self._announce(TransactionNews(transaction=transaction, receipts=()))
+        yield Tell(Announced(transaction=transaction))
+
+    def on_witnessed(self, message: Witnessed, now: int) -> Iterator[Effect]:
+        """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
+        receipt = message.receipt
+        self._relayed.put(digest(receipt), None)
+        if receipt.received_at_ttl == 0:
+            yield self._announce(ReceiptNews(receipt=receipt))
+            return
+        sighting = self._seen.get(receipt.transaction)
+        if sighting is not None:
+            sighting.forwarded = True
+        self._offered.put(message.transaction.model, receipt.transaction)
+        yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*message.receipts, receipt)))
+
+    def on_drafted(self, message: Drafted, now: int) -> Iterator[Effect]:
+        self._drafts.put(digest(message.draft), self.settings.address)
+        yield self._announce(DraftNews(draft=message.draft))
+
+    def on_confirmed(self, message: Confirmed, now: int) -> Iterator[Effect]:
+        yield Send(message.sender, ConfirmationsFor(confirmations=message.confirmations))
+
+    def on_finalised(self, message: Finalised, now: int) -> Iterator[Effect]:
+        yield self._announce(BlockNews(generator=message.generator, height=message.height, block=message.block))
+
+    # --- news of neighbours
+
+    def on_heard(self, message: Heard, now: int) -> Iterator[Effect]:
+        fresh = yield from self._links.heard(message, now)
+        self.ready = self._links.ready()
+        if fresh:
+            yield from self._news(message.neighbour, message.news, now)
+
+    def _news(self, sender: Address, news: AnyNews, now: int) -> Iterator[Effect]:
+        try:
+            if isinstance(news, TransactionNews):
+                yield from self._on_transaction(sender, news, now)
+            elif isinstance(news, ReceiptNews):
+                yield from self._on_receipt(news.receipt)
+            elif isinstance(news, DraftNews):
+                yield from self._on_draft(sender, news.draft)
+        except Refused as error:
+            yield refused(error, type(news).__name__, "", sender)
+
+    def _on_transaction(self, sender: Address, news: TransactionNews, now: int) -> Iterator[Effect]:
+        transaction, identity = news.transaction, digest(news.transaction)
+        for receipt in news.receipts:
+            yield from self._on_receipt(receipt)
+        sighting = self._seen.get(identity)
+        if sighting is not None:
+            if sender not in sighting.sources and sighting.via is not None:
+                sighting.sources.append(sender)
+            return
+        self._check_header(sender, news, now)
+        self._seen.put(identity, Sighting(transaction, sender))
+        if self._models.size(transaction.model) is not None:
+            yield Tell(Fetched(transaction=transaction, receipts=news.receipts, sender=sender))
+            return
+        self._wanted.setdefault(transaction.model, []).append((transaction, news.receipts))
+        if transaction.model not in self._assemblies:
+            assembly = Assembly(transaction.model, transaction.size, sender, now)
+            self._assemblies[transaction.model] = assembly
+            yield from self._ask(assembly)
+
+    def _check_header(self, sender: Address, news: TransactionNews, now: int) -> None:
+        """What can be said before the model is here; the validator checks the rest. Codes as in `docs/protocol.md`."""
+        transaction = news.transaction
+        if transaction.genesis != self.settings.genesis:
+            raise Refused("other_genesis", transaction.genesis[:8])
+        if transaction.expires <= now:
+            raise Refused("expired", f"{now - transaction.expires} ms ago")
+        if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
+            raise Refused("model_size", f"{transaction.size} bytes")
+        if len(self._assemblies) >= MOST_ASSEMBLIES:
+            raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
+        check_path(transaction, news.receipts, sender, self.settings.address)
+
+    def _on_receipt(self, receipt: Receipt) -> Iterator[Effect]:
+        """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
+        sighting = self._seen.get(receipt.transaction)
+        identity = digest(receipt)
+        if sighting is None or identity in self._relayed or not sighting.forwarded:
+            return
+        if sighting.via is None:
+            self._relayed.put(identity, None)
+            yield Tell(ReceiptArrived(receipt=receipt))
+        elif receipt.creator != self.settings.address:
+            self._verifier.check(receipt)
+            self._relayed.put(identity, None)
+            yield self._announce(ReceiptNews(receipt=receipt))
+
+    def _on_draft(self, sender: Address, draft: Draft) -> Iterator[Effect]:
+        if draft.generator == self.settings.address:
+            return
+        identity = digest(draft)
+        via = self._drafts.get(identity)
+        if via is None:
+            self._drafts.put(identity, sender)
+        elif via != sender:
+            return
+        yield Tell(DraftArrived(draft=draft, sender=sender))
+        if reaches_further(draft, self.settings.address):
+            self._verifier.check(draft)
+            yield self._announce(DraftNews(draft=draft))
+
+    # --- fetching
+
+    def on_replied(self, message: Replied, now: int) -> Iterator[Effect]:
+        reply, neighbour = message.reply, message.neighbour
+        if isinstance(reply, Chunk):
+            yield from self._on_chunk(neighbour, reply, message.body, now)
+        elif isinstance(reply, Gone):
+            assembly = self._assemblies.get(reply.model)
+            if assembly is not None and assembly.source == neighbour:
+                yield from self._next_source(assembly, "model_gone", now)
+        elif isinstance(reply, Resent):
+            if (yield from self._links.resent(neighbour, reply)):
+                yield from self._news(neighbour, self._links.news(reply), now)
+        else:
+            yield from self._links.replied(neighbour, reply, now)
+            self.ready = self._links.ready()
+
+    def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: int) -> Iterator[Effect]:
+        assembly = self._assemblies.get(chunk.model)
+        if assembly is None or assembly.source != neighbour:
+            return
+        if not assembly.put(chunk.index, body, now):
+            yield from self._next_source(assembly, "chunk", now)
+        elif not assembly.complete():
+            yield from self._ask(assembly)
+        elif self._hash(assembly.data) != assembly.model:
+            yield from self._next_source(assembly, "model_digest", now)
+        else:
+            yield from self._deliver(assembly)
+
+    def _deliver(self, assembly: Assembly) -> Iterator[Effect]:
+        del self._assemblies[assembly.model]
+        yield Keep(assembly.model, assembly.data)
+        for transaction, receipts in self._wanted.pop(assembly.model, []):
+            sighting = self._seen.get(digest(transaction))
+            sender = assembly.source if sighting is None or sighting.via is None else sighting.via
+            yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
+
+    def _ask(self, assembly: Assembly) -> Iterator[Effect]:
+        wanted = assembly.ask()
+        if wanted is not None:
+            yield Send(assembly.source, Fetch(model=assembly.model, first=wanted[0], count=wanted[1]))
+
+    def _next_source(self, assembly: Assembly, code: str, now: int) -> Iterator[Effect]:
+        """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""
+        yield refused(Refused(code, f"from {assembly.source[:8]}"), "model", assembly.model, assembly.source)
+        wanted = self._wanted.get(assembly.model, [])
+        sightings = [sighting for tx, _ in wanted if (sighting := self._seen.get(digest(tx))) is not None]
+        for sighting in sightings:
+            if assembly.source in sighting.sources:
+                sighting.sources.remove(assembly.source)
+        sources = [source for sighting in sightings for source in sighting.sources]
+        if sources:
+            assembly.restart(sources[0], now)
+            yield from self._ask(assembly)
+            return
+        del self._assemblies[assembly.model]
+        for transaction, _ in self._wanted.pop(assembly.model, []):
+            self._seen.drop(digest(transaction))
+
+    # --- requests of neighbours
+
+    def on_asked(self, message: Asked, now: int) -> Iterator[Effect]:
+        request, peer = message.request, message.peer
+        try:
+            neighbour = yield from self._links.asked(peer, request)
+            if neighbour is None:
+                self.ready = self._links.ready()
+            elif isinstance(request, Fetch):
+                yield from self._serve(peer, neighbour, request)
+            elif isinstance(request, Resend):
+                for number, news in self._out.repeat(request.epoch, request.first, request.last):
+                    yield Answer(peer, self._links.resend(request.epoch, number, news))
+            elif isinstance(request, ConfirmationsFor):
+                yield from self._carry(neighbour, request.confirmations)
+        except Refused as error:
+            yield refused(error, type(request).__name__, "", self._links.who(peer))
+            yield Answer(peer, Refusal(code=error.code, what=type(request).__name__))
+
+    def _serve(self, peer: bytes, neighbour: Address, request: Fetch) -> Iterator[Effect]:
+        """Chunks of a model that we announced, and of no other."""
+        identity = self._offered.get(request.model)
+        size = None if identity is None else self._models.size(request.model)
+        if identity is None or size is None:
+            yield Answer(peer, Gone(model=request.model))
+            return
+        last = min(request.first + request.count, chunk_count(size))
+        for index in range(request.first, last):
+            body = self._models.chunk(request.model, index * CHUNK, CHUNK)
+            if body is None:
+                yield Answer(peer, Gone(model=request.model))
+                return
+            yield Answer(peer, Chunk(model=request.model, index=index), body)
+        if last == chunk_count(size):
+            self.count("served")
+            yield Note("sent", {"tx": identity, "to": neighbour, "bytes": size})
+
+    def _carry(self, neighbour: Address, confirmations: tuple[Confirmation, ...]) -> Iterator[Effect]:
+        """Confirmations of our own draft go to the builder, those of another's the way the draft came."""
+        for via in {self._drafts.get(confirmation.draft) for confirmation in confirmations}:
+            group = tuple(confirmation for confirmation in confirmations if self._drafts.get(confirmation.draft) == via)
+            if via is None:
+                raise Refused("other_draft", f"from {neighbour[:8]}")
+            if via == self.settings.address:
+                yield Tell(ConfirmationsArrived(confirmations=group))
+            else:
+                yield Send(via, ConfirmationsFor(confirmations=group))
+
+    def _announce(self, news: AnyNews) -> Announce:
+        number = self._out.add(news)
+        return Announce(self._out.epoch, number, news)
+
+
+def task_of(message: Message) -> str:
+    """The paper's task for which a message between nodes is handled."""
+    if isinstance(message, Heard):
+        return "generate_block" if isinstance(message.news, DraftNews | ReceiptNews | BlockNews) else "receive_transaction"
+    if isinstance(message, Asked):
+        return "generate_block" if isinstance(message.request, ConfirmationsFor) else "generate_transaction"
+    return "receive_transaction"

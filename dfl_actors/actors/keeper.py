@@ -1,0 +1,107 @@
+"""The keeper owns the reputations and the model buffer.
+
+When the buffer is full it runs the reputation and averaging algorithm on the node's own model and those received, and hands
+the result to the trainer as a difference against the model it started from. Differences that the trainer's latest published
+model does not contain yet are added to it first, so that none is counted twice or lost.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import ClassVar, Protocol
+
+import numpy as np
+import orjson
+
+from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
+from dfl_actors.core.codec import sha256
+from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
+from dfl_actors.learning.weights import decode_model
+from dfl_actors.sdk.interface import ReceivedModel, Result
+
+MOST_PENDING = 4
+"""Differences on their way to the trainer that are remembered; one that a crash swallowed is forgotten after so many more."""
+
+MILLION = 1_000_000
+
+
+class Apply(Protocol):
+    """The algorithm with its context bound: own model, received ones and reputations in, the result out."""
+
+    def __call__(self, state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float]) -> Result: ...
+
+
+class Keeper(Actor):
+    """Publishes `Updated`; tells the trainer `Averaged`."""
+
+    name = "keeper"
+    task: ClassVar[str] = "update_model"
+
+    def __init__(self, settings: Settings, apply: Apply, state: object, models: Models, journal: JournalReader) -> None:
+        super().__init__(settings)
+        self._apply, self._state, self._models, self._journal = apply, state, models, journal
+        saved = journal.get(b"reputations")
+        self.reputations: dict[str, float] = dict.fromkeys(settings.neighbours, 1.0) if saved is None else orjson.loads(saved)
+        self._number = int(journal.get(b"number") or b"0")
+        self._own: str | None = None
+        self._pending: dict[int, np.ndarray] = {}
+        self._buffer: list[Scored] = []
+
+    def on_versioned(self, message: Versioned, now: int) -> Iterator[Effect]:
+        self._own = message.model
+        self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
+        yield from ()
+
+    def on_scored(self, message: Scored, now: int) -> Iterator[Effect]:
+        self._buffer.append(message)
+        if len(self._buffer) >= self.settings.buffer and self._own is not None:
+            scores, self._buffer = self._buffer, []
+            yield from self._update(self._own, scores)
+
+    def _update(self, own_key: str, scores: list[Scored]) -> Iterator[Effect]:
+        with ExitStack() as stack:
+            own = self._load(stack, own_key, self.settings.codec)
+            received = [(score, self._load(stack, score.model, score.codec)) for score in scores]
+            if own is None or any(weights is None for _, weights in received):
+                yield Note("lost", {"what": "model", "id": own_key})
+            if own is None:
+                return
+            own = own + sum(self._pending.values()) if self._pending else own
+            models = [
+                ReceivedModel(sender=score.generator, weights=weights, accuracy=score.correct / score.tested)
+                for score, weights in received
+                if weights is not None
+            ]
+            if not models:
+                return
+            result = self._apply(self._state, own, models, self.reputations)
+            delta = result.weights - own
+        self._state, self.reputations = result.state, dict(result.reputations)
+        yield from self._hand_over(delta, models)
+
+    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel]) -> Iterator[Effect]:
+        self._number += 1
+        self._pending[self._number] = delta
+        if len(self._pending) > MOST_PENDING:
+            del self._pending[min(self._pending)]
+        key = sha256(f"{self.settings.address}/delta/{self._number}".encode())
+        self.count("updates")
+        yield Keep(key, delta)
+        yield Journal(b"number", str(self._number).encode())
+        yield Journal(b"reputations", orjson.dumps(self.reputations))
+        yield Tell(Averaged(delta=key, number=self._number))
+        yield Publish(
+            Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()})
+        )
+        yield Note(
+            "updated",
+            {
+                "models": len(models),
+                "senders": {model.sender: model.accuracy for model in models},
+                "reputations": self.reputations,
+            },
+        )
+
+    def _load(self, stack: ExitStack, key: str, codec: str) -> np.ndarray | None:
+        data = stack.enter_context(self._models.view(key))
+        return None if data is None else decode_model(data, codec, self.settings.parameters)

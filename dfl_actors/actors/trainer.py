@@ -1,0 +1,246 @@
+"""The trainer owns the model and the optimiser's state.
+
+A full batch trains a step; after the configured number of steps the model becomes a signed transaction. Its sequence number
+is journalled before it leaves, so it is never used twice, and after a crash the last transaction is sent again byte for
+byte. What the keeper averages comes back as a difference, so that a step trained meanwhile is not lost.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Protocol
+
+import msgspec
+import numpy as np
+
+from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
+from dfl_actors.core.codec import decode, encode, sha256
+from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.core.objects import Record, Transaction, sign
+from dfl_actors.learning.weights import TrainState, decode_model, encode_model
+
+IN_FLIGHT = 4
+"""Transactions without receipts that stop a trainer which runs as fast as it can: it waits for its neighbours."""
+
+
+class Learner(Protocol):
+    """What the trainer needs of the learning code; samples are named by their indices."""
+
+    def start(self, weights: np.ndarray) -> TrainState: ...
+
+    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]: ...
+
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int: ...
+
+
+class Pool(Protocol):
+    """The samples a node has received, which are its test samples too."""
+
+    def add(self, indices: np.ndarray) -> None: ...
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
+
+
+class Checkpoint(Record, frozen=True, kw_only=True):
+    """Where training stands: the last model, in the model store, and how far the schedule is."""
+
+    sequence: int
+    iteration: int
+    steps: int
+    samples: int
+    applied: int
+    model: str
+
+
+class Trainer(Actor):
+    """Publishes `Versioned`; tells the gossiper `Trained` and the injector `Pull`."""
+
+    name = "trainer"
+    task: ClassVar[str] = "generate_transaction"
+    tasks: ClassVar = {Averaged: "update_model"}
+
+    def __init__(
+        self,
+        settings: Settings,
+        key: KeyPair,
+        learner: Learner,
+        initial: np.ndarray,
+        models: Models,
+        journal: JournalReader,
+        pool: Pool,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(settings)
+        self._key, self._learner, self._models, self._journal = key, learner, models, journal
+        self._pool, self._rng = pool, rng
+        self._waiting: deque[int] = deque()
+        self._in_flight: set[str] = set()
+        self._pulled = 0
+        self._since = 0
+        self._running = False
+        self.model = ""
+        self._point = Checkpoint(sequence=-1, iteration=0, steps=0, samples=0, applied=0, model="")
+        self.state = self._recover(initial)
+
+    def _recover(self, initial: np.ndarray) -> TrainState:
+        """The state a clean stop saved, else the last transaction's model, else the initial weights."""
+        saved = self._journal.get(b"point")
+        if saved is not None:
+            self._point = decode(Checkpoint, saved)
+        self.counts.update(steps=self._point.steps, sent=self._point.sequence + 1, samples=self._point.samples)
+        whole = self._journal.get(b"state")
+        if whole is not None:
+            vectors = np.frombuffer(whole, "<f4")
+            return TrainState(vectors[: initial.size].copy(), vectors[initial.size :].copy(), self._point.iteration)
+        with self._models.view(self._point.model) as data:
+            weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
+        return self._learner.start(weights)._replace(iteration=self._point.iteration)
+
+    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+        self._running = True
+        last = self._journal.get(b"transaction")
+        if last is not None:
+            transaction = decode(Transaction, last)
+            if transaction.expires > now:
+                yield Tell(Trained(transaction=transaction))
+        yield Journal(b"state", None)
+        yield from self._keep()
+        yield Publish(Versioned(model=self.model, applied=self._point.applied))
+        yield from self._pull(now)
+
+    def on_stopping(self, _: Stopping, now: int) -> Iterator[Effect]:
+        """Begin no step; save the weights and the momentum, so that a resumed run goes on exactly here."""
+        self._running, self.wake = False, None
+        yield from self._keep()
+        yield Journal(b"state", self.state.weights.tobytes() + self.state.momentum.tobytes())
+        yield Journal(b"point", encode(msgspec.structs.replace(self._point, iteration=self.state.iteration)))
+
+    def on_injected(self, message: Injected, now: int) -> Iterator[Effect]:
+        self._pool.add(np.asarray(message.samples, np.uint32))
+        self._pulled = max(0, self._pulled - len(message.samples))
+        self.count("samples", len(message.samples))
+        if not self._running or self.settings.role == "observer":
+            return
+        self._waiting.extend(message.samples)
+        while len(self._waiting) >= self._wanted():
+            yield from self._train(now)
+        yield from self._pull(now)
+
+    def on_settled(self, message: Settled, now: int) -> Iterator[Effect]:
+        self._in_flight.discard(message.transaction)
+        yield from self._pull(now)
+
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+        """What was pulled did not come: the injector was restarted, or the event was lost."""
+        self._pulled = 0
+        yield from self._pull(now)
+
+    def on_averaged(self, message: Averaged, now: int) -> Iterator[Effect]:
+        with self._models.view(message.delta) as delta:
+            if delta is None:
+                yield Note("lost", {"what": "delta", "id": message.delta})
+                return
+            weights = self.state.weights + np.frombuffer(delta, "<f4")
+        self.state = self.state._replace(weights=weights)
+        self._point = msgspec.structs.replace(self._point, applied=message.number)
+        if self.settings.role == "observer":
+            yield from self._keep()
+            yield Publish(Versioned(model=self.model, applied=message.number))
+
+    def _keep(self) -> Iterator[Effect]:
+        """Put the node's present model into the store; `model` names it."""
+        data = encode_model(self.state.weights, self.settings.codec)
+        self.model = sha256(data)
+        yield Keep(self.model, data)
+
+    def _pull(self, now: int) -> Iterator[Effect]:
+        """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer for earlier ones."""
+        if not self._running or self.settings.rate:
+            return
+        if self.settings.role == "observer":
+            need = max(0, self.settings.tests - len(self._pool) - self._pulled)
+        elif len(self._in_flight) >= IN_FLIGHT:
+            need = 0
+        else:
+            need = max(0, 2 * self._wanted_whole() - len(self._waiting) - self._pulled)
+        if need:
+            self._pulled += need
+            yield Tell(Pull(samples=need))
+        self.wake = now + self.settings.heartbeat if self._pulled else None
+
+    def _wanted_whole(self) -> int:
+        return self.settings.batch * self.settings.steps
+
+    def _wanted(self) -> int:
+        """Samples that make a call of the learner worth while: all the transaction still lacks when pulled, else a batch."""
+        left = self.settings.steps - self._since
+        return self.settings.batch * (left if not self.settings.rate else 1)
+
+    def _train(self, now: int) -> Iterator[Effect]:
+        steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
+        samples = np.array([self._waiting.popleft() for _ in range(steps * self.settings.batch)], np.uint32)
+        self.state, loss = self._learner.train(self.state, samples.reshape(steps, self.settings.batch))
+        self._since += steps
+        self.count("steps", steps)
+        if self._since >= self.settings.steps:
+            self._since = 0
+            yield from self._transact(loss, now)
+
+    def _transact(self, loss: float, now: int) -> Iterator[Effect]:
+        tests = self._pool.draw(self.settings.tests, self._rng)
+        correct = self._learner.measure(self.state.weights, tests)
+        data = encode_model(self.state.weights, self.settings.codec)
+        transaction = self._sign(sha256(data), len(data), correct, len(tests), now)
+        self._point = msgspec.structs.replace(
+            self._point,
+            sequence=transaction.sequence,
+            iteration=self.state.iteration,
+            steps=int(self.counts["steps"]),
+            samples=int(self.counts["samples"]),
+            model=transaction.model,
+        )
+        raw = encode(transaction)
+        identity = sha256(raw)
+        self._in_flight.add(identity)
+        self.model = transaction.model
+        self.count("sent")
+        self.counts["own_accuracy"] = correct / len(tests)
+        yield Keep(transaction.model, data)
+        yield Journal(b"transaction", raw)
+        yield Journal(b"point", encode(self._point))
+        yield Tell(Trained(transaction=transaction))
+        yield Publish(Versioned(model=transaction.model, applied=self._point.applied))
+        yield Note(
+            "trained",
+            {
+                "sequence": transaction.sequence,
+                "tx": identity,
+                "steps": self.counts["steps"],
+                "samples": self.counts["samples"],
+                "correct": correct,
+                "tested": len(tests),
+                "loss": round(loss, 6),
+            },
+        )
+
+    def _sign(self, model: str, size: int, correct: int, tested: int, now: int) -> Transaction:
+        unsigned = Transaction(
+            genesis=self.settings.genesis,
+            public_key=self._key.public,
+            generator=self._key.address,
+            sequence=self._point.sequence + 1,
+            created=now,
+            expires=now + self.settings.expiry,
+            ttl=self.settings.ttl,
+            model=model,
+            codec=self.settings.codec,
+            size=size,
+            correct=correct,
+            tested=tested,
+        )
+        return sign(unsigned, self._key)
+
+

@@ -1,0 +1,211 @@
+"""The validator is the node as a witness: it issues receipts and gives confirmations.
+
+A transaction that keeps every rule is measured on the node's own received samples, and the receipt is journalled before it
+leaves: the same transaction always gets the same receipt, byte for byte. A receipt is confirmed for one draft only, and one
+draft only is confirmed of a generator at a height, so a chain cannot be written again once others have confirmed it.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
+from dfl_actors.actors.trainer import Learner, Pool
+from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
+from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
+from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, sign
+from dfl_actors.errors import Refused
+from dfl_actors.learning.weights import decode_model, model_bytes
+
+LONGEST_LIFETIMES = 4
+"""A transaction may live this many times longer than our own do; more is refused."""
+
+MOST_WAITING = 256
+"""Transactions kept while the node has no samples to measure them on; the oldest goes first."""
+
+
+class Given(Record, frozen=True, kw_only=True):
+    """The confirmations given for one draft, as they were signed."""
+
+    confirmations: tuple[Confirmation, ...]
+
+
+class Validator(Actor):
+    """Publishes `Scored`; tells the gossiper `Witnessed` and `Confirmed`."""
+
+    name = "validator"
+    task: ClassVar[str] = "receive_transaction"
+    tasks: ClassVar = {DraftArrived: "generate_block"}
+
+    def __init__(
+        self,
+        settings: Settings,
+        key: KeyPair,
+        learner: Learner,
+        models: Models,
+        journal: JournalReader,
+        pool: Pool,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(settings)
+        self._key, self._learner, self._models, self._journal = key, learner, models, journal
+        self._pool, self._rng = pool, rng
+        self._verifier = Verifier(settings.genesis)
+        self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
+        self._fresh: dict[bytes, bytes] = {}
+
+    def on_injected(self, message: Injected, now: int) -> Iterator[Effect]:
+        self._pool.add(np.asarray(message.samples, np.uint32))
+        while self._waiting:
+            yield from self._witness(self._waiting.popleft(), now)
+
+    def on_fetched(self, message: Fetched, now: int) -> Iterator[Effect]:
+        if len(self._pool):
+            yield from self._witness(message, now)
+        else:
+            self._waiting.append(message)
+
+    def on_stopping(self, _: Stopping, now: int) -> Iterator[Effect]:
+        self._waiting.clear()
+        yield from ()
+
+    def on_draft_arrived(self, message: DraftArrived, now: int) -> Iterator[Effect]:
+        try:
+            identity = check_draft(message.draft, self._verifier)
+            yield from self._confirm(identity, message)
+        except Refused as error:
+            yield refused(error, "draft", digest(message.draft), message.draft.generator)
+
+    def _witness(self, message: Fetched, now: int) -> Iterator[Effect]:
+        transaction = message.transaction
+        identity = digest(transaction)
+        issued = self._read(b"r/" + identity.encode())
+        if issued is not None:
+            yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=decode(Receipt, issued)))
+            return
+        try:
+            ttl = self._check(message, now)
+            correct, tested = self._measure(transaction)
+        except Refused as error:
+            yield refused(error, "transaction", identity, message.sender)
+            return
+        yield from self._issue(message, identity, ttl, correct, tested, now)
+
+    def _check(self, message: Fetched, now: int) -> int:
+        """The ttl at which a transaction that keeps every rule arrived."""
+        transaction, settings = message.transaction, self.settings
+        check_lifetime(transaction, now, LONGEST_LIFETIMES * settings.expiry, settings.skew)
+        ttl = check_path(transaction, message.receipts, message.sender, settings.address)
+        identity = check_transaction(transaction, message.receipts, self._verifier)
+        if any(receipt.creator == settings.address for receipt in message.receipts):
+            raise Refused("receipt_not_issued", "a receipt in our name that we never gave")
+        known = self._read(sequence_key(transaction))
+        if known is not None and known != identity.encode():
+            raise Refused("sequence_reused", f"sequence {transaction.sequence}")
+        if transaction.size != model_bytes(transaction.codec, settings.parameters):
+            raise Refused("model_size", f"{transaction.size} bytes")
+        return ttl
+
+    def _measure(self, transaction: Transaction) -> tuple[int, int]:
+        tests = self._pool.draw(self.settings.tests, self._rng)
+        with self._models.view(transaction.model) as data:
+            if data is None:
+                raise Refused("model_missing", transaction.model[:8])
+            weights = decode_model(data, transaction.codec, self.settings.parameters)
+            return self._learner.measure(weights, tests), len(tests)
+
+    def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: int) -> Iterator[Effect]:
+        transaction = message.transaction
+        receipt = sign(
+            Receipt(
+                genesis=self.settings.genesis,
+                public_key=self._key.public,
+                creator=self._key.address,
+                transaction=identity,
+                received_at_ttl=ttl,
+                correct=correct,
+                tested=tested,
+                created=now,
+            ),
+            self._key,
+        )
+        raw = encode(receipt)
+        self._verifier.trust(digest(receipt))
+        self.count("received")
+        yield self._write(b"r/" + identity.encode(), raw)
+        yield self._write(sequence_key(transaction), identity.encode())
+        yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
+        yield Publish(
+            Scored(
+                transaction=identity,
+                generator=transaction.generator,
+                model=transaction.model,
+                codec=transaction.codec,
+                correct=correct,
+                tested=tested,
+            )
+        )
+        yield Note("scored", {"tx": identity, "generator": transaction.generator, "correct": correct, "tested": tested, "ttl": ttl})
+
+    def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:
+        given = self._read(b"d/" + identity.encode())
+        if given is not None:
+            yield Tell(Confirmed(sender=message.sender, confirmations=decode(Given, given).confirmations))
+            return
+        place = f"h/{message.draft.generator}/{message.draft.height}".encode()
+        standing = self._read(place)
+        if standing is not None:
+            raise Refused("block_rewritten", f"height {message.draft.height}, we confirmed {standing[:8].decode()}")
+        confirmations = tuple(self._confirmations(identity, message.draft))
+        if not confirmations:
+            return
+        for confirmation in confirmations:
+            yield self._write(b"c/" + confirmation.receipt.encode(), identity.encode())
+        yield self._write(place, identity.encode())
+        yield self._write(b"d/" + identity.encode(), encode(Given(confirmations=confirmations)))
+        yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
+        yield Note("confirmed", {"draft": identity, "generator": message.draft.generator, "confirmations": len(confirmations)})
+
+    def _confirmations(self, identity: str, draft: Draft) -> Iterator[Confirmation]:
+        """One for each receipt of the draft that is ours. Raises `receipt_not_issued` or `confirmed_elsewhere`."""
+        for entry in draft.entries:
+            for receipt in entry.receipts:
+                if receipt.creator == self.settings.address:
+                    yield self._confirmation(identity, digest(receipt), receipt)
+
+    def _confirmation(self, identity: str, own: str, receipt: Receipt) -> Confirmation:
+        if self._read(b"r/" + receipt.transaction.encode()) != encode(receipt):
+            raise Refused("receipt_not_issued", own[:8])
+        if self._read(b"c/" + own.encode()) is not None:
+            raise Refused("confirmed_elsewhere", own[:8])
+        return sign(
+            Confirmation(
+                genesis=self.settings.genesis,
+                public_key=self._key.public,
+                creator=self._key.address,
+                draft=identity,
+                transaction=receipt.transaction,
+                receipt=own,
+            ),
+            self._key,
+        )
+
+    def _read(self, key: bytes) -> bytes | None:
+        """What the journal holds, or will hold once the driver has performed this batch."""
+        return self._fresh.get(key) or self._journal.get(key)
+
+    def _write(self, key: bytes, value: bytes) -> Journal:
+        self._fresh[key] = value
+        if len(self._fresh) > 4096:
+            del self._fresh[next(iter(self._fresh))]
+        return Journal(key, value)
+
+
+def sequence_key(transaction: Transaction) -> bytes:
+    """Where the validator keeps which transaction of a generator has a sequence number."""
+    return f"s/{transaction.generator}/{transaction.sequence}".encode()

@@ -1,0 +1,49 @@
+"""The command line: parse, call one function, set the exit code. `main` is the console script."""
+
+import os
+import sys
+
+import typer
+
+from dfl_actors import __version__
+from dfl_actors.cli import chain, keys, run
+from dfl_actors.errors import DflError
+
+app = typer.Typer(
+    name="dfl-actors",
+    help="A decentralised federated-learning network as a ZeroMQ actor system.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("node")(run.node)
+app.add_typer(chain.app, name="chain")
+app.add_typer(keys.app, name="keys")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dfl-actors {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one line on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except DflError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing more to say, and nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)

@@ -1,0 +1,78 @@
+"""`dfl-actors chain`: read, verify, export and prune the chains of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from dfl_actors.core import codec
+from dfl_actors.core.objects import FinalBlock
+from dfl_actors.errors import ConfigError
+from dfl_actors.runtime.launch import read_about
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.verify import prune_all, read_all, verify_all
+
+app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
+
+Run = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.")]
+NodeName = Annotated[str | None, typer.Option("--node", help="Only this node [default: all].")]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+@app.command()
+def show(directory: Run, node: NodeName = None, json: Json = False) -> None:
+    """Print the blocks of each chain: who trained what, who measured it, and who confirmed that."""
+    from dfl_actors.report.blocks import lines
+
+    run, names = _nodes(directory, node)
+    about = read_about(run)
+    known = {address: name for name, address in about.nodes.items()}
+    for name, blocks in read_all(run, names).items():
+        decoded = [codec.decode(FinalBlock, raw.encode(), 1 << 30) for raw in blocks]
+        if json:
+            for raw in blocks:
+                typer.echo(raw)
+        else:
+            for line in lines(name, decoded, known):
+                typer.echo(line)
+
+
+@app.command()
+def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
+    """Check each chain: genesis, hash chain, every digest and signature, every rule between blocks."""
+    run, names = _nodes(directory, node)
+    for verified in verify_all(run, names):
+        if json:
+            typer.echo(msgspec.json.encode(verified))
+        else:
+            typer.echo(
+                f"node {verified.node}: ok, {verified.height} blocks, {verified.transactions} transactions, {verified.receipts} receipts, "
+                f"{verified.confirmations} confirmations, weights of {verified.weights} models, head {verified.head[:16]}"
+            )
+
+
+@app.command()
+def export(directory: Run, node: NodeName = None) -> None:
+    """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
+    run, names = _nodes(directory, node)
+    genesis = (run.path / "genesis.json").read_text(encoding="utf-8")
+    for name, blocks in read_all(run, names).items():
+        typer.echo(f'{{"node":"{name}","genesis":{genesis},"blocks":[{",".join(blocks)}]}}')
+
+
+@app.command()
+def prune(directory: Run, node: NodeName = None) -> None:
+    """Delete the stored weights. The chains commit to them by digest and still verify."""
+    run, names = _nodes(directory, node)
+    with run.lock():
+        for name, count in prune_all(run, names).items():
+            typer.echo(f"node {name}: {count} models removed")
+
+
+def _nodes(directory: Path, node: str | None) -> tuple[RunDirectory, tuple[str, ...]]:
+    run = RunDirectory.open(directory)
+    names = tuple(read_about(run).nodes)
+    if node is not None and node not in names:
+        raise ConfigError(f"{directory}: no node {node!r}; this run has {', '.join(names)}")
+    return run, names if node is None else (node,)

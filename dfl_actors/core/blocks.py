@@ -1,0 +1,45 @@
+"""When a transaction is ready for a block, and when a block is final: the rules alone, without time or store."""
+
+import math
+from collections.abc import Collection, Mapping
+
+from dfl_actors.core.objects import Confirmation, Digest, Draft, Receipt, Transaction
+
+
+class Pending:
+    """An own transaction that gathers its receipts, one a witness."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.receipts: dict[Digest, Receipt] = {}
+
+    def ready(self, now: int, neighbours: int, least: int, wait: int) -> bool:
+        """Whether there are `least` receipts, and every neighbour has answered or `wait` ms have passed."""
+        answered = len(self.receipts)
+        return answered >= max(least, 1) and (answered >= neighbours or now >= self.transaction.created + wait)
+
+    def ready_at(self, least: int, wait: int) -> int:
+        """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""
+        return self.transaction.created + wait if len(self.receipts) >= least else self.transaction.expires
+
+
+def enough(draft: Draft, confirmed: Collection[Digest], receipts: Mapping[Digest, Receipt], fraction: float, per: str) -> bool:
+    """Whether `fraction` of the draft's receipts are confirmed: over the block, or over each transaction (section V-A)."""
+    if per == "block":
+        return len(confirmed) >= needed(len(receipts), fraction)
+    by_transaction: dict[Digest, int] = {}
+    for identity, receipt in receipts.items():
+        by_transaction[receipt.transaction] = by_transaction.get(receipt.transaction, 0) + (identity in confirmed)
+    totals = (len(entry.receipts) for entry in draft.entries)
+    tallies = (by_transaction.get(entry.receipts[0].transaction, 0) if entry.receipts else 0 for entry in draft.entries)
+    return all(tally >= needed(total, fraction) for tally, total in zip(tallies, totals, strict=True))
+
+
+def needed(receipts: int, fraction: float) -> int:
+    """Confirmations that make `fraction` of `receipts`; 0.8 of 5 is 4, not the 5 that binary rounding would ask for."""
+    return math.ceil(round(receipts * fraction, 9))
+
+
+def in_order(confirmations: Collection[Confirmation]) -> tuple[Confirmation, ...]:
+    """The order in which confirmations stand in a final block."""
+    return tuple(sorted(confirmations, key=lambda confirmation: confirmation.receipt))

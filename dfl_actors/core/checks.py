@@ -1,0 +1,155 @@
+"""The rules an object of another node must keep, one function a kind; each raises `Refused` with the code of the broken rule.
+
+Nothing here measures a model, reads a store or knows the time but through its arguments. `Verifier` remembers what it has
+verified: an object's digest covers its signature, so an object with a known digest need not be verified again.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from dfl_actors.core.codec import digest
+from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Receipt, Signed, Transaction, check_signed, signer_of
+from dfl_actors.errors import Refused
+
+
+class Verifier:
+    """Checks signatures within one network, each object once. It remembers up to `capacity` digests, oldest out first."""
+
+    def __init__(self, genesis: Digest, capacity: int = 8192) -> None:
+        self.genesis = genesis
+        self._capacity = capacity
+        self._known: dict[Digest, None] = {}
+
+    def check(self, value: Signed) -> Digest:
+        """Digest of `value`, whose signature is right. Raises as `objects.check_signed` does."""
+        identity = digest(value)
+        if identity not in self._known:
+            check_signed(value, self.genesis)
+            self.trust(identity)
+        return identity
+
+    def trust(self, identity: Digest) -> None:
+        """Remember an object as verified: one we signed ourselves."""
+        self._known[identity] = None
+        if len(self._known) > self._capacity:
+            del self._known[next(iter(self._known))]
+
+
+def received_at_ttl(transaction: Transaction, receipts: Sequence[Receipt]) -> int:
+    """Equation 1 of the paper: min(transaction.ttl, receipts.received_at_ttl) - 1. Negative: the transaction came too far."""
+    return min(transaction.ttl, *(receipt.received_at_ttl for receipt in receipts), transaction.ttl) - 1
+
+
+def check_lifetime(transaction: Transaction, now: int, longest: int, skew: int) -> None:
+    """Raises `Refused` with code `lifetime` (expires before it was created, or more than `longest` ms after),
+    `from_the_future` (created more than `skew` ms after `now`) or `expired`."""
+    if not 0 < transaction.expires - transaction.created <= longest:
+        raise Refused("lifetime", f"{transaction.expires - transaction.created} ms, at most {longest}")
+    if transaction.created > now + skew:
+        raise Refused("from_the_future", f"by {transaction.created - now} ms")
+    if transaction.expires <= now:
+        raise Refused("expired", f"{now - transaction.expires} ms ago")
+
+
+def check_path(transaction: Transaction, receipts: Sequence[Receipt], sender: Digest, me: Digest) -> int:
+    """The ttl at which we receive a transaction that `sender` passed on with the receipts of its way.
+
+    The generator itself sends it without receipts; a relay must have appended its own, so it cannot reset the ttl by
+    stripping those of others unseen. Raises `Refused` with code `own_transaction`, `relay_unsigned` or `ttl_exhausted`.
+    """
+    if transaction.generator == me:
+        raise Refused("own_transaction")
+    if sender != transaction.generator and all(receipt.creator != sender for receipt in receipts):
+        raise Refused("relay_unsigned", f"relay {sender[:8]}")
+    ttl = received_at_ttl(transaction, receipts)
+    if ttl < 0:
+        raise Refused("ttl_exhausted")
+    return ttl
+
+
+def check_transaction(transaction: Transaction, receipts: Sequence[Receipt], verifier: Verifier) -> Digest:
+    """Digest of a transaction whose own and whose receipts' signatures and rules are right."""
+    if transaction.correct > transaction.tested:
+        raise Refused("accuracy_range", "transaction")
+    identity = verifier.check(transaction)
+    check_receipts(identity, transaction, receipts, verifier)
+    return identity
+
+
+def check_receipts(identity: Digest, transaction: Transaction, receipts: Iterable[Receipt], verifier: Verifier) -> None:
+    """The receipts of one transaction: each names it, is signed by its creator, and no witness speaks twice.
+
+    Raises `Refused` with code `receipt_moved`, `self_receipt`, `receipt_twice`, `receipt_ttl`, `accuracy_range`, or as
+    `objects.check_signed`.
+    """
+    creators: set[Digest] = set()
+    for receipt in receipts:
+        check_receipt(identity, transaction, receipt, verifier)
+        if receipt.creator in creators:
+            raise Refused("receipt_twice", f"witness {receipt.creator[:8]}")
+        creators.add(receipt.creator)
+
+
+def check_receipt(identity: Digest, transaction: Transaction, receipt: Receipt, verifier: Verifier) -> Digest:
+    """Digest of a receipt that rightly belongs to the transaction with digest `identity`."""
+    if receipt.transaction != identity:
+        raise Refused("receipt_moved", f"receipt for {receipt.transaction[:8]} under {identity[:8]}")
+    if receipt.creator == transaction.generator:
+        raise Refused("self_receipt", f"node {receipt.creator[:8]}")
+    if receipt.received_at_ttl >= transaction.ttl:
+        raise Refused("receipt_ttl", f"{receipt.received_at_ttl} of {transaction.ttl}")
+    if receipt.correct > receipt.tested:
+        raise Refused("accuracy_range", "receipt")
+    return verifier.check(receipt)
+
+
+def check_draft(draft: Draft, verifier: Verifier) -> Digest:
+    """Digest of a draft in which every digest and signature is right.
+
+    Raises `Refused` with code `foreign_transaction` (of another generator), `transaction_order` (sequence numbers do not
+    rise), or as `check_receipts`.
+    """
+    identity = verifier.check(draft)
+    before = -1
+    for entry in draft.entries:
+        if entry.transaction.generator != draft.generator:
+            raise Refused("foreign_transaction", f"of {entry.transaction.generator[:8]}")
+        if entry.transaction.sequence <= before:
+            raise Refused("transaction_order", f"sequence {entry.transaction.sequence} after {before}")
+        before = entry.transaction.sequence
+        check_transaction(entry.transaction, entry.receipts, verifier)
+    return identity
+
+
+def receipts_of(draft: Draft) -> dict[Digest, Receipt]:
+    """The receipts of a draft by their digests."""
+    return {digest(receipt): receipt for entry in draft.entries for receipt in entry.receipts}
+
+
+def check_confirmation(confirmation: Confirmation, draft: Digest, receipts: dict[Digest, Receipt], verifier: Verifier) -> Digest:
+    """Digest of a confirmation of one of the draft's receipts by the witness that issued it.
+
+    Raises `Refused` with code `other_draft`, `unknown_receipt`, `not_the_witness`, or as `objects.check_signed`.
+    """
+    if confirmation.draft != draft:
+        raise Refused("other_draft", f"{confirmation.draft[:8]}, not {draft[:8]}")
+    receipt = receipts.get(confirmation.receipt)
+    if receipt is None or receipt.transaction != confirmation.transaction:
+        raise Refused("unknown_receipt", confirmation.receipt[:8])
+    if signer_of(confirmation) != receipt.creator:
+        raise Refused("not_the_witness", f"{confirmation.creator[:8]}, not {receipt.creator[:8]}")
+    return verifier.check(confirmation)
+
+
+def check_final(block: FinalBlock, verifier: Verifier) -> Digest:
+    """Digest of a final block in which every digest and signature is right. Raises `confirmation_twice`, and as above."""
+    identity = check_draft(block.draft, verifier)
+    receipts = receipts_of(block.draft)
+    confirmed: set[Digest] = set()
+    for confirmation in block.confirmations:
+        check_confirmation(confirmation, identity, receipts, verifier)
+        if confirmation.receipt in confirmed:
+            raise Refused("confirmation_twice", confirmation.receipt[:8])
+        confirmed.add(confirmation.receipt)
+    if block.finalised < block.draft.created:
+        raise Refused("finalised_before_created")
+    return digest(block)

@@ -1,0 +1,62 @@
+"""The one canonical encoding: which bytes an object is, and which bytes are refused.
+
+Canonical bytes are UTF-8 JSON as `orjson` writes it, with sorted keys and no spaces, of a frozen `msgspec` struct. There are
+no floating-point numbers in any object, so every value has exactly one spelling. `decode` parses with `orjson`, converts
+with `msgspec` (types, ranges, lengths, unknown fields) and then encodes again: bytes that differ from those received are
+refused. This closes duplicate keys, extra fields, white space and other spellings of the same number or text.
+"""
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from dfl_actors.errors import Refused
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """Canonical bytes of `value`."""
+    return orjson.dumps(msgspec.to_builtins(value), option=orjson.OPT_SORT_KEYS)
+
+
+def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T:
+    """The object whose canonical bytes are exactly `data`.
+
+    `kind` is a struct class or a tagged union of them. Raises `Refused` with code `too_large` (more than `limit` bytes),
+    `malformed` (not JSON), `schema` (unknown or missing field, wrong type, out of range) or `not_canonical`.
+    """
+    if len(data) > limit:
+        raise Refused("too_large", f"{len(data)} bytes, at most {limit}")
+    value = convert(kind, parse(data))
+    if encode(value) != data:
+        raise Refused("not_canonical")
+    return value
+
+
+def parse(data: bytes) -> Any:
+    """JSON to plain values. Raises `Refused` with code `malformed`."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Refused("malformed", str(error)) from None
+
+
+def convert(kind: type[T], plain: Any) -> T:
+    """Plain values to a typed object. Raises `Refused` with code `schema`."""
+    try:
+        return msgspec.convert(plain, kind, strict=True)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refused("schema", str(error)) from None
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """SHA-256 of `data` as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest(value: msgspec.Struct) -> str:
+    """Identity of an object: SHA-256 of its canonical bytes, signature included."""
+    return sha256(encode(value))

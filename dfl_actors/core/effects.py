@@ -1,0 +1,74 @@
+"""What an actor may ask of its driver. A driver performs the stores first, then the speech: journal before you speak."""
+
+from typing import Any
+
+import msgspec
+
+from dfl_actors.core.messages import Message, News
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Base of all effects."""
+
+
+class Publish(Effect, frozen=True):
+    """An event, to the listeners in this node."""
+
+    message: Message
+
+
+class Tell(Effect, frozen=True):
+    """A letter, to the one actor of this node that `messages.RECIPIENT` names; sent again until acknowledged."""
+
+    message: Message
+
+
+class Announce(Effect, frozen=True):
+    """News with its number, to every neighbour."""
+
+    epoch: int
+    number: int
+    news: News
+
+
+class Send(Effect, frozen=True):
+    """A request, to one neighbour. It may be lost; who sends it asks again."""
+
+    neighbour: str
+    message: Message
+
+
+class Answer(Effect, frozen=True):
+    """A reply, to whoever sent a request (`peer` is the driver's name for it), with an optional frame of bytes."""
+
+    peer: bytes
+    message: Message
+    body: bytes | None = None
+
+
+class Journal(Effect, frozen=True):
+    """Write into the actor's own journal (None deletes), durable before anything else of the batch leaves the process."""
+
+    key: bytes
+    value: bytes | None
+
+
+class Commit(Effect, frozen=True):
+    """Append a final block's canonical bytes to the chain, durable before anything else of the batch leaves the process."""
+
+    height: int
+    block: bytes
+
+
+class Keep(Effect, frozen=True):
+    """Put bytes into the node's model store under a digest."""
+
+    key: str
+    data: Any
+
+
+class Note(Effect, frozen=True):
+    """A line for the run's metrics: what happened, for people and plots. Never part of the protocol."""
+
+    event: str
+    fields: dict[str, Any]

@@ -1,0 +1,177 @@
+"""The bookkeeping of gossip, apart from sockets: numbered news, repeats, fetches in chunks, and what has been seen.
+
+Each gossiper numbers its news within an epoch (the time it started). A listener that sees a gap asks for the missing numbers
+again; a listener that sees a new epoch knows that the neighbour was restarted.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from dfl_actors.core.messages import AnyNews, Beat
+from dfl_actors.core.objects import Address, Digest, Draft, Transaction
+
+CHUNK = 256 * 1024
+"""Bytes in one chunk of a model."""
+
+WINDOW = 16
+"""Chunks asked for at once."""
+
+KEPT = 512
+"""Pieces of news a gossiper can repeat."""
+
+MOST_MISSING = 512
+"""Lost numbers of one neighbour that are remembered; of more only the newest."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """A dictionary that forgets its oldest entries beyond `capacity`."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._items: dict[K, V] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: K) -> V | None:
+        return self._items.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        self._items[key] = value
+        if len(self._items) > self._capacity:
+            del self._items[next(iter(self._items))]
+
+    def drop(self, key: K) -> None:
+        self._items.pop(key, None)
+
+
+class Outgoing:
+    """Numbers what we publish, and keeps the last pieces for those who lost one."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.number = 0
+        self._kept: Recent[int, AnyNews] = Recent(KEPT)
+
+    def add(self, news: AnyNews) -> int:
+        """Number of a new piece. A `Beat` is not numbered: it repeats the last number."""
+        if not isinstance(news, Beat):
+            self.number += 1
+            self._kept.put(self.number, news)
+        return self.number
+
+    def repeat(self, epoch: int, first: int, last: int) -> Iterator[tuple[int, AnyNews]]:
+        """The pieces with these numbers that are still kept; none for another epoch."""
+        if epoch != self.epoch:
+            return
+        for number in range(max(first, self.number - KEPT + 1), min(last, self.number) + 1):
+            news = self._kept.get(number)
+            if news is not None:
+                yield number, news
+
+
+class Incoming:
+    """Follows the numbers of one neighbour. `missing` holds the lost numbers, oldest first, and how often each was asked for."""
+
+    def __init__(self) -> None:
+        self.epoch = -1
+        self._next = 0
+        self.missing: dict[int, int] = {}
+
+    def accept(self, epoch: int, number: int, beat: bool) -> bool:
+        """Whether this piece is new. Lost numbers before it are added to `missing`, with no attempt yet to get them.
+
+        Of a neighbour just met we want what comes from now on; of one that was restarted everything, from number 1.
+        """
+        if epoch != self.epoch:
+            first = number + int(beat) if self.epoch < 0 else 1
+            self.epoch, self._next, self.missing = epoch, first, {}
+        if number >= self._next:
+            last = number if beat else number - 1
+            for lost in range(max(self._next, last - MOST_MISSING + 1), last + 1):
+                self.missing[lost] = 0
+            for old in list(self.missing)[:-MOST_MISSING]:
+                del self.missing[old]
+            self._next = number + 1
+            return not beat
+        return not beat and self.missing.pop(number, None) is not None
+
+    def wanted(self, attempts: int) -> tuple[int, int] | None:
+        """The range of lost numbers to ask for now.
+
+        Those asked for `attempts` times already are not asked for again, but still taken if they come: news that follow each
+        other closely use up the attempts before the first answer can be here.
+        """
+        asked = [number for number, tried in self.missing.items() if tried < attempts]
+        for number in asked:
+            self.missing[number] += 1
+        return (min(asked), max(asked)) if asked else None
+
+
+class Sighting:
+    """A transaction that this gossiper knows: where it came from, who else has it, and whether we passed it on."""
+
+    def __init__(self, transaction: Transaction, via: Address | None) -> None:
+        self.transaction = transaction
+        self.via = via
+        self.sources: list[Address] = [] if via is None else [via]
+        self.forwarded = via is None
+
+
+class Assembly:
+    """A model on its way here, in chunks from one neighbour at a time."""
+
+    def __init__(self, model: Digest, size: int, source: Address, now: int) -> None:
+        self.model = model
+        self.source = source
+        self.progress = now
+        self.data = bytearray(size)
+        self.chunks = chunk_count(size)
+        self._have: set[int] = set()
+        self._asked = 0
+
+    def ask(self) -> tuple[int, int] | None:
+        """First chunk and number of chunks to ask for next, when the window asked for before has come whole."""
+        if len(self._have) < self._asked or self._asked >= self.chunks:
+            return None
+        first = self._asked
+        self._asked = min(self.chunks, first + WINDOW)
+        return first, self._asked - first
+
+    def put(self, index: int, body: memoryview | bytes, now: int) -> bool:
+        """Store a chunk; false when it is not the chunk that was asked for."""
+        begin = index * CHUNK
+        if index >= self._asked or len(body) != min(CHUNK, len(self.data) - begin):
+            return False
+        self.data[begin : begin + len(body)] = body
+        self._have.add(index)
+        self.progress = now
+        return True
+
+    def complete(self) -> bool:
+        return len(self._have) == self.chunks
+
+    def restart(self, source: Address, now: int) -> None:
+        """Begin anew from another neighbour."""
+        self.source, self.progress, self._asked = source, now, 0
+        self._have.clear()
+
+
+def chunk_count(size: int) -> int:
+    """Chunks of a model of `size` bytes."""
+    return -(-size // CHUNK)
+
+
+def reaches_further(draft: Draft, me: Address) -> bool:
+    """Whether a witness of the draft lies behind us: its receipt has a lower ttl than ours for the same transaction."""
+    for entry in draft.entries:
+        own = [receipt.received_at_ttl for receipt in entry.receipts if receipt.creator == me]
+        if own and any(receipt.received_at_ttl < own[0] for receipt in entry.receipts):
+            return True
+    return False

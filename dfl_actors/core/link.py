@@ -1,0 +1,53 @@
+"""How two gossipers prove to each other who they are: each signs the other's nonce, within the network's genesis.
+
+    DEALER                    ROUTER
+      | -- Hello(nonce) -------> |
+      | <- Welcome(nonce, sig) - |   the ROUTER's side is proved
+      | -- Proof(sig) ---------> |   the DEALER's side is proved
+      | <- Admitted ------------ |
+"""
+
+from dfl_actors.core.keys import KeyPair, address_of, verify
+from dfl_actors.core.messages import Hello, Nonce, Proof, Welcome
+from dfl_actors.core.objects import Address, Digest, PublicKey, domain
+from dfl_actors.errors import Refused
+
+
+def greeting_bytes(kind: str, genesis: Digest, speaker: Address, listener: Address, nonce: Nonce) -> bytes:
+    """What is signed: `speaker` answers `nonce`, which `listener` chose."""
+    return domain(kind) + "\n".join((genesis, speaker, listener, nonce)).encode()
+
+
+def check_hello(hello: Hello, genesis: Digest, allowed: tuple[Address, ...]) -> None:
+    """Raises `Refused` with code `other_genesis`, `address_mismatch` or `stranger`."""
+    if hello.genesis != genesis:
+        raise Refused("other_genesis", f"network {hello.genesis[:8]}")
+    if address_of(hello.public_key) != hello.address:
+        raise Refused("address_mismatch", hello.address[:8])
+    if hello.address not in allowed:
+        raise Refused("stranger", hello.address[:8])
+
+
+def welcome(hello: Hello, key: KeyPair, genesis: Digest, nonce: Nonce) -> Welcome:
+    """The answer to a right `Hello`."""
+    signature = key.sign(greeting_bytes("welcome", genesis, key.address, hello.address, hello.nonce))
+    return Welcome(address=key.address, public_key=key.public, nonce=nonce, signature=signature)
+
+
+def check_welcome(reply: Welcome, neighbour: Address, me: Address, genesis: Digest, nonce: Nonce) -> None:
+    """Raises `Refused` with code `wrong_neighbour` or `bad_signature`."""
+    if reply.address != neighbour or address_of(reply.public_key) != neighbour:
+        raise Refused("wrong_neighbour", f"{reply.address[:8]}, expected {neighbour[:8]}")
+    if not verify(reply.public_key, reply.signature, greeting_bytes("welcome", genesis, neighbour, me, nonce)):
+        raise Refused("bad_signature", "welcome")
+
+
+def proof(reply: Welcome, key: KeyPair, genesis: Digest) -> Proof:
+    """The answer to a right `Welcome`."""
+    return Proof(signature=key.sign(greeting_bytes("proof", genesis, key.address, reply.address, reply.nonce)))
+
+
+def check_proof(message: Proof, public_key: PublicKey, address: Address, me: Address, genesis: Digest, nonce: Nonce) -> None:
+    """Raises `Refused` with code `bad_signature`."""
+    if not verify(public_key, message.signature, greeting_bytes("proof", genesis, address, me, nonce)):
+        raise Refused("bad_signature", "proof")

@@ -1,0 +1,85 @@
+"""Errors that a user may see, each with its exit code, and the refusals that one node gives another.
+
+A `DflError` is the user's: its text is one line that says what is wrong, where, and what to do. The command line prints
+it and ends with `exit_code`. A `Refused` is the remote side's: a rule of the protocol was broken, and `code` names it.
+"""
+
+from typing import ClassVar
+
+
+class DflError(Exception):
+    """Something the user can mend. The text is one line: what, where, remedy."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(DflError):
+    """A topology file, an option or a value in them is wrong."""
+
+    exit_code = 2
+
+
+class KeyFileError(DflError):
+    """A private key cannot be used: missing, damaged, or readable by others."""
+
+    exit_code = 3
+
+
+class DataError(DflError):
+    """A data set cannot be loaded: missing, damaged, or of the wrong shape."""
+
+    exit_code = 4
+
+
+class ModelError(DflError):
+    """A model cannot be built, or does not fit its data."""
+
+    exit_code = 5
+
+
+class StoreError(DflError):
+    """A directory or a store cannot be used: unwritable, held by another run, full, or of another network."""
+
+    exit_code = 6
+
+
+class TransportError(DflError):
+    """A socket cannot be opened: the port is in use, the address is not ours."""
+
+    exit_code = 7
+
+
+class ChainError(DflError):
+    """A chain does not verify; the text names the block and the rule."""
+
+    exit_code = 8
+
+
+class ActorError(DflError):
+    """An actor crashed more often than the supervisor restarts it, or never became ready."""
+
+    exit_code = 9
+
+
+class AlgorithmError(DflError):
+    """An algorithm or a model plug-in cannot be loaded, or broke its contract."""
+
+    exit_code = 10
+
+
+class TargetMissed(DflError):
+    """The run ended before every node reached the accuracy that was asked for."""
+
+    exit_code = 11
+
+
+class Refused(Exception):
+    """A remote object breaks a rule of the protocol.
+
+    `code` is one of the refusal codes of `docs/protocol.md`; `detail` helps a person and is never parsed.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail

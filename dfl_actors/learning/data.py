@@ -1,0 +1,205 @@
+"""Data sets: labelled images, checked once when they are loaded, and read-only from then on.
+
+A source is the word ``mnist`` (the packaged file) or the path of an ``.npz`` with `x_train`, `y_train`, `x_test` and
+`y_test`. Images are held as uint8 whatever the file holds: a quarter of the memory of float32, and one kind of input for the
+models, which do the scaling. Float images must lie in 0..1 and are rounded to the nearest of the 256 levels.
+
+The many processes of a network share one copy in memory: given a cache directory, `load_dataset` unpacks the arrays there once, as
+plain ``.npy`` files in a directory named after the sha256 of the source, and maps them. A cache entry appears by one rename, so
+that a reader never sees half of one; of several processes that unpack at the same time the first wins, and the others use its entry.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from dfl_actors.errors import DataError
+
+MNIST = "mnist"
+MNIST_PATH = Path(__file__).parent / "datasets" / "mnist.npz"
+MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+# Part of the name of a cache entry: another layout of the files must not meet the entries of this one.
+CACHE_LAYOUT = 1
+
+Bytes = npt.NDArray[np.uint8]
+_UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Dataset:
+    """Images uint8 [n, height, width, channels] and labels uint8 [n], each below `labels`. The arrays cannot be written to."""
+
+    name: str
+    x_train: Bytes
+    y_train: Bytes
+    x_test: Bytes
+    y_test: Bytes
+    labels: int
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        height, width, channels = self.x_train.shape[1:]
+        return height, width, channels
+
+
+def load_dataset(source: str, cache: Path | None = None) -> Dataset:
+    """Loads and checks the data set `source`: ``mnist``, or the path of an ``.npz`` file.
+
+    With `cache`, a directory (made when missing), the arrays are memory maps of the files unpacked there, shared by all processes
+    that name the same directory. Raises `DataError` for a file that is missing, damaged, pickled, incomplete or inconsistent.
+    """
+    path = MNIST_PATH if source == MNIST else Path(source).expanduser()
+    name = MNIST if source == MNIST else path.stem
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            _check_digest(source, path, digest)
+            if cache is None:
+                return _dataset(name, path, _unpack(file, path))
+            return _dataset(name, path, _cached(file, path, cache / f"{name}-{digest}-v{CACHE_LAYOUT}"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(
+            f"data set {source!r}: cannot use {error.filename or path}: {reason}; give 'mnist' or a readable .npz file"
+        ) from error
+
+
+def _check_digest(source: str, path: Path, digest: str) -> None:
+    if source == MNIST and digest != MNIST_SHA256:
+        raise DataError(f"data set {path}: sha256 is {digest}, expected {MNIST_SHA256}; the file is damaged, reinstall dfl-actors")
+
+
+def _dataset(name: str, path: Path, arrays: Mapping[str, Bytes]) -> Dataset:
+    """A data set of arrays that `_unpack` made; what is left to find is the number of labels."""
+    labels = 1 + int(max(arrays["y_train"].max(), arrays["y_test"].max()))
+    if labels < 2:
+        raise DataError(f"data set {path}: all labels are 0; a data set needs at least two different labels, counted from 0")
+    for array in arrays.values():
+        array.flags.writeable = False
+    return Dataset(name, arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"], labels)
+
+
+def _unpack(file: BinaryIO, path: Path) -> dict[str, Bytes]:
+    """The four arrays of an open ``.npz`` as uint8, checked against each other."""
+    raw = _read_arrays(file, path)
+    arrays = {
+        "x_train": _images(path, "x_train", raw["x_train"]),
+        "y_train": _labels(path, "y_train", raw["y_train"]),
+        "x_test": _images(path, "x_test", raw["x_test"]),
+        "y_test": _labels(path, "y_test", raw["y_test"]),
+    }
+    _check_consistent(path, arrays)
+    return arrays
+
+
+def _read_arrays(file: BinaryIO, path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    file.seek(0)
+    if not zipfile.is_zipfile(file):
+        raise DataError(f"data set {path}: not an .npz file; write it with numpy.savez(x_train=..., y_train=..., x_test=..., y_test=...)")
+    file.seek(0)
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            missing = [name for name in ARRAYS if name not in archive]
+            if missing:
+                raise DataError(f"data set {path}: array {', '.join(missing)} is missing; the file must hold {', '.join(ARRAYS)}")
+            return {name: archive[name] for name in ARRAYS}
+    except _UNREADABLE as error:
+        raise DataError(
+            f"data set {path}: cannot be read ({_line(error)}); save plain arrays, no pickled objects, and copy it again"
+        ) from error
+
+
+def _images(path: Path, name: str, array: npt.NDArray[np.generic]) -> Bytes:
+    """Images as uint8 [n, h, w, c]: [n, h] becomes [n, h, 1, 1] and [n, h, w] becomes [n, h, w, 1]."""
+    if not 2 <= array.ndim <= 4 or 0 in array.shape:
+        raise DataError(f"data set {path}: {name} has shape {array.shape}; expected [n, h], [n, h, w] or [n, h, w, c], none of them 0")
+    shape = array.shape + (1,) * (4 - array.ndim)
+    return np.ascontiguousarray(_levels(path, name, array).reshape(shape))
+
+
+def _levels(path: Path, name: str, array: npt.NDArray[np.generic]) -> Bytes:
+    if array.dtype == np.uint8:
+        return array.astype(np.uint8, copy=False)
+    if array.dtype not in (np.float32, np.float64):
+        raise DataError(f"data set {path}: {name} is {array.dtype}; convert the images to uint8, or to float32 in 0..1")
+    values = array.astype(np.float32, copy=False)
+    # Written so that a NaN fails too.
+    if not (values.min() >= 0.0 and values.max() <= 1.0):
+        raise DataError(f"data set {path}: {name} has values outside 0..1; scale float images to 0..1, or save them as uint8")
+    levels: Bytes = np.rint(values * np.float32(255)).astype(np.uint8)
+    return levels
+
+
+def _labels(path: Path, name: str, array: npt.NDArray[np.generic]) -> Bytes:
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
+        raise DataError(f"data set {path}: {name} is {array.dtype} {array.shape}; labels must be integers in one dimension, at least one")
+    values = array.astype(np.int64)
+    if values.min() < 0 or values.max() > 255:
+        raise DataError(f"data set {path}: {name} has labels outside 0..255; number the labels from 0")
+    return values.astype(np.uint8)
+
+
+def _check_consistent(path: Path, arrays: Mapping[str, Bytes]) -> None:
+    for part in ("train", "test"):
+        images, labels = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
+        if images != labels:
+            raise DataError(f"data set {path}: x_{part} has {images} images but y_{part} has {labels} labels; save one label an image")
+    train, test = arrays["x_train"].shape[1:], arrays["x_test"].shape[1:]
+    if train != test:
+        raise DataError(f"data set {path}: images of x_train are {train} but of x_test {test}; bring them to one shape")
+
+
+def _cached(file: BinaryIO, path: Path, entry: Path) -> dict[str, Bytes]:
+    """Memory maps of the cache entry, which is made first when it is not there."""
+    if not entry.is_dir():
+        _make_entry(entry, _unpack(file, path))
+    try:
+        # As plain arrays over the maps: every slice of a `memmap` would pay for its subclass.
+        return {name: np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in ARRAYS}
+    except _UNREADABLE as error:
+        raise DataError(f"data set {path}: its cache {entry} is damaged ({_line(error)}); delete that directory") from error
+
+
+def _make_entry(entry: Path, arrays: Mapping[str, Bytes]) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+    try:
+        for name, array in arrays.items():
+            _save_synced(draft / f"{name}.npy", array)
+        _rename_unless_there(draft, entry)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _save_synced(path: Path, array: Bytes) -> None:
+    """Synced before the entry gets its name: a power cut must not leave a complete-looking entry of zeros."""
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _rename_unless_there(draft: Path, entry: Path) -> None:
+    try:
+        draft.rename(entry)
+    except OSError:
+        # Another process was first, and its entry is as good: the name holds the digest of the source.
+        if not entry.is_dir():
+            raise
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

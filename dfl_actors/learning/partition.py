@@ -1,0 +1,171 @@
+"""Who gets which samples: how labels are spread over the nodes, the stream each node draws, and the samples it has received.
+
+The nodes' data differ only by a row of label weights: a node's stream draws a label by its weights, then a sample of that label, each
+with equal chance and with replacement. A random generator is always an argument, so equal seeds give equal partitions and streams.
+Samples are indices into the training set (uint32): images are looked up where they are used.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dfl_actors.errors import ConfigError
+
+KINDS = ("iid", "samples", "dirichlet", "labels", "weights")
+
+Indices = npt.NDArray[np.uint32]
+Floats = npt.NDArray[np.float64]
+
+
+def label_weights(
+    kind: str,
+    nodes: int,
+    labels: int,
+    *,
+    rng: np.random.Generator,
+    alpha: float = 1.0,
+    labels_per_node: int = 2,
+    weights: Sequence[Sequence[float]] | None = None,
+    frequencies: Floats | None = None,
+) -> Floats:
+    """Label weights float64 [nodes, labels]; each row sums to 1.
+
+    * ``iid``: every label with the same weight (the paper's IID data, section V-B).
+    * ``samples``: every sample with the same chance; rows are `frequencies` [labels], see `label_frequencies`.
+    * ``dirichlet``: each row drawn from a symmetric Dirichlet of concentration `alpha`; small `alpha`, few labels a node.
+    * ``labels``: node i has labels i .. i + `labels_per_node` - 1, modulo `labels`, in equal shares (the paper's two labels a node).
+    * ``weights``: `weights`, one row a node, scaled to sum to 1; a row may end early, the labels it leaves out weigh nothing.
+
+    `rng` is drawn from by ``dirichlet`` alone. Raises `ConfigError` naming the key.
+    """
+    if nodes < 1 or labels < 1:
+        raise ConfigError(f"data.partition: {nodes} nodes and {labels} labels; there must be at least one of each")
+    match kind:
+        case "iid":
+            return np.full((nodes, labels), 1.0 / labels)
+        case "samples":
+            return _repeated(frequencies, nodes, labels)
+        case "dirichlet":
+            return _dirichlet_rows(alpha, nodes, labels, rng)
+        case "labels":
+            return _shifted_rows(labels_per_node, nodes, labels)
+        case "weights":
+            return _given_rows(weights, nodes, labels)
+    raise ConfigError(f"data.partition is {kind!r}; use one of {', '.join(KINDS)}")
+
+
+def label_frequencies(y: npt.NDArray[np.uint8], labels: int) -> Floats:
+    """The share of each label among the labels `y` [n]: float64 [labels], sum 1."""
+    return np.bincount(y, minlength=labels) / len(y)
+
+
+def _dirichlet_rows(alpha: float, nodes: int, labels: int, rng: np.random.Generator) -> Floats:
+    if not 0.0 < alpha < np.inf:
+        raise ConfigError(f"data.alpha is {alpha}; use a finite number above 0, for instance 0.1 (skewed) or 1")
+    # For an alpha near the largest float the rows come out as zeros: refused, not passed on.
+    return _normalised("data.alpha", rng.dirichlet(np.full(labels, float(alpha)), size=nodes))
+
+
+def _shifted_rows(count: int, nodes: int, labels: int) -> Floats:
+    if not 1 <= count <= labels:
+        raise ConfigError(f"data.labels_per_node is {count}; use 1 to {labels}, the number of labels of the data set")
+    distance = (np.arange(labels)[None, :] - np.arange(nodes)[:, None]) % labels
+    return np.where(distance < count, 1.0 / count, 0.0)
+
+
+def _repeated(frequencies: Floats | None, nodes: int, labels: int) -> Floats:
+    if frequencies is None or np.shape(frequencies) != (labels,):
+        raise ConfigError(f'data.partition is "samples" but there are no frequencies of {labels} labels; pass those of the data set')
+    return np.tile(_normalised("frequencies", frequencies), (nodes, 1))
+
+
+def _given_rows(weights: Sequence[Sequence[float]] | None, nodes: int, labels: int) -> Floats:
+    """One row for each node, filled up with zeros to `labels`."""
+    if weights is None or len(weights) != nodes:
+        raise ConfigError(f'data.partition is "weights"; give label_weights to each of the {nodes} nodes')
+    longest = max(map(len, weights))
+    if longest > labels:
+        raise ConfigError(f"label_weights gives a node {longest} weights; the data set has {labels} labels, give at most one for each")
+    return _normalised("label_weights", np.array([[*row, *[0.0] * (labels - len(row))] for row in weights], dtype=np.float64))
+
+
+def _normalised(key: str, rows: Floats) -> Floats:
+    """`rows` [..., labels] scaled to sum 1 along the labels. Raises `ConfigError` for what cannot be a distribution."""
+    if not np.isfinite(rows).all() or (rows < 0).any():
+        raise ConfigError(f"{key} gives a weight that is negative or not finite; use numbers of 0 or more")
+    peaks = rows.max(axis=-1, keepdims=True)
+    if (peaks <= 0).any():
+        raise ConfigError(f"{key} gives a node weights that are all 0; give at least one label a weight above 0")
+    # First by the largest: the sum of huge weights would overflow.
+    scaled = rows / peaks
+    return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True), dtype=np.float64)
+
+
+class SampleStream:
+    """An endless stream of training samples with given label weights; the only state is the generator it was given.
+
+    `y_train` is uint8 [n], `weights` is [labels], one row of `label_weights`. Two streams of equal arguments draw the same
+    samples however the draws are cut: `draw(3)` then `draw(5)` is `draw(8)`. Raises `ConfigError` when a label with weight has
+    no sample.
+    """
+
+    def __init__(self, y_train: npt.NDArray[np.uint8], weights: Floats, rng: np.random.Generator) -> None:
+        shares = _normalised("label_weights", np.asarray(weights, dtype=np.float64))
+        counts = np.bincount(y_train, minlength=len(shares))
+        _check_stocked(shares, counts)
+        self._rng = rng
+        self._by_label: Indices = np.argsort(y_train, kind="stable").astype(np.uint32)
+        self._counts = counts
+        self._starts = np.cumsum(counts) - counts
+        bounds = np.cumsum(shares)
+        # The last bound is exactly 1, so that a draw below 1 never falls beyond the last label with weight.
+        self._bounds: Floats = bounds / bounds[-1]
+
+    def draw(self, n: int) -> Indices:
+        """The next `n` samples: uint32 [n], indices into the training set."""
+        # Pairs, not two arrays: sample k takes draws 2k and 2k + 1 however the stream is cut.
+        chances = self._rng.random((n, 2))
+        label = np.searchsorted(self._bounds, chances[:, 0], side="right")
+        offset = (chances[:, 1] * self._counts[label]).astype(np.int64)
+        drawn: Indices = self._by_label[self._starts[label] + offset]
+        return drawn
+
+
+def _check_stocked(shares: Floats, counts: npt.NDArray[np.intp]) -> None:
+    if shares.ndim != 1 or len(counts) > len(shares):
+        raise ConfigError(f"label_weights has shape {shares.shape} for a data set of {len(counts)} labels; give one weight a label")
+    empty = np.flatnonzero((shares > 0) & (counts == 0))
+    if len(empty):
+        raise ConfigError(
+            f"label_weights: label {empty[0]} has weight but the data set has no sample of it; choose another data.partition or set it to 0"
+        )
+
+
+class Received:
+    """The samples a node has received, kept as its test samples: the newest `capacity` of them, in a ring."""
+
+    def __init__(self, capacity: int = 60_000) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}; it must be at least 1")
+        self._ring: Indices = np.zeros(capacity, dtype=np.uint32)
+        self._total = 0
+
+    def __len__(self) -> int:
+        return min(self._total, len(self._ring))
+
+    def add(self, indices: npt.NDArray[np.integer]) -> None:
+        """Keeps `indices` [n], in place of the oldest when the ring is full."""
+        newest = indices[-len(self._ring) :]
+        first = self._total + len(indices) - len(newest)
+        self._ring[(first + np.arange(len(newest))) % len(self._ring)] = newest
+        self._total += len(indices)
+
+    def draw(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` random samples, uint32 [n]: no place of the ring twice, unless it holds fewer than `n`; empty when it holds none.
+
+        Always `n`, so that a measurement has one batch shape from the first sample on.
+        """
+        if not len(self):
+            return np.zeros(0, dtype=np.uint32)
+        return self._ring[rng.choice(len(self), size=n, replace=len(self) < n)]

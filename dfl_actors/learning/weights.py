@@ -1,0 +1,119 @@
+"""Weights as one flat vector, and the codecs that carry them between nodes.
+
+A model's weights are one contiguous float32 vector. `Parameters` says which stretch of it is which named array, so an
+algorithm works on the whole vector at numpy speed and may still look at one layer. A codec turns the vector into bytes
+and back; what arrives from a neighbour is refused, never repaired, when its size is wrong or a number is not finite.
+
+Everything here is numpy alone: an actor that neither trains nor measures never loads TensorFlow.
+"""
+
+from collections.abc import Mapping
+from math import prod
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dfl_actors.core.objects import Layer
+from dfl_actors.errors import Refused
+
+__all__ = ["CODECS", "Layer", "Parameters", "Recipe", "TrainState", "Vector", "decode_model", "encode_model", "model_bytes"]
+
+Vector = NDArray[np.float32]
+
+CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dtype("<f4"), "float16": np.dtype("<f2")})
+"""The number format of each codec; a model on the wire is its weights in this format and nothing else."""
+
+LARGEST_FLOAT16 = 65504.0
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """The named arrays of a model, in the order in which they lie in the flat vector."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def size(self) -> int:
+        """Numbers in the flat vector, P."""
+        return sum(prod(layer.shape) for layer in self.layers)
+
+    def views(self, flat: Vector) -> dict[str, Vector]:
+        """Each layer's array, by name: a view of `flat` [P], so writing to one writes to the vector.
+
+        Raises `ValueError` if `flat` is not a vector of `size` numbers.
+        """
+        if flat.shape != (self.size,):
+            raise ValueError(f"weights of shape {flat.shape} where a vector of {self.size} is needed")
+        found, start = {}, 0
+        for layer in self.layers:
+            end = start + prod(layer.shape)
+            found[layer.name] = flat[start:end].reshape(layer.shape)
+            start = end
+        return found
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """Caffe's SGD with the inverse decay of the learning rate; the defaults are Caffe's for LeNet on MNIST.
+
+    At iteration `it`, rate = learning_rate * (1 + gamma * it) ** -power, times `bias_rate` for biases, and
+    velocity = momentum * velocity + rate * (gradient + weight_decay * weight); weight -= velocity.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    gamma: float = 1e-4
+    power: float = 0.75
+    bias_rate: float = 2.0
+
+
+class TrainState(NamedTuple):
+    """Where training stands: weights [P], velocity of the momentum [P] (zero where nothing is trained), steps done."""
+
+    weights: Vector
+    momentum: Vector
+    iteration: int
+
+
+def model_bytes(codec: str, size: int) -> int:
+    """Bytes of a model of `size` numbers, known before anything is fetched. Raises `Refused("codec_unknown")`."""
+    return _number(codec).itemsize * size
+
+
+def encode_model(flat: Vector, codec: str) -> bytes:
+    """The bytes of `flat` [P]. float16 rounds, and ends at +-65504 what lies beyond. Raises `Refused("codec_unknown")`."""
+    number = _number(codec)
+    if number.itemsize == 2:
+        flat = flat.clip(-LARGEST_FLOAT16, LARGEST_FLOAT16)
+    return flat.astype(number, copy=False).tobytes()
+
+
+def decode_model(data: bytes | bytearray | memoryview, codec: str, size: int) -> Vector:
+    """The vector [size] that `data` holds, aligned float32.
+
+    Read-only, and a view of `data` where that is possible: codec float32, a little-endian machine, data aligned to 4
+    bytes. Copy it if it must outlive `data`. Raises `Refused`: "codec_unknown", "model_size", "model_not_finite".
+    """
+    expected = model_bytes(codec, size)
+    found = memoryview(data).nbytes
+    if found != expected:
+        raise Refused("model_size", f"{found} bytes instead of {expected} for {size} weights in {codec}")
+    flat = np.require(np.frombuffer(data, _number(codec)), np.float32, "A")
+    if not is_finite(flat):
+        raise Refused("model_not_finite", "a weight is infinite or not a number")
+    flat.flags.writeable = False
+    return flat
+
+
+def is_finite(flat: Vector) -> bool:
+    """Whether no number of `flat` is infinite or NaN, and its norm below 1.8e19: beyond, means and distances overflow float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)))
+
+
+def _number(codec: str) -> np.dtype[np.floating]:
+    if codec not in CODECS:
+        raise Refused("codec_unknown", f"{codec[:32]!r} is none of {', '.join(CODECS)}")
+    return CODECS[codec]

@@ -1,0 +1,324 @@
+"""The figures of a run: what each node did, its blocks (the paper's tables V and VII), its CPU (tables IV and VI).
+
+`summarise` counts, `render` shows. Counts are of distinct objects (a transaction, a receipt, a block is counted once,
+however often a restarted actor reported it). CPU that an actor used outside the named tasks' three kinds of work is
+called "unattributed" and is part of everything outside learning, so that no cost can hide.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from math import fsum
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from dfl_actors.report.load import (
+    Cpu,
+    Evaluated,
+    Expired,
+    Final,
+    ModelSent,
+    ReceiptArrived,
+    Refused,
+    Restarted,
+    Run,
+    Scored,
+    Stopped,
+    Trained,
+    Updated,
+    by_node,
+)
+from dfl_actors.report.table import Column, accuracy_text, grid, name_text, reputations_short, reputations_text
+
+TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
+WORK = ("learning", "blockchain", "network")
+WATCHERS = ("supervisor", "evaluator")
+"""Processes of the run that belong to no node: they start it and measure it."""
+
+ROWS = 16
+"""Nodes shown in the closing summary; summary.json has all."""
+
+Figures = dict[str, Any]
+
+
+def summarise(run: Run, target: float | None = None) -> Figures:
+    """The summary of `run`, ready for JSON. `target` is an accuracy, overrides the run's own, and 0 is none.
+
+    Seconds are since the network was ready; accuracies are fractions, None where nothing was measured; a mean over
+    nothing is None too.
+    """
+    goal = run.target if target is None else target or None
+    nodes = _nodes(run, goal)
+    stops = run.of(Stopped)
+    return {
+        "name": run.name,
+        "directory": str(run.path),
+        "started": run.started,
+        "ready_seconds": run.ready_seconds,
+        "elapsed": run.elapsed,
+        "stopped": stops[-1].reason if stops else None,
+        "skipped_lines": run.skipped,
+        "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
+        "nodes": nodes,
+        "blocks": _blocks(run),
+        "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
+        "links": _links(run),
+    }
+
+
+def seconds_to_target(run: Run, target: float) -> float | None:
+    """When the latest measurement of every node stood at `target` or above for the first time; None if it never did."""
+    latest = dict.fromkeys(run.nodes, -1.0)
+    for event in sorted(run.of(Evaluated), key=lambda event: event.t):
+        if event.node in latest and event.tested:
+            latest[event.node] = event.correct / event.tested
+            if min(latest.values()) >= target:
+                return run.seconds(event.t)
+    return None
+
+
+def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
+    trained, scored, evaluated = by_node(run.of(Trained)), by_node(run.of(Scored)), by_node(run.of(Evaluated))
+    receipts, refused, expired = by_node(run.of(ReceiptArrived)), by_node(run.of(Refused)), by_node(run.of(Expired))
+    updated, restarted = by_node(run.of(Updated)), by_node(run.of(Restarted))
+    return {
+        name: {
+            "address": address,
+            "samples": max((event.samples for event in trained.get(name, [])), default=0),
+            "steps": max((event.steps for event in trained.get(name, [])), default=0),
+            "sent": len({event.tx for event in trained.get(name, []) if event.tx}),
+            "received": len({event.tx for event in scored.get(name, [])}),
+            "receipts": len({(event.tx, event.creator) for event in receipts.get(name, [])}),
+            "refused": dict(sorted(Counter(event.code for event in refused.get(name, [])).items())),
+            "expired": len({event.tx for event in expired.get(name, [])}),
+            "updates": len(updated.get(name, [])),
+            "restarts": len(restarted.get(name, [])),
+            "test_accuracy": _last_accuracy(evaluated.get(name, [])),
+            "own_accuracy": _last_accuracy(trained.get(name, [])),
+            "reputations": _reputations(run, updated.get(name, [])),
+            "target_seconds": _first_at(run, evaluated.get(name, []), target),
+        }
+        for name, address in run.nodes.items()
+    }
+
+
+def _last_accuracy(measured: Sequence[Evaluated | Trained]) -> float | None:
+    return next((event.correct / event.tested for event in reversed(measured) if event.tested), None)
+
+
+def _first_at(run: Run, evaluated: Sequence[Evaluated], target: float | None) -> float | None:
+    if target is None:
+        return None
+    return next((run.seconds(event.t) for event in evaluated if event.tested and event.correct / event.tested >= target), None)
+
+
+def _reputations(run: Run, updated: Sequence[Updated]) -> dict[str, float]:
+    latest = updated[-1].reputations if updated else {}
+    return {run.node_named(address): value for address, value in latest.items()}
+
+
+def _blocks(run: Run) -> dict[str, Figures]:
+    """Tables V and VII for each node, and how many blocks hold every confirmation they could have."""
+    final = by_node(run.of(Final))
+    return {name: _block_figures(final.get(name, []), len(run.neighbours(name))) for name in run.nodes}
+
+
+def _block_figures(final: Iterable[Final], peers: int) -> Figures:
+    blocks = list({event.block: event for event in final}.values())
+    return {
+        "blocks": len(blocks),
+        "transactions_per_block": _mean([block.transactions for block in blocks]),
+        "confirmations_per_block": _mean([block.confirmations for block in blocks]),
+        "expected_per_block": _mean([block.expected for block in blocks]),
+        "complete": sum(block.confirmations >= block.expected for block in blocks),
+        "peers": peers,
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fsum(values) / len(values) if values else None
+
+
+def _links(run: Run) -> dict[str, Figures]:
+    """Models sent over each link in each direction; `repeated` counts those that crossed it before."""
+    sent: dict[str, list[ModelSent]] = defaultdict(list)
+    for event in run.of(ModelSent):
+        sent[f"{event.node}->{run.node_named(event.to)}"].append(event)
+    return {
+        link: {
+            "models": len(events),
+            "bytes": sum(event.bytes for event in events),
+            "repeated": len(events) - len({event.tx for event in events}),
+        }
+        for link, events in sorted(sent.items())
+    }
+
+
+def _cpu(run: Run, handled: dict[str, int]) -> Figures:
+    """CPU seconds of each node, of the watchers and of the whole network; `handled` counts transactions of each node."""
+    nodes = {name: [event for event in run.of(Cpu) if event.node == name and event.actor not in WATCHERS] for name in run.nodes}
+    watchers = {actor: [event for event in run.of(Cpu) if event.actor == actor] for actor in WATCHERS}
+    return {
+        "nodes": {name: _cpu_figures(events, handled[name]) for name, events in nodes.items()},
+        "watchers": {actor: _cpu_figures(events, None) for actor, events in watchers.items() if events},
+        "network": _cpu_figures([event for events in (*nodes.values(), *watchers.values()) for event in events], sum(handled.values())),
+    }
+
+
+def _cpu_figures(events: Sequence[Cpu], handled: int | None) -> Figures:
+    """CPU seconds by task and kind of work, and ms for each transaction handled (sent or received)."""
+    tasks = {task: {work: _seconds(event.tasks.get(task, {}).get(work, 0.0) for event in events) for work in WORK} for task in TASKS}
+    kinds = {work: _seconds(tasks[task][work] for task in TASKS) for work in WORK}
+    attributed = _seconds(kinds.values())
+    total = max(_seconds(event.total for event in events), attributed)
+    figures: Figures = {"total": total, **kinds, "unattributed": _seconds([total, -attributed]), "tasks": tasks}
+    if handled is not None:
+        figures["ms_per_transaction"] = {
+            "blockchain": _ms_each(kinds["blockchain"], handled),
+            "outside_learning": _ms_each(total - kinds["learning"], handled),
+        }
+    return figures
+
+
+def _seconds(values: Iterable[float]) -> float:
+    return round(fsum(values), 6)
+
+
+def _ms_each(seconds: float, handled: int) -> float | None:
+    return round(1000 * seconds / handled, 6) if handled else None
+
+
+def render(summary: Figures, console: Console) -> None:
+    """Print the closing summary: nodes, blocks, CPU by task, and where everything lies."""
+    width = console.width
+    console.print(Text(_headline(summary), style="bold"))
+    console.print()
+    names = list(summary["nodes"])[:ROWS]
+    hidden = len(summary["nodes"]) - len(names)
+    console.print(grid(_node_columns([(name, summary["nodes"][name]) for name in names]), width))
+    _print_hidden(hidden, console)
+    console.print()
+    console.print(grid(_block_columns([(name, summary["blocks"][name]) for name in names]), width))
+    _print_hidden(hidden, console)
+    console.print()
+    console.print(grid(_cpu_columns(summary["cpu"]), width, footer=True))
+    console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
+    if summary["skipped_lines"]:
+        console.print(Text(f"{summary['skipped_lines']} lines of metrics.jsonl could not be read and are not counted", style="yellow"))
+    console.print()
+    console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
+
+
+def _print_hidden(hidden: int, console: Console) -> None:
+    if hidden:
+        console.print(Text(f"... and {hidden} more in summary.json"))
+
+
+def _headline(summary: Figures) -> str:
+    times = f"{summary['elapsed']:.1f} s after a start of {summary['ready_seconds']:.1f} s"
+    parts = [f"{summary['name']}: {len(summary['nodes'])} nodes, {times}"]
+    target = summary["target"]
+    if target["accuracy"] is not None:
+        reached = "not reached by every node" if target["seconds"] is None else f"reached by every node after {target['seconds']:.1f} s"
+        parts.append(f"{target['accuracy']:g} {reached}")
+    if summary["stopped"]:
+        parts.append(f"stopped: {summary['stopped']}")
+    return "; ".join(parts)
+
+
+def _cost_line(cost: Figures) -> str:
+    return (
+        f"for each transaction handled (sent or received): blockchain {_decimal(cost['blockchain'])} ms,"
+        f" all outside learning {_decimal(cost['outside_learning'])} ms"
+    )
+
+
+def _decimal(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
+    def numbers(key: str, importance: int) -> Column:
+        return Column(header=key, importance=importance, cells=[str(node[key]) for _, node in nodes])
+
+    def troubles(key: str) -> list[Column]:
+        counts = [sum(node[key].values()) if key == "refused" else node[key] for _, node in nodes]
+        cells = [str(count) if count else "" for count in counts]
+        return [Column(header=key, importance=7, cells=cells, style="red")] if any(counts) else []
+
+    return [
+        _name_column([name for name, _ in nodes]),
+        numbers("samples", 5),
+        numbers("steps", 2),
+        numbers("sent", 6),
+        numbers("received", 6),
+        numbers("receipts", 4),
+        numbers("updates", 1),
+        *troubles("refused"),
+        *troubles("expired"),
+        *troubles("restarts"),
+        Column(header="test", cells=[accuracy_text(node["test_accuracy"]) for _, node in nodes], style="bold"),
+        Column(header="own", cells=[accuracy_text(node["own_accuracy"]) for _, node in nodes], importance=8),
+        Column(
+            header="reputations",
+            cells=[reputations_text(node["reputations"]) for _, node in nodes],
+            short=[reputations_short(node["reputations"]) for _, node in nodes],
+            importance=1,
+            left=True,
+        ),
+    ]
+
+
+def _name_column(names: Sequence[str]) -> Column:
+    return Column(header="node", cells=[name_text(name) for name in names], left=True, style="cyan")
+
+
+def _block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
+    def means(header: str, key: str) -> Column:
+        return Column(header=header, cells=[_decimal(block[key]) for _, block in nodes])
+
+    return [
+        _name_column([name for name, _ in nodes]),
+        Column(header="blocks", cells=[str(block["blocks"]) for _, block in nodes]),
+        means("transactions/block", "transactions_per_block"),
+        means("confirmations/block", "confirmations_per_block"),
+        means("expected/block", "expected_per_block"),
+        Column(header="peers", cells=[str(block["peers"]) for _, block in nodes], importance=8),
+    ]
+
+
+def _cpu_columns(cpu: Figures) -> list[Column]:
+    rows = _cpu_rows(cpu)
+    whole = cpu["network"]["total"]
+    return [
+        Column(header="CPU seconds", cells=list(rows), left=True),
+        *(
+            Column(header=header, cells=[_cpu_text(row[place]) for row in rows.values()])
+            for place, header in enumerate(("learning", "blockchain", "network", "total"))
+        ),
+        Column(header="share", cells=[f"{100 * (row[3] or 0) / whole:.1f} %" if whole else "-" for row in rows.values()], importance=8),
+    ]
+
+
+CpuRow = tuple[float | None, float | None, float | None, float | None]
+"""CPU seconds: learning, blockchain, network, total; None where a split is not known."""
+
+
+def _cpu_rows(cpu: Figures) -> dict[str, CpuRow]:
+    """The nodes by task, then the watchers, then all together."""
+    rows: dict[str, CpuRow] = {task.replace("_", " "): _node_task(cpu, task) for task in TASKS}
+    if (unattributed := _seconds(node["unattributed"] for node in cpu["nodes"].values())) > 0:
+        rows["unattributed"] = (None, None, None, unattributed)
+    for name, figures in (*cpu["watchers"].items(), ("in all", cpu["network"])):
+        rows[name] = (figures["learning"], figures["blockchain"], figures["network"], figures["total"])
+    return rows
+
+
+def _node_task(cpu: Figures, task: str) -> tuple[float, float, float, float]:
+    learning, blockchain, network = (_seconds(node["tasks"][task][work] for node in cpu["nodes"].values()) for work in WORK)
+    return learning, blockchain, network, _seconds((learning, blockchain, network))
+
+
+def _cpu_text(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f}"

@@ -1,0 +1,271 @@
+"""The live display: a table on a terminal, one line now and then elsewhere, JSON for programs, nothing when quiet.
+
+A table is a list of `Column`s that already hold their text. `fit` makes them fit a width: first the gaps shrink, then the
+least important column takes its short form or goes. So the same rule serves 80 and 200 columns, the live table and
+the closing summary.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+import orjson
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dfl_actors.core.status import NetworkStatus, NodeStatus
+
+PLAIN_INTERVAL = 2.0
+"""Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines."""
+
+NAME_WIDTH = 16
+"""Longer node names are cut, so that one name cannot push out the figures."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a table. `importance` 9 never goes; `short` stands in for `cells` before the column goes."""
+
+    header: str
+    cells: Sequence[str]
+    importance: int = 9
+    short: Sequence[str] | None = None
+    left: bool = False
+    style: str = ""
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(text) for text in (self.header, *self.cells))
+
+
+def fit(columns: Iterable[Column], width: int) -> tuple[list[Column], int]:
+    """The columns that fit in `width` and the gap between them. What can never fit is left for the terminal to cut."""
+    kept = list(columns)
+    while True:
+        for gap in (2, 1):
+            if sum(column.width for column in kept) + gap * (len(kept) - 1) <= width:
+                return kept, gap
+        least = min(range(len(kept)), key=lambda index: (kept[index].importance, -index))
+        if kept[least].importance >= 9:
+            return kept, 1
+        kept[least : least + 1] = _reduced(kept[least])
+
+
+def _reduced(column: Column) -> list[Column]:
+    """A shorter form of a column, or nothing. The short form counts as more important: others go before it."""
+    if column.short is None:
+        return []
+    return [msgspec.structs.replace(column, cells=column.short, short=None, importance=column.importance + 2)]
+
+
+def grid(columns: Iterable[Column], width: int, *, footer: bool = False) -> Table:
+    """A borderless table of `columns`, at most `width` wide. With `footer`, the last row is set apart."""
+    kept, gap = fit(columns, width)
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for column in kept:
+        table.add_column(Text(column.header), justify="left" if column.left else "right", style=column.style, no_wrap=True)
+    rows = list(zip(*(column.cells for column in kept), strict=True))
+    for number, row in enumerate(rows):
+        table.add_row(*(Text(cell) for cell in row), style="bold" if footer and number == len(rows) - 1 else "")
+    return table
+
+
+def accuracy_text(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def range_text(values: Iterable[float | None], digits: int) -> str:
+    """The span of what is known: "0.912..0.934", "0.912" if all are equal, "-" if nothing is known."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    low, high = f"{min(known):.{digits}f}", f"{max(known):.{digits}f}"
+    return low if low == high else f"{low}..{high}"
+
+
+def reputations_text(reputations: Mapping[str, float]) -> str:
+    """ "1:1.00 2:0.95" for a few neighbours, their span for more than four."""
+    if len(reputations) > 4:
+        return reputations_short(reputations)
+    return " ".join(f"{name[:8]}:{value:.2f}" for name, value in reputations.items()) or "-"
+
+
+def reputations_short(reputations: Mapping[str, float]) -> str:
+    return range_text(reputations.values(), 2)
+
+
+def name_text(name: str) -> str:
+    return name if cell_len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 2] + ".."
+
+
+def live_table(status: NetworkStatus, width: int, height: int | None = None) -> RenderableType:
+    """The network at one moment: a header line and one row a node, within `width` columns and `height` lines."""
+    shown = _shown(len(status.nodes), height)
+    parts: list[RenderableType] = [_header(status, width), grid(_columns(status.nodes[:shown]), width)]
+    rest = status.nodes[shown:]
+    if rest:
+        parts.append(Text(f"... and {len(rest)} more  {_figures(rest)}", no_wrap=True, overflow="ellipsis", style="dim"))
+    return Group(*parts)
+
+
+def _shown(nodes: int, height: int | None) -> int:
+    """How many rows there is room for: the header, the column names, the last line and the cursor take one line each."""
+    if height is None or nodes <= height - 3:
+        return nodes
+    return max(height - 4, 1)
+
+
+def _columns(nodes: Sequence[NodeStatus]) -> list[Column]:
+    def numbers(header: str, importance: int, value: Callable[[NodeStatus], int]) -> Column:
+        return Column(header=header, importance=importance, cells=[str(value(node)) for node in nodes])
+
+    columns = [
+        Column(header="node", cells=[name_text(node.name) for node in nodes], left=True, style="cyan"),
+        Column(header="state", cells=[_state(node) for node in nodes], importance=6, left=True),
+        numbers("samples", 5, lambda node: node.samples),
+        numbers("steps", 1, lambda node: node.steps),
+        numbers("sent", 7, lambda node: node.sent),
+        numbers("received", 7, lambda node: node.received),
+        numbers("receipts", 2, lambda node: node.receipts),
+        numbers("height", 8, lambda node: node.height),
+        Column(header="test", cells=[accuracy_text(node.test_accuracy) for node in nodes], style="bold"),
+        Column(header="own", cells=[accuracy_text(node.own_accuracy) for node in nodes], importance=6),
+        Column(
+            header="reputations",
+            cells=[reputations_text(node.reputations) for node in nodes],
+            short=[reputations_short(node.reputations) for node in nodes],
+            importance=3,
+            left=True,
+        ),
+    ]
+    if any(node.restarts for node in nodes):
+        restarts = [str(node.restarts) if node.restarts else "" for node in nodes]
+        columns.append(Column(header="restarts", cells=restarts, importance=7, style="red"))
+    return columns
+
+
+def _state(node: NodeStatus) -> str:
+    return node.state if node.role == "normal" else f"{node.state} ({node.role})"
+
+
+def progress(status: NetworkStatus) -> float | None:
+    """How far the run is, 0..1: by time or by the least accurate node, whichever will end it first; None without either."""
+    parts = []
+    if status.duration:
+        parts.append(status.elapsed / status.duration)
+    if status.target:
+        parts.append(_weakest(status.nodes) / status.target)
+    return min(max(*parts, 0.0), 1.0) if parts else None
+
+
+def _weakest(nodes: Sequence[NodeStatus]) -> float:
+    return min((node.test_accuracy or 0.0 for node in nodes), default=0.0)
+
+
+def _header(status: NetworkStatus, width: int) -> RenderableType:
+    text = Text(f"{status.name}  {status.state}  {_elapsed(status)}", no_wrap=True, overflow="ellipsis", style="bold")
+    if status.target:
+        text.append(f"  weakest {_weakest(status.nodes):.3f} of {status.target:.3f}")
+    done, room = progress(status), min(width - text.cell_len - 2, 30)
+    if done is None or room < 8:
+        return text
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_row(text, ProgressBar(total=1.0, completed=done, width=room))
+    return line
+
+
+def _elapsed(status: NetworkStatus) -> str:
+    return f"{status.elapsed:.1f} s" if not status.duration else f"{status.elapsed:.1f} s of {status.duration:g} s"
+
+
+def plain_line(status: NetworkStatus) -> str:
+    """The network at one moment on one line, for logs; the state is named only while it is not "running"."""
+    state = "" if status.state == "running" else f"  {status.state}"
+    return f"{status.elapsed:6.1f} s{state}  {_figures(status.nodes)}"
+
+
+def _figures(nodes: Sequence[NodeStatus]) -> str:
+    heights = [node.height for node in nodes]
+    height = ",".join(map(str, heights)) if len(heights) <= 10 else range_text(heights, 0)
+    restarts = sum(node.restarts for node in nodes)
+    return (
+        f"height {height or '-'}"
+        f"  test {range_text((node.test_accuracy for node in nodes), 3)}"
+        f"  own {range_text((node.own_accuracy for node in nodes), 2)}"
+        f"  sent {sum(node.sent for node in nodes)} received {sum(node.received for node in nodes)}"
+        + (f"  restarts {restarts}" if restarts else "")
+    )
+
+
+def json_line(status: NetworkStatus) -> str:
+    """A status as one JSON object: {"event": "status", ...the fields of NetworkStatus}."""
+    return orjson.dumps({"event": "status", **msgspec.to_builtins(status)}).decode()
+
+
+class _Screen:
+    """Draws the latest status, at the size the terminal has at that moment."""
+
+    def __init__(self) -> None:
+        self.status: NetworkStatus | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.status is not None:
+            yield live_table(self.status, options.max_width, console.height)
+
+
+class Watch:
+    """Shows a running network in the way that suits where the output goes. Call `close` at the end, whatever happened.
+
+    On a terminal a table redrawn four times a second; elsewhere a line at most every two seconds and whenever the state
+    changes; with `json` the same as JSON objects, {"event": "status" or "notice", ...}; with `quiet` only errors.
+    """
+
+    def __init__(self, console: Console, quiet: bool = False, json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._quiet, self._json, self._clock = console, quiet, json, clock
+        self._screen = _Screen()
+        self._live: Live | None = None
+        self._printed: NetworkStatus | None = None
+        self._printed_at = 0.0
+
+    def update(self, status: NetworkStatus) -> None:
+        """Show `status` now, or soon, or not at all if a newer one comes first."""
+        self._screen.status = status
+        if self._quiet:
+            return
+        if self._console.is_terminal and not self._json:
+            self._start_live()
+        elif self._due(status):
+            self._print(status)
+
+    def event(self, text: str, error: bool = False) -> None:
+        """Tell something that happened, one line, at once. Errors are told even when quiet."""
+        if self._quiet and not error:
+            return
+        if self._json:
+            self._console.out(orjson.dumps({"event": "notice", "text": text, "error": error}).decode(), highlight=False)
+        else:
+            self._console.out(text, style="red" if error else None, highlight=False)
+
+    def close(self) -> None:
+        """Take the live table away (the closing summary follows), or print the last status if it was held back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif not self._quiet and self._screen.status is not None and self._screen.status != self._printed:
+            self._print(self._screen.status)
+
+    def _start_live(self) -> None:
+        if self._live is None:
+            self._live = Live(self._screen, console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def _due(self, status: NetworkStatus) -> bool:
+        changed = self._printed is None or self._printed.state != status.state
+        return changed or self._clock() - self._printed_at >= PLAIN_INTERVAL
+
+    def _print(self, status: NetworkStatus) -> None:
+        self._printed, self._printed_at = status, self._clock()
+        self._console.out(json_line(status) if self._json else plain_line(status), highlight=False)

@@ -1,0 +1,278 @@
+"""Performs an actor's effects: the loop of one process. Poll, decode, handle, perform.
+
+A batch is whatever lies waiting. Its effects are performed in one order: models and journal first (one synced commit for the
+whole batch), then the chain, then speech, then acknowledgements, then metrics. So nothing is said that is not written, and
+nothing is acknowledged that is not done.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import zmq
+
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.gossiper import Gossiper, task_of
+from dfl_actors.core import codec
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell
+from dfl_actors.core.messages import (
+    Asked,
+    Failed,
+    FromSupervisor,
+    Hatched,
+    Heard,
+    Message,
+    Neighbours,
+    Opened,
+    Quit,
+    Ready,
+    Replied,
+    Start,
+    Started,
+    Status,
+    Stop,
+    Stopping,
+    Tick,
+)
+from dfl_actors.errors import DflError, Refused, StoreError
+from dfl_actors.runtime.hatch import Owned, now_ms
+from dfl_actors.runtime.net import Endpoints, Net
+from dfl_actors.runtime.post import Acknowledgement, Post, receive
+
+STATUS_EVERY = 500
+"""Milliseconds between two reports to the supervisor."""
+
+LONGEST_BATCH = 100
+"""Milliseconds of handling after which effects are performed, though more may lie waiting."""
+
+
+class Metrics:
+    """The run's `metrics.jsonl`: one write a line, appended by every process, so lines never mix."""
+
+    def __init__(self, path: os.PathLike[str], node: str, actor: str) -> None:
+        self._path, self._node, self._actor = path, node, actor
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def write(self, event: str, fields: dict[str, Any], now: int) -> None:
+        """Append one event. Raises `StoreError` when the disk is full."""
+        line = orjson.dumps({"t": now, "node": self._node, "actor": self._actor, "event": event, **fields}) + b"\n"
+        try:
+            os.write(self._file, line)
+        except OSError as error:
+            raise StoreError(f"{os.fspath(self._path)} cannot be written ({error.strerror}): free some space and --resume the run") from None
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Driver:
+    """One actor's process."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        owned: Owned,
+        post: Post,
+        net: Net | None,
+        control: zmq.Socket[bytes],
+        parent: int,
+        metrics: Metrics,
+    ) -> None:
+        self._actor, self._owned, self._post, self._net, self._control = actor, owned, post, net, control
+        self._metrics, self._meter, self._parent = metrics, owned.meter, parent
+        self._running, self._started, self._stopped, self._said_ready = True, False, False, False
+        self._status_at = 0
+        self._speech: list[Effect] = []
+        self._acknowledgements: list[Acknowledgement] = []
+        self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
+        self._poller = zmq.Poller()
+        self._watch_sockets()
+
+    def _watch_sockets(self) -> None:
+        self._sources[self._control] = self._from_control
+        self._sources[self._post.publisher] = self._from_publisher
+        self._sources[self._post.mailbox] = self._from_mailbox
+        self._sources[self._post.subscriber] = lambda now: self._post.events()
+        for name, way in self._post.ways.items():
+            self._sources[way] = lambda now, name=name: self._from_way(name, now)  # type: ignore[misc]
+        if self._net is not None:
+            net = self._net
+            self._sources[net.publisher] = lambda now: net.subscriptions()
+            self._sources[net.router] = lambda now: net.requests()
+        for socket in self._sources:
+            self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(self._parent, zmq.POLLIN)
+
+    def run(self) -> None:
+        """Until the supervisor says quit, or is gone. Raises `DflError` for what a restart does not mend."""
+        endpoints = self._net.endpoints if self._net is not None else Endpoints(news="", requests="")
+        self._say(Hatched(news=endpoints.news, requests=endpoints.requests, curve=endpoints.curve))
+        while self._running:
+            self._wait()
+            self._meter.charge("other", "network")
+        self._finish()
+
+    def _wait(self) -> None:
+        ready = dict(self._poller.poll(self._timeout()))
+        if self._parent in ready:
+            self._running = False
+            return
+        now = begun = now_ms()
+        for socket in ready:
+            for message in self._sources[socket](now):
+                self._take(message, now)
+                now = now_ms()
+                if now - begun > LONGEST_BATCH:
+                    self._perform(now)
+                    begun = now
+        self._on_time(now)
+        self._perform(now)
+        self._post.deliver(now)
+        self._report(now)
+
+    def _timeout(self) -> int:
+        times = [time for time in (self._actor.wake, self._post.wake(), self._status_at) if time is not None]
+        return max(0, min(times) - now_ms())
+
+    def _on_time(self, now: int) -> None:
+        if self._actor.wake is not None and now >= self._actor.wake:
+            self._actor.wake = None
+            self._take(Tick(), now)
+
+    def _take(self, message: Message | Refused | None, now: int) -> None:
+        """Let the actor handle one message, and put what it wants behind what it wanted before."""
+        if message is None:
+            return
+        task = self._task(message)
+        self._meter.charge(task, "network")
+        if isinstance(message, Refused):
+            self._metrics.write("refused", {"what": "bytes", "id": "", "code": message.code, "detail": message.detail, "by": ""}, now)
+            return
+        self._meter.turn(task, "network" if isinstance(self._actor, Gossiper) else "blockchain")
+        self._speech += self._actor.handle(message, now)
+        self._meter.turn("other", "network")
+
+    def _task(self, message: Message | Refused) -> str:
+        if isinstance(message, Heard | Asked | Replied):
+            return task_of(message)
+        return self._actor.tasks.get(type(message), self._actor.task) if isinstance(message, Message) else self._actor.task
+
+    # --- effects
+
+    def _perform(self, now: int) -> None:
+        effects, self._speech = self._speech, []
+        task = self._actor.task
+        for effect in effects:
+            if isinstance(effect, Keep):
+                self._owned.models.put(effect.key, effect.data)
+        self._meter.charge(task, "network")
+        for effect in effects:
+            if isinstance(effect, Commit):
+                assert self._owned.chain is not None
+                self._owned.chain.append(effect.height, effect.block)
+        self._owned.journal.commit([(effect.key, effect.value) for effect in effects if isinstance(effect, Journal)])
+        self._meter.charge(task, "blockchain")
+        for effect in effects:
+            self._speak(effect, now)
+        self._post.acknowledge(self._acknowledgements)
+        self._acknowledgements = []
+        self._meter.charge(task if effects else "other", "network")
+
+    def _speak(self, effect: Effect, now: int) -> None:
+        if isinstance(effect, Publish):
+            self._post.publish(effect.message)
+        elif isinstance(effect, Tell):
+            self._post.tell(effect.message)
+        elif isinstance(effect, Note):
+            self._metrics.write(effect.event, effect.fields, now)
+        elif self._net is not None:
+            if isinstance(effect, Announce):
+                self._net.announce(effect.epoch, effect.number, effect.news)
+            elif isinstance(effect, Send):
+                self._net.send(effect.neighbour, effect.message)
+            elif isinstance(effect, Answer):
+                self._net.answer(effect.peer, effect.message, effect.body)
+
+    # --- sources
+
+    def _from_mailbox(self, now: int) -> Iterator[Message | None]:
+        for message, acknowledgement in self._post.letters():
+            self._acknowledgements.append(acknowledgement)
+            yield message
+
+    def _from_way(self, name: str, now: int) -> Iterator[Message | None]:
+        self._post.acknowledgements(name, now)
+        yield from ()
+
+    def _from_publisher(self, now: int) -> Iterator[Message | None]:
+        self._post.subscriptions()
+        yield from ()
+
+    def _from_control(self, now: int) -> Iterator[Message | None]:
+        for (body,) in receive(self._control):
+            order = codec.convert(FromSupervisor, codec.parse(body))  # type: ignore[type-var]
+            if isinstance(order, Neighbours):
+                yield from self._connect(order)
+            elif isinstance(order, Start):
+                self._meter.restart()
+                self._started = True
+                yield Started()
+            elif isinstance(order, Stop):
+                self._stopped = True
+                yield Stopping()
+                self._status_at = now
+            elif isinstance(order, Quit):
+                self._running = False
+
+    def _connect(self, order: Neighbours) -> Iterator[Message]:
+        net = self._net
+        if net is None:
+            return
+        before = set(net.dealers)
+        net.connect({address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in order.where.items()})
+        for address in set(net.dealers) - before:
+            subscriber, dealer = net.subscribers[address], net.dealers[address]
+            self._sources[subscriber] = lambda now, address=address: net.news(address)  # type: ignore[misc]
+            self._sources[dealer] = lambda now, address=address: net.replies(address)  # type: ignore[misc]
+            self._poller.register(subscriber, zmq.POLLIN)
+            self._poller.register(dealer, zmq.POLLIN)
+        yield Opened()
+
+    # --- the supervisor
+
+    def _report(self, now: int) -> None:
+        if not self._said_ready and self._post.listened and self._actor.ready:
+            self._said_ready = True
+            self._say(Ready())
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY
+            self._say(self._status())
+
+    def _status(self) -> Status:
+        actor = self._actor
+        return Status(
+            counts=dict(actor.counts),
+            reputations=dict(getattr(actor, "reputations", {})),
+            model=getattr(actor, "model", ""),
+            idle=actor.idle and not self._post.waiting() and not self._speech,
+            stopped=self._stopped,
+        )
+
+    def _say(self, message: Message) -> None:
+        try:
+            self._control.send(codec.encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            self._status_at = 0
+
+    def _finish(self) -> None:
+        now = now_ms()
+        self._perform(now)
+        if self._started:
+            self._metrics.write("cpu", self._meter.report(), now)
+
+
+def fail(control: zmq.Socket[bytes], error: DflError) -> None:
+    """Tell the supervisor why this process cannot go on."""
+    control.setsockopt(zmq.LINGER, 1000)
+    control.send(codec.encode(Failed(text=str(error), exit_code=error.exit_code)))

@@ -1,0 +1,134 @@
+"""Processes beside the network: the founder, who makes the genesis, and the evaluator, who measures models on the test images.
+
+The evaluator is the run's yardstick and no part of the network: no node hears what it finds, and its CPU is counted apart.
+"""
+
+import gc
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zmq
+
+from dfl_actors.config import Config
+from dfl_actors.core import codec
+from dfl_actors.core.codec import sha256
+from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, Ready
+from dfl_actors.core.objects import PROTOCOL, Genesis
+from dfl_actors.errors import ModelError, Refused
+from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.weights import decode_model, encode_model
+from dfl_actors.runtime.driver import Metrics
+from dfl_actors.runtime.hatch import log_path, now_ms, weights_by_node
+from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
+from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import ModelStore
+
+
+def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
+    """The learner of a configuration and its data set."""
+    from dfl_actors.learning import models
+
+    models.limit_threads()
+    data = load_dataset(config.data.source, cache)
+    return models.load_learner(config.training.model, recipe(config), data.input_shape, data.labels), data
+
+
+def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
+    """The founder's life: check that the model can be built and the data divided, and write `genesis.json` beside the sockets."""
+    enter(log, sockets)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    control = control_socket(context, sockets, "founder")
+    guarded(control, lambda: _found(config, cache, sockets))
+
+
+def _found(config: Config, cache: Path, sockets: Path) -> None:
+    learner, data = learner_of(config, cache)
+    weights_by_node(config, data)
+    genesis = genesis_of(config, learner, data.labels)
+    draft = sockets / "genesis.part"
+    draft.write_bytes(codec.encode(genesis))
+    draft.rename(sockets / "genesis.json")
+
+
+def genesis_of(config: Config, learner: Any, labels: int) -> Genesis:
+    """What every node of the network agrees on. Raises `ModelError` for a model that the genesis cannot describe."""
+    try:
+        return codec.convert(
+            Genesis,
+            {
+                "network": config.network.name,
+                "protocol": PROTOCOL,
+                "model": config.architecture,
+                "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in learner.parameters.layers],
+                "dtype": "float32",
+                "labels": labels,
+                "initial": sha256(encode_model(learner.initial(config.network.seed), "float32")),
+                "hash": "sha256",
+                "signature": "ed25519",
+            },
+        )
+    except Refused as error:
+        raise ModelError(f"training.model {config.training.model!r} does not fit a genesis ({error.detail}): choose another") from error
+
+
+def evaluate(config: Config, cache: Path, sockets: Path, directory: Path, parameters: int) -> None:
+    """The evaluator's life."""
+    enter(log_path(directory, SUPERVISOR, EVALUATOR), sockets)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    control = control_socket(context, sockets, EVALUATOR)
+    guarded(control, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control).run())
+
+
+class Evaluator:
+    """Answers `Evaluate` with `Evaluated`, one at a time."""
+
+    def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, control: zmq.Socket[bytes]) -> None:
+        self._config, self._run, self._parameters, self._control = config, run, parameters, control
+        self._learner, self._data = learner_of(config, cache)
+        self._learner.warm(0, 0, min(500, len(self._data.x_test)))
+        self._stores: dict[str, ModelStore] = {}
+        self._tests = self._choose_tests()
+        gc.freeze()
+
+    def _choose_tests(self) -> np.ndarray:
+        """The whole test set, or as many of it as configured, the same ones throughout the run."""
+        wanted, there = self._config.run.evaluate_samples, len(self._data.x_test)
+        if not 0 < wanted < there:
+            return np.arange(there)
+        return np.sort(np.random.default_rng([self._config.network.seed, 2]).choice(there, wanted, replace=False))
+
+    def run(self) -> None:
+        """Until the supervisor says quit, or is gone."""
+        self._control.send(codec.encode(Ready()))
+        started = time.process_time()
+        poller = zmq.Poller()
+        poller.register(self._control, zmq.POLLIN)
+        poller.register(parent_handle(), zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            order = codec.convert(FromSupervisor, codec.parse(self._control.recv())) if self._control in ready else Quit()  # type: ignore[type-var]
+            if isinstance(order, Quit):
+                break
+            if isinstance(order, Evaluate):
+                self._control.send(codec.encode(self._answer(order)))
+        spent = {"other": {"learning": round(time.process_time() - started, 6), "blockchain": 0.0, "network": 0.0}}
+        metrics = Metrics(self._run.metrics, "", EVALUATOR)
+        metrics.write("cpu", {"total": spent["other"]["learning"], "tasks": spent}, now_ms())
+
+    def _answer(self, order: Evaluate) -> Evaluated:
+        store = self._stores.get(order.node)
+        if store is None:
+            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models, self._config.store.models)
+        with store.view(order.model) as data:
+            if data is None:
+                return Evaluated(node=order.node, model=order.model, correct=0, tested=0)
+            weights = decode_model(data, self._config.gossip.codec, self._parameters)
+            correct = 0
+            if order.measure:
+                correct = self._learner.measure(weights, self._data.x_test[self._tests], self._data.y_test[self._tests])
+            if order.save:
+                self._learner.save(weights.copy(), self._run.node(order.node).model)
+        return Evaluated(node=order.node, model=order.model, correct=correct, tested=len(self._tests) if order.measure else 0)

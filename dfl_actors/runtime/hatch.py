@@ -1,0 +1,173 @@
+"""Turns a process into one actor of one node: builds the state machine with what it owns, opens its stores and sockets, runs it."""
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.builder import Builder
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.injector import Injector
+from dfl_actors.actors.keeper import Keeper
+from dfl_actors.actors.trainer import Trainer
+from dfl_actors.actors.validator import Validator
+from dfl_actors.core.codec import sha256
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import ACTORS
+from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.partition import Received, SampleStream, label_frequencies, label_weights
+from dfl_actors.learning.weights import Parameters, TrainState
+from dfl_actors.runtime.keyfiles import load_key
+from dfl_actors.runtime.meter import Meter
+from dfl_actors.runtime.plan import NodePlan, recipe
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
+from dfl_actors.sdk.interface import Context, ReceivedModel, Result
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
+
+
+class Owned:
+    """What an actor's process opens for it, and closes at the end."""
+
+    def __init__(self, plan: NodePlan, actor: str) -> None:
+        node = RunDirectory(plan.directory).node(plan.node.name)
+        self.key: KeyPair = load_key(node.path)
+        self.journal = Journal(node.journal(actor))
+        self.models = ModelStore(node.models, plan.config.store.models)
+        self.chain = ChainStore(node.chain) if actor == "builder" else None
+        self.meter = Meter()
+
+    def close(self) -> None:
+        for store in (self.journal, self.models, self.chain):
+            if store is not None:
+                store.close()
+
+
+class MeteredLearner:
+    """The learner over the node's own data: samples are named by their indices, and time counts as learning."""
+
+    def __init__(self, learner: Any, data: Dataset, meter: Meter) -> None:
+        self._learner, self._data, self._meter = learner, data, meter
+
+    def start(self, weights: np.ndarray) -> TrainState:
+        return self._learner.start(weights)  # type: ignore[no-any-return]
+
+    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
+        with self._meter.doing("learning"):
+            return self._learner.train(state, self._data.x_train[samples], self._data.y_train[samples])  # type: ignore[no-any-return]
+
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
+        with self._meter.doing("learning"):
+            return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])  # type: ignore[no-any-return]
+
+
+def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
+    """The state machine of `actor`, ready to hear its first message; `incarnation` counts its restarts. Raises `DflError`."""
+    seeds = rng_for(plan, actor, incarnation)
+    if actor == "injector":
+        return Injector(plan.settings, stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
+    if actor == "trainer":
+        learner, metered = learners(plan, actor, owned.meter)
+        return Trainer(plan.settings, owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds)
+    if actor == "validator":
+        _, metered = learners(plan, actor, owned.meter)
+        return Validator(plan.settings, owned.key, metered, owned.models, owned.journal, Received(), seeds)
+    if actor == "gossiper":
+        return Gossiper(
+            plan.settings, owned.key, owned.models, now_ms(), lambda: secrets.token_hex(32), lambda data: metered_hash(owned.meter, data)
+        )
+    if actor == "builder":
+        assert owned.chain is not None
+        return Builder(plan.settings, owned.key, owned.chain, owned.journal)
+    return keeper(plan, owned, seeds)
+
+
+def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
+    """The keeper with its algorithm bound to the node."""
+    algorithm = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder)
+    context = Context(plan.settings.address, plan.settings.neighbours, Parameters(plan.layers), rng)
+
+    def apply(state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float]) -> Result:
+        with owned.meter.doing("learning"):
+            return checked_apply(algorithm, state, own, received, reputations)
+
+    return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal)
+
+
+def learners(plan: NodePlan, actor: str, meter: Meter) -> tuple[Any, MeteredLearner]:
+    """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
+    from dfl_actors.learning import models
+
+    models.limit_threads()
+    data = load_dataset(plan.config.data.source, plan.cache)
+    learner = models.load_learner(plan.config.training.model, recipe(plan.config), data.input_shape, data.labels)
+    # Trace what messages will need, so that the first is not slow.
+    learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
+    return learner, MeteredLearner(learner, data, meter)
+
+
+def initial(plan: NodePlan, learner: Any) -> np.ndarray:
+    """The weights a node begins with: those of the genesis, or its own when the network starts from independent ones."""
+    seed = plan.config.network.seed
+    if plan.config.training.init == "independent":
+        seed = int.from_bytes(np.random.SeedSequence([seed, name_number(plan.node.name)]).generate_state(1).tobytes(), "little")
+    return learner.initial(seed)  # type: ignore[no-any-return]
+
+
+def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStream:
+    """The node's stream of samples, by the network's partition. Raises `ConfigError`."""
+    return SampleStream(data.y_train, weights_by_node(plan.config, data)[plan.node.name], rng)
+
+
+def weights_by_node(config: Any, data: Dataset) -> dict[str, np.ndarray]:
+    """The label weights of every node of a configuration; the same on every host. Raises `ConfigError`."""
+    options = config.data
+    table = None
+    if options.partition == "weights":
+        table = [padded(node.label_weights, data.labels) for node in config.nodes]
+    rows = label_weights(
+        options.partition,
+        len(config.nodes),
+        data.labels,
+        rng=np.random.default_rng([config.network.seed, 1]),
+        alpha=options.alpha,
+        labels_per_node=options.labels_per_node,
+        weights=table,
+        frequencies=label_frequencies(data.y_train, data.labels),
+    )
+    return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
+
+
+def padded(weights: tuple[float, ...], labels: int) -> list[float]:
+    """One weight for each label; those not given are 0."""
+    return [*weights, *([0.0] * (labels - len(weights)))]
+
+
+def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator:
+    """The actor's own generator; another one after each restart or resume, so that a stream is not drawn twice."""
+    numbers = (plan.config.network.seed, name_number(plan.node.name), ACTORS.index(actor), plan.starts, incarnation)
+    return np.random.default_rng(numbers)
+
+
+def name_number(name: str) -> int:
+    """A number for a node's name."""
+    return int(sha256(name.encode())[:12], 16)
+
+
+def metered_hash(meter: Meter, data: bytearray) -> str:
+    """SHA-256, counted as blockchain work."""
+    with meter.doing("blockchain"):
+        return sha256(data)
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch: the one clock of a process, read by its driver."""
+    return time.time_ns() // 1_000_000
+
+
+def log_path(directory: Path, node: str, actor: str) -> Path:
+    """Where what an actor's process prints ends up."""
+    return directory / "nodes" / node / "log" / f"{actor}.log"

@@ -1,0 +1,60 @@
+"""Where an actor's CPU goes: to which of the paper's tasks (tables IV and VI), and to learning, blockchain or network.
+
+Time is charged to whoever had the processor since the last charge, so nothing is counted twice and nothing is left out. It is
+the CPU time of the whole process, so ZeroMQ's and TensorFlow's threads are in it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+WORK = ("learning", "blockchain", "network")
+
+
+class Meter:
+    """Charges CPU seconds to (task, work)."""
+
+    def __init__(self) -> None:
+        self.task = "other"
+        self.work = "network"
+        self.spent: dict[str, dict[str, float]] = {}
+        self._mark = time.process_time()
+
+    def charge(self, task: str | None = None, work: str | None = None) -> None:
+        """Charge what passed since the last call to the task and the work given, or else the current ones."""
+        now = time.process_time()
+        works = self.spent.setdefault(task or self.task, dict.fromkeys(WORK, 0.0))
+        works[work or self.work] += now - self._mark
+        self._mark = now
+
+    def turn(self, task: str, work: str) -> None:
+        """Charge what passed to the current task; from here on this one is current."""
+        self.charge()
+        self.task, self.work = task, work
+
+    @contextmanager
+    def doing(self, work: str) -> Iterator[None]:
+        """Inside, time counts as this work of the current task."""
+        self.charge()
+        before, self.work = self.work, work
+        try:
+            yield
+        finally:
+            self.charge()
+            self.work = before
+
+    def restart(self) -> None:
+        """Forget what start-up has cost."""
+        self.spent = {}
+        self._mark = time.process_time()
+
+    def total(self) -> float:
+        """CPU seconds charged in all."""
+        return sum(sum(works.values()) for works in self.spent.values())
+
+    def report(self) -> dict[str, Any]:
+        """The fields of the metrics' `cpu` event."""
+        self.charge()
+        tasks = {task: {work: round(seconds, 6) for work, seconds in works.items()} for task, works in self.spent.items()}
+        return {"total": round(self.total(), 6), "tasks": tasks}

@@ -1,0 +1,186 @@
+"""The gossiper's sockets between nodes: news out (XPUB) and in (a SUB for each neighbour), requests in (ROUTER) and out (a DEALER each).
+
+News is [b"n", epoch and number, body]; a request [body]; a reply [body] or [body, bytes of a chunk]. Whatever does not decode to
+exactly the bytes received is refused and counted, never raised. With CURVE, only keys on the allow-list get past the handshake.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from dfl_actors.core import codec
+from dfl_actors.core.letters import read_header
+from dfl_actors.core.messages import AnyNews, Asked, Beat, Heard, Message, Replied, Reply, Request, Subscribed
+from dfl_actors.core.objects import Address
+from dfl_actors.errors import Refused
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.post import receive
+
+TOPIC = b"n"
+DOMAIN = b"dfl-actors"
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a node's gossiper listens, and its CURVE public key when links are encrypted."""
+
+    news: str
+    requests: str
+    curve: str = ""
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """This node's transport keys (Z85) and the public keys that may connect."""
+
+    public: bytes
+    secret: bytes
+    allowed: frozenset[bytes]
+
+
+class AllowList:
+    """Tells ZeroMQ's authenticator which public keys may connect."""
+
+    def __init__(self, allowed: frozenset[bytes]) -> None:
+        self._allowed = allowed
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key in self._allowed
+
+
+class Net:
+    """The network sockets of one node."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Address, epoch: int, bind: Endpoints, curve: Curve | None) -> None:
+        self._context, self._curve = context, curve
+        self._identity = bytes.fromhex(me)[:8] + epoch.to_bytes(8, "big")
+        self._authenticator: Any = None
+        if curve is not None:
+            self._authenticator = ThreadAuthenticator(context)
+            self._authenticator.start()
+            self._authenticator.configure_curve_callback(DOMAIN.decode(), AllowList(curve.allowed))
+        self.publisher = self._server(zmq.XPUB, sockets.SUBSCRIPTION_LIMIT)
+        self.router = self._server(zmq.ROUTER, sockets.WIRE_LIMIT)
+        self.endpoints = Endpoints(
+            news=sockets.bind(self.publisher, bind.news),
+            requests=sockets.bind(self.router, bind.requests),
+            curve="" if curve is None else curve.public.decode(),
+        )
+        self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
+        self.dealers: dict[Address, zmq.Socket[bytes]] = {}
+        self.dropped = 0
+
+    def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
+        socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
+        sockets.heartbeats(socket)
+        if self._curve is not None:
+            socket.curve_server = True
+            socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret
+            socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+            socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        return socket
+
+    def _client(self, kind: int, curve: str) -> zmq.Socket[bytes]:
+        socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, sockets.WIRE_HIGH_WATER)
+        sockets.heartbeats(socket)
+        if self._curve is not None:
+            socket.curve_serverkey = curve.encode()
+            socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret
+        return socket
+
+    def connect(self, neighbours: Mapping[Address, Endpoints]) -> list[zmq.Socket[bytes]]:
+        """Open the ways to neighbours that have none yet; returns the new sockets."""
+        new = []
+        for address, where in neighbours.items():
+            if address in self.dealers:
+                continue
+            subscriber = self._client(zmq.SUB, where.curve)
+            subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
+            subscriber.connect(where.news)
+            dealer = self._client(zmq.DEALER, where.curve)
+            dealer.setsockopt(zmq.ROUTING_ID, self._identity)
+            dealer.connect(where.requests)
+            self.subscribers[address], self.dealers[address] = subscriber, dealer
+            new += [subscriber, dealer]
+        return new
+
+    def close(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+
+    # --- out
+
+    def announce(self, epoch: int, number: int, news: Message) -> int:
+        body = codec.encode(news)
+        self.publisher.send_multipart([TOPIC, epoch.to_bytes(8, "big") + number.to_bytes(8, "big"), body], zmq.NOBLOCK)
+        return len(body)
+
+    def send(self, neighbour: Address, message: Message) -> int:
+        """A request; one that cannot leave now is dropped and counted, and the gossiper asks again. Returns its size."""
+        body = codec.encode(message)
+        try:
+            self.dealers[neighbour].send_multipart([body], zmq.NOBLOCK)
+        except (zmq.Again, KeyError):
+            self.dropped += 1
+        return len(body)
+
+    def answer(self, peer: bytes, message: Message, body: bytes | None) -> int:
+        """A reply; a peer that has gone is not an error. Returns its size."""
+        head = codec.encode(message)
+        frames = [peer, head] if body is None else [peer, head, body]
+        try:
+            self.router.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        except (zmq.Again, zmq.ZMQError):
+            self.dropped += 1
+        return len(head) + len(body or b"")
+
+    # --- in
+
+    def subscriptions(self) -> Iterator[Message]:
+        for (frame,) in receive(self.publisher):
+            if frame == b"\x01" + TOPIC:
+                yield Subscribed()
+
+    def news(self, address: Address) -> Iterator[Message | Refused]:
+        for frames in receive(self.subscribers[address]):
+            yield decoded(lambda frames=frames: heard(address, frames))  # type: ignore[misc]
+
+    def requests(self) -> Iterator[Message | Refused]:
+        for frames in receive(self.router):
+            yield decoded(lambda frames=frames: asked(frames))  # type: ignore[misc]
+
+    def replies(self, address: Address) -> Iterator[Message | Refused]:
+        for frames in receive(self.dealers[address]):
+            yield decoded(lambda frames=frames: replied(address, frames))  # type: ignore[misc]
+
+
+def decoded(decode: Any) -> Message | Refused:
+    """What `decode` returns, or the refusal it raises: input from outside never ends an actor."""
+    try:
+        return decode()  # type: ignore[no-any-return]
+    except Refused as error:
+        return error
+
+
+def heard(address: Address, frames: list[bytes]) -> Heard:
+    if len(frames) != 3 or len(frames[1]) != 16:
+        raise Refused("frames", f"{len(frames)} frames of news")
+    epoch, number = read_header(frames[1])
+    news = codec.decode(AnyNews, frames[2], sockets.WIRE_LIMIT)  # type: ignore[type-var]
+    if number == 0 and not isinstance(news, Beat):
+        raise Refused("frames", "news without a number")
+    return Heard(neighbour=address, epoch=epoch, number=number, news=news)  # type: ignore[arg-type]
+
+
+def asked(frames: list[bytes]) -> Asked:
+    if len(frames) != 2:
+        raise Refused("frames", f"{len(frames)} frames of a request")
+    return Asked(peer=frames[0], request=codec.decode(Request, frames[1], sockets.WIRE_LIMIT))  # type: ignore[type-var]
+
+
+def replied(address: Address, frames: list[bytes]) -> Replied:
+    if not 1 <= len(frames) <= 2:
+        raise Refused("frames", f"{len(frames)} frames of a reply")
+    reply = codec.decode(Reply, frames[0], sockets.WIRE_LIMIT)  # type: ignore[type-var]
+    return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")  # type: ignore[arg-type]

@@ -1,0 +1,84 @@
+"""What a process has to know to become one actor of one node; written by the launcher, handed over when the process starts."""
+
+from pathlib import Path
+
+import msgspec
+
+from dfl_actors.actors.base import Settings
+from dfl_actors.config import Config, Node
+from dfl_actors.core.objects import Address, Digest
+from dfl_actors.learning.weights import Layer, Recipe
+from dfl_actors.runtime.net import Endpoints
+
+EVALUATOR = "evaluator"
+SUPERVISOR = "supervisor"
+
+
+class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of this machine."""
+
+    config: Config
+    node: Node
+    settings: Settings
+    layers: tuple[Layer, ...]
+    bind: Endpoints
+    curve_allowed: frozenset[str]
+    directory: Path
+    """The run directory."""
+    sockets: Path
+    """The directory of the ipc sockets."""
+    cache: Path
+    """Where the data set lies unpacked."""
+    folder: Path
+    """Where a plug-in's `file.py` is looked for."""
+    starts: int
+    """How often this run was started: 0, and one more for each `--resume`."""
+
+
+def recipe(config: Config) -> Recipe:
+    """The optimiser's constants."""
+    training = config.training
+    return Recipe(
+        learning_rate=training.learning_rate,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+        gamma=training.gamma,
+        power=training.power,
+        bias_rate=training.bias_rate,
+    )
+
+
+def settings(config: Config, node: Node, me: Address, public_key: str, genesis: Digest, neighbours: tuple[Address, ...], size: int) -> Settings:
+    """What the actors need of the configuration, in their own units."""
+    return Settings(
+        node=node.name,
+        address=me,
+        public_key=public_key,
+        genesis=genesis,
+        neighbours=neighbours,
+        role=node.role,
+        parameters=size,
+        codec=config.gossip.codec,
+        ttl=config.gossip.ttl,
+        expiry=milliseconds(config.gossip.expiry_s),
+        skew=milliseconds(config.gossip.max_skew_s),
+        heartbeat=milliseconds(config.gossip.heartbeat_s),
+        fetch_timeout=milliseconds(config.gossip.fetch_timeout_s),
+        transactions=config.block.transactions,
+        receipts=config.block.receipts,
+        receipt_wait=milliseconds(config.block.receipt_wait_s),
+        confirmations=config.block.confirmations,
+        per=config.block.per,
+        deadline=milliseconds(config.block.deadline_s),
+        memo=config.block.memo,
+        batch=config.training.batch,
+        steps=node.steps_per_transaction,
+        rate=node.rate,
+        tests=config.data.test_samples,
+        buffer=node.buffer,
+    )
+
+
+def milliseconds(seconds: float) -> int:
+    """At least one."""
+    return max(1, round(1000 * seconds))

@@ -1,0 +1,125 @@
+"""The first and the last moments of a child process: its signals, its output, its parent's death, its errors."""
+
+import faulthandler
+import gc
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import zmq
+
+from dfl_actors.errors import DflError
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.driver import Driver, Metrics, fail
+from dfl_actors.runtime.hatch import Owned, build, log_path, now_ms
+from dfl_actors.runtime.keyfiles import curve_keys
+from dfl_actors.runtime.net import Curve, Net
+from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
+from dfl_actors.runtime.post import Post
+from dfl_actors.runtime.rundir import RunDirectory
+
+CRASHED = 70
+"""Exit code of a process that ended by an error of the program."""
+
+FAILED = 71
+"""Exit code of a process that told the supervisor why it cannot go on."""
+
+GRACE = 1.5
+"""Seconds a child has to end by itself once its parent is gone."""
+
+
+def run_actor(plan: NodePlan, name: str, incarnation: int) -> None:
+    """The whole life of an actor's process."""
+    enter(log_path(plan.directory, plan.node.name, name), plan.sockets)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    control = control_socket(context, plan.sockets, f"{plan.node.name}.{name}")
+    guarded(control, lambda: _act(plan, name, incarnation, context, control))
+
+
+def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.Socket[bytes]], control: zmq.Socket[bytes]) -> None:
+    owned = Owned(plan, name)
+    epoch = now_ms()
+    net = network(plan, owned, context, epoch) if name == "gossiper" else None
+    post = Post(context, plan.sockets, plan.node.name, name, epoch)
+    metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
+    actor = build(plan, name, incarnation, owned)
+    gc.freeze()
+    Driver(actor, owned, post, net, control, parent_handle(), metrics).run()
+    owned.close()
+    metrics.close()
+    if net is not None:
+        net.close()
+    context.destroy(linger=0)
+
+
+def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]], epoch: int) -> Net:
+    """The gossiper's network sockets. Raises `TransportError` when the port is in use."""
+    curve = None
+    if plan.config.curve:
+        public, secret = curve_keys(owned.key)
+        curve = Curve(public, secret, frozenset(key.encode() for key in plan.curve_allowed))
+    return Net(context, plan.settings.address, epoch, plan.bind, curve)
+
+
+def control_socket(context: zmq.Context[zmq.Socket[bytes]], directory: Path, identity: str) -> zmq.Socket[bytes]:
+    """The way to the supervisor."""
+    control = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
+    control.setsockopt(zmq.IMMEDIATE, 0)
+    control.setsockopt(zmq.ROUTING_ID, identity.encode())
+    control.connect(sockets.ipc(directory, SUPERVISOR, SUPERVISOR, "mail"))
+    return control
+
+
+def enter(log: Path, sockets_directory: Path) -> None:
+    """Signals belong to the supervisor, output to a file; without a parent this process ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
+    faulthandler.enable(file=sys.stderr)
+    threading.Thread(target=_outlive, args=(sockets_directory,), daemon=True).start()
+
+
+def _outlive(sockets_directory: Path) -> None:
+    """When the supervisor dies, take away the sockets' directory and, should the loop hang, this process."""
+    wait([parent_handle()])
+    threading.Event().wait(GRACE)
+    shutil.rmtree(sockets_directory, ignore_errors=True)
+    os._exit(CRASHED)
+
+
+def parent_handle() -> int:
+    """A file descriptor that becomes readable when the supervisor is gone."""
+    parent = parent_process()
+    assert parent is not None
+    return parent.sentinel
+
+
+def guarded(control: zmq.Socket[bytes], work: Callable[[], None]) -> None:
+    """Run `work` and end the process; the user's errors are told to the supervisor, the program's own go to the log with their traceback."""
+    context = control.context
+    try:
+        work()
+    except DflError as error:
+        fail(control, error)
+        control.close(linger=1000)
+        context.term()
+        os._exit(FAILED)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(CRASHED)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+

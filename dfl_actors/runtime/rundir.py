@@ -1,0 +1,229 @@
+"""The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
+
+    config.toml  run.json  metrics.jsonl  accuracy.png  summary.json
+    nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
+    lock           while a run uses the directory
+
+Also here: the check for free disk space, and `in_child`, in which a store that may be damaged is read.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from signal import SIGBUS, SIGSEGV, Signals
+from typing import Self, TypeVar, cast
+
+from dfl_actors import errors
+from dfl_actors.errors import DflError, StoreError
+
+Reply = TypeVar("Reply", bytes, str)
+
+LEAST_SPACE = 200_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class NodeDirectory:
+    """What one node keeps; `path` is also the directory of its key files."""
+
+    path: Path
+
+    @property
+    def key(self) -> Path:
+        return self.path / "key"
+
+    @property
+    def chain(self) -> Path:
+        return self.path / "chain"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.keras"
+
+    def journal(self, actor: str) -> Path:
+        return self.path / "journal" / actor
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run. The constructor only names them: see `create` and `open`."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def accuracy(self) -> Path:
+        return self.path / "accuracy.png"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def nodes(self) -> Path:
+        return self.path / "nodes"
+
+    def node(self, name: str) -> NodeDirectory:
+        """The directory of a node. Raises StoreError if the name is no name of a directory."""
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise StoreError(f"{self.nodes} cannot hold a node named {name!r}: use letters, digits, '-' and '_'")
+        return NodeDirectory(self.nodes / name)
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new, empty run directory; an empty one that is there will do. Raises StoreError."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            present = {entry.name for entry in path.iterdir()}
+        except OSError as error:
+            raise StoreError(f"{path} cannot be made a run directory ({error.strerror}): choose another --out") from error
+        if present - {"lock"}:  # a run that was killed at its very start leaves its lock
+            raise StoreError(f"{path} is not empty: continue that run with --resume or choose another --out")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise StoreError(f"{path} may not be written by this user: correct its permissions or choose another --out")
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The directory of an earlier run, known by its run.json. Raises StoreError."""
+        directory = cls(path)
+        if not path.is_dir():
+            raise StoreError(f"{path} does not exist or is not a directory: name the directory of a run")
+        if not directory.run.is_file():
+            raise StoreError(f"{path} is not the directory of a run (there is no run.json): name one that is")
+        return directory
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory against other processes. A crash frees it. Raises StoreError if another process holds it."""
+        descriptor = self._locked()
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            self.lock_file.unlink(missing_ok=True)  # before the lock is given up, so that it is still ours
+            os.close(descriptor)
+
+    def _locked(self) -> int:
+        while True:
+            descriptor = self._lock_once()
+            # The holder before us may have removed the file between our open and our lock: then the lock is on nothing.
+            if _names(self.lock_file, descriptor):
+                return descriptor
+            os.close(descriptor)
+
+    def _lock_once(self) -> int:
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StoreError(f"{self.lock_file} cannot be written ({error.strerror}): correct its permissions") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise StoreError(f"{self.path} is held by process {holder}: stop it or choose another --out") from error
+            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
+        return descriptor
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def default_path(name: str, now: int) -> Path:
+    """`runs/<name>-YYYYmmdd-HHMMSS` in local time, with -2, -3, ... behind it as long as there is such a path."""
+    first = Path("runs") / f"{name}-{datetime.fromtimestamp(now / 1000):%Y%m%d-%H%M%S}"
+    paths = (first if number == 1 else first.with_name(f"{first.name}-{number}") for number in count(1))
+    return next(path for path in paths if not path.exists())
+
+
+def free_space(path: Path) -> int:
+    """Bytes that may still be written at `path`, which need not exist yet. Raises StoreError."""
+    existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    try:
+        return shutil.disk_usage(existing).free
+    except OSError as error:
+        raise StoreError(f"{existing} cannot be used ({error.strerror}): choose another --out") from error
+
+
+def check_space(path: Path, least: int = LEAST_SPACE) -> None:
+    """Raises StoreError if fewer than `least` bytes are free at `path`."""
+    free = free_space(path)
+    if free < least:
+        raise StoreError(f"{path} has {free // 10**6} MB left, {least // 10**6} MB are needed: free some space or choose another --out")
+
+
+def in_child(function: Callable[..., Reply], *args: object) -> Reply:
+    """`function(*args)` in a new process, so that a damaged store ends the child and not us.
+
+    The function is a module's own, its arguments can be pickled, and the first names the store in messages. Raises the
+    DflError that the function raised; StoreError when a signal ended the child; RuntimeError when it failed in another
+    way, its traceback being on the standard error.
+    """
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_answer, args=(sender, function, args), daemon=True)
+    child.start()
+    sender.close()  # the child's end alone remains, and closes when it dies
+    try:
+        kind, body = receiver.recv_bytes().split(b"\n", 1)
+    except EOFError:
+        child.join()
+        raise _child_died(child.exitcode or 0, str(args[0]) if args else function.__name__) from None
+    finally:
+        child.kill()
+        child.join()
+        receiver.close()
+    if kind in (b"bytes", b"str"):
+        return cast(Reply, body if kind == b"bytes" else body.decode())
+    raise getattr(errors, kind.decode(), DflError)(body.decode())
+
+
+def _answer(sender: Connection, function: Callable[..., bytes | str], args: tuple[object, ...]) -> None:
+    try:
+        reply = function(*args)
+    except DflError as error:
+        sender.send_bytes(f"{type(error).__name__}\n{error}".encode())
+    else:
+        sender.send_bytes(b"bytes\n" + reply if isinstance(reply, bytes) else b"str\n" + reply.encode())
+
+
+def _child_died(exitcode: int, subject: str) -> Exception:
+    if exitcode >= 0:
+        return RuntimeError(f"{subject}: the child process ended with exit code {exitcode} and without an answer")
+    signal = Signals(-exitcode)
+    if signal in (SIGBUS, SIGSEGV):
+        return StoreError(f"{subject} is damaged (the reader died of {signal.name}): remove it, or put a copy in its place")
+    return StoreError(f"{subject} was not read to its end (the reader died of {signal.name}): try again")

@@ -1,0 +1,79 @@
+"""Every ZeroMQ socket of the program is made here, with every option that matters.
+
+Limits: a frame above `MAXMSGSIZE` ends the connection; what a publisher may receive (subscriptions) is kept small, because a
+subscription is input too. High-water marks count messages, on both ends. `LINGER` is 0: what must arrive is acknowledged
+and sent again, never left to a closing socket.
+"""
+
+from pathlib import Path
+
+import zmq
+
+from dfl_actors.errors import TransportError
+
+LETTER_LIMIT = 64 << 20
+"""Bytes in a frame inside a node."""
+
+WIRE_LIMIT = 4 << 20
+"""Bytes in a frame between nodes; a chunk of a model has 256 KiB, the largest draft less than this."""
+
+SUBSCRIPTION_LIMIT = 256
+"""Bytes in a subscription."""
+
+HIGH_WATER = 10_000
+"""Small messages waiting on one socket."""
+
+WIRE_HIGH_WATER = 1_000
+"""Messages waiting for one neighbour; at most 64 chunks are asked for at once."""
+
+HEARTBEAT = 2_000
+"""Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected."""
+
+LONGEST_IPC = 107
+"""Bytes in the path of a Unix socket."""
+
+
+def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_water: int) -> zmq.Socket[bytes]:
+    """A socket with the options that all of ours have."""
+    socket: zmq.Socket[bytes] = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, limit)
+    socket.setsockopt(zmq.SNDHWM, high_water)
+    socket.setsockopt(zmq.RCVHWM, high_water)
+    if kind == zmq.ROUTER:
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    if kind == zmq.DEALER:
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+    if kind == zmq.XPUB:
+        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+    return socket
+
+
+def heartbeats(socket: zmq.Socket[bytes]) -> None:
+    """What a socket between hosts needs besides."""
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
+    socket.setsockopt(zmq.RECONNECT_IVL, 100)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
+    socket.setsockopt(zmq.IPV6, 1)
+
+
+def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+    """Bind, and say where. Raises `TransportError` when the address is taken or not ours."""
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            raise TransportError(f"{endpoint} is in use by another program: choose another transport.port or node listen") from None
+        raise TransportError(f"{endpoint} cannot be bound ({zmq.strerror(error.errno or 0)}): correct transport.host or node listen") from None
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def ipc(directory: Path, node: str, actor: str, what: str) -> str:
+    """Endpoint of an actor's socket inside its node. Raises `TransportError` when the path is too long."""
+    path = f"{directory}/{node}.{actor}.{what}"
+    if len(path.encode()) > LONGEST_IPC:
+        raise TransportError(f"{path} is too long for a Unix socket ({LONGEST_IPC} bytes): set TMPDIR to a shorter path")
+    return f"ipc://{path}"

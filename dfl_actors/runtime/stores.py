@@ -1,0 +1,398 @@
+"""The three stores of a node, each an LMDB directory: what an actor has signed, the models, and the chain.
+
+| store      | written by               | a commit is                                  | loses                                   |
+|------------|--------------------------|----------------------------------------------|-----------------------------------------|
+| Journal    | the one actor it is of   | on the disk when `commit` returns            | nothing                                 |
+| ModelStore | all actors of the node   | seen by the others at once, never synced     | what the system had not written itself  |
+| ChainStore | the builder              | on the disk when `append` returns            | nothing                                 |
+
+LMDB maps its file into memory, which sets four rules, kept by `_Store` for all three:
+
+* The map has a size. A writer that finds it full doubles it; another process whose map is too small adopts the new size. Both
+  move the map, so neither is done while this process reads from it: such a call is refused, for it would be a crash.
+* A reader that was killed keeps its slot, and with it every page it could see, until somebody checks the readers.
+* There are no checksums: of a shortened file the missing pages end the process by SIGBUS. `rundir.in_child` reads a store
+  that may be damaged, and makes an error of such a death.
+* One process opens a directory once at a time, and never uses across a fork what it has opened.
+
+A store belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+
+import lmdb
+
+from dfl_actors.errors import StoreError
+
+T = TypeVar("T")
+
+MIB = 1 << 20
+LOCK_SIZE = 8192  # bytes of LMDB's lock file for its usual 126 readers
+SCAN_PAGE = 256  # entries that a scan reads in one transaction
+
+MDB_INVALID, MDB_VERSION_MISMATCH = -30793, -30794
+MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND = -30795, -30796, -30797
+
+_CAUSES = {
+    errno.ENOENT: "does not exist: check the path",
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "is not a directory: choose another path"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "may not be used by this user: correct its owner or its permissions"),
+    errno.EROFS: "is on a read-only file system: choose another path",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "cannot be written, the disk is full: free some space and start again"),
+    errno.EFBIG: "cannot be written, its file would become larger than this user may write: raise the limit and start again",
+    # LMDB reports a write that was cut short as EIO, which is how most full disks look from here.
+    errno.EIO: "cannot be written, the disk is full or failing: free some space and start again",
+    MDB_INVALID: "is not a store, or is damaged: remove it or choose another path",
+    MDB_VERSION_MISMATCH: "was written by another version of LMDB: remove it or choose another path",
+    **dict.fromkeys((MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND), "is damaged: remove it, or put a copy in its place"),
+}
+
+
+def store_error(path: Path, error: OSError | lmdb.Error) -> StoreError:
+    """The user's error for a failure at `path`: one line with the cause and the remedy."""
+    code = error.errno if isinstance(error, OSError) else error.code
+    return StoreError(f"{path} {_CAUSES[code]}" if code in _CAUSES else f"{path} cannot be used: {error}")
+
+
+class _Store:
+    """One LMDB directory (0700, files 0600), its map and its errors.
+
+    Raises StoreError for whatever the operating system or LMDB refuses, here and in every method.
+    """
+
+    map_size: ClassVar[int]  # bytes of address space to begin with; the file itself is only as large as what is in it
+    sync: ClassVar[bool]
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        self._readonly = readonly
+        self._reads = 0
+        try:
+            self._env = self._open()
+            self._env.reader_check()
+        except (OSError, lmdb.Error) as error:
+            raise store_error(path, error) from error
+
+    def _open(self) -> lmdb.Environment:
+        if not self._readonly:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _allocate(self.path / "lock.mdb")
+        # A reader takes a slot in the lock file, which it must be able to write; of a write-protected copy there is no writer.
+        lock, size = not self._readonly or os.access(self.path, os.W_OK), self.map_size
+        while True:
+            try:
+                return lmdb.open(
+                    os.fspath(self.path), map_size=size, mode=0o600, readonly=self._readonly, create=not self._readonly,
+                    lock=lock, sync=self.sync, metasync=self.sync,
+                )  # fmt: skip
+            except lmdb.MapResizedError:  # another process let the store grow while LMDB opened it here
+                size *= 2
+
+    def close(self) -> None:
+        """Close the store; a second time is harmless. Views must not be open."""
+        self._env.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction[memoryview]]:
+        """A snapshot. What it returns are views into the map, valid inside the `with`."""
+        try:
+            with self._begin() as transaction:
+                self._reads += 1
+                try:
+                    yield transaction
+                finally:
+                    self._reads -= 1
+        except lmdb.Error as error:
+            raise store_error(self.path, error) from error
+
+    def _begin(self) -> lmdb.Transaction[memoryview]:
+        while True:
+            try:
+                return self._env.begin(buffers=True)
+            except lmdb.MapResizedError:
+                self._remap(0)
+            except lmdb.ReadersFullError as error:
+                if not self._env.reader_check():
+                    raise StoreError(f"{self.path} has too many readers: stop the processes that read it") from error
+
+    def _write(self, change: Callable[[lmdb.Transaction[memoryview]], T]) -> T:
+        """Make one change, whole or not at all. `change` may be called again from the start, in a larger map."""
+        if self._readonly:
+            raise StoreError(f"{self.path} is open for reading only: open it for writing")
+        try:
+            while True:
+                try:
+                    with self._env.begin(write=True, buffers=True) as transaction:
+                        return change(transaction)
+                except lmdb.MapFullError:
+                    if not self._env.reader_check():  # if not merely full of what a dead reader holds
+                        self._remap(2 * self._env.info()["map_size"])
+                except lmdb.MapResizedError:
+                    self._remap(0)
+        except lmdb.Error as error:
+            raise store_error(self.path, error) from error
+
+    def _remap(self, size: int) -> None:
+        """Give the map `size` bytes; 0 adopts the size that another process gave it."""
+        if self._reads:
+            raise StoreError(f"{self.path} cannot grow while this process reads from it: close the view before writing")
+        self._env.set_mapsize(size)
+
+    def _get(self, key: bytes) -> bytes | None:
+        with self._reading() as transaction:
+            return _copy(transaction.get(key))
+
+
+def _allocate(lock: Path) -> None:
+    """Give a new lock file its blocks. LMDB would leave a hole, and writing to that on a full disk is a SIGBUS."""
+    if not lock.exists():  # closing one that this process uses would give up its locks
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, LOCK_SIZE)
+        except OSError:
+            lock.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def _copy(value: memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+class Journal(_Store):
+    """What one actor must still know after a crash: keys and values, on the disk before the actor speaks."""
+
+    map_size = 16 * MIB
+    sync = True
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None."""
+        return self._get(key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The entries whose key begins with `prefix`, in key order; commits during the scan are seen if they lie ahead."""
+        start = prefix
+        while page := self._page(start, prefix):
+            yield from page
+            start = page[-1][0] + b"\0"
+
+    def _page(self, start: bytes, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        with self._reading() as transaction, transaction.cursor() as cursor:
+            entries = islice(cursor, SCAN_PAGE) if cursor.set_range(start) else ()
+            page = [(bytes(key), bytes(value)) for key, value in entries]
+        return [(key, value) for key, value in page if key.startswith(prefix)]
+
+    def commit(self, writes: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Write all, in order, in one transaction that is on the disk when this returns; None deletes a key.
+
+        No writes cost nothing. A key has 1 to 511 bytes.
+        """
+
+        def change(transaction: lmdb.Transaction[memoryview]) -> None:
+            for key, value in writes:
+                if value is None:
+                    transaction.delete(key)
+                else:
+                    transaction.put(key, value)
+
+        if writes:
+            self._write(change)
+
+
+class ModelStore(_Store):
+    """Encoded models by digest, shared by the processes of a node: at most `capacity`, the least recently used out first.
+
+    "Used" is `put` or `touch`: reading alone writes nothing. Eviction is the putter's, so all processes give one capacity.
+    Pages of an evicted model are used again two writes later: the file stays near (capacity + 3) of the largest models, and
+    what is put while a view is open adds to that. Nothing is synced: a killed process loses nothing, a machine that loses
+    its power may leave a damaged store, which can be removed. Whoever reads a model that matters compares its digest.
+
+    Three entries a model: `m` + key -> bytes, `u` + key -> (tick, length), `o` + tick -> key; a tick is one use.
+    """
+
+    map_size = 1024 * MIB
+    sync = False
+
+    def __init__(self, path: Path, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}: a model store holds at least 1 model")
+        super().__init__(path)
+        self._capacity = capacity
+        # A value of a page or more has pages of its own and begins on a multiple of 16 bytes; shorter models are padded.
+        self._padded = self._env.stat()["psize"]
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Store `data` under `key`; a model that is here already is only touched."""
+        name, view = key.encode(), memoryview(data).cast("B")
+        body = view if view.nbytes >= self._padded else bytes(view).ljust(self._padded, b"\0")
+
+        def change(transaction: lmdb.Transaction[memoryview]) -> None:
+            if not self._use(transaction, name):
+                transaction.put(b"m" + name, body)
+                self._stamp(transaction, name, view.nbytes)
+                while transaction.stat()["entries"] > 3 * self._capacity:
+                    self._drop(transaction, next(_ordered(transaction)))
+
+        self._write(change)
+
+    @contextmanager
+    def view(self, key: str) -> Iterator[memoryview | None]:
+        """The model's bytes in place, read-only and aligned to 16, or None.
+
+        Valid inside the `with` only, for others may write over them afterwards. A put meanwhile must not need a larger map.
+        """
+        name = key.encode()
+        with self._reading() as transaction:
+            used = transaction.get(b"u" + name)
+            body = transaction.get(b"m" + name)
+            yield None if used is None or body is None else body[: _number(used[8:])]
+
+    def get(self, key: str) -> bytes | None:
+        """A copy of the model, or None."""
+        with self.view(key) as view:
+            return _copy(view)
+
+    def chunk(self, key: str, offset: int, length: int) -> bytes | None:
+        """A copy of `length` bytes from `offset`, fewer at the end of the model; None without the model."""
+        if offset < 0 or length < 0:
+            raise ValueError(f"a chunk of {length} bytes at {offset}: neither may be negative")
+        with self.view(key) as view:
+            return None if view is None else bytes(view[offset : offset + length])
+
+    def size(self, key: str) -> int | None:
+        """Bytes of the model, or None."""
+        with self._reading() as transaction:
+            used = transaction.get(b"u" + key.encode())
+            return None if used is None else _number(used[8:])
+
+    def touch(self, key: str) -> bool:
+        """Make the model the most recently used; False without the model."""
+        return self._write(lambda transaction: self._use(transaction, key.encode()))
+
+    def keys(self) -> list[str]:
+        """The digests, least recently used first."""
+        with self._reading() as transaction:
+            return [name.decode() for name in _ordered(transaction)]
+
+    def remove(self, key: str) -> None:
+        """Forget the model, if it is here."""
+        self._write(lambda transaction: self._drop(transaction, key.encode()))
+
+    def _use(self, transaction: lmdb.Transaction[memoryview], name: bytes) -> bool:
+        used = _copy(transaction.get(b"u" + name))
+        if used is None:
+            return False
+        transaction.delete(b"o" + used[:8])
+        self._stamp(transaction, name, _number(used[8:]))
+        return True
+
+    def _stamp(self, transaction: lmdb.Transaction[memoryview], name: bytes, length: int) -> None:
+        tick = _eight(_last_tick(transaction) + 1)
+        transaction.put(b"o" + tick, name)
+        transaction.put(b"u" + name, tick + _eight(length))
+
+    def _drop(self, transaction: lmdb.Transaction[memoryview], name: bytes) -> None:
+        used = _copy(transaction.get(b"u" + name))
+        if used is not None:
+            for key in (b"o" + used[:8], b"u" + name, b"m" + name):
+                transaction.delete(key)
+
+
+def _ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[bytes]:
+    """The names of the models, least recently used first."""
+    with transaction.cursor() as cursor:
+        entries = iter(cursor) if cursor.set_range(b"o") else iter(())
+        yield from (bytes(name) for _, name in takewhile(lambda entry: bytes(entry[0][:1]) == b"o", entries))
+
+
+def _last_tick(transaction: lmdb.Transaction[memoryview]) -> int:
+    with transaction.cursor() as cursor:
+        found = cursor.prev() if cursor.set_range(b"p") else cursor.last()
+        return _number(cursor.key()[1:]) if found and bytes(cursor.key()[:1]) == b"o" else 0
+
+
+def _eight(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+def _number(value: bytes | memoryview) -> int:
+    return int.from_bytes(value, "big")
+
+
+class ChainStore(_Store):
+    """The genesis and the final blocks of one node, append-only: `genesis` -> bytes, `b` + height -> bytes, from height 0.
+
+    The builder alone opens it for writing. With `readonly` it must exist, and may be read while the builder appends.
+    """
+
+    map_size = 64 * MIB
+    sync = True
+
+    @property
+    def genesis(self) -> bytes | None:
+        """The genesis, or None before `create`."""
+        return self._get(b"genesis")
+
+    @property
+    def height(self) -> int:
+        """How many blocks there are, and the height of the next."""
+        with self._reading() as transaction:
+            return _height(transaction)
+
+    def create(self, genesis: bytes) -> None:
+        """Begin the chain; the same genesis again changes nothing. Raises StoreError if it is another network's chain."""
+
+        def change(transaction: lmdb.Transaction[memoryview]) -> None:
+            present = _copy(transaction.get(b"genesis"))
+            if present is None:
+                transaction.put(b"genesis", genesis)
+            elif present != genesis:
+                raise StoreError(
+                    f"{self.path} holds a chain of another genesis: it is {sha256(present).hexdigest()}, this network's is "
+                    f"{sha256(genesis).hexdigest()}: use this network's directory, or remove it to begin anew"
+                )
+
+        self._write(change)
+
+    def append(self, height: int, block: bytes) -> None:
+        """Store the block of `height`, which is on the disk when this returns. Raises StoreError unless it is the next."""
+
+        def change(transaction: lmdb.Transaction[memoryview]) -> None:
+            if transaction.get(b"genesis") is None:
+                raise StoreError(f"{self.path} has no genesis: create the chain before appending to it")
+            if height != _height(transaction):
+                raise StoreError(f"{self.path} takes block {_height(transaction)} next, not {height}: read the chain again")
+            transaction.put(b"b" + _eight(height), block, overwrite=False)
+
+        self._write(change)
+
+    def block(self, height: int) -> bytes | None:
+        """The block of `height`, or None beyond the end."""
+        return None if height < 0 else self._get(b"b" + _eight(height))
+
+    def blocks(self) -> Iterator[bytes]:
+        """All blocks from height 0, those included that are appended meanwhile."""
+        height = 0
+        while (block := self.block(height)) is not None:
+            yield block
+            height += 1
+
+
+def _height(transaction: lmdb.Transaction[memoryview]) -> int:
+    return max(0, transaction.stat()["entries"] - 1)  # all but the genesis

@@ -1,0 +1,470 @@
+"""The supervisor: starts every actor of its nodes, begins when all are ready, restarts what crashes, stops everything.
+
+It takes no part in the protocol. What it knows of the network is what the actors report; what it says is connect, start, stop and quit.
+"""
+
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.context import ForkServerProcess
+from typing import Any, Protocol
+
+import msgspec
+import zmq
+
+from dfl_actors.core import codec
+from dfl_actors.core.messages import (
+    ACTORS,
+    Evaluate,
+    Evaluated,
+    Failed,
+    FromActor,
+    Hatched,
+    Message,
+    Neighbours,
+    Quit,
+    Ready,
+    Start,
+    Status,
+    Stop,
+)
+from dfl_actors.core.objects import Address
+from dfl_actors.core.status import NetworkStatus, NodeStatus
+from dfl_actors.errors import ActorError, DflError
+from dfl_actors.runtime import children, sockets
+from dfl_actors.runtime.driver import Metrics
+from dfl_actors.runtime.evaluator import evaluate
+from dfl_actors.runtime.hatch import log_path, now_ms
+from dfl_actors.runtime.net import Endpoints
+from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
+from dfl_actors.runtime.post import receive
+from dfl_actors.runtime.process import FAILED, run_actor
+
+MOST_RESTARTS = 5
+RESTART_WINDOW = 60.0
+"""An actor that crashes more than `MOST_RESTARTS` times within this many seconds ends the run."""
+
+READY_WITHIN = 180.0
+"""Seconds in which every actor must become ready."""
+
+DRAIN = 1.5
+"""Seconds for what is under way when the run stops: open drafts, letters, the last evaluation."""
+
+GONE_WITHIN = 4.5
+"""Seconds after which whatever still runs is killed."""
+
+UPDATE_EVERY = 0.25
+"""Seconds between two pictures for the watcher."""
+
+
+class Watcher(Protocol):
+    """Who shows the run to a person."""
+
+    def update(self, status: NetworkStatus) -> None: ...
+
+    def event(self, text: str) -> None: ...
+
+
+class Child:
+    """One actor's process, through all its restarts."""
+
+    def __init__(self, plan: NodePlan, actor: str) -> None:
+        self.plan, self.actor = plan, actor
+        self.name = f"{plan.node.name}.{actor}"
+        self.incarnation = -1
+        self.process: ForkServerProcess | None = None
+        self.ready = False
+        self.status: Status | None = None
+        self.crashes: deque[float] = deque(maxlen=MOST_RESTARTS)
+
+    def start(self) -> None:
+        self.incarnation += 1
+        self.ready = False
+        self.process = children.start(self.name, run_actor, self.plan, self.actor, self.incarnation)
+
+    def tally(self) -> dict[str, int | float]:
+        return {} if self.status is None else self.status.counts
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended. `reason` is target, duration, interrupted, terminated or failed."""
+
+    reason: str
+    elapsed: float
+    ready_seconds: float
+    error: DflError | None = None
+
+
+class Supervisor:
+    """Runs the nodes of `plans` until the target, the duration, a signal or a failure."""
+
+    def __init__(
+        self,
+        plans: Sequence[NodePlan],
+        context: zmq.Context[zmq.Socket[bytes]],
+        control: zmq.Socket[bytes],
+        elsewhere: dict[Address, Endpoints],
+        watcher: Watcher,
+        begun: float,
+    ) -> None:
+        self._plans = {plan.node.name: plan for plan in plans}
+        self._config = plans[0].config
+        self._names = {plan.settings.address: plan.node.name for plan in plans}
+        self._context, self._control, self._watcher, self._begun = context, control, watcher, begun
+        self._where = dict(elsewhere)
+        self._children = {f"{plan.node.name}.{actor}": Child(plan, actor) for plan in plans for actor in ACTORS}
+        self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
+        self._evaluator: ForkServerProcess | None = None
+        self._evaluator_ready = False
+        self._asked: Evaluate | None = None
+        self._evaluated_at: dict[str, float] = {}
+        self._evaluated: dict[str, tuple[str, float]] = {}
+        self._final: dict[str, Evaluate] = {}
+        self._started: float | None = None
+        self._stopping: float | None = None
+        self._final_done: set[str] = set()
+        self._quit_said = False
+        self._reason = ""
+        self._error: DflError | None = None
+        self._updated = 0.0
+        self._cpu = 0.0
+
+    # --- the life of a run
+
+    def run(self) -> Outcome:
+        """Start, run, stop; every child is gone when this returns."""
+        with _signals(self._on_signal):
+            try:
+                self._start_all()
+                while not self._over():
+                    self._step()
+            finally:
+                self._end_all()
+        self._note("stopped", {"reason": self._reason}, "")
+        if self._started is not None:
+            spent = round(time.process_time() - self._cpu, 6)
+            self._note("cpu", {"total": spent, "tasks": {"other": {"learning": 0.0, "blockchain": 0.0, "network": spent}}}, "")
+        self._metrics.close()
+        started = self._started
+        return Outcome(
+            reason=self._reason,
+            elapsed=0.0 if started is None else (self._stopping or time.monotonic()) - started,
+            ready_seconds=0.0 if started is None else started - self._begun,
+            error=self._error,
+        )
+
+    def _start_all(self) -> None:
+        for child in self._children.values():
+            child.start()
+        plan = next(iter(self._plans.values()))
+        self._evaluator = children.start(
+            EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.settings.parameters
+        )
+
+    def _step(self) -> None:
+        self._listen(100)
+        self._bury()
+        now = time.monotonic()
+        if self._started is None and not self._stopping and now - self._begun > READY_WITHIN:
+            self._fail(ActorError(f"{self._laggards()} did not become ready within {READY_WITHIN:.0f} s: see {self._log()}"))
+        if self._started is not None and not self._stopping:
+            self._check_end(now)
+        self._ask(now)
+        if now - self._updated >= UPDATE_EVERY:
+            self._updated = now
+            self._watcher.update(self._picture(now))
+
+    def _listen(self, timeout: int) -> None:
+        poller = zmq.Poller()
+        poller.register(self._control, zmq.POLLIN)
+        for process in self._processes():
+            poller.register(process.sentinel, zmq.POLLIN)
+        if self._control in dict(poller.poll(timeout)):
+            for identity, body in receive(self._control):
+                self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))  # type: ignore[type-var]
+
+    def _hear(self, name: str, message: Message) -> None:
+        child = self._children.get(name)
+        if isinstance(message, Failed):
+            self._fail(KnownError(message.text, message.exit_code))
+        elif name == EVALUATOR:
+            self._hear_evaluator(message)
+        elif child is None:
+            return
+        elif isinstance(message, Hatched):
+            self._hatched(child, message)
+        elif isinstance(message, Status):
+            child.status = message
+            self._look_at_final(child)
+        elif isinstance(message, Ready):
+            child.ready = True
+            if self._started is not None:
+                self._say(name, Start())
+            elif all(other.ready for other in self._children.values()):
+                self._begin()
+
+    def _hatched(self, child: Child, message: Hatched) -> None:
+        """A gossiper listens: remember where, and once all do, tell them each other's places."""
+        if child.actor != "gossiper":
+            return
+        endpoints = Endpoints(news=message.news, requests=message.requests, curve=message.curve)
+        self._where[child.plan.settings.address] = endpoints
+        # Should it crash, its successor listens at the same place.
+        child.plan = msgspec.structs.replace(child.plan, bind=endpoints)
+        gossipers = [other for other in self._children.values() if other.actor == "gossiper"]
+        if all(address in self._where for other in gossipers for address in other.plan.settings.neighbours):
+            for other in gossipers:
+                where = {address: _row(self._where[address]) for address in other.plan.settings.neighbours}
+                self._say(other.name, Neighbours(where=where))
+
+    def _begin(self) -> None:
+        self._started = time.monotonic()
+        self._cpu = time.process_time()
+        self._note("ready", {"seconds": round(self._started - self._begun, 3), "actors": len(self._children)}, "")
+        for name in self._children:
+            self._say(name, Start())
+
+    # --- evaluation on the test images
+
+    def _hear_evaluator(self, message: Message) -> None:
+        if isinstance(message, Ready):
+            self._evaluator_ready = True
+        if isinstance(message, Evaluated):
+            self._asked = None
+            if message.tested:
+                self._evaluated[message.node] = (message.model, message.correct / message.tested)
+                self._note("evaluated", {"correct": message.correct, "tested": message.tested}, message.node, EVALUATOR)
+
+    def _ask(self, now: float) -> None:
+        """Give the evaluator its next model: a node's newest, whichever was evaluated longest ago."""
+        if self._asked is not None or not self._evaluator_ready or self._started is None:
+            return
+        if self._final:
+            _, self._asked = self._final.popitem()
+        elif not self._stopping and self._config.run.evaluate_s:
+            due = [
+                (self._evaluated_at.get(node, 0.0), node, model)
+                for node, model in self._models()
+                if now - self._evaluated_at.get(node, 0.0) >= self._config.run.evaluate_s
+                and model != self._evaluated.get(node, ("", 0.0))[0]
+            ]
+            if due:
+                _, node, model = min(due)
+                self._evaluated_at[node] = now
+                self._asked = Evaluate(node=node, model=model)
+        if self._asked is not None:
+            self._say(EVALUATOR, self._asked)
+
+    def _models(self) -> Iterator[tuple[str, str]]:
+        for child in self._children.values():
+            if child.actor == "trainer" and child.status is not None and child.status.model:
+                yield child.plan.node.name, child.status.model
+
+    def _look_at_final(self, child: Child) -> None:
+        """A trainer that has stopped shows its last model: measure it and save it."""
+        status, node = child.status, child.plan.node.name
+        if self._stopping and child.actor == "trainer" and status is not None and status.stopped and status.model:
+            known, _ = self._evaluated.get(node, ("", 0.0))
+            measure = known != status.model and bool(self._config.run.evaluate_s)
+            if node not in self._final_done:
+                self._final_done.add(node)
+                self._final[node] = Evaluate(node=node, model=status.model, measure=measure, save=True)
+
+    # --- the end
+
+    def _check_end(self, now: float) -> None:
+        run = self._config.run
+        if run.duration_s and now - (self._started or now) >= run.duration_s:
+            self.stop("duration")
+        elif run.target and self._reached(run.target) and self._least_height() >= run.blocks:
+            self.stop("target")
+
+    def _reached(self, target: float) -> bool:
+        return all(self._evaluated.get(node, ("", 0.0))[1] >= target for node in self._plans)
+
+    def _least_height(self) -> int:
+        """Blocks of the node that has fewest, observers apart: they make none."""
+        heights = [
+            int(child.tally().get("height", 0))
+            for child in self._children.values()
+            if child.actor == "builder" and child.plan.node.role == "normal"
+        ]
+        return min(heights, default=0)
+
+    def stop(self, reason: str) -> None:
+        """Begin to stop. A second call changes nothing."""
+        if self._stopping:
+            return
+        self._reason, self._stopping = reason, time.monotonic()
+        for child in self._children.values():
+            child.status = None if child.status is None else msgspec.structs.replace(child.status, idle=False)
+            self._say(child.name, Stop())
+
+    def _over(self) -> bool:
+        """Whether nothing is left to wait for: all is idle and evaluated, or the time for that has passed."""
+        if not self._stopping:
+            return False
+        if self._started is None or self._reason == "failed":
+            return True
+        waited = time.monotonic() - self._stopping
+        idle = all(child.status is not None and child.status.idle for child in self._children.values())
+        measured = len(self._final_done) == len(self._plans) and not self._final and self._asked is None
+        if idle or waited > DRAIN:
+            self._quit_actors()
+        return (self._quit_said and measured and not self._alive()) or waited > GONE_WITHIN - 1.0
+
+    def _end_all(self) -> None:
+        """Quit, wait, kill: nothing of ours runs when this returns."""
+        begun = self._stopping or time.monotonic()
+        self._quit_actors()
+        self._say(EVALUATOR, Quit())
+        while any(process.exitcode is None for process in self._processes()) and time.monotonic() < begun + GONE_WITHIN:
+            self._listen(50)
+        for process in self._processes():
+            children.kill(process)
+
+    def _quit_actors(self) -> None:
+        if not self._quit_said:
+            self._quit_said = True
+            for name in self._children:
+                self._say(name, Quit())
+
+    def _alive(self) -> bool:
+        return any(child.process is not None and child.process.exitcode is None for child in self._children.values())
+
+    def _fail(self, error: DflError) -> None:
+        if self._error is None:
+            self._error = error
+        self.stop("failed")
+
+    def _on_signal(self, number: int) -> None:
+        self.stop("interrupted" if number == signal.SIGINT else "terminated")
+
+    # --- crashes
+
+    def _bury(self) -> None:
+        """Restart what has crashed, within bounds."""
+        if self._stopping:
+            return
+        for child in self._children.values():
+            process = child.process
+            if process is None or process.exitcode is None:
+                continue
+            if process.exitcode == FAILED:
+                self._listen(500)
+                self._fail(ActorError(f"{child.actor} of node {child.plan.node.name} gave up: see {self._log(child)}"))
+                return
+            self._restart(child, children.how_it_ended(process))
+        evaluator = self._evaluator
+        if evaluator is not None and evaluator.exitcode is not None and self._error is None:
+            self._listen(500)
+            self._fail(ActorError(f"the evaluator ended ({children.how_it_ended(evaluator)}): see {self._log()}"))
+
+    def _restart(self, child: Child, how: str) -> None:
+        now, node = time.monotonic(), child.plan.node.name
+        if len(child.crashes) == MOST_RESTARTS and now - child.crashes[0] < RESTART_WINDOW:
+            self._fail(ActorError(f"{child.actor} of node {node} crashed {MOST_RESTARTS + 1} times ({how}): see {self._log(child)}"))
+            return
+        child.crashes.append(now)
+        self._watcher.event(f"{child.actor} of node {node} crashed ({how}) and was restarted")
+        self._note("restarted", {"reason": how}, node, child.actor)
+        child.start()
+
+    # --- talk and pictures
+
+    def _say(self, name: str, message: Message) -> None:
+        try:
+            self._control.send_multipart([name.encode(), codec.encode(message)], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            # Not connected: it has crashed, and its successor asks for everything anew.
+            return
+
+    def _note(self, event: str, fields: dict[str, Any], node: str, actor: str = SUPERVISOR) -> None:
+        self._metrics.write(event, {**fields, "node": node, "actor": actor}, now_ms())
+
+    def _processes(self) -> list[ForkServerProcess]:
+        all_of_them = [child.process for child in self._children.values()] + [self._evaluator]
+        return [process for process in all_of_them if process is not None]
+
+    def _laggards(self) -> str:
+        late = [f"{child.actor} of node {child.plan.node.name}" for child in self._children.values() if not child.ready]
+        return ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
+
+    def _log(self, child: Child | None = None) -> str:
+        plan = next(iter(self._plans.values()))
+        return str(log_path(plan.directory, child.plan.node.name, child.actor) if child is not None else plan.directory / "nodes")
+
+    def _picture(self, now: float) -> NetworkStatus:
+        run = self._config.run
+        state = "stopping" if self._stopping else "starting" if self._started is None else "running"
+        return NetworkStatus(
+            name=self._config.network.name,
+            state=state,
+            elapsed=now - (self._started or self._begun),
+            duration=run.duration_s or None,
+            target=run.target or None,
+            nodes=tuple(self._node_picture(plan, state) for plan in self._plans.values()),
+        )
+
+    def _node_picture(self, plan: NodePlan, state: str) -> NodeStatus:
+        own = {actor: self._children[f"{plan.node.name}.{actor}"] for actor in ACTORS}
+        trainer = own["trainer"].tally()
+        keeper = own["keeper"].status
+        test = self._evaluated.get(plan.node.name)
+        if state == "starting":
+            state = f"{sum(child.ready for child in own.values())} of {len(own)} ready"
+        return NodeStatus(
+            name=plan.node.name,
+            role=plan.node.role,
+            state=state if all(child.ready or self._started is None for child in own.values()) else "restarting",
+            samples=int(trainer.get("samples", 0)),
+            steps=int(trainer.get("steps", 0)),
+            sent=int(trainer.get("sent", 0)),
+            received=int(own["validator"].tally().get("received", 0)),
+            receipts=int(own["builder"].tally().get("receipts", 0)),
+            height=int(own["builder"].tally().get("height", 0)),
+            test_accuracy=None if test is None else test[1],
+            own_accuracy=trainer.get("own_accuracy"),
+            reputations={} if keeper is None else {self._name(who): value for who, value in keeper.reputations.items()},
+            restarts=sum(child.incarnation for child in own.values()),
+        )
+
+    def _name(self, address: Address) -> str:
+        return self._names.get(address, address[:8])
+
+
+class KnownError(DflError):
+    """An error that a child reported, with the exit code that it had there."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+def control_server(context: zmq.Context[zmq.Socket[bytes]], directory: Any) -> zmq.Socket[bytes]:
+    """The supervisor's mailbox."""
+    control = sockets.make(context, zmq.ROUTER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
+    control.setsockopt(zmq.ROUTER_HANDOVER, 1)
+    sockets.bind(control, sockets.ipc(directory, SUPERVISOR, SUPERVISOR, "mail"))
+    return control
+
+
+def _row(endpoints: Endpoints) -> tuple[str, str, str]:
+    return endpoints.news, endpoints.requests, endpoints.curve
+
+
+class _signals:
+    """Inside, Ctrl-C and SIGTERM are told to `handler` instead of ending the process."""
+
+    def __init__(self, handler: Callable[[int], None]) -> None:
+        self._handler = handler
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, lambda number, _: self._handler(number))
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)

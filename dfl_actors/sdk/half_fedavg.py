@@ -1,0 +1,45 @@
+"""HalfFedAvg: half the node's own model, half the mean of the received ones (the paper's equation 2).
+
+    model_next = (sum over n of 1/N * model_n + model_prev) / 2
+
+`model_n` are the N models of the buffer, several of one sender counted as many times, as in the paper.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters, weighted_mean
+
+NAME = "half_fedavg"
+
+
+class HalfFedAvg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+def build(**parameters: object) -> Algorithm:
+    """Takes no parameters. Raises `ConfigError` for any."""
+    checked_parameters(NAME, HalfFedAvg, parameters)
+    return Algorithm(NAME, init, apply)
+
+
+def init(context: Context) -> None:
+    """No state."""
+
+
+def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
+    """Equation 2; reputations stay as they are."""
+    weights = half_mean(own, [model.weights for model in received], [1.0] * len(received))
+    return Result(state, weights, dict(reputations), {})
+
+
+def half_mean(own: Weights, models: Sequence[Weights], weights: Sequence[float]) -> Weights:
+    """Half `own`, half the weighted mean of `models` (equations 2 and 4), float32 [P]; a copy of `own` when there are no models.
+
+    Raises `ValueError` for weights that are negative or all 0.
+    """
+    if not models:
+        return own.copy()
+    # The own weight equals the sum of the others: its share is one half.
+    return weighted_mean([own, *models], [sum(weights), *weights])

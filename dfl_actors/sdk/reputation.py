@@ -1,0 +1,84 @@
+"""Reputation: models count by their sender's reputation and their accuracy (equations 3 and 4); the least accurate sender pays.
+
+    weight_n   = reputation of the sender * accuracy                                        (3)
+    model_next = (sum over n of weight_n / (sum over m of weight_m) * model_n + model_prev) / 2   (4)
+
+After each mean the sender of the least accurate model loses `penalty` of its reputation, down to 0; 0.05 is the paper's
+"Reputation-0.05". Where the paper is silent:
+
+* The weights are those of the reputations before this round's punishment, as in the authors' simulation.
+* Senders that tie for the least accuracy are all punished, so that the order of the buffer decides nothing.
+* A sender starts at reputation 1.
+* All models of a sender in the buffer are used, each with its own accuracy; a sender is punished at most once a round, however many of
+  its models tie.
+* When all weights are 0 (all reputations, as in the paper, or all accuracies), the mean is HalfFedAvg's, equation 2.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import msgspec
+
+from dfl_actors.errors import AlgorithmError
+from dfl_actors.sdk.half_fedavg import half_mean
+from dfl_actors.sdk.interface import (
+    ACCURACY,
+    START_REPUTATION,
+    Algorithm,
+    Context,
+    ReceivedModel,
+    Reputations,
+    Result,
+    Weights,
+    checked_parameters,
+)
+
+NAME = "reputation"
+
+
+class Reputation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`penalty`: what the least accurate sender loses each round, 0..1."""
+
+    penalty: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.05
+
+
+def build(**parameters: object) -> Algorithm:
+    """Takes `penalty` (0..1, 0.05). Raises `ConfigError` for another parameter or value."""
+    chosen = checked_parameters(NAME, Reputation, parameters)
+    return Algorithm(NAME, init, partial(apply, penalty=chosen.penalty), frozenset({ACCURACY}))
+
+
+def init(context: Context) -> None:
+    """No state: what this algorithm remembers are the reputations themselves."""
+
+
+def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, penalty: float) -> Result:
+    """Equations 3 and 4, then the punishment. Raises `AlgorithmError` when a model was not measured."""
+    accuracies = [_accuracy(model) for model in received]
+    held = {**reputations, **{model.sender: reputations.get(model.sender, START_REPUTATION) for model in received}}
+    weights = [held[model.sender] * accuracy for model, accuracy in zip(received, accuracies, strict=True)]
+    fallback = not any(weights)
+    mean = half_mean(own, [model.weights for model in received], [1.0] * len(received) if fallback else weights)
+    least = least_accurate(received)
+    return Result(state, mean, punished(held, least, penalty), {"punished": sorted(least), "fallback": fallback})
+
+
+def least_accurate(received: Sequence[ReceivedModel]) -> frozenset[str]:
+    """The senders of the least accurate model or models; empty when there are none."""
+    lowest = min(map(_accuracy, received), default=0.0)
+    return frozenset(model.sender for model in received if _accuracy(model) == lowest)
+
+
+def punished(reputations: Reputations, senders: frozenset[str], penalty: float) -> dict[str, float]:
+    """`reputations` with those of `senders` lower by `penalty`, not below 0.
+
+    Rounded to 9 decimals: twenty penalties of 0.05 must end at exactly 0, since a remainder of 1e-16 would still earn a share of the mean.
+    """
+    return {sender: max(0.0, round(held - penalty, 9)) if sender in senders else held for sender, held in reputations.items()}
+
+
+def _accuracy(model: ReceivedModel) -> float:
+    if model.accuracy is None:
+        raise AlgorithmError(f"algorithm {NAME}: the model of {model.sender} was not measured; run it with needs = {{'accuracy'}}")
+    return model.accuracy

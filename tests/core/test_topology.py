@@ -1,0 +1,100 @@
+"""The graph of a network: names, links, neighbours, reach."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfl_actors.core.topology import SHAPES, TopologyError, neighbours_of, node_names, parse_links, separated, within
+
+NAMES = node_names(4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "links"),
+    [
+        ("full", ["0--1", "0--2", "0--3", "1--2", "1--3", "2--3"]),
+        ("line", ["0--1", "1--2", "2--3"]),
+        ("ring", ["0--1", "1--2", "2--3", "3--0"]),
+        ("star", ["0--1", "0--2", "0--3"]),
+    ],
+)
+def test_a_shape_is_its_links(shape: str, links: list[str]) -> None:
+    assert parse_links(NAMES, shape) == parse_links(NAMES, links)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_two_nodes_share_one_link_in_every_shape(shape: str) -> None:
+    assert parse_links(("a", "b"), shape) == (("a", "b"),)
+
+
+@given(st.integers(2, 12), st.sampled_from(SHAPES))
+def test_every_shape_joins_every_node_and_neighbours_are_mutual(count: int, shape: str) -> None:
+    names = node_names(count)
+    neighbours = neighbours_of(names, parse_links(names, shape))
+    assert all(name in neighbours[other] for name in names for other in neighbours[name])
+    assert all(name not in neighbours[name] for name in names)
+    assert within(neighbours, names[0], count) == set(names[1:])
+
+
+def test_neighbours_stand_in_the_order_of_the_nodes() -> None:
+    assert neighbours_of(NAMES, parse_links(NAMES, ["3--1", "1--0", "2--1"])) == {
+        "0": ("1",),
+        "1": ("0", "2", "3"),
+        "2": ("1",),
+        "3": ("1",),
+    }
+
+
+@pytest.mark.parametrize(("hops", "reached"), [(0, ""), (1, "1"), (2, "12"), (3, "123"), (9, "123")])
+def test_reach_grows_by_one_hop_at_a_time(hops: int, reached: str) -> None:
+    assert within(neighbours_of(NAMES, parse_links(NAMES, "line")), "0", hops) == set(reached)
+
+
+def test_the_first_node_that_is_cut_off_is_named() -> None:
+    assert separated(NAMES, [("0", "1"), ("2", "3")]) == "2"
+    assert separated(NAMES, [("0", "1"), ("1", "2"), ("2", "3")]) is None
+
+
+def test_names_may_hold_a_dash_and_links_still_part_at_the_double_one() -> None:
+    assert parse_links(("lab-1", "lab-2"), ["lab-1--lab-2"]) == (("lab-1", "lab-2"),)
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (1, "needs two nodes"),
+        (["a"], "needs two nodes"),
+        (["a", "b", "a"], '"a" is there twice'),
+        (["a", "b c"], "'b c' is no name"),
+        (["a", ""], "'' is no name"),
+        (["a", "x" * 33], "is no name"),
+        (["a", "b--c"], "is no name"),
+        (["a", "-b"], "is no name"),
+        (["a", "../b"], "is no name"),
+        (["a", "b\n"], "is no name"),
+    ],
+)
+def test_names_that_are_refused(names: int | list[str], problem: str) -> None:
+    with pytest.raises(TopologyError, match=problem) as raised:
+        node_names(names)
+    assert "; " in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("links", "problem"),
+    [
+        ("mesh", '"mesh" is no shape; use one of full, ring, line, star'),
+        (["0-1"], '"0-1" is no link'),
+        (["0--9"], 'unknown node "9"; the nodes are 0, 1, 2, 3'),
+        (["0--1--2"], 'unknown node "1--2"'),
+        (["0--0"], "joins a node with itself"),
+        (["0--1", "1--0"], '"0--1" is there twice'),
+        (["0--1", "2--3"], 'node "2" cannot be reached from node "0"'),
+        ([], 'node "1" cannot be reached'),
+    ],
+)
+def test_links_that_are_refused(links: str | list[str], problem: str) -> None:
+    with pytest.raises(TopologyError) as raised:
+        parse_links(NAMES, links)
+    assert problem in str(raised.value)
+    assert "; " in str(raised.value)

@@ -1,0 +1,217 @@
+"""Label weights, the sample stream over real MNIST, and the ring of received samples."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfl_actors.errors import ConfigError
+from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.partition import KINDS, Received, SampleStream, label_frequencies, label_weights
+
+SEED = 20_260
+
+
+@pytest.fixture(scope="module")
+def y_train() -> Any:
+    return load_dataset("mnist").y_train
+
+
+def rng(seed: int = SEED) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def table(kind: str, nodes: int = 10, labels: int = 10, **options: Any) -> Any:
+    return label_weights(kind, nodes, labels, rng=options.pop("rng", rng()), **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_distributions_of_float64(kind: str) -> None:
+    rows = table(kind, 7, 5, weights=[[3, 0, 1, 1, 5]] * 7, frequencies=np.full(5, 0.2), alpha=0.1)
+    assert rows.shape == (7, 5) and rows.dtype == np.float64
+    assert (rows >= 0).all()
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-12)
+
+
+def test_iid_gives_every_label_the_same_weight() -> None:
+    np.testing.assert_array_equal(table("iid", 3, 4), np.full((3, 4), 0.25))
+
+
+def test_samples_are_the_frequencies_of_the_data_set(y_train: Any) -> None:
+    rows = table("samples", 2, frequencies=label_frequencies(y_train, 10))
+    np.testing.assert_allclose(rows, np.tile(np.array([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000, (2, 1)))
+
+
+def test_two_labels_a_node_go_round_the_labels() -> None:
+    expected = [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
+    assert table("labels", 4, 3, labels_per_node=2).tolist() == expected
+
+
+def test_all_labels_a_node_is_iid() -> None:
+    np.testing.assert_allclose(table("labels", 4, 3, labels_per_node=3), table("iid", 4, 3))
+
+
+def test_dirichlet_is_decided_by_the_generator() -> None:
+    np.testing.assert_array_equal(table("dirichlet", rng=rng(1)), table("dirichlet", rng=rng(1)))
+    assert not np.array_equal(table("dirichlet", rng=rng(1)), table("dirichlet", rng=rng(2)))
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 100.0])
+def test_dirichlet_has_the_moments_of_its_concentration(alpha: float) -> None:
+    rows = table("dirichlet", 20_000, 10, alpha=alpha)
+    np.testing.assert_allclose(rows.mean(axis=0), 0.1, atol=0.01)
+    # Variance of one component: (1/K)(1 - 1/K) / (K alpha + 1).
+    np.testing.assert_allclose(rows.var(axis=0), 0.09 / (10 * alpha + 1), rtol=0.1)
+
+
+def test_only_dirichlet_draws() -> None:
+    for kind in ("iid", "labels"):
+        used = rng(3)
+        table(kind, rng=used)
+        assert used.random() == rng(3).random()
+
+
+def test_weights_are_scaled_and_filled_up_with_zeros() -> None:
+    assert table("weights", 2, 3, weights=[[1, 0, 3], [0, 2]]).tolist() == [[0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
+    assert table("weights", 1, 2, weights=[[1e308, 1e308]]).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("idd", {}, "data.partition is 'idd'; use one of iid, samples, dirichlet, labels, weights"),
+        ("dirichlet", {"alpha": 0.0}, "data.alpha"),
+        ("dirichlet", {"alpha": -1.0}, "data.alpha"),
+        ("dirichlet", {"alpha": float("nan")}, "data.alpha"),
+        ("dirichlet", {"alpha": float("inf")}, "data.alpha"),
+        ("labels", {"labels_per_node": 0}, "data.labels_per_node is 0; use 1 to 3"),
+        ("labels", {"labels_per_node": 4}, "data.labels_per_node is 4; use 1 to 3"),
+        ("weights", {}, "give label_weights to each of the 2 nodes"),
+        ("weights", {"weights": [[1, 2, 3]]}, "give label_weights to each of the 2 nodes"),
+        ("weights", {"weights": [[1, 2, 3], [1, 2, 3, 4]]}, "label_weights gives a node 4 weights; the data set has 3 labels"),
+        ("weights", {"weights": [[1, -1, 3], [1]]}, "label_weights gives a weight that is negative"),
+        ("weights", {"weights": [[1, float("nan")], [1]]}, "label_weights gives a weight that is negative or not finite"),
+        ("weights", {"weights": [[1, 1, 1], [0, 0]]}, "label_weights gives a node weights that are all 0"),
+        ("weights", {"weights": [[1, 1, 1], []]}, "label_weights gives a node weights that are all 0"),
+        ("samples", {}, "no frequencies of 3 labels"),
+        ("samples", {"frequencies": np.ones(4)}, "no frequencies of 3 labels"),
+    ],
+)
+def test_a_wrong_key_is_named(kind: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        table(kind, 2, 3, **options)
+
+
+def test_no_nodes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="0 nodes"):
+        table("iid", 0, 3)
+
+
+@pytest.mark.parametrize("weights", [[0.1] * 10, [0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0], [0.05] * 8 + [0.6, 0.0]])
+def test_a_stream_draws_labels_by_weight(y_train: Any, weights: list[float]) -> None:
+    drawn = SampleStream(y_train, np.array(weights), rng()).draw(100_000)
+    assert drawn.dtype == np.uint32
+    shares = np.bincount(y_train[drawn], minlength=10) / 100_000
+    np.testing.assert_allclose(shares, weights, atol=0.008)
+    assert (shares[np.array(weights) == 0] == 0).all()
+
+
+def test_a_stream_draws_every_sample_of_a_label_equally(y_train: Any) -> None:
+    drawn = SampleStream(y_train, np.eye(10)[9], rng()).draw(400_000)
+    counts = np.bincount(drawn, minlength=len(y_train))
+    assert (counts[y_train != 9] == 0).all()
+    nines = counts[y_train == 9]
+    # 67 draws of each expected: a sample never drawn, or one drawn twice as often, would be a wrong bound.
+    assert nines.min() > 25 and nines.max() < 120
+    np.testing.assert_allclose(nines.mean(), 400_000 / 5949)
+
+
+def test_a_stream_is_decided_by_its_seed_and_not_by_the_cuts(y_train: Any) -> None:
+    weights = np.full(10, 0.1)
+    whole = SampleStream(y_train, weights, rng(5)).draw(64)
+    cut = SampleStream(y_train, weights, rng(5))
+    np.testing.assert_array_equal(whole, np.concatenate([cut.draw(n) for n in (0, 1, 3, 60)]))
+    assert not np.array_equal(whole, SampleStream(y_train, weights, rng(6)).draw(64))
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.lists(st.floats(0, 1e6), min_size=5, max_size=5), st.integers(0, 2**32))
+def test_a_stream_never_leaves_the_labels_with_weight(labels: list[int], weights: list[float], seed: int) -> None:
+    y = np.array(labels, dtype=np.uint8)
+    stocked = np.where(np.isin(np.arange(5), y), weights, 0.0)
+    if stocked.max() <= 0:
+        return
+    drawn = SampleStream(y, stocked, rng(seed)).draw(200)
+    assert (drawn < len(y)).all()
+    assert (stocked[y[drawn]] > 0).all()
+
+
+class Fixed:
+    """A generator that always draws `chance`."""
+
+    def __init__(self, chance: float) -> None:
+        self.chance = chance
+
+    def random(self, shape: tuple[int, ...]) -> Any:
+        return np.full(shape, self.chance)
+
+
+@pytest.mark.parametrize(("chance", "sample"), [(0.0, 1), (np.nextafter(1.0, 0.0), 2)])
+def test_the_ends_of_the_unit_interval_fall_on_labels_with_weight(chance: float, sample: int) -> None:
+    fixed: Any = Fixed(chance)
+    stream = SampleStream(np.array([0, 1, 2, 3], dtype=np.uint8), np.array([0.0, 0.3, 0.7, 0.0]), fixed)
+    assert stream.draw(2).tolist() == [sample, sample]
+
+
+def test_a_stream_refuses_a_label_without_samples() -> None:
+    with pytest.raises(ConfigError, match="label_weights: label 1 has weight but the data set has no sample"):
+        SampleStream(np.array([0, 2], dtype=np.uint8), np.full(3, 1 / 3), rng())
+    # Without weight the empty label does not matter.
+    assert SampleStream(np.array([0, 2], dtype=np.uint8), np.array([0.0, 0.0, 1.0]), rng()).draw(3).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -0.5], [1.0, float("nan")], [1.0]])
+def test_a_stream_refuses_weights_that_are_none(weights: list[float]) -> None:
+    with pytest.raises(ConfigError, match="label_weights"):
+        SampleStream(np.array([0, 1], dtype=np.uint8), np.array(weights), rng())
+
+
+def test_received_draws_without_repeating_when_it_holds_enough() -> None:
+    received = Received()
+    received.add(np.arange(100, 200, dtype=np.uint32))
+    assert len(received) == 100
+    drawn = received.draw(100, rng())
+    assert sorted(drawn.tolist()) == list(range(100, 200))
+    assert len(set(received.draw(40, rng()).tolist())) == 40
+    assert drawn.dtype == np.uint32
+
+
+def test_received_repeats_samples_when_it_holds_too_few() -> None:
+    received = Received()
+    assert received.draw(5, rng()).tolist() == []
+    received.add(np.array([7, 8], dtype=np.uint32))
+    drawn = received.draw(50, rng())
+    assert len(drawn) == 50 and set(drawn.tolist()) == {7, 8}
+
+
+def test_received_draws_are_decided_by_the_generator() -> None:
+    received = Received()
+    received.add(np.arange(1000, dtype=np.uint32))
+    np.testing.assert_array_equal(received.draw(100, rng(1)), received.draw(100, rng(1)))
+    assert not np.array_equal(received.draw(100, rng(1)), received.draw(100, rng(2)))
+
+
+@given(st.integers(1, 12), st.lists(st.integers(0, 30), max_size=10))
+def test_received_keeps_exactly_the_newest(capacity: int, sizes: list[int]) -> None:
+    received, given_ = Received(capacity), np.arange(sum(sizes), dtype=np.uint32)
+    for chunk in np.split(given_, np.cumsum(sizes)[:-1]) if sizes else []:
+        received.add(chunk)
+    newest = given_[-capacity:].tolist()
+    assert len(received) == len(newest)
+    assert sorted(received.draw(len(newest), rng()).tolist()) == newest
+
+
+def test_received_needs_room() -> None:
+    with pytest.raises(ValueError, match="capacity"):
+        Received(0)

@@ -1,0 +1,209 @@
+"""The live table at every width, and the four ways to watch."""
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from dfl_actors.core.status import NetworkStatus, NodeStatus
+from dfl_actors.report.table import Column, Watch, fit, live_table, plain_line, progress
+
+
+def network(count: int = 4, state: str = "running", elapsed: float = 12.5, restarts: int = 0, **about: float) -> NetworkStatus:
+    names = [str(number) for number in range(count)]
+    nodes = tuple(
+        NodeStatus(
+            name=name,
+            state="training",
+            samples=123_456,
+            steps=1929,
+            sent=120,
+            received=361,
+            receipts=358,
+            height=number + 1,
+            test_accuracy=0.912 + 0.02 * number / max(count - 1, 1),
+            own_accuracy=0.9 + 0.05 * number / max(count - 1, 1),
+            reputations={other: 1.0 - 0.05 * (other == "2") for other in names if other != name},
+            restarts=restarts if number == 0 else 0,
+        )
+        for number, name in enumerate(names)
+    )
+    return NetworkStatus(name="fully_connected_4", state=state, elapsed=elapsed, nodes=nodes, **about)
+
+
+def drawn(status: NetworkStatus, width: int, height: int | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(live_table(status, width, height))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("restarts", [0, 12])
+def test_four_nodes_fit_whole_in_100_columns(restarts: int) -> None:
+    lines = drawn(network(duration=90.0, target=0.95, restarts=restarts), 100)
+    assert all(len(line) <= 100 for line in lines)
+    assert lines[1].split()[:10] == ["node", "state", "samples", "steps", "sent", "received", "receipts", "height", "test", "own"]
+    assert ("restarts" in lines[1]) == bool(restarts)
+    assert "1:1.00 2:0.95 3:1.00" in lines[2]
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_table_drops_the_least_important_columns(width: int) -> None:
+    lines = drawn(network(duration=90.0, target=0.95, restarts=1), width)
+    assert all(len(line) <= width for line in lines)
+    assert "steps" not in lines[1]
+    assert all(header in lines[1] for header in ("node", "height", "test"))
+    assert not any("…" in line for line in lines[1:])
+
+
+def test_a_wide_table_shows_everything() -> None:
+    assert "  1929   " in drawn(network(), 200)[2]
+
+
+@pytest.mark.parametrize("height", [10, 24, 52])
+def test_many_nodes_are_folded_to_the_height_of_the_terminal(height: int) -> None:
+    lines = drawn(network(50), 100, height)
+    assert len(lines) == height - 1
+    assert lines[-1].startswith(f"... and {50 - (height - 4)} more  height {height - 3}")
+
+
+@pytest.mark.parametrize("height", [53, None])
+def test_no_node_is_folded_where_all_have_room(height: int | None) -> None:
+    assert len(drawn(network(50), 100, height)) == 52
+
+
+@pytest.mark.parametrize("height", [0, 1, 4])
+def test_a_terminal_of_no_height_still_shows_a_node(height: int) -> None:
+    assert len(drawn(network(50), 100, height)) == 4
+
+
+def test_an_observer_and_a_network_without_nodes_are_shown() -> None:
+    observer = NetworkStatus(name="n", state="starting", elapsed=0, nodes=(NodeStatus(name="a-very-long-node-name", role="observer"),))
+    assert "a-very-long-no..  starting (observer)" in drawn(observer, 120)[2]
+    assert drawn(NetworkStatus(name="n", state="starting", elapsed=0), 80)[0].startswith("n  starting  0.0 s")
+
+
+@pytest.mark.parametrize(
+    ("about", "done"),
+    [
+        ({}, None),
+        ({"duration": 0.0, "target": 0.0}, None),
+        ({"duration": 50.0}, 0.25),
+        ({"duration": 10.0}, 1.0),
+        ({"target": 0.95}, 0.96),
+        ({"duration": 50.0, "target": 0.95}, 0.96),
+    ],
+)
+def test_progress_is_towards_what_ends_the_run_first(about: dict[str, float], done: float | None) -> None:
+    assert progress(network(**about)) == (None if done is None else pytest.approx(done))
+
+
+def test_fit_shrinks_the_gap_then_shortens_then_drops() -> None:
+    a = Column(header="aaaa", cells=["1"])
+    b = Column(header="b", cells=["long text"], short=["s"], importance=1)
+    c = Column(header="cc", cells=["2"], importance=2)
+
+    def at(width: int) -> tuple[list[tuple[str, int]], int]:
+        kept, gap = fit([a, b, c], width)
+        return [(column.header, column.width) for column in kept], gap
+
+    assert at(19) == ([("aaaa", 4), ("b", 9), ("cc", 2)], 2)
+    assert at(18) == at(17) == ([("aaaa", 4), ("b", 9), ("cc", 2)], 1)
+    assert at(16) == at(11) == ([("aaaa", 4), ("b", 1), ("cc", 2)], 2)
+    assert at(8) == at(7) == ([("aaaa", 4), ("b", 1)], 2)
+    assert at(4) == ([("aaaa", 4)], 2)
+    assert at(1) == ([("aaaa", 4)], 1)
+
+
+def test_the_plain_line() -> None:
+    assert plain_line(network()) == "  12.5 s  height 1,2,3,4  test 0.912..0.932  own 0.90..0.95  sent 480 received 1444"
+    assert plain_line(network(50, restarts=2)).endswith(
+        "height 1..50  test 0.912..0.932  own 0.90..0.95  sent 6000 received 18050  restarts 2"
+    )
+    nothing = NetworkStatus(name="n", state="starting", elapsed=0, nodes=(NodeStatus(name="0"), NodeStatus(name="1")))
+    assert plain_line(nothing) == "   0.0 s  starting  height 0,0  test -  own -  sent 0 received 0"
+    assert plain_line(NetworkStatus(name="n", state="running", elapsed=0)) == "   0.0 s  height -  test -  own -  sent 0 received 0"
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched(play: Callable[[Watch, Clock], None], terminal: bool = False, quiet: bool = False, json: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=60, height=24, force_terminal=terminal, color_system=None)
+    clock = Clock()
+    watch = Watch(console, quiet=quiet, json=json, clock=clock)
+    play(watch, clock)
+    watch.close()
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def five_seconds(watch: Watch, clock: Clock) -> None:
+    """Ten updates a second, a notice in the middle, and a last update that is held back."""
+    for tenth in range(50):
+        watch.update(network(elapsed=tenth / 10))
+        clock.now += 0.1
+        if tenth == 25:
+            watch.event("trainer of node 2 crashed (killed by signal 9) and was restarted")
+
+
+def test_plain_lines_come_every_two_seconds_and_at_the_end() -> None:
+    lines = watched(five_seconds).splitlines()
+    assert [line.split()[0] for line in lines] == ["0.0", "2.0", "trainer", "4.0", "4.9"]
+    assert lines[0] == plain_line(network(elapsed=0.0)), "a line longer than the console is not folded"
+
+
+def test_a_change_of_state_is_told_at_once() -> None:
+    def play(watch: Watch, clock: Clock) -> None:
+        for state in ("starting", "starting", "running", "running", "stopping"):
+            watch.update(network(state=state))
+
+    assert [("starting" in line, "stopping" in line) for line in watched(play).splitlines()] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+
+
+def test_json_is_one_object_a_line() -> None:
+    objects = [json.loads(line) for line in watched(five_seconds, json=True).splitlines()]
+    assert [item["event"] for item in objects] == ["status", "status", "notice", "status", "status"]
+    assert objects[0]["nodes"][1]["reputations"] == {"0": 1.0, "2": 0.95, "3": 1.0}
+    assert objects[2] == {"event": "notice", "text": "trainer of node 2 crashed (killed by signal 9) and was restarted", "error": False}
+
+
+def test_json_is_json_on_a_terminal_too() -> None:
+    lines = watched(five_seconds, json=True, terminal=True).splitlines()
+    assert [json.loads(line)["event"] for line in lines].count("status") == 4
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_quiet_tells_nothing_but_errors(terminal: bool, as_json: bool) -> None:
+    def failing(watch: Watch, clock: Clock) -> None:
+        five_seconds(watch, clock)
+        watch.event("node 2 stopped", error=True)
+
+    assert watched(five_seconds, quiet=True, terminal=terminal, json=as_json) == ""
+    assert watched(failing, quiet=True, terminal=terminal, json=as_json).count("node 2 stopped") == 1
+
+
+def test_a_terminal_gets_a_table_that_is_taken_away_at_the_end() -> None:
+    text = watched(five_seconds, terminal=True)
+    assert "fully_connected_4  running" in text
+    assert "crashed (killed by signal 9)" in text
+    assert "\x1b[?25h" in text[text.rindex("\x1b[?25l") :], "the cursor is given back"
+
+
+def test_a_watch_closes_twice_and_without_an_update() -> None:
+    for terminal in (False, True):
+        assert watched(lambda watch, clock: watch.close(), terminal=terminal) == ""
+        watched(lambda watch, clock: (watch.update(network()), watch.close(), watch.close())[0], terminal=terminal)

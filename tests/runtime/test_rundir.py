@@ -1,0 +1,242 @@
+"""The run directory, its lock between real processes, and reading in a child process."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from signal import SIGBUS, SIGKILL
+
+import pytest
+
+from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.runtime.rundir import RunDirectory, check_space, default_path, free_space, in_child
+
+PATIENCE = 30.0  # seconds that a test waits for another process before it fails
+
+
+@contextmanager
+def process(target: Callable[..., None], *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process that runs `target(pipe, *args)`, and our end of its pipe. It does not outlive the `with`."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=target, args=(theirs, *args), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        yield child, ours
+    finally:
+        child.kill()
+        child.join(PATIENCE)
+        ours.close()
+
+
+def heard(pipe: Connection) -> object:
+    assert pipe.poll(PATIENCE), "the other process is silent"
+    return pipe.recv()
+
+
+# --- files
+
+
+def test_the_files_have_their_places() -> None:
+    run = RunDirectory(Path("r"))
+    node = run.node("a-1")
+    assert [str(path) for path in (run.config, run.run, run.metrics, run.accuracy, run.summary, run.lock_file, run.nodes)] == [
+        "r/config.toml", "r/run.json", "r/metrics.jsonl", "r/accuracy.png", "r/summary.json", "r/lock", "r/nodes",
+    ]  # fmt: skip
+    assert [str(path) for path in (node.path, node.key, node.chain, node.models, node.journal("builder"), node.model)] == [
+        "r/nodes/a-1", "r/nodes/a-1/key", "r/nodes/a-1/chain", "r/nodes/a-1/models", "r/nodes/a-1/journal/builder",
+        "r/nodes/a-1/model.keras",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a\0"])
+def test_a_node_stays_in_its_directory(name: str) -> None:
+    with pytest.raises(StoreError, match="cannot hold a node named"):
+        RunDirectory(Path("r")).node(name)
+
+
+def test_a_run_directory_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "first"
+    run = RunDirectory.create(path)
+    RunDirectory.create(path)  # still empty
+    run.lock_file.touch()
+    RunDirectory.create(path)  # what a run leaves that was killed at its start
+    run.config.touch()
+    with pytest.raises(StoreError, match=f"^{path} is not empty: .*--resume.*--out"):
+        RunDirectory.create(path)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match=f"^{path} cannot be made a run directory .*--out"):
+            RunDirectory.create(path)
+
+
+def create_as_other(path: Path) -> str:
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    RunDirectory.create(path)
+    return "created"
+
+
+def test_a_directory_without_permission_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(StoreError, match=r"Permission denied.*--out"):
+        in_child(create_as_other, tmp_path / "closed" / "run")
+
+
+def test_an_earlier_run_is_known_by_its_record(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        RunDirectory.open(tmp_path / "none")
+    with pytest.raises(StoreError, match=re.escape("is not the directory of a run (there is no run.json)")):
+        RunDirectory.open(tmp_path)
+    (tmp_path / "run.json").touch()
+    assert RunDirectory.open(tmp_path) == RunDirectory(tmp_path)
+
+
+def test_a_default_path_is_unique(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    now = 1_718_000_000_123
+    first = default_path("ring", now)
+    assert re.fullmatch(r"runs/ring-\d{8}-\d{6}", str(first))
+    for suffix in ("-2", "-3"):
+        default_path("ring", now).mkdir(parents=True)
+        assert str(default_path("ring", now)) == f"{first}{suffix}"
+    assert default_path("ring", now + 1000) != first
+
+
+def test_too_little_space_is_refused(tmp_path: Path) -> None:
+    below = tmp_path / "not" / "yet"
+    free = free_space(below)
+    assert free > 0
+    check_space(below, 1)
+    with pytest.raises(StoreError, match=f"^{below} has .* MB left, .* MB are needed"):
+        check_space(below, free + (1 << 40))
+
+
+# --- lock
+
+
+def hold(pipe: Connection, path: Path) -> None:
+    with RunDirectory(path).lock():
+        pipe.send("held")
+        pipe.recv()
+    pipe.send("freed")
+
+
+def test_a_held_directory_names_its_holder(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    with process(hold, tmp_path) as (child, pipe):
+        assert heard(pipe) == "held"
+        with pytest.raises(StoreError, match=f"^{tmp_path} is held by process {child.pid}: stop it or choose another --out$"), run.lock():
+            pass
+        assert run.lock_file.exists()  # the refused one has not removed it
+        pipe.send("free it")
+        assert heard(pipe) == "freed"
+        assert not run.lock_file.exists()
+        with run.lock():
+            assert run.lock_file.read_text() == f"{os.getpid()}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_frees_the_directory(tmp_path: Path) -> None:
+    with process(hold, tmp_path) as (child, pipe):
+        assert heard(pipe) == "held"
+        child.kill()
+        child.join(PATIENCE)
+    run = RunDirectory(tmp_path)
+    assert run.lock_file.exists()
+    with run.lock():
+        assert run.lock_file.read_text() == f"{os.getpid()}\n"
+    assert not run.lock_file.exists()
+
+
+def test_an_error_frees_the_directory(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    with pytest.raises(ZeroDivisionError), run.lock():
+        raise ZeroDivisionError
+    with run.lock():
+        pass
+
+
+def test_a_directory_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be written"), RunDirectory(tmp_path / "gone").lock():
+        pass
+
+
+def count_in(pipe: Connection, path: Path) -> None:
+    """Add one to a file 100 times, each under a lock of its own: two at once would lose a step."""
+    done = 0
+    while done < 100:
+        try:
+            with RunDirectory(path).lock():
+                number = int((path / "count").read_text())
+                (path / "count").write_text(f"{number + 1}")
+            done += 1
+        except StoreError:
+            continue
+    pipe.send("done")
+
+
+def test_two_processes_never_hold_it_at_once_though_the_file_comes_and_goes(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    with process(count_in, tmp_path) as (_, one), process(count_in, tmp_path) as (_, two):
+        assert (heard(one), heard(two)) == ("done", "done")
+    assert (tmp_path / "count").read_text() == "200"
+
+
+# --- a child process
+
+
+def answer_bytes(value: bytes) -> bytes:
+    return value
+
+
+def answer_text(value: str) -> str:
+    return value
+
+
+def refuse(path: Path) -> str:
+    raise ChainError(f"{path}: block 3 has another previous")
+
+
+def fail(path: Path) -> str:
+    raise ValueError("a mistake in the program")
+
+
+def die(path: Path, signal: int) -> str:
+    os.kill(os.getpid(), signal)
+    return "alive"
+
+
+def test_a_child_answers_with_bytes_or_text() -> None:
+    for text in ("", "a text\nof two lines, and \N{GREEK SMALL LETTER ALPHA}"):
+        assert in_child(answer_text, text) == text
+    for data in (b"", b"\n\0\xff\n" * 100_000):
+        assert in_child(answer_bytes, data) == data
+
+
+def test_the_error_of_a_child_is_ours(tmp_path: Path) -> None:
+    with pytest.raises(ChainError, match=f"^{tmp_path}: block 3 has another previous$"):
+        in_child(refuse, tmp_path)
+
+
+def test_a_mistake_in_a_child_is_seen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="exit code 1"):
+        in_child(fail, tmp_path)
+    assert "a mistake in the program" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("signal", "text"),
+    [(SIGBUS, r"is damaged \(the reader died of SIGBUS\)"), (SIGKILL, r"was not read to its end \(the reader died of SIGKILL\)")],
+)
+def test_a_child_killed_by_a_signal_is_a_store_error(tmp_path: Path, signal: int, text: str) -> None:
+    with pytest.raises(StoreError, match=f"^{tmp_path} {text}"):
+        in_child(die, tmp_path, signal)

@@ -1,0 +1,210 @@
+"""Finding algorithms by name, file, module and entry point, and holding them to their contract."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.learning.weights import Layer, Parameters
+from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result, loader
+from dfl_actors.sdk.loader import checked_apply, known_names, load_algorithm
+
+PLUGIN = """
+from dataclasses import dataclass
+from dfl_actors.sdk import Algorithm, Result
+
+@dataclass(frozen=True)
+class Count:
+    rounds: int
+
+def build(step: int = 1) -> Algorithm:
+    def apply(state, own, received, reputations):
+        return Result(Count(state.rounds + step), own + 1, dict(reputations), {})
+    return Algorithm("plugin", lambda context: Count(len(context.neighbours)), apply)
+
+def not_an_algorithm():
+    return 3
+
+def greedy():
+    return Algorithm("greedy", lambda context: None, None, frozenset({"gradients", "accuracy"}))
+
+def broken():
+    raise RuntimeError("first line\\nsecond line")
+
+CONSTANT = 3
+"""
+
+OWN = np.zeros(3, np.float32)
+RECEIVED = [ReceivedModel("a", np.ones(3, np.float32), 0.5)]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    return tmp_path
+
+
+def context() -> Context:
+    return Context("0" * 64, ("1" * 64, "2" * 64), Parameters((Layer(name="w", shape=(3,)),)), np.random.default_rng(0))
+
+
+def refusal(name: str, base: Path | None = None, kind: type[Exception] = AlgorithmError, **parameters: object) -> str:
+    with pytest.raises(kind) as caught:
+        load_algorithm(name, parameters, base)
+    text = str(caught.value)
+    assert "\n" not in text and name in text
+    return text
+
+
+@pytest.mark.parametrize("name", ["fedavg", "half_fedavg", "reputation"])
+def test_a_built_in_runs_by_its_name(name: str) -> None:
+    algorithm = load_algorithm(name, {}, None)
+    assert algorithm.name == name
+    result = checked_apply(algorithm, algorithm.init(context()), OWN, RECEIVED, {})
+    assert result.weights.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_parameters_reach_the_algorithm() -> None:
+    result = checked_apply(load_algorithm("reputation", {"penalty": 0.25}), None, OWN, RECEIVED, {})
+    assert dict(result.reputations) == {"a": 0.75}
+
+
+def test_a_file_is_found_from_the_base(base: Path) -> None:
+    algorithm = load_algorithm("plugin.py:build", {"step": 5}, base)
+    result = checked_apply(algorithm, algorithm.init(context()), OWN, [], {})
+    assert result.state.rounds == 7
+    assert result.weights.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_an_absolute_file_needs_no_base(base: Path) -> None:
+    assert load_algorithm(f"{base / 'plugin.py'}:build", {}).name == "plugin"
+
+
+def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
+    for place in ("left", "right"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "plugin.py").write_text(PLUGIN.replace('"plugin"', f'"{place}"'))
+    left, right = (load_algorithm("plugin.py:build", {}, tmp_path / place) for place in ("left", "right"))
+    assert (left.name, right.name) == ("left", "right")
+    assert left.init.__module__ != right.init.__module__
+
+
+def test_a_module_is_found_by_its_dotted_name() -> None:
+    assert load_algorithm("dfl_actors.sdk.fedavg:build", {}).name == "fedavg"
+
+
+def test_an_installed_entry_point_is_found_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "installed_plugin.py").write_text(PLUGIN)
+    info = tmp_path / "installed_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{loader.GROUP}]\nnovel = installed_plugin:build\nlost = no_such_module:build\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert [point.name for point in metadata.entry_points(group=loader.GROUP)].count("novel") == 1
+    assert load_algorithm("novel", {"step": 2}).name == "plugin"
+    assert known_names() == ["fedavg", "half_fedavg", "reputation", "lost", "novel"]
+    assert "no_such_module" in refusal("lost")
+    sys.modules.pop("installed_plugin")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    text = refusal("fedavgg")
+    assert all(name in text for name in ("fedavg, half_fedavg, reputation", "'file.py:function'"))
+
+
+def test_each_way_a_plug_in_fails_is_named(base: Path) -> None:
+    (base / "torn.py").write_text("def build(:\n")
+    assert str(base / "missing.py") in refusal("missing.py:build", base)
+    assert "SyntaxError" in refusal("torn.py:build", base)
+    assert "no 'bild'; its functions are dataclass, build, not_an_algorithm" in refusal("plugin.py:bild", base)
+    assert "is a int" in refusal("plugin.py:CONSTANT", base)
+    assert "returned int; it must return an Algorithm" in refusal("plugin.py:not_an_algorithm", base)
+    assert "needs gradients, which nobody provides; it may need accuracy" in refusal("plugin.py:greedy", base)
+    assert "RuntimeError: first line second line" in refusal("plugin.py:broken", base)
+    assert "ModuleNotFoundError" in refusal("no_such_package.module:build")
+
+
+def test_a_file_that_failed_to_load_can_be_mended(base: Path) -> None:
+    (base / "torn.py").write_text("raise ValueError('not yet')")
+    refusal("torn.py:build", base)
+    (base / "torn.py").write_text(PLUGIN)
+    assert load_algorithm("torn.py:build", {}, base).name == "plugin"
+
+
+def test_a_parameter_that_does_not_fit_is_named(base: Path) -> None:
+    assert "'stride'" in refusal("plugin.py:build", base, ConfigError, stride=2)
+    assert "`penalti`" in refusal("reputation", None, ConfigError, penalti=2)
+    assert "`$.penalty`" in refusal("reputation", None, ConfigError, penalty=2)
+
+
+def returning(result: Any) -> Algorithm:
+    return Algorithm("odd", lambda context: None, lambda *_: result)
+
+
+GOOD = np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("result", "rule"),
+    [
+        ((None, GOOD, {}, {}), "must return a Result, not tuple"),
+        (None, "must return a Result, not NoneType"),
+        (Result(None, [1.0, 1.0, 1.0], {}, {}), "weights must be a numpy array, not list"),  # type: ignore[arg-type]
+        (Result(None, np.ones(3), {}, {}), "weights must be float32, not float64"),  # type: ignore[arg-type]
+        (Result(None, np.ones(4, np.float32), {}, {}), r"weights must keep the shape \(3,\), not \(4,\)"),
+        (Result(None, np.ones((1, 3), np.float32), {}, {}), r"weights must keep the shape \(3,\), not \(1, 3\)"),
+        (Result(None, np.array([1, np.nan, 1], np.float32), {}, {}), "weights must be finite"),
+        (Result(None, np.array([1, np.inf, 1], np.float32), {}, {}), "weights must be finite"),
+        (Result(None, GOOD, {"a": 1.01}, {}), "reputations must lie in 0..1, but a has 1.01"),
+        (Result(None, GOOD, {"a": -0.01}, {}), "reputations must lie in 0..1"),
+        (Result(None, GOOD, {"a": float("nan")}, {}), "reputations must lie in 0..1"),
+        (Result(None, GOOD, {"a": "high"}, {}), "reputations must lie in 0..1"),  # type: ignore[dict-item]
+        (Result(None, GOOD, None, {}), "reputations must be a mapping"),  # type: ignore[arg-type]
+        (Result(None, GOOD, {}, "note"), "notes must be a mapping"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_broken_contract_names_the_algorithm_and_the_rule(result: Any, rule: str) -> None:
+    with pytest.raises(AlgorithmError, match=rf"algorithm 'odd' broke its contract: .*{rule}"):
+        checked_apply(returning(result), None, OWN, RECEIVED, {})
+
+
+def test_a_kept_contract_passes_unchanged() -> None:
+    result = Result("state", GOOD, {"a": 0.0, "b": 1.0, "c": np.float64(0.5)}, {"kept": 1})
+    assert checked_apply(returning(result), None, OWN, RECEIVED, {}) == result
+
+
+@pytest.mark.parametrize("victim", ["own", "received", "reputations"])
+def test_an_algorithm_cannot_modify_what_it_is_given(victim: str) -> None:
+    def apply(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+        if victim == "own":
+            own += 1
+        elif victim == "received":
+            received[0].weights[:] = 9
+        else:
+            reputations["a"] = 0.0
+        return Result(None, own, reputations, {})
+
+    own, received, reputations = OWN.copy(), [ReceivedModel("a", np.ones(3, np.float32), 0.5)], {"a": 1.0}
+    with pytest.raises(AlgorithmError, match="'odd': apply failed"):
+        checked_apply(Algorithm("odd", lambda context: None, apply), None, own, received, reputations)
+    assert (own.tolist(), received[0].weights.tolist(), reputations) == ([0, 0, 0], [1, 1, 1], {"a": 1.0})
+    assert own.flags.writeable
+
+
+def test_a_result_never_shares_memory_with_the_inputs() -> None:
+    def apply(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+        return Result(None, received[0].weights, reputations, {})
+
+    result = checked_apply(Algorithm("copy", lambda context: None, apply), None, OWN, RECEIVED, {})
+    result.weights[0] = 5.0
+    assert RECEIVED[0].weights.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_failure_inside_apply_keeps_its_cause() -> None:
+    with pytest.raises(AlgorithmError, match="algorithm 'odd': apply failed: ZeroDivisionError") as caught:
+        checked_apply(Algorithm("odd", lambda context: None, lambda *_: 1 / 0), None, OWN, RECEIVED, {})  # type: ignore[arg-type]
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
