@@ -16,8 +16,11 @@ from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, ReceiptArrived, Settled, Started, Tick
-from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
+from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
 from dfl_actors.errors import Refused
+
+NEVER = 1 << 62
+"""Deadline of a draft from before a restart, until the run has begun again."""
 
 REMINDERS = 5
 """How often a draft goes out again before its deadline."""
@@ -45,15 +48,16 @@ class Builder(Actor):
         self._pending: dict[str, Pending] = {}
         self._settled: set[str] = set()
         self._draft: Draft | None = None
-        self._deadline = 0
-        self._reminder = 0
+        self._deadline = NEVER
+        self._reminder = NEVER
         self._recover(journal)
         self.counts["height"] = self._chain.height
 
     def _recover(self, journal: JournalReader) -> None:
         for _, raw in journal.scan(b"t/"):
             transaction = decode(Transaction, raw)
-            self._pending[digest(transaction)] = Pending(transaction)
+            if not self._in_chain(transaction):
+                self._pending[digest(transaction)] = Pending(transaction)
         for _, raw in journal.scan(b"r/"):
             receipt = decode(Receipt, raw)
             if receipt.transaction in self._pending:
@@ -62,6 +66,8 @@ class Builder(Actor):
         draft = None if raw_draft is None else decode(Draft, raw_draft, limit=1 << 30)
         if draft is not None and draft.height == self._chain.height:
             self._open(draft)
+            for entry in draft.entries:
+                self._pending.pop(digest(entry.transaction), None)
         self._leftover = None if draft is None or draft.height == self._chain.height else draft
         for _, raw in journal.scan(b"c/"):
             confirmation = decode(Confirmation, raw)
@@ -81,6 +87,9 @@ class Builder(Actor):
         if self._draft is not None:
             yield from self._remind(now)
             self._deadline = now + self.settings.deadline
+        for identity, pending in self._pending.items():
+            if self._answered(pending):
+                yield from self._settle(identity)
         yield from self._advance(now)
 
     def on_announced(self, message: Announced, now: int) -> Iterator[Effect]:
@@ -95,7 +104,7 @@ class Builder(Actor):
     def on_receipt_arrived(self, message: ReceiptArrived, now: int) -> Iterator[Effect]:
         receipt = message.receipt
         pending = self._pending.get(receipt.transaction)
-        if pending is None or receipt.creator in pending.receipts:
+        if pending is None or receipt.creator in pending.receipts or len(pending.receipts) >= MAX_RECEIPTS:
             return
         try:
             check_receipt(receipt.transaction, pending.transaction, receipt, self._verifier)
@@ -115,7 +124,7 @@ class Builder(Actor):
                 "ms": now - pending.transaction.created,
             },
         )
-        if len(pending.receipts) >= (len(self.settings.neighbours) + 1) // 2:
+        if self._answered(pending):
             yield from self._settle(receipt.transaction)
         yield from self._advance(now)
 
@@ -243,6 +252,10 @@ class Builder(Actor):
             yield from forget(identity, {receipt.creator: receipt for receipt in entry.receipts})
             for receipt in entry.receipts:
                 yield Journal(b"c/" + digest(receipt).encode(), None)
+
+    def _answered(self, pending: Pending) -> bool:
+        """Whether half the neighbours have answered, so that the trainer need not wait for this transaction."""
+        return len(pending.receipts) >= (len(self.settings.neighbours) + 1) // 2
 
     def _settle(self, identity: str) -> Iterator[Effect]:
         if identity not in self._settled:

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
-from dfl_actors.core.checks import Verifier, check_path
+from dfl_actors.core.checks import Verifier, check_path, check_transaction
 from dfl_actors.core.codec import digest
-from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Tell
+from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Part, Send, Tell
 from dfl_actors.core.gossip import CHUNK, Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import (
@@ -55,6 +55,9 @@ from dfl_actors.learning.weights import model_bytes
 REMEMBERED = 8192
 """Transactions, drafts and receipts that are recognised when they come again."""
 
+MOST_SERVED = 3
+"""How often a neighbour gets the chunks of one model."""
+
 MOST_ASSEMBLIES = 64
 """Models on their way here at once; what is announced beyond is left out."""
 
@@ -89,6 +92,7 @@ class Gossiper(Actor):
         self._offered: Recent[Digest, Digest] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
+        self._served: Recent[tuple[Address, Digest], int] = Recent(REMEMBERED)
         self._assemblies: dict[Digest, Assembly] = {}
         self._wanted: dict[Digest, list[tuple[Transaction, tuple[Receipt, ...]]]] = {}
         self.ready = not settings.neighbours
@@ -107,7 +111,11 @@ class Gossiper(Actor):
         yield from self._links.ask_again()
         for assembly in list(self._assemblies.values()):
             if now >= assembly.progress + self.settings.fetch_timeout:
-                yield from self._next_source(assembly, "fetch_timeout", now)
+                lost = assembly.ask_again(now)
+                if lost is None:
+                    yield from self._next_source(assembly, "fetch_timeout", now)
+                else:
+                    yield Send(assembly.source, Fetch(model=assembly.model, first=lost[0], count=lost[1]))
         yield self._announce(Beat())
         self._set_wake(now)
 
@@ -201,6 +209,8 @@ class Gossiper(Actor):
         if len(self._assemblies) >= MOST_ASSEMBLIES:
             raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
         check_path(transaction, news.receipts, sender, self.settings.address)
+        # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
+        check_transaction(transaction, news.receipts, self._verifier)
 
     def _on_receipt(self, receipt: Receipt) -> Iterator[Effect]:
         """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
@@ -241,11 +251,20 @@ class Gossiper(Actor):
             if assembly is not None and assembly.source == neighbour:
                 yield from self._next_source(assembly, "model_gone", now)
         elif isinstance(reply, Resent):
-            if (yield from self._links.resent(neighbour, reply)):
-                yield from self._news(neighbour, self._links.news(reply), now)
+            yield from self._on_resent(neighbour, reply, now)
         else:
             yield from self._links.replied(neighbour, reply, now)
             self.ready = self._links.ready()
+
+    def _on_resent(self, neighbour: Address, reply: Resent, now: int) -> Iterator[Effect]:
+        if not (yield from self._links.resent(neighbour, reply)):
+            return
+        try:
+            news = self._links.news(reply)
+        except Refused as error:
+            yield refused(error, "Resent", "", neighbour)
+            return
+        yield from self._news(neighbour, news, now)
 
     def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: int) -> Iterator[Effect]:
         assembly = self._assemblies.get(chunk.model)
@@ -317,19 +336,24 @@ class Gossiper(Actor):
             yield Answer(peer, Gone(model=request.model))
             return
         last = min(request.first + request.count, chunk_count(size))
+        self._check_served(neighbour, request, last - request.first, size)
         for index in range(request.first, last):
-            body = self._models.chunk(request.model, index * CHUNK, CHUNK)
-            if body is None:
-                yield Answer(peer, Gone(model=request.model))
-                return
-            yield Answer(peer, Chunk(model=request.model, index=index), body)
-        if last == chunk_count(size):
+            part = Part(request.model, index * CHUNK, min(CHUNK, size - index * CHUNK))
+            yield Answer(peer, Chunk(model=request.model, index=index), part)
+        if request.first < last == chunk_count(size):
             self.count("served")
             yield Note("sent", {"tx": identity, "to": neighbour, "bytes": size})
 
+    def _check_served(self, neighbour: Address, request: Fetch, chunks: int, size: int) -> None:
+        """A neighbour gets a model once, and again what was lost on the way. Raises `Refused` with code `fetched_often`."""
+        served = self._served.get((neighbour, request.model)) or 0
+        if served >= MOST_SERVED * chunk_count(size):
+            raise Refused("fetched_often", f"{served} chunks of {request.model[:8]}")
+        self._served.put((neighbour, request.model), served + max(1, chunks))
+
     def _carry(self, neighbour: Address, confirmations: tuple[Confirmation, ...]) -> Iterator[Effect]:
         """Confirmations of our own draft go to the builder, those of another's the way the draft came."""
-        for via in {self._drafts.get(confirmation.draft) for confirmation in confirmations}:
+        for via in dict.fromkeys(self._drafts.get(confirmation.draft) for confirmation in confirmations):
             group = tuple(confirmation for confirmation in confirmations if self._drafts.get(confirmation.draft) == via)
             if via is None:
                 raise Refused("other_draft", f"from {neighbour[:8]}")

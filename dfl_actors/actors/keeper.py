@@ -16,11 +16,12 @@ from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core.codec import sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
-from dfl_actors.learning.weights import decode_model
+from dfl_actors.learning.weights import known_model
 from dfl_actors.sdk.interface import ReceivedModel, Result
 
-MOST_PENDING = 4
-"""Differences on their way to the trainer that are remembered; one that a crash swallowed is forgotten after so many more."""
+MOST_PENDING = 16
+"""Differences on their way to the trainer that are remembered. One that a crash swallowed is forgotten with the next that
+arrives; the limit only bounds the memory while the trainer publishes nothing."""
 
 MILLION = 1_000_000
 
@@ -56,9 +57,10 @@ class Keeper(Actor):
         self._buffer.append(message)
         if len(self._buffer) >= self.settings.buffer and self._own is not None:
             scores, self._buffer = self._buffer, []
-            yield from self._update(self._own, scores)
+            yield from self._update(self._own, scores, now)
+        del self._buffer[: -self.settings.buffer]
 
-    def _update(self, own_key: str, scores: list[Scored]) -> Iterator[Effect]:
+    def _update(self, own_key: str, scores: list[Scored], now: int) -> Iterator[Effect]:
         with ExitStack() as stack:
             own = self._load(stack, own_key, self.settings.codec)
             received = [(score, self._load(stack, score.model, score.codec)) for score in scores]
@@ -66,7 +68,8 @@ class Keeper(Actor):
                 yield Note("lost", {"what": "model", "id": own_key})
             if own is None:
                 return
-            own = own + sum(self._pending.values()) if self._pending else own
+            for pending in self._pending.values():
+                own = own + pending
             models = [
                 ReceivedModel(sender=score.generator, weights=weights, accuracy=score.correct / score.tested)
                 for score, weights in received
@@ -77,14 +80,15 @@ class Keeper(Actor):
             result = self._apply(self._state, own, models, self.reputations)
             delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)
-        yield from self._hand_over(delta, models)
+        yield from self._hand_over(delta, models, now)
 
-    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel]) -> Iterator[Effect]:
+    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel], now: int) -> Iterator[Effect]:
         self._number += 1
         self._pending[self._number] = delta
         if len(self._pending) > MOST_PENDING:
             del self._pending[min(self._pending)]
-        key = sha256(f"{self.settings.address}/delta/{self._number}".encode())
+        # With the time: a number may come twice when a crash came before the journal, and a store keeps what it has first.
+        key = sha256(f"{self.settings.address}/delta/{self._number}/{now}".encode())
         self.count("updates")
         yield Keep(key, delta)
         yield Journal(b"number", str(self._number).encode())
@@ -104,4 +108,4 @@ class Keeper(Actor):
 
     def _load(self, stack: ExitStack, key: str, codec: str) -> np.ndarray | None:
         data = stack.enter_context(self._models.view(key))
-        return None if data is None else decode_model(data, codec, self.settings.parameters)
+        return None if data is None else known_model(data, codec)

@@ -77,7 +77,7 @@ class Trainer(Actor):
         self._key, self._learner, self._models, self._journal = key, learner, models, journal
         self._pool, self._rng = pool, rng
         self._waiting: deque[int] = deque()
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, int] = {}
         self._pulled = 0
         self._since = 0
         self._running = False
@@ -125,27 +125,42 @@ class Trainer(Actor):
         if not self._running or self.settings.role == "observer":
             return
         self._waiting.extend(message.samples)
-        while len(self._waiting) >= self._wanted():
+        yield from self._go_on(now)
+
+    def on_settled(self, message: Settled, now: int) -> Iterator[Effect]:
+        self._in_flight.pop(message.transaction, None)
+        yield from self._go_on(now)
+
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+        """What was pulled did not come: the injector was restarted, or the event was lost. Or a transaction's time is up."""
+        self._pulled = 0
+        if self.settings.role == "observer" :
+            # An observer's model changes by the keeper alone: one that was restarted would never hear of it otherwise.
+            yield Publish(Versioned(model=self.model, applied=self._point.applied))
+        yield from self._go_on(now)
+
+    def _go_on(self, now: int) -> Iterator[Effect]:
+        """Train on what lies waiting, as far as the neighbours keep pace; then ask for more."""
+        self._in_flight = {identity: expires for identity, expires in self._in_flight.items() if expires > now}
+        while self._running and self._room() and len(self._waiting) >= self._wanted():
             yield from self._train(now)
         yield from self._pull(now)
 
-    def on_settled(self, message: Settled, now: int) -> Iterator[Effect]:
-        self._in_flight.discard(message.transaction)
-        yield from self._pull(now)
-
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
-        """What was pulled did not come: the injector was restarted, or the event was lost."""
-        self._pulled = 0
-        yield from self._pull(now)
+    def _room(self) -> bool:
+        """Whether another transaction may go out: always at a fixed rate, else while the neighbours answer."""
+        return bool(self.settings.rate) or len(self._in_flight) < IN_FLIGHT
 
     def on_averaged(self, message: Averaged, now: int) -> Iterator[Effect]:
+        if message.number <= self._point.applied:
+            # A letter that came again after a crash: it is in the weights of the last transaction already.
+            return
+        self._point = msgspec.structs.replace(self._point, applied=message.number)
         with self._models.view(message.delta) as delta:
             if delta is None:
                 yield Note("lost", {"what": "delta", "id": message.delta})
                 return
             weights = self.state.weights + np.frombuffer(delta, "<f4")
         self.state = self.state._replace(weights=weights)
-        self._point = msgspec.structs.replace(self._point, applied=message.number)
         if self.settings.role == "observer":
             yield from self._keep()
             yield Publish(Versioned(model=self.model, applied=message.number))
@@ -158,18 +173,24 @@ class Trainer(Actor):
 
     def _pull(self, now: int) -> Iterator[Effect]:
         """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer for earlier ones."""
+        observer = self.settings.role == "observer"
+        if self._running and observer:
+            self.wake = now + self.settings.heartbeat
         if not self._running or self.settings.rate:
             return
-        if self.settings.role == "observer":
+        if observer:
             need = max(0, self.settings.tests - len(self._pool) - self._pulled)
-        elif len(self._in_flight) >= IN_FLIGHT:
+        elif not self._room():
             need = 0
         else:
             need = max(0, 2 * self._wanted_whole() - len(self._waiting) - self._pulled)
         if need:
             self._pulled += need
             yield Tell(Pull(samples=need))
-        self.wake = now + self.settings.heartbeat if self._pulled else None
+        if self._pulled or observer:
+            self.wake = now + self.settings.heartbeat
+        else:
+            self.wake = min(self._in_flight.values(), default=None)
 
     def _wanted_whole(self) -> int:
         return self.settings.batch * self.settings.steps
@@ -204,7 +225,7 @@ class Trainer(Actor):
         )
         raw = encode(transaction)
         identity = sha256(raw)
-        self._in_flight.add(identity)
+        self._in_flight[identity] = transaction.expires
         self.model = transaction.model
         self.count("sent")
         self.counts["own_accuracy"] = correct / len(tests)

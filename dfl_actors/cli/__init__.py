@@ -1,6 +1,7 @@
 """The command line: parse, call one function, set the exit code. `main` is the console script."""
 
 import os
+import signal
 import sys
 
 import typer
@@ -38,6 +39,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on stderr and an exit code, never a traceback."""
+    # As Ctrl-C does: an exception, so that whatever is under way is cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
     except DflError as error:

@@ -85,6 +85,7 @@ def watched(path: Path, go: Callable[[Watcher], Outcome], quiet: bool, json: boo
         outcome = go(watch)
     finally:
         watch.close()
+        children.end()
     leave_summary(RunDirectory(path), console, quiet, json)
     if outcome.error is not None:
         raise outcome.error

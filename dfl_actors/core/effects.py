@@ -38,12 +38,23 @@ class Send(Effect, frozen=True):
     message: Message
 
 
+class Part(msgspec.Struct, frozen=True):
+    """`length` bytes of a stored model from `offset` on."""
+
+    model: str
+    offset: int
+    length: int
+
+
 class Answer(Effect, frozen=True):
-    """A reply, to whoever sent a request (`peer` is the driver's name for it), with an optional frame of bytes."""
+    """A reply, to whoever sent a request (`peer` is the driver's name for it), with bytes of a stored model behind it or none.
+
+    The driver takes the bytes from the store at the moment of sending; a model that has gone by then is not answered.
+    """
 
     peer: bytes
     message: Message
-    body: bytes | None = None
+    part: Part | None = None
 
 
 class Journal(Effect, frozen=True):

@@ -135,6 +135,7 @@ class Assembly:
         self.chunks = chunk_count(size)
         self._have: set[int] = set()
         self._asked = 0
+        self._asked_again = False
 
     def ask(self) -> tuple[int, int] | None:
         """First chunk and number of chunks to ask for next, when the window asked for before has come whole."""
@@ -144,6 +145,14 @@ class Assembly:
         self._asked = min(self.chunks, first + WINDOW)
         return first, self._asked - first
 
+    def ask_again(self, now: int) -> tuple[int, int] | None:
+        """After a silence: the stretch of chunks asked for that holds all the lost ones; None when that was in vain before."""
+        if self._asked_again:
+            return None
+        self._asked_again, self.progress = True, now
+        lost = [index for index in range(self._asked) if index not in self._have]
+        return lost[0], lost[-1] - lost[0] + 1
+
     def put(self, index: int, body: memoryview | bytes, now: int) -> bool:
         """Store a chunk; false when it is not the chunk that was asked for."""
         begin = index * CHUNK
@@ -151,7 +160,7 @@ class Assembly:
             return False
         self.data[begin : begin + len(body)] = body
         self._have.add(index)
-        self.progress = now
+        self.progress, self._asked_again = now, False
         return True
 
     def complete(self) -> bool:
@@ -159,7 +168,7 @@ class Assembly:
 
     def restart(self, source: Address, now: int) -> None:
         """Begin anew from another neighbour."""
-        self.source, self.progress, self._asked = source, now, 0
+        self.source, self.progress, self._asked, self._asked_again = source, now, 0, False
         self._have.clear()
 
 

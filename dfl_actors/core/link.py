@@ -1,10 +1,10 @@
 """How two gossipers prove to each other who they are: each signs the other's nonce, within the network's genesis.
 
-    DEALER                    ROUTER
-      | -- Hello(nonce) -------> |
-      | <- Welcome(nonce, sig) - |   the ROUTER's side is proved
-      | -- Proof(sig) ---------> |   the DEALER's side is proved
-      | <- Admitted ------------ |
+DEALER                    ROUTER
+  | -- Hello(nonce) -------> |
+  | <- Welcome(nonce, sig) - |   the ROUTER's side is proved
+  | -- Proof(sig) ---------> |   the DEALER's side is proved
+  | <- Admitted ------------ |
 """
 
 from dfl_actors.core.keys import KeyPair, address_of, verify

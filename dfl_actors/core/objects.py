@@ -14,7 +14,6 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-
 from dfl_actors.core.keys import KeyPair, address_of, verify
 from dfl_actors.errors import Refused
 

@@ -3,11 +3,14 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from signal import SIGKILL, Signals
 from typing import Any
+
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+"""Lets glibc use freed buffers again: a chunk or a model that is mapped afresh each time costs a fault for every page."""
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -17,12 +20,23 @@ def prepare() -> None:
     for name in ONE_THREAD:
         os.environ[name] = "1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ.update(KEEP_MEMORY)
     context = get_context("forkserver")
     context.set_forkserver_preload(["dfl_actors.runtime.preload"])
     from multiprocessing import forkserver
 
     with _quiet_stderr():
         forkserver.ensure_running()
+
+
+def end() -> None:
+    """Kill the fork server, which may still be importing TensorFlow though nobody needs it any more."""
+    from multiprocessing import forkserver
+
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # type: ignore[attr-defined]
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, SIGKILL)
 
 
 def start(name: str, work: Callable[..., None], *arguments: Any) -> ForkServerProcess:

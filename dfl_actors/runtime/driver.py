@@ -40,8 +40,11 @@ from dfl_actors.runtime.hatch import Owned, now_ms
 from dfl_actors.runtime.net import Endpoints, Net
 from dfl_actors.runtime.post import Acknowledgement, Post, receive
 
-STATUS_EVERY = 500
+STATUS_EVERY = 1_000
 """Milliseconds between two reports to the supervisor."""
+
+ACKNOWLEDGE_WITHIN = 50
+"""Milliseconds an acknowledgement may wait for others to the same sender; one word then does for all of them."""
 
 LONGEST_BATCH = 100
 """Milliseconds of handling after which effects are performed, though more may lie waiting."""
@@ -83,8 +86,10 @@ class Driver:
         self._metrics, self._meter, self._parent = metrics, owned.meter, parent
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._status_at = 0
+        self._acknowledge_at: int | None = None
         self._speech: list[Effect] = []
         self._acknowledgements: list[Acknowledgement] = []
+        self._done: list[Acknowledgement] = []
         self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
@@ -128,11 +133,13 @@ class Driver:
                     begun = now
         self._on_time(now)
         self._perform(now)
+        self._acknowledge(now)
         self._post.deliver(now)
         self._report(now)
 
     def _timeout(self) -> int:
-        times = [time for time in (self._actor.wake, self._post.wake(), self._status_at) if time is not None]
+        wishes = (self._actor.wake, self._post.wake(), self._status_at, self._acknowledge_at)
+        times = [time for time in wishes if time is not None]
         return max(0, min(times) - now_ms())
 
     def _on_time(self, now: int) -> None:
@@ -162,7 +169,7 @@ class Driver:
 
     def _perform(self, now: int) -> None:
         effects, self._speech = self._speech, []
-        task = self._actor.task
+        task = self._actor.task if effects else "other"
         for effect in effects:
             if isinstance(effect, Keep):
                 self._owned.models.put(effect.key, effect.data)
@@ -175,9 +182,19 @@ class Driver:
         self._meter.charge(task, "blockchain")
         for effect in effects:
             self._speak(effect, now)
-        self._post.acknowledge(self._acknowledgements)
+        self._meter.charge(task, "network")
+        self._done += self._acknowledgements
         self._acknowledgements = []
-        self._meter.charge(task if effects else "other", "network")
+
+    def _acknowledge(self, now: int) -> None:
+        """Acknowledge what has been performed: soon, and many letters at once."""
+        if not self._done:
+            return
+        if self._acknowledge_at is None:
+            self._acknowledge_at = now + ACKNOWLEDGE_WITHIN
+        if now >= self._acknowledge_at or not self._running:
+            self._post.acknowledge(self._done)
+            self._done, self._acknowledge_at = [], None
 
     def _speak(self, effect: Effect, now: int) -> None:
         if isinstance(effect, Publish):
@@ -192,7 +209,16 @@ class Driver:
             elif isinstance(effect, Send):
                 self._net.send(effect.neighbour, effect.message)
             elif isinstance(effect, Answer):
-                self._net.answer(effect.peer, effect.message, effect.body)
+                self._answer(self._net, effect)
+
+    def _answer(self, net: Net, effect: Answer) -> None:
+        part = effect.part
+        if part is None:
+            net.answer(effect.peer, effect.message, None)
+            return
+        with self._owned.models.view(part.model) as data:
+            if data is not None:
+                net.answer(effect.peer, effect.message, data[part.offset : part.offset + part.length])
 
     # --- sources
 
@@ -268,6 +294,7 @@ class Driver:
     def _finish(self) -> None:
         now = now_ms()
         self._perform(now)
+        self._acknowledge(now)
         if self._started:
             self._metrics.write("cpu", self._meter.report(), now)
 

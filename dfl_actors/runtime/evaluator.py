@@ -41,7 +41,7 @@ def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
     enter(log, sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, sockets, "founder")
-    guarded(control, lambda: _found(config, cache, sockets))
+    guarded(control, sockets, lambda: _found(config, cache, sockets))
 
 
 def _found(config: Config, cache: Path, sockets: Path) -> None:
@@ -79,7 +79,7 @@ def evaluate(config: Config, cache: Path, sockets: Path, directory: Path, parame
     enter(log_path(directory, SUPERVISOR, EVALUATOR), sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, sockets, EVALUATOR)
-    guarded(control, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control).run())
+    guarded(control, sockets, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control).run())
 
 
 class Evaluator:

@@ -125,7 +125,10 @@ def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes
     """The network's genesis, made in a process that may load TensorFlow. Raises what is wrong with the model or the data."""
     log = sockets / "founder.log"
     founder = children.start("founder", found, config, cache, sockets, log)
-    founder.join()
+    try:
+        founder.join()
+    finally:
+        children.kill(founder)
     control.poll(200 if founder.exitcode else 0)
     for _, body in receive(control):
         message = codec.convert(FromActor, codec.parse(body))  # type: ignore[type-var]

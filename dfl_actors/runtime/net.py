@@ -17,7 +17,7 @@ from dfl_actors.core.messages import AnyNews, Asked, Beat, Heard, Message, Repli
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
-from dfl_actors.runtime.post import receive
+from dfl_actors.runtime.post import receive, receive_frames
 
 TOPIC = b"n"
 DOMAIN = b"dfl-actors"
@@ -125,12 +125,12 @@ class Net:
             self.dropped += 1
         return len(body)
 
-    def answer(self, peer: bytes, message: Message, body: bytes | None) -> int:
+    def answer(self, peer: bytes, message: Message, body: memoryview | None) -> int:
         """A reply; a peer that has gone is not an error. Returns its size."""
         head = codec.encode(message)
         frames = [peer, head] if body is None else [peer, head, body]
         try:
-            self.router.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            self.router.send_multipart(frames, zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError):
             self.dropped += 1
         return len(head) + len(body or b"")
@@ -151,7 +151,7 @@ class Net:
             yield decoded(lambda frames=frames: asked(frames))  # type: ignore[misc]
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
-        for frames in receive(self.dealers[address]):
+        for frames in receive_frames(self.dealers[address]):
             yield decoded(lambda frames=frames: replied(address, frames))  # type: ignore[misc]
 
 
@@ -179,8 +179,8 @@ def asked(frames: list[bytes]) -> Asked:
     return Asked(peer=frames[0], request=codec.decode(Request, frames[1], sockets.WIRE_LIMIT))  # type: ignore[type-var]
 
 
-def replied(address: Address, frames: list[bytes]) -> Replied:
+def replied(address: Address, frames: list[memoryview]) -> Replied:
     if not 1 <= len(frames) <= 2:
         raise Refused("frames", f"{len(frames)} frames of a reply")
-    reply = codec.decode(Reply, frames[0], sockets.WIRE_LIMIT)  # type: ignore[type-var]
+    reply = codec.decode(Reply, bytes(frames[0]), sockets.WIRE_LIMIT)  # type: ignore[type-var]
     return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")  # type: ignore[arg-type]

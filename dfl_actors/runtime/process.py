@@ -40,7 +40,7 @@ def run_actor(plan: NodePlan, name: str, incarnation: int) -> None:
     enter(log_path(plan.directory, plan.node.name, name), plan.sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, plan.sockets, f"{plan.node.name}.{name}")
-    guarded(control, lambda: _act(plan, name, incarnation, context, control))
+    guarded(control, plan.sockets, lambda: _act(plan, name, incarnation, context, control))
 
 
 def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.Socket[bytes]], control: zmq.Socket[bytes]) -> None:
@@ -105,21 +105,23 @@ def parent_handle() -> int:
     return parent.sentinel
 
 
-def guarded(control: zmq.Socket[bytes], work: Callable[[], None]) -> None:
+def guarded(control: zmq.Socket[bytes], sockets_directory: Path, work: Callable[[], None]) -> None:
     """Run `work` and end the process; the user's errors are told to the supervisor, the program's own go to the log with their traceback."""
     context = control.context
+    code = 0
     try:
         work()
     except DflError as error:
         fail(control, error)
         control.close(linger=1000)
         context.term()
-        os._exit(FAILED)
+        code = FAILED
     except BaseException:
         traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(CRASHED)
+        code = CRASHED
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    if wait([parent_handle()], 0):  # nobody else is left to take it away
+        shutil.rmtree(sockets_directory, ignore_errors=True)
+    os._exit(code)
 

@@ -83,6 +83,12 @@ class Child:
         self.ready = False
         self.process = children.start(self.name, run_actor, self.plan, self.actor, self.incarnation)
 
+    @property
+    def sentinel(self) -> int:
+        """Readable once the process has ended."""
+        assert self.process is not None
+        return self.process.sentinel
+
     def tally(self) -> dict[str, int | float]:
         return {} if self.status is None else self.status.counts
 
@@ -128,7 +134,10 @@ class Supervisor:
         self._reason = ""
         self._error: DflError | None = None
         self._updated = 0.0
+        self._deaths = 0
         self._cpu = 0.0
+        self._poller = zmq.Poller()
+        self._poller.register(control, zmq.POLLIN)
 
     # --- the life of a run
 
@@ -156,15 +165,22 @@ class Supervisor:
 
     def _start_all(self) -> None:
         for child in self._children.values():
-            child.start()
+            self._hatch(child)
         plan = next(iter(self._plans.values()))
         self._evaluator = children.start(
             EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.settings.parameters
         )
+        self._poller.register(self._evaluator.sentinel, zmq.POLLIN)
+
+    def _hatch(self, child: Child) -> None:
+        child.start()
+        self._poller.register(child.sentinel, zmq.POLLIN)
 
     def _step(self) -> None:
         self._listen(100)
-        self._bury()
+        if self._deaths:
+            self._deaths = 0
+            self._bury()
         now = time.monotonic()
         if self._started is None and not self._stopping and now - self._begun > READY_WITHIN:
             self._fail(ActorError(f"{self._laggards()} did not become ready within {READY_WITHIN:.0f} s: see {self._log()}"))
@@ -176,13 +192,12 @@ class Supervisor:
             self._watcher.update(self._picture(now))
 
     def _listen(self, timeout: int) -> None:
-        poller = zmq.Poller()
-        poller.register(self._control, zmq.POLLIN)
-        for process in self._processes():
-            poller.register(process.sentinel, zmq.POLLIN)
-        if self._control in dict(poller.poll(timeout)):
-            for identity, body in receive(self._control):
-                self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))  # type: ignore[type-var]
+        ended = {socket for socket, _ in self._poller.poll(timeout)} - {self._control}
+        for sentinel in ended:
+            self._poller.unregister(sentinel)
+        self._deaths += len(ended)
+        for identity, body in receive(self._control):
+            self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))  # type: ignore[type-var]
 
     def _hear(self, name: str, message: Message) -> None:
         child = self._children.get(name)
@@ -369,7 +384,7 @@ class Supervisor:
         child.crashes.append(now)
         self._watcher.event(f"{child.actor} of node {node} crashed ({how}) and was restarted")
         self._note("restarted", {"reason": how}, node, child.actor)
-        child.start()
+        self._hatch(child)
 
     # --- talk and pictures
 

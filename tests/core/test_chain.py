@@ -1,0 +1,100 @@
+"""The chain: every transaction once, in blocks that name each other."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfl_actors.core.chain import WINDOW, ChainState, empty, extend
+from dfl_actors.core.checks import Verifier
+from dfl_actors.core.codec import digest
+from dfl_actors.core.objects import FinalBlock
+from dfl_actors.errors import Refused
+from tests.core import made
+
+TRUSTING = made.Trusting(made.NET)
+
+
+def block(state: ChainState, *numbers: int) -> FinalBlock:
+    """The next block, with transactions of these sequence numbers."""
+    entries = [(made.transaction(sequence=number, signed=False), ()) for number in numbers]
+    return made.final(made.draft(*entries, signed=False, height=state.height, previous=state.head))
+
+
+def test_blocks_are_chained_by_their_final_digests() -> None:
+    state = empty(made.NET)
+    assert (state.height, state.head) == (0, made.NET)
+    verifier = Verifier(made.NET)
+    for height in range(3):
+        tx = made.transaction(sequence=height)
+        receipt = made.receipt(tx)
+        draft = made.draft((tx, (receipt,)), height=height, previous=state.head, created=made.NOW + height)
+        final = made.final(draft, made.confirmation(draft, receipt))
+        state = extend(state, final, verifier)
+        assert (state.height, state.head, state.sequence) == (height + 1, digest(final), height)
+    assert state.generator == made.ALICE.address
+
+
+def test_what_is_refused_leaves_the_state_as_it_was() -> None:
+    state = extend(empty(made.NET), block(empty(made.NET), 0), TRUSTING)
+    with pytest.raises(Refused, match="transaction_twice"):
+        extend(state, block(state, 0), TRUSTING)
+    assert extend(state, block(state, 1), TRUSTING).height == 2
+
+
+@pytest.mark.parametrize(
+    ("blocks", "sequence", "skipped"),
+    [
+        ([(0,), (1,)], 1, []),
+        ([(2,)], 2, [0, 1]),
+        ([(3,), (0, 2)], 3, [1]),
+        ([(0, 5)], 5, [1, 2, 3, 4]),
+        ([(4,), (1, 6)], 6, [0, 2, 3, 5]),
+    ],
+)
+def test_a_number_that_was_left_out_may_come_later(blocks: list[tuple[int, ...]], sequence: int, skipped: list[int]) -> None:
+    state = empty(made.NET)
+    for numbers in blocks:
+        state = extend(state, block(state, *numbers), TRUSTING)
+    assert (state.sequence, sorted(state.skipped)) == (sequence, skipped)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.lists(st.integers(0, 12) | st.sampled_from([WINDOW - 1, WINDOW, WINDOW + 1, 2**53 - 1]), min_size=1, max_size=4), max_size=12
+    )
+)
+def test_no_order_of_blocks_admits_a_transaction_twice(blocks: list[list[int]]) -> None:
+    """A block is taken if, and only if, none of its numbers was taken before or lags too far."""
+    state, taken = empty(made.NET), set()
+    for numbers in blocks:
+        numbers = sorted(set(numbers))
+        newest = max(taken, default=-1)
+        fine = not taken & set(numbers) and all(number > newest - WINDOW for number in numbers)
+        try:
+            state = extend(state, block(state, *numbers), TRUSTING)
+        except Refused as error:
+            assert error.code == "transaction_twice"
+            assert not fine
+        else:
+            assert fine
+            taken |= set(numbers)
+        assert state.sequence == max(taken, default=-1)
+        assert len(state.skipped) <= WINDOW
+
+
+def test_after_a_long_time_without_receipts_the_chain_goes_on() -> None:
+    """A node that was alone for thousands of transactions must still be able to make a block."""
+    state = extend(empty(made.NET), block(empty(made.NET), 0), TRUSTING)
+    state = extend(state, block(state, 10 * WINDOW), TRUSTING)
+    assert sorted(state.skipped) == list(range(9 * WINDOW + 1, 10 * WINDOW))
+
+
+def test_time_may_stand_still_but_not_go_back() -> None:
+    first = block(empty(made.NET), 0)
+    state = extend(empty(made.NET), made.final(first.draft, finalised=made.NOW + 5_000), TRUSTING)
+    same = made.draft((made.transaction(sequence=1), ()), height=1, previous=state.head, created=made.NOW + 5_000)
+    assert extend(state, made.final(same), TRUSTING).finalised == made.NOW + 5_000
+    early = made.draft((made.transaction(sequence=1), ()), height=1, previous=state.head, created=made.NOW + 4_999)
+    with pytest.raises(Refused, match="time_backwards"):
+        extend(state, made.final(early), TRUSTING)

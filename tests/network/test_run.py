@@ -1,0 +1,172 @@
+"""A small network trains real MNIST, makes blocks that verify, and leaves everything a reader needs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dfl_actors.config import load_topology
+from dfl_actors.core import codec
+from dfl_actors.core.objects import FinalBlock, Genesis
+from dfl_actors.runtime.keyfiles import load_key
+from tests.network.harness import ACTORS, ROOT, Command, metrics
+
+FIELDS = {
+    "ready": {"seconds", "actors"},
+    "stopped": {"reason"},
+    "trained": {"sequence", "tx", "steps", "samples", "correct", "tested", "loss"},
+    "scored": {"tx", "generator", "correct", "tested", "ttl"},
+    "receipt": {"tx", "creator", "correct", "tested", "ms"},
+    "drafted": {"height", "draft", "transactions", "receipts"},
+    "confirmed": {"draft", "generator", "confirmations"},
+    "final": {"height", "block", "transactions", "confirmations", "expected", "ms"},
+    "updated": {"models", "senders", "reputations"},
+    "evaluated": {"correct", "tested"},
+    "sent": {"tx", "to", "bytes"},
+    "cpu": {"total", "tasks"},
+}
+
+
+@pytest.fixture(scope="module")
+def out(finished: Command) -> Path:
+    assert finished.out is not None
+    return finished.out
+
+
+@pytest.fixture(scope="module")
+def summary(out: Path) -> dict:
+    return orjson.loads((out / "summary.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def chains(out: Path) -> dict[str, list[FinalBlock]]:
+    """What `chain export` prints, read back by the core."""
+    lines = cli("chain", "export", str(out)).stdout.splitlines()
+    exported = {chain["node"]: chain["blocks"] for chain in map(orjson.loads, lines)}
+    return {name: [codec.convert(FinalBlock, block) for block in blocks] for name, blocks in exported.items()}
+
+
+def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-m", "dfl_actors", *arguments], env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_run_says_what_happens_and_nothing_else(finished: Command, out: Path) -> None:
+    assert finished.stderr == ""
+    lines = finished.stdout.splitlines()
+    assert lines[0] == "preparing the data and the model"
+    assert any("2 nodes" in line and line.endswith("stopped: duration") for line in lines)
+    for heading in ("node ", "CPU seconds", "confirmations/block", "generate transaction", "receive transaction", "everything lies in"):
+        assert heading in finished.stdout
+    for noise in ("tensorflow", "WARNING", "CUDA", "oneDNN", "Traceback", "absl"):
+        assert noise not in finished.stdout
+
+
+def test_the_logs_of_actors_that_worked_are_empty(out: Path) -> None:
+    logs = sorted(out.glob("nodes/*/log/*.log"))
+    assert {f"{path.parents[1].name}/{path.stem}" for path in logs} >= {f"{node}/{actor}" for node in "01" for actor in ACTORS}
+    assert {path.name: path.read_text() for path in logs if path.stat().st_size} == {}
+
+
+def test_the_run_directory_is_complete(out: Path) -> None:
+    files = ["config.toml", "run.json", "genesis.json", "metrics.jsonl", "accuracy.png", "summary.json"]
+    files += [f"nodes/{node}/{file}" for node in "01" for file in ("key", "key.pub", "chain/data.mdb", "models/data.mdb", "model.keras")]
+    files += [f"nodes/{node}/journal/{actor}/data.mdb" for node in "01" for actor in ACTORS]
+    assert [file for file in files if not (out / file).is_file()] == []
+    assert not list(out.rglob("*.part")) and not (out / "lock").exists()
+
+
+def test_keys_are_secret(out: Path) -> None:
+    for node in "01":
+        assert (out / "nodes" / node / "key").stat().st_mode & 0o777 == 0o600
+        seed = load_key(out / "nodes" / node).seed
+        shown = [path for path in out.rglob("*") if path.is_file() and path.name != "key" and (seed in path.read_bytes() or seed.hex().encode() in path.read_bytes())]
+        assert shown == []
+
+
+def test_the_configuration_reads_back(out: Path) -> None:
+    config = load_topology(out / "config.toml")
+    assert config == load_topology(out.parent / "small.toml", ["run.duration_s=4"])
+    assert config.resolved() == (out / "config.toml").read_text()
+
+
+def test_the_record_of_the_run(out: Path) -> None:
+    about = orjson.loads((out / "run.json").read_bytes())
+    assert about["name"] == "small" and about["seed"] == 3 and about["links"] == [["0", "1"]]
+    assert about["nodes"] == {node: load_key(out / "nodes" / node).address for node in "01"}
+    assert about["genesis"] == codec.digest(codec.decode(Genesis, (out / "genesis.json").read_bytes()))
+    assert about["command"][1:] == ["run", "small.toml", "--out", "run", "--duration", "4"]
+
+
+def test_every_metric_has_its_fields(out: Path) -> None:
+    events = list(metrics(out))
+    assert {event["event"] for event in events} >= set(FIELDS)
+    for event in events:
+        assert event.keys() == {"t", "node", "actor", "event"} | FIELDS[event["event"]], event
+        assert event["node"] in ("", "0", "1")
+    assert [event["reason"] for event in events if event["event"] == "stopped"] == ["duration"]
+    assert {(event["node"], event["actor"]) for event in events if event["event"] == "cpu"} == {
+        *((node, actor) for node in "01" for actor in ACTORS), ("", "supervisor"), ("", "evaluator"),
+    }  # fmt: skip
+
+
+def test_the_network_learns(summary: dict) -> None:
+    for node in summary["nodes"].values():
+        assert node["test_accuracy"] > 0.2
+        assert node["updates"] > 0 and node["refused"] == {} and node["restarts"] == 0
+
+
+def test_every_confirmation_is_there(summary: dict, chains: dict[str, list[FinalBlock]]) -> None:
+    for name, blocks in chains.items():
+        assert len(blocks) >= 3
+        assert summary["blocks"][name]["complete"] == summary["blocks"][name]["blocks"]
+        for block in blocks:
+            assert len(block.confirmations) == sum(len(entry.receipts) for entry in block.draft.entries) > 0
+
+
+def test_the_summary_agrees_with_chains_and_metrics(out: Path, summary: dict, chains: dict[str, list[FinalBlock]]) -> None:
+    events = list(metrics(out))
+    assert summary["skipped_lines"] == 0 and summary["stopped"] == "duration" and summary["elapsed"] >= 4
+    for name, blocks in chains.items():
+        final = [event for event in events if event["event"] == "final" and event["node"] == name]
+        assert [event["block"] for event in final] == [codec.digest(block) for block in blocks]
+        assert summary["blocks"][name]["blocks"] == len(blocks)
+        assert summary["blocks"][name]["transactions_per_block"] == 2
+        trained = {event["tx"]: event for event in events if event["event"] == "trained" and event["node"] == name}
+        assert summary["nodes"][name]["sent"] == len(trained)
+        for block in blocks:
+            for entry in block.draft.entries:
+                event = trained[codec.digest(entry.transaction)]
+                assert (event["correct"], event["tested"]) == (entry.transaction.correct, entry.transaction.tested)
+
+
+def test_a_model_crosses_a_link_once(summary: dict) -> None:
+    assert set(summary["links"]) == {"0->1", "1->0"}
+    assert all(link["repeated"] == 0 for link in summary["links"].values())
+
+
+def test_the_picture_is_a_picture(out: Path) -> None:
+    from matplotlib.image import imread
+
+    picture = imread(out / "accuracy.png")
+    assert picture.shape[0] > 400 and picture.shape[1] > 800 and picture.std() > 0.01
+
+
+CLASSIFY = """
+import keras, numpy, sys
+from dfl_actors.learning.data import load_dataset
+data = load_dataset("mnist", None)
+found = keras.saving.load_model(sys.argv[1]).predict(data.x_test[:1000].astype("float32"), verbose=0).argmax(1)
+print((found == data.y_test[:1000]).mean())
+"""
+
+
+def test_the_model_opens_in_keras_and_classifies(out: Path, summary: dict) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", CLASSIFY, str(out / "nodes/0/model.keras")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert abs(float(result.stdout) - summary["nodes"]["0"]["test_accuracy"]) < 0.1

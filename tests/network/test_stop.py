@@ -1,0 +1,73 @@
+"""Every way a run ends: its exit code, and nothing left behind."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.network.harness import GONE_WITHIN, NOISE, Command, one_line
+
+Start = Callable[..., Command]
+
+
+def test_ctrl_c_stops_a_run_and_a_second_run_is_kept_out_meanwhile(start: Start, place: Path) -> None:
+    out = place / "run"
+    run = start("run", "small.toml", "--out", "run", "--quiet", out=out)
+    run.ready()
+    for arguments in (("run", "--resume", "run"), ("chain", "prune", "run")):
+        second = start(*arguments)
+        second.ended(6)
+        assert f"is held by process {run.process.pid}" in one_line(second.stderr)
+    third = start("run", "small.toml", "--out", "run")
+    third.ended(6)
+    assert "is not empty" in one_line(third.stderr)
+    verify = start("chain", "verify", "run")
+    verify.ended(0)
+    run.signal(signal.SIGINT, group=True)
+    run.ended(130, GONE_WITHIN + NOISE)
+    assert run.stdout == run.stderr == ""
+    assert [event["reason"] for event in run.events("stopped")] == ["interrupted"]
+    assert (out / "summary.json").exists() and (out / "nodes/0/model.keras").exists()
+
+
+def test_sigterm_stops_a_run_that_speaks_json(start: Start, place: Path) -> None:
+    run = start("run", "small.toml", "--out", "run", "--json", out=place / "run")
+    run.ready()
+    run.signal(signal.SIGTERM)
+    run.ended(143, GONE_WITHIN + NOISE)
+    assert run.stderr == ""
+    lines = [orjson.loads(line) for line in run.stdout.splitlines()]
+    assert {line["event"] for line in lines[:-1]} == {"notice", "status"}
+    assert lines[-1] == orjson.loads((place / "run/summary.json").read_bytes())
+    assert lines[-1]["stopped"] == "terminated"
+
+
+@pytest.mark.parametrize(("number", "group", "code"), [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)])
+def test_a_run_that_is_stopped_while_it_prepares_leaves_nothing(
+    start: Start, place: Path, number: signal.Signals, group: bool, code: int
+) -> None:
+    run = start("run", "small.toml", "--out", "run", out=place / "run")
+    run.until(lambda: "preparing" in run.stdout, "start")
+    run.signal(number, group)
+    run.ended(code, GONE_WITHIN + NOISE)
+    assert run.stderr == ""
+    assert not (place / "run").exists()
+
+
+def test_a_run_that_is_stopped_before_it_is_ready_can_be_resumed(start: Start, place: Path) -> None:
+    run = start("run", "small.toml", "--out", "run", out=place / "run")
+    run.until(lambda: run.actor("1", "keeper") is not None, "start of the actors")
+    run.signal(signal.SIGINT, group=True)
+    run.ended(130, GONE_WITHIN + NOISE)
+    assert run.stderr == ""
+    resumed = start("run", "--resume", "run", "--duration", "1", out=place / "run")
+    resumed.ended(0)
+
+
+def test_a_target_that_was_missed_is_an_error(start: Start, place: Path) -> None:
+    run = start("run", "small.toml", "--out", "run", "--duration", "1", "--target", "1", "-s", "run.evaluate_s=1", out=place / "run")
+    run.ended(11)
+    error = one_line(run.stderr)
+    assert "not every node reached 1 within 1 s" in error and "--resume" in error

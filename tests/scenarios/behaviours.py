@@ -1,0 +1,241 @@
+"""What a network of honest nodes does, told once and run over every driver; each function is one scenario.
+
+A scenario makes a network, does something to it, and looks at the chains and the metrics. `check_safe` holds at any
+moment of any of them, whatever was lost or killed.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from dfl_actors.core import chain
+from dfl_actors.core.checks import Verifier
+from dfl_actors.core.messages import ACTORS
+from tests.scenarios.interface import Make, Network, Plan, full, line, ring
+
+SECOND = 1_000
+NODES = ("a", "b", "c", "d")
+
+
+def check_safe(network: Network) -> None:
+    """Every chain verifies from the genesis, and nobody said two things about one."""
+    receipts: Counter[str] = Counter()
+    for node in network.plan.nodes:
+        state, verifier = chain.empty(network.genesis), Verifier(network.genesis)
+        for block in network.chain(node):
+            state = chain.extend(state, block, verifier)
+            assert block.draft.generator == network.address(node)
+            receipts.update(confirmation.receipt for confirmation in block.confirmations)
+    assert not [receipt for receipt, times in receipts.items() if times > 1], "a receipt is confirmed in two blocks"
+    at_most_once(network, "scored", ("node", "tx"))
+    at_most_once(network, "confirmed", ("node", "draft"))
+    at_most_once(network, "final", ("node", "height"))
+    at_most_once(network, "trained", ("node", "sequence"))
+
+
+def at_most_once(network: Network, event: str, fields: tuple[str, ...]) -> None:
+    times = Counter(tuple(note[name] for name in fields) for note in network.notes(event))
+    assert not [what for what, count in times.items() if count > 1], f"{event} twice for the same {fields}"
+
+
+def grows(network: Network, blocks: int, nodes: tuple[str, ...] = ()) -> Callable[[], bool]:
+    """A condition: each of these nodes, or all that make blocks, has so many more blocks than now."""
+    names = nodes or tuple(name for name in network.plan.nodes if name not in network.plan.observers)
+    aims = {name: len(network.chain(name)) + blocks for name in names}
+    return lambda: all(len(network.notes("final", name)) >= aim for name, aim in aims.items())
+
+
+def witnesses(network: Network, node: str) -> set[str]:
+    """Who gave receipts that stand in the node's chain."""
+    return {receipt.creator for block in network.chain(node) for entry in block.draft.entries for receipt in entry.receipts}
+
+
+def confirmers(network: Network, node: str) -> set[str]:
+    return {confirmation.creator for block in network.chain(node) for confirmation in block.confirmations}
+
+
+def four_nodes_build_complete_chains(make: Make) -> None:
+    network = make(Plan(full(*NODES)))
+    network.start()
+    assert network.run(grows(network, 3), 60 * SECOND)
+    check_safe(network)
+    for note in network.notes("final"):
+        assert note["confirmations"] == note["expected"] == 3 * note["transactions"]
+    assert not network.notes("refused") and not network.notes("expired")
+    assert all(witnesses(network, name) == {network.address(other) for other in NODES if other != name} for name in NODES)
+
+
+def everyone_learns_from_the_others(make: Make) -> None:
+    network = make(Plan(full(*NODES)))
+    network.start()
+    assert network.run(lambda: all(len(network.notes("updated", name)) >= 2 for name in NODES), 60 * SECOND)
+    senders = {sender for note in network.notes("updated", "a") for sender in note["senders"]}
+    assert senders <= {network.address(other) for other in NODES if other != "a"} and senders
+
+
+def a_model_crosses_a_link_once(make: Make) -> None:
+    network = make(Plan(full(*NODES), settings={"ttl": 2}))
+    network.start()
+    assert network.run(grows(network, 2), 60 * SECOND)
+    at_most_once(network, "sent", ("tx", "to"))
+    check_safe(network)
+
+
+def as_fast_as_the_neighbours_answer(make: Make) -> None:
+    network = make(Plan(full(*NODES), settings={"rate": 0.0}))
+    network.start()
+    assert network.run(grows(network, 3), 60 * SECOND)
+    check_safe(network)
+
+
+def with_ttl_1_only_neighbours_measure(make: Make) -> None:
+    network = make(Plan(line("a", "b", "c")))
+    network.start()
+    assert network.run(grows(network, 2), 60 * SECOND)
+    assert witnesses(network, "a") == {network.address("b")}
+    assert witnesses(network, "b") == {network.address("a"), network.address("c")}
+    check_safe(network)
+
+
+def with_ttl_2_the_node_two_hops_away_witnesses_and_confirms(make: Make) -> None:
+    settings = {"ttl": 2, "receipts": 2}
+    network = make(Plan(line("a", "b", "c", "d"), settings=settings))
+    network.start()
+    assert network.run(grows(network, 2), 60 * SECOND)
+    assert witnesses(network, "a") == confirmers(network, "a") == {network.address("b"), network.address("c")}
+    assert witnesses(network, "d") == confirmers(network, "d") == {network.address("c"), network.address("b")}
+    ttls = {
+        receipt.creator: receipt.received_at_ttl
+        for block in network.chain("a")
+        for entry in block.draft.entries
+        for receipt in entry.receipts
+    }
+    assert ttls == {network.address("b"): 1, network.address("c"): 0}
+    check_safe(network)
+
+
+def an_observer_gives_receipts_and_makes_no_transactions(make: Make) -> None:
+    network = make(Plan(full("a", "b", "c"), observers=("c",), settings={"receipts": 2}))
+    network.start()
+    assert network.run(grows(network, 3), 60 * SECOND)
+    assert network.run(lambda: len(network.notes("updated", "c")) >= 2, 60 * SECOND)
+    assert network.address("c") in witnesses(network, "a") and network.address("c") in confirmers(network, "b")
+    assert not network.notes("trained", "c") and not network.chain("c")
+    check_safe(network)
+
+
+def a_ring_of_six_builds(make: Make) -> None:
+    network = make(Plan(ring("a", "b", "c", "d", "e", "f"), settings={"ttl": 2}))
+    network.start()
+    assert network.run(grows(network, 2), 90 * SECOND)
+    check_safe(network)
+
+
+def a_killed_actor_comes_back(make: Make) -> None:
+    """Each actor of one node in turn, while all four work."""
+    network = make(Plan(full(*NODES), settings={"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for actor in ACTORS:
+        network.kill("b", actor)
+        assert network.run(grows(network, 1), 90 * SECOND), f"nothing is built after {actor} was killed"
+        check_safe(network)
+
+
+def a_killed_actor_of_a_full_speed_network_comes_back(make: Make) -> None:
+    settings = {"rate": 0.0, "receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 8 * SECOND}
+    network = make(Plan(full("a", "b"), settings=settings))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for actor in ACTORS:
+        network.kill("b", actor)
+        assert network.run(grows(network, 2), 90 * SECOND), f"nothing is built after {actor} was killed"
+        check_safe(network)
+
+
+def an_observer_learns_on_after_its_keeper_was_killed(make: Make) -> None:
+    network = make(Plan(full("a", "b", "c"), observers=("c",)))
+    network.start()
+    assert network.run(lambda: bool(network.notes("updated", "c")), 60 * SECOND)
+    network.kill("c", "keeper")
+    before = len(network.notes("updated", "c"))
+    assert network.run(lambda: len(network.notes("updated", "c")) > before, 60 * SECOND)
+
+
+def a_partition_heals(make: Make) -> None:
+    settings = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 10 * SECOND}
+    network = make(Plan(full("a", "b"), settings=settings))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    network.cut("a", "b")
+    assert network.run(lambda: bool(network.notes("expired", "a")), 60 * SECOND), "transactions of a lonely node expire"
+    network.heal("a", "b")
+    assert network.run(grows(network, 2), 60 * SECOND)
+    check_safe(network)
+
+
+def a_node_that_never_answers_delays_blocks_to_the_deadline(make: Make) -> None:
+    settings = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}
+    network = make(Plan(full("a", "b", "c"), settings=settings))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    network.kill("c", "validator", restart_after=None)
+    assert network.run(grows(network, 3, ("a", "b")), 90 * SECOND)
+    last = network.chain("a")[-1]
+    assert {confirmation.creator for confirmation in last.confirmations} == {network.address("b")}
+    check_safe(network)
+
+
+def confirmations_that_never_come_leave_a_block_with_what_there_is(make: Make) -> None:
+    """The witness has given its receipt, and is gone before the draft."""
+    settings = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "transactions": 4}
+    network = make(Plan(full("a", "b", "c"), settings=settings))
+    network.start()
+    assert network.run(lambda: bool(network.notes("receipt", "a")), 60 * SECOND)
+    network.kill("c", "gossiper", restart_after=None)
+    assert network.run(grows(network, 1, ("a",)), 90 * SECOND)
+    first = network.notes("final", "a")[0]
+    assert 0 < first["confirmations"] < first["expected"]
+    assert first["ms"] >= settings["deadline"]
+    check_safe(network)
+
+
+def transactions_without_enough_receipts_expire_and_are_named(make: Make) -> None:
+    settings = {"receipts": 2, "expiry": 5 * SECOND, "receipt_wait": 2 * SECOND}
+    network = make(Plan(full("a", "b", "c"), settings=settings))
+    network.start("a", "b")
+    assert network.run(lambda: len(network.notes("expired", "a")) >= 2, 60 * SECOND)
+    assert {(note["receipts"], note["needed"]) for note in network.notes("expired", "a")} == {(1, 2)}
+    assert not network.chain("a")
+    network.start("c")
+    assert network.run(grows(network, 2), 60 * SECOND), "the late neighbour makes it whole"
+    check_safe(network)
+
+
+def a_late_neighbour_joins(make: Make) -> None:
+    network = make(Plan(full(*NODES), settings={"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}))
+    network.start("a", "b", "c")
+    assert network.run(grows(network, 1, ("a", "b", "c")), 60 * SECOND)
+    network.start("d")
+    assert network.run(grows(network, 2), 60 * SECOND)
+    assert network.run(lambda: network.address("d") in confirmers(network, "a"), 60 * SECOND)
+    check_safe(network)
+
+
+SCENARIOS: tuple[Callable[[Make], None], ...] = (
+    four_nodes_build_complete_chains,
+    everyone_learns_from_the_others,
+    a_model_crosses_a_link_once,
+    as_fast_as_the_neighbours_answer,
+    with_ttl_1_only_neighbours_measure,
+    with_ttl_2_the_node_two_hops_away_witnesses_and_confirms,
+    an_observer_gives_receipts_and_makes_no_transactions,
+    a_ring_of_six_builds,
+    a_killed_actor_comes_back,
+    a_killed_actor_of_a_full_speed_network_comes_back,
+    an_observer_learns_on_after_its_keeper_was_killed,
+    a_partition_heals,
+    a_node_that_never_answers_delays_blocks_to_the_deadline,
+    confirmations_that_never_come_leave_a_block_with_what_there_is,
+    transactions_without_enough_receipts_expire_and_are_named,
+    a_late_neighbour_joins,
+)

@@ -1,0 +1,261 @@
+"""A whole network in memory and in virtual time, from one seed: delays, loss, repeats, reordering, partitions and crashes.
+
+Inside a node messages are late but in order, as on ipc; between nodes they are whatever `Weather` says. All that crosses is
+canonical bytes, decoded on arrival. `tap` holds every signed object that left a process, for the tests' eyes.
+"""
+
+import heapq
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dfl_actors.actors.base import Actor, Settings
+from dfl_actors.actors.builder import Builder
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.injector import Injector
+from dfl_actors.actors.keeper import Keeper
+from dfl_actors.actors.trainer import Trainer
+from dfl_actors.actors.validator import Validator
+from dfl_actors.core import codec
+from dfl_actors.core.effects import Effect
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import ACTORS, AnyNews, Asked, Chunk, Heard, Message, Replied, Reply, Request, Subscribed
+from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, Transaction
+from dfl_actors.errors import Refused
+from dfl_actors.learning.partition import Received
+from dfl_actors.learning.weights import Parameters
+from dfl_actors.sdk.half_fedavg import build as half_fedavg
+from dfl_actors.sdk.interface import Context
+from tests.scenarios.interface import Plan
+from tests.simnet import parts
+from tests.simnet.process import Process
+
+BEGIN = 1_700_000_000_000
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What happens between nodes: delays in ms, the share of messages lost and repeated, and whether they overtake each other."""
+
+    delay: tuple[int, int] = (1, 10)
+    loss: float = 0.0
+    repeat: float = 0.0
+    overtake: bool = False
+
+
+Crashes = Callable[[Process, list[Effect]], int | None]
+"""The step of the batch with these effects before which the process has to crash, if it has to."""
+
+
+def never(process: Process, effects: list[Effect]) -> None:
+    """No crashes."""
+
+
+class Node:
+    """One node's stores and processes."""
+
+    def __init__(self, network: "SimNetwork", name: str, settings: Settings, key: KeyPair) -> None:
+        self.name, self.settings, self.key = name, settings, key
+        self.models, self.chain = parts.Models(), parts.Chain()
+        self.processes = {actor: Process(network, self, actor, partial(build, network, self)) for actor in ACTORS}
+
+    def event(self, listener: str, body: bytes) -> None:
+        if self.processes[listener].actor is not None:
+            self.processes[listener].on_event(body)
+
+    def letter(self, sender: str, to: str, header: bytes, body: bytes) -> None:
+        if self.processes[to].actor is not None:
+            self.processes[to].on_letter(sender, header, body)
+
+    def acknowledged(self, by: str, to: str, header: bytes) -> None:
+        if self.processes[to].actor is not None:
+            self.processes[to].on_acknowledged(by, header)
+
+
+def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
+    """The state machine of a process, from its stores alone."""
+    settings, key, journal, models = node.settings, node.key, process.journal, node.models
+    seed = parts.number(network.plan.seed, node.name, process.name, process.starts)
+    rng, first = np.random.default_rng(seed), parts.initial(settings.parameters)
+    if process.name == "injector":
+        return Injector(settings, parts.Stream(seed))
+    if process.name == "trainer":
+        return Trainer(settings, key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng)
+    if process.name == "validator":
+        return Validator(settings, key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
+    if process.name == "builder":
+        return Builder(settings, key, node.chain, journal)
+    if process.name == "gossiper":
+        return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.sha256)
+    algorithm = half_fedavg()
+    context = Context(settings.address, settings.neighbours, Parameters(network.genesis_object.layers), rng)
+    return Keeper(settings, algorithm.apply, algorithm.init(context), models, journal)
+
+
+class SimNetwork:
+    """The `Network` of the scenarios, and what only a simulation can do: weather, planned crashes, the tap."""
+
+    def __init__(self, plan: Plan, weather: Weather | None = None, crashes: Crashes = never) -> None:
+        self.plan, self.weather, self.crashes = plan, weather or Weather(), crashes
+        self.random = random.Random(plan.seed)
+        self.now = BEGIN
+        self.tap: list[Signed] = []
+        self.chunks: list[tuple[str, str, str, int]] = []
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._events = 0
+        self._arrivals: dict[tuple[object, ...], int] = {}
+        self._cut: set[frozenset[str]] = set()
+        self._notes: list[dict[str, Any]] = []
+        parameters = plan.settings.get("parameters", 8)
+        self.genesis_object = Genesis(
+            network="simnet", protocol=1, model="point", layers=(Layer(name="w", shape=(parameters,)),), dtype="float32", labels=2,
+            initial=codec.sha256(parts.initial(parameters).tobytes()), hash="sha256", signature="ed25519",
+        )  # fmt: skip
+        self.genesis = codec.digest(self.genesis_object)
+        self.keys = {name: KeyPair.from_seed(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
+        self.names = {key.address: name for name, key in self.keys.items()}
+        self.nodes = {name: Node(self, name, self._settings(name, parameters), self.keys[name]) for name in plan.nodes}
+
+    def _settings(self, name: str, parameters: int) -> Settings:
+        plan, key = self.plan, self.keys[name]
+        usual = {"parameters": parameters, "batch": 4, "tests": 20, "transactions": 2, "rate": 8.0, "fetch_timeout": 2_000}
+        return Settings(
+            node=name, address=key.address, public_key=key.public, genesis=self.genesis,
+            neighbours=tuple(self.address(other) for other in plan.neighbours(name)),
+            role="observer" if name in plan.observers else "normal",
+            **{**usual, **plan.settings, **plan.by_node.get(name, {})},
+        )  # fmt: skip
+
+    # --- what a scenario may ask
+
+    def start(self, *nodes: str) -> None:
+        for name in nodes or self.plan.nodes:
+            for process in self.nodes[name].processes.values():
+                if process.actor is None:
+                    process.start()
+
+    def kill(self, node: str, actor: str, restart_after: int | None = 300) -> None:
+        process = self.nodes[node].processes[actor]
+        process.crash()
+        if restart_after is not None:
+            self.after(restart_after, lambda: process.start() if process.actor is None else None)
+
+    def restart(self, node: str, actor: str) -> None:
+        self.nodes[node].processes[actor].start()
+
+    def cut(self, a: str, b: str) -> None:
+        self._cut.add(frozenset((a, b)))
+
+    def heal(self, a: str, b: str) -> None:
+        self._cut.discard(frozenset((a, b)))
+
+    def run(self, until: Callable[[], bool], within: int) -> bool:
+        end = self.now + within
+        while not until():
+            if not self._queue or self._queue[0][0] > end:
+                self.now = end
+                return False
+            self.now, _, action = heapq.heappop(self._queue)
+            action()
+        return True
+
+    def address(self, node: str) -> str:
+        return self.keys[node].address
+
+    def chain(self, node: str) -> list[FinalBlock]:
+        return [codec.decode(FinalBlock, raw, 1 << 30) for raw in self.nodes[node].chain.blocks()]
+
+    def notes(self, event: str, node: str | None = None) -> list[dict[str, Any]]:
+        return [note for note in self._notes if note["event"] == event and node in (None, note["node"])]
+
+    # --- for the processes
+
+    def after(self, delay: int, action: Callable[[], None]) -> None:
+        self._events += 1
+        heapq.heappush(self._queue, (self.now + delay, self._events, action))
+
+    def note(self, node: str, actor: str, event: str, fields: dict[str, Any]) -> None:
+        self._notes.append({"t": self.now, "node": node, "actor": actor, "event": event, **fields})
+
+    def inside(self, node: Node, sender: str, to: str, action: Callable[[], None]) -> None:
+        self._in_order((node.name, sender, to), self.random.randint(0, 2), action)
+
+    def opened(self, gossiper: Process) -> None:
+        """The news of a gossiper are subscribed to by its neighbours, and it to theirs."""
+        for other in self.plan.neighbours(gossiper.node.name):
+            process = self.nodes[other].processes["gossiper"]
+            if process.actor is not None:
+                self.after(5, partial(process.take, Subscribed()))
+                self.after(5, partial(gossiper.take, Subscribed()))
+
+    # --- between nodes
+
+    def announce(self, node: Node, epoch: int, number: int, body: bytes) -> None:
+        for other in self.plan.neighbours(node.name):
+            make = partial(Heard, neighbour=node.settings.address, epoch=epoch, number=number)
+            self._cross("news", node.name, other, lambda make=make: make(news=self._decode(AnyNews, body)))
+
+    def send(self, node: Node, neighbour: str, body: bytes) -> None:
+        # As ZeroMQ's routing id, a peer's name says who and in which life.
+        peer = f"{node.name}/{node.processes['gossiper'].epoch}".encode()
+        self._cross("request", node.name, self.names[neighbour], lambda: Asked(peer=peer, request=self._decode(Request, body)))
+
+    def answer(self, node: Node, peer: bytes, head: bytes, body: bytes | None) -> None:
+        name, _, epoch = peer.decode().partition("/")
+        gossiper = self.nodes[name].processes["gossiper"]
+        if int(epoch) != gossiper.epoch:
+            return
+        with suppress(Refused):
+            reply = codec.decode(Reply, head)
+            if isinstance(reply, Chunk):
+                self.chunks.append((node.name, name, reply.model, reply.index))
+        make = partial(Replied, neighbour=node.settings.address, body=body or b"")
+        self._cross("reply", node.name, name, lambda: make(reply=self._decode(Reply, head)))
+
+    def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message]) -> None:
+        """Deliver what `make` decodes, once, never or twice."""
+        weather, process = self.weather, self.nodes[to].processes["gossiper"]
+        for copy in (0, 1):
+            if self.random.random() < (weather.repeat if copy else 1 - weather.loss):
+                delay, action = self.random.randint(*weather.delay), partial(self._arrive, sender, to, process, make)
+                if weather.overtake:
+                    self.after(delay, action)
+                else:
+                    self._in_order((kind, sender, to), delay, action)
+
+    def _arrive(self, sender: str, to: str, process: Process, make: Callable[[], Message]) -> None:
+        if frozenset((sender, to)) in self._cut or process.actor is None:
+            return
+        try:
+            process.take(make())
+        except Refused as error:
+            process.refuse(error)
+
+    def _in_order(self, way: tuple[object, ...], delay: int, action: Callable[[], None]) -> None:
+        at = self._arrivals[way] = max(self.now + delay, self._arrivals.get(way, 0))
+        self.after(at - self.now, action)
+
+    def _decode(self, kind: Any, body: bytes) -> Any:
+        message = codec.decode(kind, body, 4 << 20)
+        self.tap.extend(signed_in(message))
+        return message
+
+
+def signed_in(value: object) -> list[Signed]:
+    """Every signed object inside a message."""
+    found = [value] if isinstance(value, Signed) else []
+    if isinstance(value, msgspec.Struct) and not isinstance(value, Transaction):
+        found += [one for name in value.__struct_fields__ for one in signed_in(getattr(value, name))]
+    elif isinstance(value, tuple):
+        found += [one for item in value for one in signed_in(item)]
+    return found
+
+
+def drafts(network: SimNetwork) -> list[Draft]:
+    return [one for one in network.tap if isinstance(one, Draft)]

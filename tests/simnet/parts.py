@@ -1,0 +1,110 @@
+"""What the simulated network puts in the place of LMDB and TensorFlow: dictionaries, and a model of a few numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from dfl_actors.core.codec import sha256
+from dfl_actors.learning.weights import TrainState
+
+SAMPLES = 1_000
+
+
+class Journal:
+    """An actor's own journal. A batch of writes is all there or not at all."""
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.data.get(key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter([(key, self.data[key]) for key in sorted(self.data) if key.startswith(prefix)])
+
+    def commit(self, writes: list[tuple[bytes, bytes | None]]) -> None:
+        for key, value in writes:
+            if value is None:
+                self.data.pop(key, None)
+            else:
+                self.data[key] = bytes(value)
+
+
+class Models:
+    """A node's model store: what is there already is not written again, and the oldest goes first."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self.data: dict[str, bytes] = {}
+        self._capacity = capacity
+
+    def put(self, key: str, data: bytes | bytearray | np.ndarray) -> None:
+        self.data[key] = self.data.pop(key, None) or bytes(memoryview(data).cast("B"))
+        while len(self.data) > self._capacity:
+            del self.data[next(iter(self.data))]
+
+    @contextmanager
+    def view(self, key: str) -> Iterator[memoryview | None]:
+        yield memoryview(self.data[key]) if key in self.data else None
+
+    def chunk(self, key: str, offset: int, length: int) -> bytes | None:
+        return self.data[key][offset : offset + length] if key in self.data else None
+
+    def size(self, key: str) -> int | None:
+        return len(self.data[key]) if key in self.data else None
+
+
+class Chain:
+    """A node's chain; a block is never replaced."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+
+    def append(self, height: int, block: bytes) -> None:
+        assert height == len(self.data), f"block {height} after {len(self.data)}: the chain takes the next only"
+        self.data.append(block)
+
+    def blocks(self) -> Iterator[bytes]:
+        return iter(self.data)
+
+
+class Learner:
+    """Learns to reach a point: honest, deterministic, and better with every step."""
+
+    goal = np.float32(1)
+
+    def start(self, weights: np.ndarray) -> TrainState:
+        return TrainState(weights.astype(np.float32), np.zeros_like(weights), 0)
+
+    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
+        weights = state.weights
+        for batch in samples:
+            pull = 0.1 + 0.1 * float(batch.mean()) / SAMPLES
+            weights = (weights + np.float32(pull) * (self.goal - weights)).astype(np.float32)
+        return TrainState(weights, state.momentum, state.iteration + len(samples)), self._loss(weights)
+
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
+        return round(len(samples) / (1 + self._loss(weights)))
+
+    def _loss(self, weights: np.ndarray) -> float:
+        return float(np.mean(np.square(weights - self.goal, dtype=np.float64)))
+
+
+class Stream:
+    """Random samples."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def draw(self, n: int) -> np.ndarray:
+        return self._rng.integers(0, SAMPLES, n, np.uint32)
+
+
+def initial(parameters: int) -> np.ndarray:
+    """The weights of the genesis."""
+    return np.linspace(-1, 0, parameters, dtype=np.float32)
+
+
+def number(*parts: object) -> int:
+    """A seed made of anything that has a text."""
+    return int(sha256("/".join(map(str, parts)).encode())[:12], 16)

@@ -1,0 +1,177 @@
+"""One actor and its driver, in memory: the second of the two drivers, and the shortest account of what a driver must do.
+
+Per batch, in this order: models, then final blocks, then the journal (whole or not at all), then speech, then the acknowledgement
+of the letters handled, then letters on their way. A crash may come between any two of these; what was performed before
+stays, the state machine and all letters not yet acknowledged to us are gone.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dfl_actors.actors.base import Actor
+from dfl_actors.core import codec
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell
+from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
+from dfl_actors.core.messages import ACTORS, LISTENERS, RECIPIENT, Event, Letter, Message, Opened, Started, Tick
+from dfl_actors.errors import Refused
+from tests.simnet import parts
+
+if TYPE_CHECKING:
+    from tests.simnet.network import Node, SimNetwork
+
+LONGEST_BATCH = 4
+"""Messages handled before their effects are performed."""
+
+PACE = {"trainer": (10, 20), "validator": (1, 5)}
+"""How long a process takes to come to its next batch, in ms; the others take (0, 2)."""
+
+Build = Callable[["Process"], Actor]
+
+
+class Process:
+    """What survives a crash is `journal`, and the node's models and chain; `start` makes the rest anew."""
+
+    def __init__(self, network: "SimNetwork", node: "Node", name: str, build: Build) -> None:
+        self.network, self.node, self.name, self._build = network, node, name, build
+        self.journal = parts.Journal()
+        self.starts = self.batches = self.epoch = 0
+        self.actor: Actor | None = None
+
+    def start(self) -> None:
+        assert self.actor is None, f"{self.node.name}.{self.name} runs already"
+        network = self.network
+        self.starts += 1
+        self.epoch = max(network.now, self.epoch + 1)
+        self._outboxes = {other: Outbox(self.epoch) for other in ACTORS if other != self.name}
+        self._inbox = Inbox()
+        self._queue: list[tuple[Message | None, tuple[str, bytes] | None]] = []
+        self._busy = False
+        self._alarm: int | None = None
+        self.actor = self._build(self)
+        if self.name == "gossiper":
+            network.opened(self)
+            self.take(Opened())
+        # Letters may well come before the word to begin.
+        network.after(network.random.randint(0, 20), self._if_same(lambda: self.take(Started())))
+
+    def crash(self) -> None:
+        self.actor = None
+
+    def take(self, message: Message | None, acknowledgement: tuple[str, bytes] | None = None) -> None:
+        """Put a message into the queue; a batch is what has gathered there by the time the actor gets to it."""
+        if self.actor is None:
+            return
+        self._queue.append((message, acknowledgement))
+        if not self._busy:
+            self._busy = True
+            self._handle_soon()
+
+    def _handle_soon(self) -> None:
+        self.network.after(self.network.random.randint(*PACE.get(self.name, (0, 2))), self._if_same(self._handle))
+
+    def _if_same(self, action: Callable[[], None]) -> Callable[[], None]:
+        """`action`, unless the process has crashed meanwhile."""
+        actor = self.actor
+        return lambda: action() if self.actor is actor and actor is not None else None
+
+    def _handle(self) -> None:
+        assert self.actor is not None
+        batch, self._queue = self._queue[:LONGEST_BATCH], self._queue[LONGEST_BATCH:]
+        effects: list[Effect] = []
+        for message, _ in batch:
+            if isinstance(message, Tick):
+                self.actor.wake = None
+            if message is not None:
+                effects += self.actor.handle(message, self.network.now)
+        acknowledgements = {to: header for _, known in batch if known is not None for to, header in [known]}
+        self.perform(effects, acknowledgements)
+        if self.actor is not None:
+            self._busy = bool(self._queue)
+            if self._busy:
+                self._handle_soon()
+            self._set_alarm()
+
+    def perform(self, effects: list[Effect], acknowledgements: dict[str, bytes]) -> None:
+        """Perform a batch, up to the step at which the network wants this process to crash."""
+        stop = self.network.crashes(self, effects)
+        self.batches += 1
+        for step, action in enumerate(self._steps(effects, acknowledgements)):
+            if step == stop:
+                self.network.kill(self.node.name, self.name)
+                return
+            action()
+
+    def _steps(self, effects: list[Effect], acknowledgements: dict[str, bytes]) -> Iterator[Callable[[], None]]:
+        yield from (partial(self.node.models.put, one.key, one.data) for one in effects if isinstance(one, Keep))
+        yield from (partial(self.node.chain.append, one.height, one.block) for one in effects if isinstance(one, Commit))
+        yield partial(self.journal.commit, [(one.key, one.value) for one in effects if isinstance(one, Journal)])
+        yield from (partial(self._speak, one) for one in effects if not isinstance(one, Keep | Commit | Journal))
+        yield from (partial(self._acknowledge, to, header) for to, header in acknowledgements.items())
+        yield self._deliver
+
+    def _speak(self, effect: Effect) -> None:
+        network, node = self.network, self.node
+        if isinstance(effect, Publish):
+            for listener in LISTENERS[type(effect.message)]:
+                body = codec.encode(effect.message)
+                network.inside(node, self.name, listener, partial(node.event, listener, body))
+        elif isinstance(effect, Tell):
+            self._outboxes[RECIPIENT[type(effect.message)]].add(codec.encode(effect.message))
+        elif isinstance(effect, Note):
+            network.note(node.name, self.name, effect.event, effect.fields)
+        elif isinstance(effect, Announce):
+            network.announce(node, effect.epoch, effect.number, codec.encode(effect.news))
+        elif isinstance(effect, Send):
+            network.send(node, effect.neighbour, codec.encode(effect.message))
+        elif isinstance(effect, Answer):
+            network.answer(node, effect.peer, codec.encode(effect.message), effect.body)
+
+    # --- letters and events
+
+    def _deliver(self) -> None:
+        for other, outbox in self._outboxes.items():
+            for number, body in outbox.due(self.network.now):
+                header = outbox.header(number)
+                self.network.inside(self.node, self.name, other, partial(self.node.letter, self.name, other, header, body))
+                outbox.sent(number, self.network.now)
+
+    def _acknowledge(self, to: str, header: bytes) -> None:
+        self.network.inside(self.node, self.name, to, partial(self.node.acknowledged, self.name, to, header))
+
+    def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
+        new = self._inbox.take(sender.encode(), *read_header(header), read_oldest(header))
+        if new is not None:
+            self.take(codec.decode(Letter, body) if new else None, (sender, header[:ACKNOWLEDGEMENT]))
+
+    def on_acknowledged(self, sender: str, header: bytes) -> None:
+        self._outboxes[sender].acknowledged(*read_header(header), self.network.now)
+        self._deliver()
+
+    def on_event(self, body: bytes) -> None:
+        self.take(codec.decode(Event, body))
+
+    def refuse(self, error: Refused) -> None:
+        """Bytes from outside that are no message: noted, never raised."""
+        self.network.note(self.node.name, self.name, "refused", {"what": "bytes", "id": "", "code": error.code, "by": ""})
+
+    # --- time
+
+    def _set_alarm(self) -> None:
+        assert self.actor is not None
+        times = [time for time in (self.actor.wake, *(box.wake() for box in self._outboxes.values())) if time is not None]
+        due = max(min(times, default=0), self.network.now + 1)
+        if times and (self._alarm is None or due < self._alarm):
+            self._alarm = due
+            self.network.after(due - self.network.now, self._if_same(partial(self._ring, due)))
+
+    def _ring(self, due: int) -> None:
+        assert self.actor is not None
+        if self._alarm != due:
+            return
+        self._alarm = None
+        self._deliver()
+        if self.actor.wake is not None and self.network.now >= self.actor.wake:
+            self.actor.wake = None
+            self.take(Tick())
+        self._set_alarm()
