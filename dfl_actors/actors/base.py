@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Protocol
 import msgspec
 
 from dfl_actors.core.effects import Effect, Note
-from dfl_actors.core.messages import Message
+from dfl_actors.core.messages import Message, Tick
 from dfl_actors.core.objects import Address, Digest
 from dfl_actors.errors import Refused
 
@@ -90,7 +90,7 @@ class Actor:
         handler: Callable[[Message, int], Iterator[Effect]] | None = getattr(self, handler_name(type(message)), None)
         return [] if handler is None else list(handler(message, now))
 
-    def on_tick(self, _: Message, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
         """Time has come; a subclass that sets `wake` overrides this."""
         yield from ()
 

@@ -94,9 +94,7 @@ class Keeper(Actor):
         yield Journal(b"number", str(self._number).encode())
         yield Journal(b"reputations", orjson.dumps(self.reputations))
         yield Tell(Averaged(delta=key, number=self._number))
-        yield Publish(
-            Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()})
-        )
+        yield Publish(Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()}))
         yield Note(
             "updated",
             {

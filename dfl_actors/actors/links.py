@@ -90,9 +90,7 @@ class Links:
         """A new greeting, or the same again while no answer to it has come."""
         if link.up or not link.nonce:
             link.up, link.nonce = False, self._nonce()
-        hello = Hello(
-            genesis=self._settings.genesis, address=self._key.address, public_key=self._key.public, nonce=link.nonce
-        )
+        hello = Hello(genesis=self._settings.genesis, address=self._key.address, public_key=self._key.public, nonce=link.nonce)
         return Send(address, hello)
 
     def replied(self, neighbour: Address, reply: Message, now: int) -> Iterator[Effect]:
@@ -150,7 +148,8 @@ class Links:
 
     def news(self, reply: Resent) -> AnyNews:
         """The news in a repetition. Raises `Refused`."""
-        return convert(AnyNews, reply.news)  # type: ignore[arg-type,return-value]
+        news: AnyNews = convert(AnyNews, reply.news)
+        return news
 
     # --- the neighbours' way to us
 
@@ -171,9 +170,7 @@ class Links:
             raise Refused("not_admitted")
         if isinstance(request, Proof):
             hello = session.hello
-            check_proof(
-                request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce
-            )
+            check_proof(request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce)
             session.admitted = True
             self._admitted.add(hello.address)
             yield Answer(peer, Admitted())
@@ -181,4 +178,3 @@ class Links:
         if not session.admitted:
             raise Refused("not_admitted")
         return session.hello.address
-

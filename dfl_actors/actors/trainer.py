@@ -134,7 +134,7 @@ class Trainer(Actor):
     def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
         """What was pulled did not come: the injector was restarted, or the event was lost. Or a transaction's time is up."""
         self._pulled = 0
-        if self.settings.role == "observer" :
+        if self.settings.role == "observer":
             # An observer's model changes by the keeper alone: one that was restarted would never hear of it otherwise.
             yield Publish(Versioned(model=self.model, applied=self._point.applied))
         yield from self._go_on(now)
@@ -263,5 +263,3 @@ class Trainer(Actor):
             tested=tested,
         )
         return sign(unsigned, self._key)
-
-

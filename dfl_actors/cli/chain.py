@@ -8,10 +8,9 @@ import typer
 
 from dfl_actors.core import codec
 from dfl_actors.core.objects import FinalBlock
-from dfl_actors.errors import ConfigError
-from dfl_actors.runtime.launch import read_about
-from dfl_actors.runtime.rundir import RunDirectory
-from dfl_actors.runtime.verify import prune_all, read_all, verify_all
+from dfl_actors.errors import ChainError, ConfigError, Refused, StoreError
+from dfl_actors.runtime.rundir import RunDirectory, read_about
+from dfl_actors.runtime.verify import LARGEST_BLOCK, prune_all, read_all, verify_all
 
 app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
 
@@ -29,7 +28,7 @@ def show(directory: Run, node: NodeName = None, json: Json = False) -> None:
     about = read_about(run)
     known = {address: name for name, address in about.nodes.items()}
     for name, blocks in read_all(run, names).items():
-        decoded = [codec.decode(FinalBlock, raw.encode(), 1 << 30) for raw in blocks]
+        decoded = _decoded(name, blocks)
         if json:
             for raw in blocks:
                 typer.echo(raw)
@@ -56,8 +55,12 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
 def export(directory: Run, node: NodeName = None) -> None:
     """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
     run, names = _nodes(directory, node)
-    genesis = (run.path / "genesis.json").read_text(encoding="utf-8")
+    try:
+        genesis = (run.path / "genesis.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{error.filename} cannot be read ({error.strerror}): name the directory of a run") from error
     for name, blocks in read_all(run, names).items():
+        _decoded(name, blocks)
         typer.echo(f'{{"node":"{name}","genesis":{genesis},"blocks":[{",".join(blocks)}]}}')
 
 
@@ -68,6 +71,17 @@ def prune(directory: Run, node: NodeName = None) -> None:
     with run.lock():
         for name, count in prune_all(run, names).items():
             typer.echo(f"node {name}: {count} models removed")
+
+
+def _decoded(name: str, blocks: list[str]) -> list[FinalBlock]:
+    """The blocks of a chain. Raises `ChainError` for one that is no block; `verify` checks more than this."""
+    decoded = []
+    for height, raw in enumerate(blocks):
+        try:
+            decoded.append(codec.decode(FinalBlock, raw.encode(), LARGEST_BLOCK))
+        except Refused as error:
+            raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain was altered") from None
+    return decoded
 
 
 def _nodes(directory: Path, node: str | None) -> tuple[RunDirectory, tuple[str, ...]]:

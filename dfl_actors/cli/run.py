@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 
 from dfl_actors.config import Config, load_topology
-from dfl_actors.errors import ConfigError, TargetMissed
+from dfl_actors.errors import ConfigError, StoreError, TargetMissed
 from dfl_actors.runtime import children
 from dfl_actors.runtime.launch import resume_network, run_network, run_node
-from dfl_actors.runtime.rundir import RunDirectory, default_path
+from dfl_actors.runtime.rundir import RunDirectory, default_path, whole
 from dfl_actors.runtime.supervisor import Outcome, Watcher
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143}
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run directory [default: runs/NAME-TIME].")]
-Sets = Annotated[list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override a key of the topology; may be repeated.")]
+Sets = Annotated[
+    list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override a key of the topology; may be repeated.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, and the summary as the last.")]
 
@@ -36,7 +38,13 @@ def run(
 ) -> None:
     """Run every node of a topology on this machine."""
     begun = time.monotonic()
-    options = [*sets, *given("run.duration_s", duration), *given("run.target", target), *given("network.seed", seed), *given("run.speed", speed)]
+    options = [
+        *sets,
+        *given("run.duration_s", duration),
+        *given("run.target", target),
+        *given("network.seed", seed),
+        *given("run.speed", speed),
+    ]
     if resume is not None:
         if topology or out is not None:
             raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
@@ -86,7 +94,12 @@ def watched(path: Path, go: Callable[[Watcher], Outcome], quiet: bool, json: boo
     finally:
         watch.close()
         children.end()
-    leave_summary(RunDirectory(path), console, quiet, json)
+    try:
+        leave_summary(RunDirectory(path), console, quiet, json)
+    except StoreError:
+        # What ended the run comes first; a full disk may have done both.
+        if outcome.error is None:
+            raise
     if outcome.error is not None:
         raise outcome.error
     if outcome.reason in EXIT_CODES:
@@ -106,8 +119,10 @@ def leave_summary(run_directory: RunDirectory, console: object, quiet: bool, jso
     assert isinstance(console, Console)
     loaded = load_run(run_directory.path)
     summary = summarise(loaded, loaded.target)
-    run_directory.summary.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    plot_accuracy(loaded, run_directory.accuracy)
+    with whole(run_directory.summary) as draft:
+        draft.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    with whole(run_directory.accuracy) as draft:
+        plot_accuracy(loaded, draft)
     if json:
         typer.echo(orjson.dumps(summary))
     elif not quiet:

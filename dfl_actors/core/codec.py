@@ -7,7 +7,8 @@ refused. This closes duplicate keys, extra fields, white space and other spellin
 """
 
 import hashlib
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, overload
 
 import msgspec
 import orjson
@@ -22,7 +23,11 @@ def encode(value: msgspec.Struct) -> bytes:
     return orjson.dumps(msgspec.to_builtins(value), option=orjson.OPT_SORT_KEYS)
 
 
-def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T:
+@overload
+def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T: ...
+@overload
+def decode(kind: UnionType, data: bytes, limit: int = 1 << 20) -> Any: ...
+def decode(kind: Any, data: bytes, limit: int = 1 << 20) -> Any:
     """The object whose canonical bytes are exactly `data`.
 
     `kind` is a struct class or a tagged union of them. Raises `Refused` with code `too_large` (more than `limit` bytes),
@@ -44,7 +49,11 @@ def parse(data: bytes) -> Any:
         raise Refused("malformed", str(error)) from None
 
 
-def convert(kind: type[T], plain: Any) -> T:
+@overload
+def convert(kind: type[T], plain: Any) -> T: ...
+@overload
+def convert(kind: UnionType, plain: Any) -> Any: ...
+def convert(kind: Any, plain: Any) -> Any:
     """Plain values to a typed object. Raises `Refused` with code `schema`."""
     try:
         return msgspec.convert(plain, kind, strict=True)
@@ -52,7 +61,7 @@ def convert(kind: type[T], plain: Any) -> T:
         raise Refused("schema", str(error)) from None
 
 
-def sha256(data: bytes | memoryview) -> str:
+def sha256(data: bytes | bytearray | memoryview) -> str:
     """SHA-256 of `data` as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 

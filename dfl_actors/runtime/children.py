@@ -33,7 +33,7 @@ def end() -> None:
     """Kill the fork server, which may still be importing TensorFlow though nobody needs it any more."""
     from multiprocessing import forkserver
 
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # type: ignore[attr-defined]
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, SIGKILL)

@@ -63,7 +63,9 @@ class Metrics:
         try:
             os.write(self._file, line)
         except OSError as error:
-            raise StoreError(f"{os.fspath(self._path)} cannot be written ({error.strerror}): free some space and --resume the run") from None
+            raise StoreError(
+                f"{os.fspath(self._path)} cannot be written ({error.strerror}): free some space and --resume the run"
+            ) from None
 
     def close(self) -> None:
         os.close(self._file)
@@ -237,7 +239,7 @@ class Driver:
 
     def _from_control(self, now: int) -> Iterator[Message | None]:
         for (body,) in receive(self._control):
-            order = codec.convert(FromSupervisor, codec.parse(body))  # type: ignore[type-var]
+            order = codec.convert(FromSupervisor, codec.parse(body))
             if isinstance(order, Neighbours):
                 yield from self._connect(order)
             elif isinstance(order, Start):
@@ -256,7 +258,9 @@ class Driver:
         if net is None:
             return
         before = set(net.dealers)
-        net.connect({address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in order.where.items()})
+        net.connect(
+            {address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in order.where.items()}
+        )
         for address in set(net.dealers) - before:
             subscriber, dealer = net.subscribers[address], net.dealers[address]
             self._sources[subscriber] = lambda now, address=address: net.news(address)  # type: ignore[misc]

@@ -23,7 +23,7 @@ from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.hatch import log_path, now_ms, weights_by_node
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle
-from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.rundir import RunDirectory, whole
 from dfl_actors.runtime.stores import ModelStore
 
 
@@ -109,7 +109,7 @@ class Evaluator:
         poller.register(parent_handle(), zmq.POLLIN)
         while True:
             ready = dict(poller.poll())
-            order = codec.convert(FromSupervisor, codec.parse(self._control.recv())) if self._control in ready else Quit()  # type: ignore[type-var]
+            order = codec.convert(FromSupervisor, codec.parse(self._control.recv())) if self._control in ready else Quit()
             if isinstance(order, Quit):
                 break
             if isinstance(order, Evaluate):
@@ -130,5 +130,6 @@ class Evaluator:
             if order.measure:
                 correct = self._learner.measure(weights, self._data.x_test[self._tests], self._data.y_test[self._tests])
             if order.save:
-                self._learner.save(weights.copy(), self._run.node(order.node).model)
+                with whole(self._run.node(order.node).model) as draft:
+                    self._learner.save(weights.copy(), draft)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=len(self._tests) if order.measure else 0)

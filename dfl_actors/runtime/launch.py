@@ -18,7 +18,7 @@ from dfl_actors.core import codec
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.messages import Failed, FromActor
 from dfl_actors.core.objects import Address, Genesis
-from dfl_actors.errors import ActorError, ConfigError, StoreError
+from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.runtime import children
@@ -28,26 +28,10 @@ from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan, settings
 from dfl_actors.runtime.post import receive
-from dfl_actors.runtime.rundir import RunDirectory, check_space
+from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about, whole
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server
 from dfl_actors.runtime.verify import verify_all
-
-
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started."""
-
-    name: str
-    started: int
-    nodes: dict[str, Address]
-    links: tuple[tuple[str, str], ...]
-    genesis: str
-    seed: int
-    version: str
-    command: list[str]
-    target: float | None = None
-    starts: int = 1
-    sockets: str = ""
 
 
 def run_network(config: Config, out: Path, watcher: Watcher, begun: float) -> Outcome:
@@ -55,17 +39,10 @@ def run_network(config: Config, out: Path, watcher: Watcher, begun: float) -> Ou
 
     `begun` is the monotonic time of the command, from which readiness is measured.
     """
-    existed = out.exists()
-    run = RunDirectory.create(out)
     check_space(out)
-    try:
-        with run.lock():
-            keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
-            return _run(config, run, keys, watcher, begun, None)
-    except BaseException:
-        if not run.run.exists():
-            shutil.rmtree(run.nodes if existed else out, ignore_errors=True)
-        raise
+    with _begun(out) as run:
+        keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
+        return _first(_run(config, run, keys, watcher, begun, None), run)
 
 
 def resume_network(path: Path, options: tuple[str, ...], watcher: Watcher, begun: float) -> Outcome:
@@ -85,27 +62,40 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, watcher:
     node = config.node(name)
     key = load_key(key_directory)
     _check_deployment(config, node, key)
-    fresh = not (out / "run.json").exists()
-    run = RunDirectory.create(out) if fresh else RunDirectory.open(out)
     check_space(out)
+    if not (out / "run.json").exists():
+        with _begun(out) as run:
+            return _first(_run(config, run, {name: key}, watcher, begun, None), run)
+    run = RunDirectory.open(out)
     with run.lock():
-        before = None if fresh else read_about(run)
-        if before is not None:
-            verify_all(run, (name,))
-        return _run(config, run, {name: key}, watcher, begun, before)
+        verify_all(run, (name,))
+        return _run(config, run, {name: key}, watcher, begun, read_about(run))
 
 
-def read_about(run: RunDirectory) -> About:
-    """The run's `run.json`. Raises `StoreError`."""
-    try:
-        return msgspec.json.decode(run.run.read_bytes(), type=About)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(f"{run.run} cannot be read ({error}): name the directory of a run") from error
+@contextmanager
+def _begun(out: Path) -> Iterator[RunDirectory]:
+    """A new run directory, locked. If an error comes before its run.json, all is as it was. Raises `StoreError`."""
+    existed = out.exists()
+    run = RunDirectory.create(out)
+    with run.lock():
+        try:
+            yield run
+        except BaseException:
+            if not run.run.exists():
+                for path in out.iterdir() if existed else (out,):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            raise
 
 
-def _run(
-    config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], watcher: Watcher, begun: float, before: About | None
-) -> Outcome:
+def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
+    """The outcome of a new run. Raises what its user must mend before it can begin; then nothing has happened that is worth keeping."""
+    if isinstance(outcome.error, KnownError) and not outcome.ready_seconds:
+        run.run.unlink()
+        raise outcome.error
+    return outcome
+
+
+def _run(config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], watcher: Watcher, begun: float, before: About | None) -> Outcome:
     with _sockets_directory() as sockets, _context() as context:
         cache = sockets / "data"
         cache.mkdir()
@@ -131,7 +121,7 @@ def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes
         children.kill(founder)
     control.poll(200 if founder.exitcode else 0)
     for _, body in receive(control):
-        message = codec.convert(FromActor, codec.parse(body))  # type: ignore[type-var]
+        message = codec.convert(FromActor, codec.parse(body))
         if isinstance(message, Failed):
             raise KnownError(message.text, message.exit_code)
     if founder.exitcode:
@@ -213,7 +203,7 @@ def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:
         for field, value in needed.items():
             if not value:
                 raise ConfigError(
-                    f"{config.network.name}: node.{other.name}.{field} is missing: each host must know it; `dfl-actors keys show` prints keys"
+                    f"{config.network.name}: node.{other.name}.{field} is missing: all hosts must know it (`dfl-actors keys show`)"
                 )
     if node.public_key != key.public:
         raise ConfigError(
@@ -236,9 +226,12 @@ def _write(config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Ge
         starts=1 if before is None else before.starts + 1,
         sockets=str(sockets),
     )
-    run.config.write_text(config.resolved(), encoding="utf-8")
-    (run.path / "genesis.json").write_bytes(codec.encode(genesis))
-    run.run.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
+    with whole(run.config) as draft:
+        draft.write_text(config.resolved(), encoding="utf-8")
+    with whole(run.path / "genesis.json") as draft:
+        draft.write_bytes(codec.encode(genesis))
+    with whole(run.run) as draft:  # the last, for it makes the directory that of a run
+        draft.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
 
 
 @contextmanager

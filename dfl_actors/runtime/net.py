@@ -128,7 +128,7 @@ class Net:
     def answer(self, peer: bytes, message: Message, body: memoryview | None) -> int:
         """A reply; a peer that has gone is not an error. Returns its size."""
         head = codec.encode(message)
-        frames = [peer, head] if body is None else [peer, head, body]
+        frames: list[Any] = [peer, head] if body is None else [peer, head, body]
         try:
             self.router.send_multipart(frames, zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError):
@@ -144,15 +144,15 @@ class Net:
 
     def news(self, address: Address) -> Iterator[Message | Refused]:
         for frames in receive(self.subscribers[address]):
-            yield decoded(lambda frames=frames: heard(address, frames))  # type: ignore[misc]
+            yield decoded(lambda frames=frames: heard(address, frames))
 
     def requests(self) -> Iterator[Message | Refused]:
         for frames in receive(self.router):
-            yield decoded(lambda frames=frames: asked(frames))  # type: ignore[misc]
+            yield decoded(lambda frames=frames: asked(frames))
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
         for frames in receive_frames(self.dealers[address]):
-            yield decoded(lambda frames=frames: replied(address, frames))  # type: ignore[misc]
+            yield decoded(lambda frames=frames: replied(address, frames))
 
 
 def decoded(decode: Any) -> Message | Refused:
@@ -167,20 +167,20 @@ def heard(address: Address, frames: list[bytes]) -> Heard:
     if len(frames) != 3 or len(frames[1]) != 16:
         raise Refused("frames", f"{len(frames)} frames of news")
     epoch, number = read_header(frames[1])
-    news = codec.decode(AnyNews, frames[2], sockets.WIRE_LIMIT)  # type: ignore[type-var]
+    news = codec.decode(AnyNews, frames[2], sockets.WIRE_LIMIT)
     if number == 0 and not isinstance(news, Beat):
         raise Refused("frames", "news without a number")
-    return Heard(neighbour=address, epoch=epoch, number=number, news=news)  # type: ignore[arg-type]
+    return Heard(neighbour=address, epoch=epoch, number=number, news=news)
 
 
 def asked(frames: list[bytes]) -> Asked:
     if len(frames) != 2:
         raise Refused("frames", f"{len(frames)} frames of a request")
-    return Asked(peer=frames[0], request=codec.decode(Request, frames[1], sockets.WIRE_LIMIT))  # type: ignore[type-var]
+    return Asked(peer=frames[0], request=codec.decode(Request, frames[1], sockets.WIRE_LIMIT))
 
 
 def replied(address: Address, frames: list[memoryview]) -> Replied:
     if not 1 <= len(frames) <= 2:
         raise Refused("frames", f"{len(frames)} frames of a reply")
-    reply = codec.decode(Reply, bytes(frames[0]), sockets.WIRE_LIMIT)  # type: ignore[type-var]
-    return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")  # type: ignore[arg-type]
+    reply = codec.decode(Reply, bytes(frames[0]), sockets.WIRE_LIMIT)
+    return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")

@@ -48,7 +48,9 @@ def recipe(config: Config) -> Recipe:
     )
 
 
-def settings(config: Config, node: Node, me: Address, public_key: str, genesis: Digest, neighbours: tuple[Address, ...], size: int) -> Settings:
+def settings(
+    config: Config, node: Node, me: Address, public_key: str, genesis: Digest, neighbours: tuple[Address, ...], size: int
+) -> Settings:
     """What the actors need of the configuration, in their own units."""
     return Settings(
         node=node.name,

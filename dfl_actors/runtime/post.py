@@ -94,7 +94,7 @@ class Post:
 
     def acknowledge(self, letters: list[Acknowledgement]) -> None:
         """Tell the senders that these letters have been dealt with: one word for each, for its last letter."""
-        for sender, header in {sender: header for sender, header in letters}.items():
+        for sender, header in dict(letters).items():
             try:
                 self.mailbox.send_multipart([sender, header], zmq.NOBLOCK)
             except (zmq.Again, zmq.ZMQError):
@@ -105,7 +105,7 @@ class Post:
 
     def events(self) -> Iterator[Message]:
         for _, body in receive(self.subscriber):
-            yield codec.convert(Event, codec.parse(body))  # type: ignore[type-var]
+            yield codec.convert(Event, codec.parse(body))
 
     def letters(self) -> Iterator[tuple[Message | None, Acknowledgement]]:
         """New letters with what to acknowledge; a repeat has no message."""
@@ -113,7 +113,7 @@ class Post:
             epoch, number = read_header(header)
             new = self._inbox.take(sender, epoch, number, read_oldest(header))
             if new is not None:
-                message = codec.convert(Letter, codec.parse(body)) if new else None  # type: ignore[type-var]
+                message = codec.convert(Letter, codec.parse(body)) if new else None
                 yield message, (sender, header[:ACKNOWLEDGEMENT])
 
     def acknowledgements(self, name: str, now: int) -> None:

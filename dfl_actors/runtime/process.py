@@ -106,7 +106,7 @@ def parent_handle() -> int:
 
 
 def guarded(control: zmq.Socket[bytes], sockets_directory: Path, work: Callable[[], None]) -> None:
-    """Run `work` and end the process; the user's errors are told to the supervisor, the program's own go to the log with their traceback."""
+    """Run `work` and end the process; the user's errors are told to the supervisor, the program's own go to the log."""
     context = control.context
     code = 0
     try:
@@ -124,4 +124,3 @@ def guarded(control: zmq.Socket[bytes], sockets_directory: Path, work: Callable[
     if wait([parent_handle()], 0):  # nobody else is left to take it away
         shutil.rmtree(sockets_directory, ignore_errors=True)
     os._exit(code)
-

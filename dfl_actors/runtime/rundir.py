@@ -4,12 +4,14 @@
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
     lock           while a run uses the directory
 
-Also here: the check for free disk space, and `in_child`, in which a store that may be damaged is read.
+Also here: what `run.json` holds, the check for free disk space, `whole` for files that are never half-written, and `in_child`, in
+which a store that may be damaged is read.
 """
 
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +23,31 @@ from pathlib import Path
 from signal import SIGBUS, SIGSEGV, Signals
 from typing import Self, TypeVar, cast
 
+import msgspec
+
 from dfl_actors import errors
+from dfl_actors.core.objects import Address
 from dfl_actors.errors import DflError, StoreError
 
 Reply = TypeVar("Reply", bytes, str)
 
 LEAST_SPACE = 200_000_000  # bytes
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started."""
+
+    name: str
+    started: int
+    nodes: dict[str, Address]
+    links: tuple[tuple[str, str], ...]
+    genesis: str
+    seed: int
+    version: str
+    command: list[str]
+    target: float | None = None
+    starts: int = 1
+    sockets: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +176,27 @@ class RunDirectory:
         return descriptor
 
 
+def read_about(run: RunDirectory) -> About:
+    """The run's `run.json`. Raises `StoreError`."""
+    try:
+        return msgspec.json.decode(run.run.read_bytes(), type=About)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StoreError(f"{run.run} cannot be read ({error}): name the directory of a run") from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A place to write what becomes `path` at the end; after an error `path` is as it was. Raises StoreError if it cannot be written."""
+    draft = path.with_name(f"part-{path.name}")
+    try:
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}): free some space, or correct its permissions") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _names(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
@@ -195,7 +237,11 @@ def in_child(function: Callable[..., Reply], *args: object) -> Reply:
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_answer, args=(sender, function, args), daemon=True)
-    child.start()
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child keeps this: Ctrl-C is ours to answer
+    try:
+        child.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
     sender.close()  # the child's end alone remains, and closes when it dies
     try:
         kind, body = receiver.recv_bytes().split(b"\n", 1)

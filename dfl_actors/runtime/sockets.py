@@ -67,7 +67,9 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
             raise TransportError(f"{endpoint} is in use by another program: choose another transport.port or node listen") from None
-        raise TransportError(f"{endpoint} cannot be bound ({zmq.strerror(error.errno or 0)}): correct transport.host or node listen") from None
+        raise TransportError(
+            f"{endpoint} cannot be bound ({zmq.strerror(error.errno or 0)}): correct transport.host or node listen"
+        ) from None
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 

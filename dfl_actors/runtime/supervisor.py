@@ -197,7 +197,7 @@ class Supervisor:
             self._poller.unregister(sentinel)
         self._deaths += len(ended)
         for identity, body in receive(self._control):
-            self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))  # type: ignore[type-var]
+            self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))
 
     def _hear(self, name: str, message: Message) -> None:
         child = self._children.get(name)

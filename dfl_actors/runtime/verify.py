@@ -9,7 +9,7 @@ from dfl_actors.core import chain, codec
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import ChainError, Refused
-from dfl_actors.runtime.rundir import RunDirectory, in_child
+from dfl_actors.runtime.rundir import RunDirectory, in_child, read_about
 from dfl_actors.runtime.stores import ChainStore, ModelStore
 
 LARGEST_BLOCK = 1 << 30
@@ -41,18 +41,24 @@ def _verify_all(path: str, names: list[str]) -> bytes:
 
 def verify(run: RunDirectory, name: str) -> Verified:
     """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks."""
-    node = run.node(name)
+    node, about = run.node(name), read_about(run)
     with ChainStore(node.chain, readonly=True) as store:
         raw_genesis = store.genesis
         if raw_genesis is None:
             raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun")
         genesis = _genesis(raw_genesis, str(node.chain))
+        if genesis != about.genesis:
+            raise ChainError(
+                f"node {name}: the chain in {node.chain} is of another genesis, {genesis[:8]}, this run's is {about.genesis[:8]}"
+            )
         state, blocks = chain.empty(genesis), []
         verifier = Verifier(genesis)
         for height, raw in enumerate(store.blocks()):
             try:
                 block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
                 state = chain.extend(state, block, verifier)
+                if block.draft.generator != about.nodes.get(name):
+                    raise Refused("other_generator", f"{block.draft.generator[:8]} is not node {name}")
             except Refused as error:
                 raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain in {node.chain} was altered") from None
             blocks.append(block)
@@ -103,19 +109,25 @@ def _read_all(path: str, names: list[str]) -> bytes:
     blocks = {}
     for name in names:
         with ChainStore(run.node(name).chain, readonly=True) as store:
-            blocks[name] = [raw.decode() for raw in store.blocks()]
+            # Damaged bytes are for `decode` to refuse.
+            blocks[name] = [raw.decode(errors="replace") for raw in store.blocks()]
     return msgspec.json.encode(blocks)
 
 
 def prune_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, int]:
-    """Remove the stored models of these nodes; how many there were."""
+    """Remove the stored models of these nodes; how many there were. Raises `StoreError`."""
+    return msgspec.json.decode(in_child(_prune_all, str(run.path), list(names)), type=dict[str, int])
+
+
+def _prune_all(path: str, names: list[str]) -> bytes:
+    run = RunDirectory(Path(path))
     removed = {}
     for name in names:
-        path = run.node(name).models
-        if not path.exists():
+        models = run.node(name).models
+        if not models.exists():
             removed[name] = 0
             continue
-        with ModelStore(path, capacity=1 << 20) as store:
+        with ModelStore(models, capacity=1 << 20) as store:
             removed[name] = len(store.keys())
-        shutil.rmtree(path)
-    return removed
+        shutil.rmtree(models)
+    return msgspec.json.encode(removed)

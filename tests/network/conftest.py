@@ -52,7 +52,9 @@ def shared_place() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def finished(shared_place: Path) -> Iterator[Command]:
     """Two nodes that trained LeNet on MNIST until their duration ended; for reading only."""
-    (shared_place / "small.toml").write_text(SMALL.replace('model = "tiny.py:build"\n', "").replace("evaluate_s = 0", "evaluate_samples = 500"))
+    (shared_place / "small.toml").write_text(
+        SMALL.replace('model = "tiny.py:build"\n', "").replace("evaluate_s = 0", "evaluate_samples = 500")
+    )
     for begin in starter(shared_place):
         command = begin("run", "small.toml", "--out", "run", "--duration", "4", out=shared_place / "run")
         command.ended(0)

@@ -83,7 +83,11 @@ def test_keys_are_secret(out: Path) -> None:
     for node in "01":
         assert (out / "nodes" / node / "key").stat().st_mode & 0o777 == 0o600
         seed = load_key(out / "nodes" / node).seed
-        shown = [path for path in out.rglob("*") if path.is_file() and path.name != "key" and (seed in path.read_bytes() or seed.hex().encode() in path.read_bytes())]
+        shown = [
+            path
+            for path in out.rglob("*")
+            if path.is_file() and path.name != "key" and (seed in path.read_bytes() or seed.hex().encode() in path.read_bytes())
+        ]
         assert shown == []
 
 

@@ -206,7 +206,7 @@ class SimNetwork:
         peer = f"{node.name}/{node.processes['gossiper'].epoch}".encode()
         self._cross("request", node.name, self.names[neighbour], lambda: Asked(peer=peer, request=self._decode(Request, body)))
 
-    def answer(self, node: Node, peer: bytes, head: bytes, body: bytes | None) -> None:
+    def answer(self, node: Node, peer: bytes, head: bytes, body: bytes) -> None:
         name, _, epoch = peer.decode().partition("/")
         gossiper = self.nodes[name].processes["gossiper"]
         if int(epoch) != gossiper.epoch:
@@ -215,7 +215,7 @@ class SimNetwork:
             reply = codec.decode(Reply, head)
             if isinstance(reply, Chunk):
                 self.chunks.append((node.name, name, reply.model, reply.index))
-        make = partial(Replied, neighbour=node.settings.address, body=body or b"")
+        make = partial(Replied, neighbour=node.settings.address, body=body)
         self._cross("reply", node.name, name, lambda: make(reply=self._decode(Reply, head)))
 
     def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message]) -> None:

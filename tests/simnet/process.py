@@ -125,7 +125,10 @@ class Process:
         elif isinstance(effect, Send):
             network.send(node, effect.neighbour, codec.encode(effect.message))
         elif isinstance(effect, Answer):
-            network.answer(node, effect.peer, codec.encode(effect.message), effect.body)
+            part = effect.part
+            body = b"" if part is None else node.models.chunk(part.model, part.offset, part.length)
+            if body is not None:
+                network.answer(node, effect.peer, codec.encode(effect.message), body)
 
     # --- letters and events
 
