@@ -214,6 +214,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "run": Run,
 }
 PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
+LARGEST_DRAFT = 3 << 20  # bytes
 LABELS = tuple(str(label) for label in range(256))
 
 
@@ -378,6 +379,16 @@ def _check_receipts(config: Config, source: Source) -> None:
             raise source.error(("block", "receipts"), f"{problem}; give at most {reached}, or add links")
 
 
+def _check_draft(config: Config, source: Source) -> None:
+    """A draft is one frame on the wire. A transaction has some 600 bytes, a receipt some 450 (`docs/protocol.md`)."""
+    neighbours = {node.name: node.neighbours for node in config.nodes}
+    witnesses = max(len(within(neighbours, node.name, config.gossip.ttl)) for node in config.nodes)
+    most = LARGEST_DRAFT // (700 + 560 * witnesses)
+    if config.block.transactions > most:
+        problem = f"{config.block.transactions} transactions with {witnesses} receipts each do not fit into one message"
+        raise source.error(("block", "transactions"), f"{problem}; give at most {most}")
+
+
 def _check_store(config: Config, source: Source) -> None:
     largest = max(node.buffer for node in config.nodes)
     if config.store.models <= largest:
@@ -398,4 +409,4 @@ def _check_keys(config: Config, source: Source) -> None:
             raise source.error(("node", node.name, "public_key"), f'is also that of node "{other}"; every node has its own key')
 
 
-CHECKS = (_check_roles, _check_label_weights, _check_receipts, _check_store, _check_target, _check_keys)
+CHECKS = (_check_roles, _check_label_weights, _check_receipts, _check_draft, _check_store, _check_target, _check_keys)

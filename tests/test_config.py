@@ -433,3 +433,9 @@ def test_the_document_has_every_key_with_its_default() -> None:
 def _rows(document: str, section: str) -> list[tuple[str, str]]:
     body = document.partition(f"## [{section}]\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \| (.*?) \|", body, re.MULTILINE)
+
+
+def test_a_block_whose_draft_would_not_fit_into_one_message_is_refused() -> None:
+    text = '[network]\nnodes = 200\nlinks = "full"\n[block]\ntransactions = 100\n[store]\nmodels = 64\n'
+    with pytest.raises(ConfigError, match=r"net.toml:5: block.transactions: .* do not fit into one message; give at most 28"):
+        parse_topology(text, where="net.toml", name="net")

@@ -37,9 +37,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.core.codec import decode, digest
 from dfl_actors.core.objects import FinalBlock
-from dfl_actors.errors import DflError
+from dfl_actors.errors import DflError, TargetMissed
 from dfl_actors.learning.data import MNIST, load_dataset
 from dfl_actors.learning.weights import Recipe, decode_model
 from dfl_actors.report.load import Final, ModelSent, Ready, Run, Scored, Trained, load_run
@@ -74,6 +75,9 @@ GIVE_UP = 300
 IDLE = 0.5
 """Load average above which other work on the machine spoils the figures."""
 
+MISSED, INTERRUPTED = TargetMissed.exit_code, EXIT_CODES["interrupted"]
+"""Exit codes of runs that did not reach their target, and of those ended by Ctrl-C."""
+
 Values = dict[str, float]
 
 
@@ -86,12 +90,11 @@ class Unmeasured(Exception):
 
 @dataclass
 class Finished:
-    """A run that is over. `popened` is when its process was started (s since the epoch), `loopback` the bytes all of this machine sent."""
+    """A run that is over. `popened` is when its process was started (s since the epoch), `loopback` what `loopback_bytes` grew by."""
 
     path: Path
     popened: float
-    code: int
-    loopback: int
+    loopback: int = 0
     memory: list[Counter[str]] = field(default_factory=list)
 
     @cached_property
@@ -130,22 +133,21 @@ class Finished:
 Watch = Callable[[subprocess.Popen[bytes], Finished], None]
 
 
-def run_demo(path: Path, *sets: str, watch: Watch = lambda process, finished: None, codes: Sequence[int] = (0,)) -> Finished:
+def run_demo(path: Path, *sets: str, watch: Watch = lambda process, finished: None, codes: Sequence[int] = (0, MISSED)) -> Finished:
     """Run the demo topology in the new directory `path`, `sets` over its keys, calling `watch` all the while. Raises `Unmeasured`."""
     options = [part for one in sets for part in ("--set", one)]
-    finished = Finished(path, time.time(), -1, loopback_bytes())
+    before, finished = loopback_bytes(), Finished(path, time.time())
     with path.with_suffix(".err").open("w+b") as errors:
         process = subprocess.Popen(dfl("run", DEMO, "--out", str(path), "--quiet", *options), stderr=errors, stdin=subprocess.DEVNULL)
         try:
             follow(process, finished, watch)
         finally:
             stop(process)
-        finished.code = process.returncode
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip()
-    if finished.code not in codes:
-        raise Unmeasured(f"the run ended with exit code {finished.code}: {said.rpartition(chr(10))[2]}")
-    finished.loopback = loopback_bytes() - finished.loopback
+    if process.returncode not in codes:
+        raise Unmeasured(f"the run ended with exit code {process.returncode}: {said.rpartition(chr(10))[2]}")
+    finished.loopback = loopback_bytes() - before
     return finished
 
 
@@ -199,7 +201,7 @@ class Runs:
     def work(self) -> Finished:
         """The work of p2pfl's ten rounds, until more samples are trained than should be needed; no model is evaluated meanwhile."""
         sets = (f"training.steps_per_transaction={PAPER}", f"training.batch={BATCH}", "data.rate=0", *ENDLESS, f"store.models={KEPT}")
-        return run_demo(self._folder / "work", *sets, watch=stop_after_work, codes=(0, 130))
+        return run_demo(self._folder / "work", *sets, watch=stop_after_work, codes=(0, INTERRUPTED))
 
     @cached_property
     def full_speed(self) -> Finished:
@@ -275,6 +277,8 @@ def measure_start(runs: Runs) -> Values:
 
 
 def measure_memory(runs: Runs) -> Values:
+    if platform.system() != "Linux":
+        raise Unmeasured("only Linux tells the PSS of a process")
     samples = runs.watched.memory
     whole = max((sample["processes"] for sample in samples), default=0)
     complete = [sample for sample in samples if sample["processes"] == whole]
@@ -362,9 +366,9 @@ def judge_by(bench: ProcessPoolExecutor, finished: Finished) -> Callable[[str], 
 
 def measure_efficiency(runs: Runs) -> Values:
     finished = runs.full_speed
-    transactions, measured = finished.count("sent"), finished.count("sent") + len(finished.run.of(Scored))
-    alone = bare([transactions], [measured])
-    halves = bare([transactions // 2, transactions - transactions // 2], [measured // 2, measured - measured // 2])
+    steps, measured = finished.count("steps"), finished.count("sent") + len(finished.run.of(Scored))
+    alone = bare([steps], [measured])
+    halves = bare([steps // 2, steps - steps // 2], [measured // 2, measured - measured // 2])
     learning = finished.spent("learning")
     return {
         "bare / whole": alone / finished.whole,
@@ -373,7 +377,7 @@ def measure_efficiency(runs: Runs) -> Values:
         "CPU s learning": learning,
         "CPU s bare": alone,
         "CPU s bare, two at once": halves,
-        "training steps": finished.count("steps"),
+        "training steps": steps,
         "measurements": measured,
         "CPU share of the cores used": finished.whole / (cores() * finished.summary["elapsed"]),
     }
@@ -443,21 +447,21 @@ def prepare_worker(barrier: Any) -> None:
     barrier.wait()
 
 
-def bare(transactions: Sequence[int], measurements: Sequence[int]) -> float:
+def bare(steps: Sequence[int], measurements: Sequence[int]) -> float:
     """CPU s of bare loops, one for each number, all at once."""
-    with workers(len(transactions)) as bench:
-        return sum(bench.map(bare_loop, transactions, measurements))
+    with workers(len(steps)) as bench:
+        return sum(bench.map(bare_loop, steps, measurements))
 
 
-def bare_loop(transactions: int, measurements: int) -> float:
-    """CPU s that `transactions` training steps and as many `measurements`, evenly between them, take without a network."""
+def bare_loop(steps: int, measurements: int) -> float:
+    """CPU s that so many training steps, with the measurements evenly between them, take without a network."""
     learner, data, rng = WORKER["learner"], WORKER["data"], np.random.default_rng(0)
     state = learner.start(learner.initial(0))
     begun = time.process_time()
-    for number in range(transactions):
+    for number in range(steps):
         samples = rng.integers(len(data.y_train), size=(1, BATCH))
         state, _ = learner.train(state, data.x_train[samples], data.y_train[samples])
-        for _ in range(measurements * (number + 1) // transactions - measurements * number // transactions):
+        for _ in range(measurements * (number + 1) // steps - measurements * number // steps):
             tests = rng.integers(len(data.y_train), size=TESTS)
             learner.measure(state.weights, data.x_train[tests], data.y_train[tests])
     return time.process_time() - begun

@@ -36,7 +36,7 @@ def enough(draft: Draft, confirmed: Collection[Digest], receipts: Mapping[Digest
 
 
 def needed(receipts: int, fraction: float) -> int:
-    """Confirmations that make `fraction` of `receipts`; 0.8 of 5 is 4, not the 5 that binary rounding would ask for."""
+    """Confirmations that make `fraction` of `receipts`; 0.28 of 25 is 7, not the 8 that binary rounding would ask for."""
     return math.ceil(round(receipts * fraction, 9))
 
 

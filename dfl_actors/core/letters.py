@@ -1,6 +1,6 @@
 """Letters between mailboxes: each has a number, and is sent again until the receiver says that it has dealt with it.
 
-The sender numbers within its own epoch (the time it started), and writes on each letter which is the oldest it still keeps. The
+The sender numbers within its own epoch (how often it was started), and writes on each letter which is the oldest it still keeps. The
 receiver takes letters of a sender in order alone: a repeat is acknowledged and not handled twice, and one after a gap is left
 until the gap is filled. A receiver that was restarted may handle a letter again, which every actor's journal makes harmless.
 """

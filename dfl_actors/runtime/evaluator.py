@@ -25,6 +25,10 @@ from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle
 from dfl_actors.runtime.rundir import RunDirectory, whole
 from dfl_actors.runtime.stores import ModelStore
+from dfl_actors.sdk.loader import load_algorithm
+
+AT_ONCE = 1_000
+"""Test images measured before the evaluator looks whether something more urgent has come."""
 
 
 def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
@@ -37,7 +41,7 @@ def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
 
 
 def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
-    """The founder's life: check that the model can be built and the data divided, and write `genesis.json` beside the sockets."""
+    """The founder's life: check that model and algorithms can be built and the data divided, and write `genesis.json` beside the sockets."""
     enter(log, sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, sockets, "founder")
@@ -45,6 +49,8 @@ def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
 
 
 def _found(config: Config, cache: Path, sockets: Path) -> None:
+    for node in config.nodes:
+        load_algorithm(node.algorithm, node.parameters, Path.cwd())
     learner, data = learner_of(config, cache)
     weights_by_node(config, data)
     genesis = genesis_of(config, learner, data.labels)
@@ -126,10 +132,18 @@ class Evaluator:
             if data is None:
                 return Evaluated(node=order.node, model=order.model, correct=0, tested=0)
             weights = decode_model(data, self._config.gossip.codec, self._parameters)
-            correct = 0
-            if order.measure:
-                correct = self._learner.measure(weights, self._data.x_test[self._tests], self._data.y_test[self._tests])
             if order.save:
                 with whole(self._run.node(order.node).model) as draft:
                     self._learner.save(weights.copy(), draft)
-        return Evaluated(node=order.node, model=order.model, correct=correct, tested=len(self._tests) if order.measure else 0)
+            correct, tested = self._measure(weights) if order.measure else (0, 0)
+        return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
+
+    def _measure(self, weights: np.ndarray) -> tuple[int, int]:
+        """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
+        correct = 0
+        for begin in range(0, len(self._tests), AT_ONCE):
+            if self._control.poll(0):
+                return 0, 0
+            tests = self._tests[begin : begin + AT_ONCE]
+            correct += self._learner.measure(weights, self._data.x_test[tests], self._data.y_test[tests])
+        return correct, len(self._tests)

@@ -52,9 +52,8 @@ class AllowList:
 class Net:
     """The network sockets of one node."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], me: Address, epoch: int, bind: Endpoints, curve: Curve | None) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], bind: Endpoints, curve: Curve | None) -> None:
         self._context, self._curve = context, curve
-        self._identity = bytes.fromhex(me)[:8] + epoch.to_bytes(8, "big")
         self._authenticator: Any = None
         if curve is not None:
             self._authenticator = ThreadAuthenticator(context)
@@ -99,7 +98,6 @@ class Net:
             subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
             subscriber.connect(where.news)
             dealer = self._client(zmq.DEALER, where.curve)
-            dealer.setsockopt(zmq.ROUTING_ID, self._identity)
             dealer.connect(where.requests)
             self.subscribers[address], self.dealers[address] = subscriber, dealer
             new += [subscriber, dealer]

@@ -94,7 +94,10 @@ class Post:
 
     def acknowledge(self, letters: list[Acknowledgement]) -> None:
         """Tell the senders that these letters have been dealt with: one word for each, for its last letter."""
-        for sender, header in dict(letters).items():
+        newest: dict[bytes, bytes] = {}
+        for sender, header in letters:
+            newest[sender] = max(header, newest.get(sender, b""))
+        for sender, header in newest.items():
             try:
                 self.mailbox.send_multipart([sender, header], zmq.NOBLOCK)
             except (zmq.Again, zmq.ZMQError):

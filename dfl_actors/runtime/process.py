@@ -18,7 +18,7 @@ import zmq
 from dfl_actors.errors import DflError
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.driver import Driver, Metrics, fail
-from dfl_actors.runtime.hatch import Owned, build, log_path, now_ms
+from dfl_actors.runtime.hatch import Owned, build, log_path
 from dfl_actors.runtime.keyfiles import curve_keys
 from dfl_actors.runtime.net import Curve, Net
 from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
@@ -45,9 +45,8 @@ def run_actor(plan: NodePlan, name: str, incarnation: int) -> None:
 
 def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.Socket[bytes]], control: zmq.Socket[bytes]) -> None:
     owned = Owned(plan, name)
-    epoch = now_ms()
-    net = network(plan, owned, context, epoch) if name == "gossiper" else None
-    post = Post(context, plan.sockets, plan.node.name, name, epoch)
+    net = network(plan, owned, context) if name == "gossiper" else None
+    post = Post(context, plan.sockets, plan.node.name, name, incarnation + 1)
     metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
     gc.freeze()
@@ -59,13 +58,13 @@ def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.S
     context.destroy(linger=0)
 
 
-def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]], epoch: int) -> Net:
+def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]]) -> Net:
     """The gossiper's network sockets. Raises `TransportError` when the port is in use."""
     curve = None
     if plan.config.curve:
         public, secret = curve_keys(owned.key)
         curve = Curve(public, secret, frozenset(key.encode() for key in plan.curve_allowed))
-    return Net(context, plan.settings.address, epoch, plan.bind, curve)
+    return Net(context, plan.bind, curve)
 
 
 def control_socket(context: zmq.Context[zmq.Socket[bytes]], directory: Path, identity: str) -> zmq.Socket[bytes]:

@@ -15,7 +15,7 @@ LETTER_LIMIT = 64 << 20
 """Bytes in a frame inside a node."""
 
 WIRE_LIMIT = 4 << 20
-"""Bytes in a frame between nodes; a chunk of a model has 256 KiB, the largest draft less than this."""
+"""Bytes in a frame between nodes; a chunk of a model has 256 KiB, and the configuration keeps drafts below this."""
 
 SUBSCRIPTION_LIMIT = 256
 """Bytes in a subscription."""

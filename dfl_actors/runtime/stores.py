@@ -51,6 +51,7 @@ _CAUSES = {
     errno.EFBIG: "cannot be written, its file would become larger than this user may write: raise the limit and start again",
     # LMDB reports a write that was cut short as EIO, which is how most full disks look from here.
     errno.EIO: "cannot be written, the disk is full or failing: free some space and start again",
+    errno.EBADF: "is damaged, its file is empty: remove it, or put a copy in its place",  # LMDB would make it new, and may only read
     MDB_INVALID: "is not a store, or is damaged: remove it or choose another path",
     MDB_VERSION_MISMATCH: "was written by another version of LMDB: remove it or choose another path",
     **dict.fromkeys((MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND), "is damaged: remove it, or put a copy in its place"),

@@ -16,7 +16,6 @@ import zmq
 from dfl_actors.core import codec
 from dfl_actors.core.messages import (
     ACTORS,
-    Evaluate,
     Evaluated,
     Failed,
     FromActor,
@@ -40,6 +39,7 @@ from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.process import FAILED, run_actor
+from dfl_actors.runtime.yardstick import Yardstick
 
 MOST_RESTARTS = 5
 RESTART_WINDOW = 60.0
@@ -122,14 +122,9 @@ class Supervisor:
         self._children = {f"{plan.node.name}.{actor}": Child(plan, actor) for plan in plans for actor in ACTORS}
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
         self._evaluator: ForkServerProcess | None = None
-        self._evaluator_ready = False
-        self._asked: Evaluate | None = None
-        self._evaluated_at: dict[str, float] = {}
-        self._evaluated: dict[str, tuple[str, float]] = {}
-        self._final: dict[str, Evaluate] = {}
+        self._yardstick = Yardstick(self._plans, self._config.run.evaluate_s, lambda order: self._say(EVALUATOR, order))
         self._started: float | None = None
         self._stopping: float | None = None
-        self._final_done: set[str] = set()
         self._quit_said = False
         self._reason = ""
         self._error: DflError | None = None
@@ -186,7 +181,8 @@ class Supervisor:
             self._fail(ActorError(f"{self._laggards()} did not become ready within {READY_WITHIN:.0f} s: see {self._log()}"))
         if self._started is not None and not self._stopping:
             self._check_end(now)
-        self._ask(now)
+        if self._started is not None:
+            self._yardstick.ask(now, self._models())
         if now - self._updated >= UPDATE_EVERY:
             self._updated = now
             self._watcher.update(self._picture(now))
@@ -211,7 +207,8 @@ class Supervisor:
             self._hatched(child, message)
         elif isinstance(message, Status):
             child.status = message
-            self._look_at_final(child)
+            if self._stopping and message.stopped and message.model:
+                self._yardstick.last(child.plan.node.name, message.model)
         elif isinstance(message, Ready):
             child.ready = True
             if self._started is not None:
@@ -244,47 +241,14 @@ class Supervisor:
 
     def _hear_evaluator(self, message: Message) -> None:
         if isinstance(message, Ready):
-            self._evaluator_ready = True
-        if isinstance(message, Evaluated):
-            self._asked = None
-            if message.tested:
-                self._evaluated[message.node] = (message.model, message.correct / message.tested)
-                self._note("evaluated", {"correct": message.correct, "tested": message.tested}, message.node, EVALUATOR)
-
-    def _ask(self, now: float) -> None:
-        """Give the evaluator its next model: a node's newest, whichever was evaluated longest ago."""
-        if self._asked is not None or not self._evaluator_ready or self._started is None:
-            return
-        if self._final:
-            _, self._asked = self._final.popitem()
-        elif not self._stopping and self._config.run.evaluate_s:
-            due = [
-                (self._evaluated_at.get(node, 0.0), node, model)
-                for node, model in self._models()
-                if now - self._evaluated_at.get(node, 0.0) >= self._config.run.evaluate_s
-                and model != self._evaluated.get(node, ("", 0.0))[0]
-            ]
-            if due:
-                _, node, model = min(due)
-                self._evaluated_at[node] = now
-                self._asked = Evaluate(node=node, model=model)
-        if self._asked is not None:
-            self._say(EVALUATOR, self._asked)
+            self._yardstick.ready = True
+        elif isinstance(message, Evaluated) and self._yardstick.heard(message):
+            self._note("evaluated", {"correct": message.correct, "tested": message.tested}, message.node, EVALUATOR)
 
     def _models(self) -> Iterator[tuple[str, str]]:
         for child in self._children.values():
             if child.actor == "trainer" and child.status is not None and child.status.model:
                 yield child.plan.node.name, child.status.model
-
-    def _look_at_final(self, child: Child) -> None:
-        """A trainer that has stopped shows its last model: measure it and save it."""
-        status, node = child.status, child.plan.node.name
-        if self._stopping and child.actor == "trainer" and status is not None and status.stopped and status.model:
-            known, _ = self._evaluated.get(node, ("", 0.0))
-            measure = known != status.model and bool(self._config.run.evaluate_s)
-            if node not in self._final_done:
-                self._final_done.add(node)
-                self._final[node] = Evaluate(node=node, model=status.model, measure=measure, save=True)
 
     # --- the end
 
@@ -296,7 +260,7 @@ class Supervisor:
             self.stop("target")
 
     def _reached(self, target: float) -> bool:
-        return all(self._evaluated.get(node, ("", 0.0))[1] >= target for node in self._plans)
+        return all(self._yardstick.accuracy.get(node, 0.0) >= target for node in self._plans)
 
     def _least_height(self) -> int:
         """Blocks of the node that has fewest, observers apart: they make none."""
@@ -324,10 +288,9 @@ class Supervisor:
             return True
         waited = time.monotonic() - self._stopping
         idle = all(child.status is not None and child.status.idle for child in self._children.values())
-        measured = len(self._final_done) == len(self._plans) and not self._final and self._asked is None
         if idle or waited > DRAIN:
             self._quit_actors()
-        return (self._quit_said and measured and not self._alive()) or waited > GONE_WITHIN - 1.0
+        return (self._quit_said and self._yardstick.done() and not self._alive()) or waited > GONE_WITHIN - 0.5
 
     def _end_all(self) -> None:
         """Quit, wait, kill: nothing of ours runs when this returns."""
@@ -426,7 +389,6 @@ class Supervisor:
         own = {actor: self._children[f"{plan.node.name}.{actor}"] for actor in ACTORS}
         trainer = own["trainer"].tally()
         keeper = own["keeper"].status
-        test = self._evaluated.get(plan.node.name)
         if state == "starting":
             state = f"{sum(child.ready for child in own.values())} of {len(own)} ready"
         return NodeStatus(
@@ -439,7 +401,7 @@ class Supervisor:
             received=int(own["validator"].tally().get("received", 0)),
             receipts=int(own["builder"].tally().get("receipts", 0)),
             height=int(own["builder"].tally().get("height", 0)),
-            test_accuracy=None if test is None else test[1],
+            test_accuracy=self._yardstick.accuracy.get(plan.node.name),
             own_accuracy=trainer.get("own_accuracy"),
             reputations={} if keeper is None else {self._name(who): value for who, value in keeper.reputations.items()},
             restarts=sum(child.incarnation for child in own.values()),

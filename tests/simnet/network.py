@@ -35,6 +35,7 @@ from dfl_actors.sdk.interface import Context
 from tests.scenarios.interface import Plan
 from tests.simnet import parts
 from tests.simnet.process import Process
+from tests.simnet.rogue import Rogue
 
 BEGIN = 1_700_000_000_000
 
@@ -60,10 +61,11 @@ def never(process: Process, effects: list[Effect]) -> None:
 class Node:
     """One node's stores and processes."""
 
-    def __init__(self, network: "SimNetwork", name: str, settings: Settings, key: KeyPair) -> None:
+    def __init__(self, network: "SimNetwork", name: str, settings: Settings, key: KeyPair, rogue: bool) -> None:
         self.name, self.settings, self.key = name, settings, key
         self.models, self.chain = parts.Models(), parts.Chain()
-        self.processes = {actor: Process(network, self, actor, partial(build, network, self)) for actor in ACTORS}
+        actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
+        self.processes = {actor: Process(network, self, actor, make) for actor in actors}
 
     def event(self, listener: str, body: bytes) -> None:
         if self.processes[listener].actor is not None:
@@ -101,7 +103,7 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
 class SimNetwork:
     """The `Network` of the scenarios, and what only a simulation can do: weather, planned crashes, the tap."""
 
-    def __init__(self, plan: Plan, weather: Weather | None = None, crashes: Crashes = never) -> None:
+    def __init__(self, plan: Plan, weather: Weather | None = None, crashes: Crashes = never, rogues: tuple[str, ...] = ()) -> None:
         self.plan, self.weather, self.crashes = plan, weather or Weather(), crashes
         self.random = random.Random(plan.seed)
         self.now = BEGIN
@@ -120,17 +122,15 @@ class SimNetwork:
         self.genesis = codec.digest(self.genesis_object)
         self.keys = {name: KeyPair.from_seed(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
         self.names = {key.address: name for name, key in self.keys.items()}
-        self.nodes = {name: Node(self, name, self._settings(name, parameters), self.keys[name]) for name in plan.nodes}
+        self.nodes = {name: Node(self, name, self._settings(name, parameters), self.keys[name], name in rogues) for name in plan.nodes}
 
     def _settings(self, name: str, parameters: int) -> Settings:
         plan, key = self.plan, self.keys[name]
-        usual = {"parameters": parameters, "batch": 4, "tests": 20, "transactions": 2, "rate": 8.0, "fetch_timeout": 2_000}
-        return Settings(
-            node=name, address=key.address, public_key=key.public, genesis=self.genesis,
-            neighbours=tuple(self.address(other) for other in plan.neighbours(name)),
-            role="observer" if name in plan.observers else "normal",
-            **{**usual, **plan.settings, **plan.by_node.get(name, {})},
-        )  # fmt: skip
+        usual: dict[str, Any] = {"parameters": parameters, "batch": 4, "tests": 20, "transactions": 2, "rate": 8.0, "fetch_timeout": 2_000}
+        usual["neighbours"] = tuple(self.address(other) for other in plan.neighbours(name))
+        usual["role"] = "observer" if name in plan.observers else "normal"
+        own = {**usual, **plan.settings, **plan.by_node.get(name, {})}
+        return Settings(node=name, address=key.address, public_key=key.public, genesis=self.genesis, **own)
 
     # --- what a scenario may ask
 

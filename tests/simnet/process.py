@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_BATCH = 4
 """Messages handled before their effects are performed."""
 
-PACE = {"trainer": (10, 20), "validator": (1, 5)}
+PACE = {"trainer": (60, 100), "validator": (5, 10)}
 """How long a process takes to come to its next batch, in ms; the others take (0, 2)."""
 
 Build = Callable[["Process"], Actor]

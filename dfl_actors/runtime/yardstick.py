@@ -1,0 +1,74 @@
+"""What the supervisor asks of the evaluator, and when: each node's newest model in turn, and at the end every last one."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from dfl_actors.core.messages import Evaluate, Evaluated
+
+
+class Yardstick:
+    """One order at a time, but for the last models' saving, which does not wait for a measurement under way.
+
+    `accuracy` is each node's latest, in 0..1. `every` is seconds between two measurements of one node; 0: none at all.
+    """
+
+    def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None]) -> None:
+        self._nodes, self._every, self._say = set(nodes), every, say
+        self.ready = False
+        self.accuracy: dict[str, float] = {}
+        self._model: dict[str, str] = {}
+        self._asked_at: dict[str, float] = {}
+        self._waiting: deque[Evaluate] = deque()
+        self._under_way: list[Evaluate] = []
+        self._last: dict[str, str] = {}
+        self._saved: set[str] = set()
+
+    def heard(self, answer: Evaluated) -> bool:
+        """Whether the answer brings a new accuracy. A measurement that was broken off for something more urgent brings none."""
+        order = next((order for order in self._under_way if (order.node, order.model) == (answer.node, answer.model)), None)
+        if order is None:
+            return False
+        self._under_way.remove(order)
+        if order.save:
+            self._saved.add(order.node)
+        if not answer.tested:
+            return False
+        self.accuracy[answer.node], self._model[answer.node] = answer.correct / answer.tested, answer.model
+        return True
+
+    def ask(self, now: float, models: Iterable[tuple[str, str]]) -> None:
+        """Order what is due: the newest model of whichever node was measured longest ago."""
+        if not self.ready or self._under_way:
+            return
+        if self._waiting:
+            self._order(self._waiting.popleft())
+        elif self._every and not self._last:
+            due = [(self._asked_at.get(node, 0.0), node, model) for node, model in models if self._due(node, model, now)]
+            if due:
+                _, node, model = min(due)
+                self._asked_at[node] = now
+                self._order(Evaluate(node=node, model=model))
+
+    def last(self, node: str, model: str) -> None:
+        """A node's last model: save it now, and measure it when all are saved."""
+        if node in self._last or not self.ready:
+            return
+        self._last[node] = model
+        self._order(Evaluate(node=node, model=model, measure=False, save=True))
+        if self._every and self._model.get(node) != model:
+            self._waiting.append(Evaluate(node=node, model=model))
+
+    def saved(self) -> bool:
+        """Whether every node's last model is on disk."""
+        return self._saved >= self._nodes
+
+    def done(self) -> bool:
+        """Whether nothing is left to save or to measure."""
+        return not self.ready or (self.saved() and not self._waiting and not self._under_way)
+
+    def _due(self, node: str, model: str, now: float) -> bool:
+        return now - self._asked_at.get(node, 0.0) >= self._every and model != self._model.get(node)
+
+    def _order(self, order: Evaluate) -> None:
+        self._under_way.append(order)
+        self._say(order)

@@ -1,0 +1,114 @@
+"""The command line: help, versions, keys, and mistakes that are found before anything starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dfl_actors import __version__
+from dfl_actors.runtime.keyfiles import load_key
+
+ROOT = Path(__file__).parents[2]
+
+
+def cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "dfl_actors", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def refused(code: int, *arguments: str | Path, cwd: Path) -> str:
+    result = cli(*arguments, cwd=cwd)
+    assert result.returncode == code, result
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1 and result.stderr.startswith("error: "), result.stderr
+    return result.stderr
+
+
+def test_the_version() -> None:
+    result = cli("--version")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"dfl-actors {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "run", "node", "chain", "chain show", "chain verify", "chain export", "chain prune", "keys", "keys new", "keys show"],
+)
+def test_every_command_helps(command: str) -> None:
+    result = cli(*command.split(), "--help")
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.lstrip().startswith("Usage: ")
+    assert "--help" in result.stdout and "TODO" not in result.stdout
+
+
+def test_the_options_of_run_are_in_its_help() -> None:
+    text = cli("run", "--help").stdout
+    for option in ("--out", "--duration", "--target", "--seed", "--speed", "--set", "--resume", "--quiet", "--json"):
+        assert option in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("run",), 2, "which network?"),
+        (("run", "no_such"), 2, "no_such: no such topology; give a file or one of the ready ones: fully_connected_4"),
+        (("run", "fully_connected_4", "-s", "training.batch=0"), 2, "training.batch"),
+        (("run", "fully_connected_4", "-s", "training.bach=1"), 2, "batch"),
+        (("run", "fully_connected_4", "-s", "nonsense"), 2, "nonsense"),
+        (("run", "fully_connected_4", "-s", "network.links=['0--9']"), 2, "network.links"),
+        (("run", "fully_connected_4", "-s", "network.links=['0--1','2--3']"), 2, "network.links"),
+        (("run", "fully_connected_4", "-s", "network.nodes=['a','a']"), 2, "network.nodes"),
+        (("run", "fully_connected_4", "--target", "2"), 2, "run.target"),
+        (("run", "fully_connected_4", "--duration", "-1"), 2, "run.duration_s"),
+        (("run", "fully_connected_4", "--seed", "-1"), 2, "network.seed"),
+        (("run", "fully_connected_4", "--speed", "0"), 2, "run.speed"),
+        (("run", "fully_connected_4", "--out", "/proc/run"), 6, "/proc/run"),
+        (("run", "fully_connected_4", "--out", "full"), 6, "full is not empty"),
+        (("run", "fully_connected_4", "--resume", "full"), 2, "--resume DIR goes on with an earlier run"),
+        (("run", "--resume", "none"), 6, "none does not exist"),
+        (("run", "--resume", "full"), 6, "there is no run.json"),
+        (("chain", "verify", "none"), 6, "none does not exist"),
+        (("keys", "show", "none"), 3, "none/key does not exist"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    assert words in refused(code, *arguments, cwd=tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["[network", "[network]\nnodes = 1\n", "\xff\xfe"])
+def test_a_topology_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "net.toml").write_bytes(text.encode("latin-1"))
+    assert "net.toml" in refused(2, "run", "net.toml", cwd=tmp_path)
+
+
+def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file/run" in refused(6, "run", "fully_connected_4", "--out", "file/run", cwd=tmp_path)
+
+
+def test_an_option_that_is_not_known_is_a_mistake_of_use(tmp_path: Path) -> None:
+    result = cli("run", "--nonsense", cwd=tmp_path)
+    assert result.returncode == 2 and "--nonsense" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_keys_are_made_and_shown(tmp_path: Path) -> None:
+    made, shown = cli("keys", "new", "a", cwd=tmp_path), cli("keys", "show", "a", cwd=tmp_path)
+    assert made.returncode == shown.returncode == 0
+    pair = load_key(tmp_path / "a")
+    assert made.stdout == shown.stdout == (tmp_path / "a" / "key.pub").read_text()
+    assert f'address = "{pair.address}"' in made.stdout and f'public = "{pair.public}"' in made.stdout
+    assert pair.seed.hex() not in made.stdout
+    assert (tmp_path / "a" / "key").stat().st_mode & 0o777 == 0o600
+    assert "exists and is not overwritten" in refused(3, "keys", "new", "a", cwd=tmp_path)
+
+
+def test_a_key_that_others_may_read_is_not_shown(tmp_path: Path) -> None:
+    cli("keys", "new", "a", cwd=tmp_path)
+    (tmp_path / "a" / "key").chmod(0o604)
+    assert "chmod 600" in refused(3, "keys", "show", "a", cwd=tmp_path)

@@ -1,0 +1,60 @@
+"""A disk that is full, or fills up under a run."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.network.harness import Command, one_line
+
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def disk(place: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many megabytes in `place`."""
+    path = place / "disk"
+
+    def make(megabytes: int) -> Path:
+        path.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("file systems cannot be mounted here")
+        return path
+
+    yield make
+    if os.path.ismount(path):
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def test_a_small_disk_is_refused_at_once(start: Start, disk: Callable[[int], Path]) -> None:
+    path = disk(50)
+    run = start("run", "small.toml", "--out", "disk/run")
+    run.ended(6)
+    assert "200 MB are needed" in one_line(run.stderr)
+    assert list(path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_ends_the_run(start: Start, disk: Callable[[int], Path]) -> None:
+    path = disk(260)
+    run = start("run", "small.toml", "--out", "disk/run", out=path / "run")
+    run.ready()
+    ballast = path / "ballast"
+    with ballast.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+        except OSError:
+            pass
+    run.ended(6)
+    error = one_line(run.stderr)
+    assert "disk/run" in error and ("space" in error or "full" in error)
+    assert not list((path / "run").rglob("part-*"))
+    ballast.unlink()
+    resumed = start("run", "--resume", "disk/run", "--duration", "1", out=path / "run")
+    resumed.ended(0)
+    verify = start("chain", "verify", "disk/run")
+    verify.ended(0)

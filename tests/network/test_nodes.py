@@ -1,0 +1,90 @@
+"""Nodes on hosts of their own: two commands that know of each other only what the topology says, over encrypted links."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.runtime.keyfiles import curve_keys, load_key
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.verify import verify_all
+from tests.network.harness import SMALL, Command, free_ports
+
+Start = Callable[..., Command]
+
+
+def topology(ports: dict[str, int], publics: dict[str, str], curves: dict[str, str]) -> str:
+    """The file that every host has."""
+    text = SMALL.replace("nodes = 2", 'name = "far"\nnodes = ["a", "b"]') + '\n[transport]\ncurve = "on"\n'
+    for name in ports:
+        text += f'\n[node.{name}]\nlisten = "tcp://127.0.0.1:{ports[name]}"\npublic_key = "{publics[name]}"\ncurve_key = "{curves[name]}"\n'
+    return text
+
+
+def curve(key: KeyPair) -> str:
+    return curve_keys(key)[0].decode()
+
+
+def node(start: Start, place: Path, file: str, name: str, keys: str, out: str) -> Command:
+    return start("node", file, "--name", name, "--keys", keys, "--out", out, out=place / out)
+
+
+def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: Path) -> None:
+    keys: dict[str, KeyPair] = {}
+    for name in ("a", "b", "stranger"):
+        start("keys", "new", f"key-{name}").ended(0)
+        keys[name] = load_key(place / f"key-{name}")
+    first = free_ports()
+    ports = {"a": first, "b": free_ports(first + 2)}
+    publics, curves = {name: keys[name].public for name in "ab"}, {name: curve(keys[name]) for name in "ab"}
+    (place / "far.toml").write_text(topology(ports, publics, curves))
+    a = node(start, place, "far.toml", "a", "key-a", "run-a")
+    b = node(start, place, "far.toml", "b", "key-b", "run-b")
+    a.ready()
+    b.ready()
+
+    # One that takes b's place with a key that a does not know, and one that has a wrong key for a.
+    elsewhere = {"a": ports["a"], "b": free_ports(ports["b"] + 2)}
+    stranger = {"b": keys["stranger"].public}
+    (place / "unknown.toml").write_text(topology(elsewhere, publics | stranger, curves | {"b": curve(keys["stranger"])}))
+    unknown = node(start, place, "unknown.toml", "b", "key-stranger", "run-unknown")
+    unknown.until(lambda: unknown.events("trained"), "training of the stranger")
+    heights = a.height("a"), b.height("b")
+    a.until(lambda: a.height("a") >= heights[0] + 3, "blocks of a")
+    b.until(lambda: b.height("b") >= heights[1] + 3, "blocks of b")
+    assert got_nowhere(unknown, keys["stranger"], a)
+    unknown.signal(signal.SIGINT, group=True)
+    unknown.ended(130)
+
+    wrong = {"a": curve(keys["stranger"])}
+    (place / "wrong.toml").write_text(topology(elsewhere, publics | stranger, curves | wrong | {"b": curve(keys["stranger"])}))
+    mistaken = node(start, place, "wrong.toml", "b", "key-stranger", "run-mistaken")
+    mistaken.until(lambda: mistaken.events("trained"), "training of the mistaken")
+
+    # A neighbour that is stopped and started again is met again.
+    b.signal(signal.SIGTERM)
+    b.ended(143)
+    before = b.height("b")
+    b = node(start, place, "far.toml", "b", "key-b", "run-b")
+    b.until(lambda: b.height("b") >= before + 2, "blocks of b after its return")
+    height = a.height("a")
+    a.until(lambda: a.height("a") >= height + 2, "blocks of a after b's return")
+    assert got_nowhere(mistaken, keys["stranger"], a)
+
+    for command in (a, b, mistaken):
+        command.signal(signal.SIGINT, group=True)
+    for command in (a, b, mistaken):
+        command.ended(130)
+        assert command.stderr == ""
+    for name in "ab":
+        (chain,) = verify_all(RunDirectory(place / f"run-{name}"), (name,))
+        assert chain.receipts >= chain.transactions > 0 and chain.confirmations == chain.receipts
+    shown = start("chain", "verify", "run-b")
+    shown.ended(0)
+    assert shown.stdout.startswith("node b: ok")
+
+
+def got_nowhere(command: Command, key: KeyPair, other: Command) -> bool:
+    """Nobody heard it, and it heard nobody."""
+    silent = not any(command.events(kind) for kind in ("scored", "receipt", "final", "sent"))
+    return silent and key.address not in {event.get("generator") for event in other.events("scored")}

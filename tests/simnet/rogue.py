@@ -1,0 +1,133 @@
+"""A node that does what a test wants: it holds a real key, keeps its links as others do, and remembers what it is told.
+
+It stands in the place of a gossiper. Everything it says goes through `say`; what its `Node.models` holds is served to whoever
+asks, whether or not the bytes fit their digest.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.links import Links
+from dfl_actors.core.codec import digest, sha256
+from dfl_actors.core.effects import Announce, Answer, Effect, Part, Send
+from dfl_actors.core.gossip import CHUNK, Outgoing, chunk_count
+from dfl_actors.core.messages import (
+    AnyNews, Asked, Beat, Chunk, ConfirmationsFor, Fetch, Heard, Message, Opened, Replied, Subscribed, Tick, TransactionNews,
+)  # fmt: skip
+from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
+from dfl_actors.errors import Refused
+
+if TYPE_CHECKING:
+    from tests.simnet.network import Node
+    from tests.simnet.process import Process
+
+ZERO = "0" * 64
+
+
+class Rogue(Actor):
+    """`news`, `requests` and `replies` hold what came."""
+
+    name = "gossiper"
+
+    def __init__(self, node: "Node", process: "Process") -> None:
+        super().__init__(node.settings)
+        self.key, self._node, self._process = node.key, node, process
+        self._rng = np.random.default_rng(1)
+        self.links = Links(node.settings, node.key, lambda: self._rng.bytes(32).hex())
+        self.out = Outgoing(process.epoch)
+        self.news: list[tuple[str, AnyNews]] = []
+        self.requests: list[tuple[bytes, Message]] = []
+        self.replies: list[Message] = []
+
+    # --- as an honest one
+
+    def on_opened(self, _: Opened, now: int) -> Iterator[Effect]:
+        yield from self.links.greet(now)
+        self.wake = now + 100
+
+    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+        yield from self.links.greet(now)
+        yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
+        self.wake = now + 500
+
+    def on_subscribed(self, _: Subscribed, now: int) -> Iterator[Effect]:
+        yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
+
+    def on_heard(self, message: Heard, now: int) -> Iterator[Effect]:
+        yield from self.links.heard(message, now)
+        self.news.append((message.neighbour, message.news))
+
+    def on_replied(self, message: Replied, now: int) -> Iterator[Effect]:
+        self.replies.append(message.reply)
+        yield from self.links.replied(message.neighbour, message.reply, now)
+
+    def on_asked(self, message: Asked, now: int) -> Iterator[Effect]:
+        self.requests.append((message.peer, message.request))
+        try:
+            neighbour = yield from self.links.asked(message.peer, message.request)
+        except Refused:
+            return
+        if neighbour is not None and isinstance(message.request, Fetch):
+            size = self._node.models.size(message.request.model) or 0
+            for index in range(chunk_count(size)):
+                part = Part(message.request.model, index * CHUNK, CHUNK)
+                yield Answer(message.peer, Chunk(model=message.request.model, index=index), part)
+
+    # --- as it likes
+
+    def say(self, news: AnyNews) -> None:
+        self._process.perform([Announce(self.out.epoch, self.out.add(news), news)], {})
+
+    def ask(self, address: str, request: Message) -> None:
+        self._process.perform([Send(address, request)], {})
+
+    def heard(self, kind: type[Message]) -> list[Any]:
+        return [news for _, news in self.news if isinstance(news, kind)]
+
+    def transactions_of(self, address: str) -> list[Transaction]:
+        return [news.transaction for news in self.heard(TransactionNews) if news.transaction.generator == address]
+
+    def confirmations(self) -> list[Confirmation]:
+        return [one for _, asked in self.requests if isinstance(asked, ConfirmationsFor) for one in asked.confirmations]
+
+    def transaction(self, now: int, data: bytes | None = None, **fields: Any) -> Transaction:
+        """A right transaction, but for `fields`; `data` is what will be served as its model, by default eight zeros."""
+        body = bytes(32) if data is None else data
+        model = fields.pop("model", sha256(body))
+        self._node.models.put(model, body)
+        right: dict[str, Any] = {
+            "genesis": self.settings.genesis, "public_key": self.key.public, "generator": self.key.address, "sequence": 0,
+            "created": now, "expires": now + 60_000, "ttl": self.settings.ttl, "model": model, "codec": "float32", "size": 32,
+            "correct": 1, "tested": 2,
+        }  # fmt: skip
+        return sign(Transaction(**{**right, **fields}), self.key)
+
+    def receipt(self, transaction: Transaction, now: int, **fields: Any) -> Receipt:
+        right: dict[str, Any] = {
+            "genesis": self.settings.genesis, "public_key": self.key.public, "creator": self.key.address,
+            "transaction": digest(transaction), "received_at_ttl": transaction.ttl - 1, "correct": 1, "tested": 2, "created": now,
+        }  # fmt: skip
+        return sign(Receipt(**{**right, **fields}), self.key)
+
+    def draft(self, entries: tuple[Entry, ...], now: int, **fields: Any) -> Draft:
+        right: dict[str, Any] = {
+            "genesis": self.settings.genesis, "public_key": self.key.public, "generator": self.key.address, "height": 0,
+            "previous": self.settings.genesis, "created": now, "entries": entries,
+        }  # fmt: skip
+        return sign(Draft(**{**right, **fields}), self.key)
+
+    def confirmation(self, draft: Draft, receipt: Receipt) -> Confirmation:
+        unsigned = Confirmation(
+            genesis=self.settings.genesis, public_key=self.key.public, creator=self.key.address,
+            draft=digest(draft), transaction=receipt.transaction, receipt=digest(receipt),
+        )  # fmt: skip
+        return sign(unsigned, self.key)
+
+
+def unsigned(value: Any) -> Any:
+    """The object with a signature that is not its own."""
+    return msgspec.structs.replace(value, signature="ab" * 64)
