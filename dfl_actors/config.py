@@ -100,7 +100,7 @@ class Transport(Section, frozen=True):
 
 
 class Store(Section, frozen=True):
-    models: Annotated[int, Meta(ge=2, le=100_000)] = 64
+    models: Annotated[int, Meta(ge=2, le=100_000)] = 24
 
 
 class Run(Section, frozen=True):

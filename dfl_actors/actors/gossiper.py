@@ -22,9 +22,9 @@ from dfl_actors.core.messages import (
     Beat,
     BlockNews,
     Chunk,
-    Confirmed,
     ConfirmationsArrived,
     ConfirmationsFor,
+    Confirmed,
     DraftArrived,
     Drafted,
     DraftNews,
@@ -251,20 +251,11 @@ class Gossiper(Actor):
             if assembly is not None and assembly.source == neighbour:
                 yield from self._next_source(assembly, "model_gone", now)
         elif isinstance(reply, Resent):
-            yield from self._on_resent(neighbour, reply, now)
+            if self._links.resent(neighbour, reply):
+                yield from self._news(neighbour, reply.news, now)
         else:
             yield from self._links.replied(neighbour, reply, now)
             self.ready = self._links.ready()
-
-    def _on_resent(self, neighbour: Address, reply: Resent, now: int) -> Iterator[Effect]:
-        if not (yield from self._links.resent(neighbour, reply)):
-            return
-        try:
-            news = self._links.news(reply)
-        except Refused as error:
-            yield refused(error, "Resent", "", neighbour)
-            return
-        yield from self._news(neighbour, news, now)
 
     def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: int) -> Iterator[Effect]:
         assembly = self._assemblies.get(chunk.model)
@@ -321,7 +312,7 @@ class Gossiper(Actor):
                 yield from self._serve(peer, neighbour, request)
             elif isinstance(request, Resend):
                 for number, news in self._out.repeat(request.epoch, request.first, request.last):
-                    yield Answer(peer, self._links.resend(request.epoch, number, news))
+                    yield Answer(peer, Resent(epoch=request.epoch, number=number, news=news))
             elif isinstance(request, ConfirmationsFor):
                 yield from self._carry(neighbour, request.confirmations)
         except Refused as error:

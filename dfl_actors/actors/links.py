@@ -8,14 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 import msgspec
 
 from dfl_actors.actors.base import Settings, refused
-from dfl_actors.core.codec import convert
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming, Recent
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import check_hello, check_proof, check_welcome, proof, welcome
 from dfl_actors.core.messages import (
     Admitted,
-    AnyNews,
     Beat,
     Heard,
     Hello,
@@ -42,6 +40,7 @@ class Link:
     def __init__(self) -> None:
         self.up = False
         self.heard = False
+        self.proved = False
         self.nonce = ""
         self.incoming = Incoming()
 
@@ -89,7 +88,7 @@ class Links:
     def _hello(self, address: Address, link: Link) -> Send:
         """A new greeting, or the same again while no answer to it has come."""
         if link.up or not link.nonce:
-            link.up, link.nonce = False, self._nonce()
+            link.up, link.proved, link.nonce = False, False, self._nonce()
         hello = Hello(genesis=self._settings.genesis, address=self._key.address, public_key=self._key.public, nonce=link.nonce)
         return Send(address, hello)
 
@@ -99,8 +98,11 @@ class Links:
         try:
             if isinstance(reply, Welcome):
                 check_welcome(reply, neighbour, self._key.address, self._settings.genesis, link.nonce)
+                link.proved = True
                 yield Send(neighbour, proof(reply, self._key, self._settings.genesis))
             elif isinstance(reply, Admitted):
+                if not link.proved:
+                    raise Refused("wrong_neighbour", "admitted us before it proved who it is")
                 link.up = True
             elif isinstance(reply, Refusal):
                 yield from self._on_refusal(neighbour, link, reply)
@@ -136,20 +138,10 @@ class Links:
         if wanted is not None:
             yield Send(address, Resend(epoch=link.incoming.epoch, first=wanted[0], last=wanted[1]))
 
-    def resent(self, neighbour: Address, reply: Resent) -> Generator[Effect, None, bool]:
+    def resent(self, neighbour: Address, reply: Resent) -> bool:
         """Whether repeated news were still missing."""
-        yield from ()
         incoming = self._links[neighbour].incoming
         return reply.epoch == incoming.epoch and reply.number in incoming.missing and incoming.accept(reply.epoch, reply.number, False)
-
-    def resend(self, epoch: int, number: int, news: AnyNews) -> Resent:
-        """News as it is repeated."""
-        return Resent(epoch=epoch, number=number, news=msgspec.to_builtins(news))
-
-    def news(self, reply: Resent) -> AnyNews:
-        """The news in a repetition. Raises `Refused`."""
-        news: AnyNews = convert(AnyNews, reply.news)
-        return news
 
     # --- the neighbours' way to us
 

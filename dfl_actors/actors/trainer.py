@@ -6,7 +6,7 @@ byte. What the keeper averages comes back as a difference, so that a step traine
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar, Protocol
 
 import msgspec

@@ -1,8 +1,8 @@
 """Performs an actor's effects: the loop of one process. Poll, decode, handle, perform.
 
-A batch is whatever lies waiting. Its effects are performed in one order: models and journal first (one synced commit for the
-whole batch), then the chain, then speech, then acknowledgements, then metrics. So nothing is said that is not written, and
-nothing is acknowledged that is not done.
+A batch is whatever lies waiting. Its effects are performed in one order: models and the chain, then the journal (one synced commit
+for the whole batch), then speech, and soon after acknowledgements. So nothing is said that is not written, and nothing is
+acknowledged that is not done.
 """
 
 import os
@@ -92,6 +92,9 @@ class Driver:
         self._speech: list[Effect] = []
         self._acknowledgements: list[Acknowledgement] = []
         self._done: list[Acknowledgement] = []
+        self._unwritten: list[tuple[bytes, bytes | None]] = []
+        self._work = "network" if isinstance(actor, Gossiper) else "blockchain"
+        self._speakers = self._speech_of(net)
         self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
@@ -158,7 +161,7 @@ class Driver:
         if isinstance(message, Refused):
             self._metrics.write("refused", {"what": "bytes", "id": "", "code": message.code, "detail": message.detail, "by": ""}, now)
             return
-        self._meter.turn(task, "network" if isinstance(self._actor, Gossiper) else "blockchain")
+        self._meter.task, self._meter.work = task, self._work
         self._speech += self._actor.handle(message, now)
         self._meter.turn("other", "network")
 
@@ -170,48 +173,62 @@ class Driver:
     # --- effects
 
     def _perform(self, now: int) -> None:
+        """Everything that was wanted: models, chain, journal, speech. A batch that only writes its journal is written with the next
+        one that speaks, or before it is acknowledged: one synced commit then does for several."""
         effects, self._speech = self._speech, []
-        task = self._actor.task if effects else "other"
-        for effect in effects:
-            if isinstance(effect, Keep):
-                self._owned.models.put(effect.key, effect.data)
-        self._meter.charge(task, "network")
-        for effect in effects:
-            if isinstance(effect, Commit):
-                assert self._owned.chain is not None
-                self._owned.chain.append(effect.height, effect.block)
-        self._owned.journal.commit([(effect.key, effect.value) for effect in effects if isinstance(effect, Journal)])
-        self._meter.charge(task, "blockchain")
-        for effect in effects:
-            self._speak(effect, now)
-        self._meter.charge(task, "network")
         self._done += self._acknowledgements
         self._acknowledgements = []
+        if not effects:
+            return
+        speech = []
+        for effect in effects:
+            kind = type(effect)
+            if kind is Journal:
+                self._unwritten.append((effect.key, effect.value))  # type: ignore[attr-defined]
+            elif kind is Keep:
+                self._owned.models.put(effect.key, effect.data)  # type: ignore[attr-defined]
+                self._meter.charge(self._actor.task, "network")
+            elif kind is Commit:
+                assert self._owned.chain is not None
+                self._owned.chain.append(effect.height, effect.block)  # type: ignore[attr-defined]
+            elif kind is Note:
+                self._metrics.write(effect.event, effect.fields, now)  # type: ignore[attr-defined]
+            else:
+                speech.append(effect)
+        if speech:
+            self._write_journal()
+        for effect in speech:
+            self._speakers[type(effect)](effect)
+        self._meter.charge(self._actor.task, "network")
+
+    def _write_journal(self) -> None:
+        if self._unwritten:
+            self._owned.journal.commit(self._unwritten)
+            self._unwritten = []
+        self._meter.charge(self._actor.task, "blockchain")
 
     def _acknowledge(self, now: int) -> None:
         """Acknowledge what has been performed: soon, and many letters at once."""
-        if not self._done:
+        if not self._done and not self._unwritten:
             return
         if self._acknowledge_at is None:
             self._acknowledge_at = now + ACKNOWLEDGE_WITHIN
         if now >= self._acknowledge_at or not self._running:
+            self._write_journal()
             self._post.acknowledge(self._done)
             self._done, self._acknowledge_at = [], None
 
-    def _speak(self, effect: Effect, now: int) -> None:
-        if isinstance(effect, Publish):
-            self._post.publish(effect.message)
-        elif isinstance(effect, Tell):
-            self._post.tell(effect.message)
-        elif isinstance(effect, Note):
-            self._metrics.write(effect.event, effect.fields, now)
-        elif self._net is not None:
-            if isinstance(effect, Announce):
-                self._net.announce(effect.epoch, effect.number, effect.news)
-            elif isinstance(effect, Send):
-                self._net.send(effect.neighbour, effect.message)
-            elif isinstance(effect, Answer):
-                self._answer(self._net, effect)
+    def _speech_of(self, net: Net | None) -> dict[type[Effect], Callable[[Any], Any]]:
+        """How each kind of speech is performed."""
+        speakers: dict[type[Effect], Callable[[Any], Any]] = {
+            Publish: lambda effect: self._post.publish(effect.message),
+            Tell: lambda effect: self._post.tell(effect.message),
+        }
+        if net is not None:
+            speakers[Announce] = lambda effect: net.announce(effect.epoch, effect.number, effect.news)
+            speakers[Send] = lambda effect: net.send(effect.neighbour, effect.message)
+            speakers[Answer] = lambda effect: self._answer(net, effect)
+        return speakers
 
     def _answer(self, net: Net, effect: Answer) -> None:
         part = effect.part
@@ -298,6 +315,7 @@ class Driver:
     def _finish(self) -> None:
         now = now_ms()
         self._perform(now)
+        self._write_journal()
         self._acknowledge(now)
         if self._started:
             self._metrics.write("cpu", self._meter.report(), now)

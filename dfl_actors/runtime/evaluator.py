@@ -41,7 +41,7 @@ def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
 
 
 def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
-    """The founder's life: check that model and algorithms can be built and the data divided, and write `genesis.json` beside the sockets."""
+    """The founder's life: check that all can be built and the data divided, and write `genesis.json` beside the sockets."""
     enter(log, sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, sockets, "founder")

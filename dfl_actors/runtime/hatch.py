@@ -34,7 +34,7 @@ class Owned:
 
     def __init__(self, plan: NodePlan, actor: str) -> None:
         node = RunDirectory(plan.directory).node(plan.node.name)
-        self.key: KeyPair = load_key(node.path)
+        self.key: KeyPair = load_key(plan.keys)
         self.journal = Journal(node.journal(actor))
         self.models = ModelStore(node.models, plan.config.store.models)
         self.chain = ChainStore(node.chain) if actor == "builder" else None

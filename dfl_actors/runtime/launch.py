@@ -65,11 +65,11 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, watcher:
     check_space(out)
     if not (out / "run.json").exists():
         with _begun(out) as run:
-            return _first(_run(config, run, {name: key}, watcher, begun, None), run)
+            return _first(_run(config, run, {name: key}, watcher, begun, None, key_directory), run)
     run = RunDirectory.open(out)
     with run.lock():
         verify_all(run, (name,))
-        return _run(config, run, {name: key}, watcher, begun, read_about(run))
+        return _run(config, run, {name: key}, watcher, begun, read_about(run), key_directory)
 
 
 @contextmanager
@@ -95,7 +95,16 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     return outcome
 
 
-def _run(config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], watcher: Watcher, begun: float, before: About | None) -> Outcome:
+def _run(
+    config: Config,
+    run: RunDirectory,
+    keys: Mapping[str, KeyPair],
+    watcher: Watcher,
+    begun: float,
+    before: About | None,
+    key_directory: Path | None = None,
+) -> Outcome:
+    """`key_directory` is where the keys lie; None: each in its node's directory."""
     with _sockets_directory() as sockets, _context() as context:
         cache = sockets / "data"
         cache.mkdir()
@@ -103,7 +112,7 @@ def _run(config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], watcher
         watcher.event("preparing the data and the model")
         load_dataset(config.data.source, cache)
         genesis = _found(config, cache, sockets, control)
-        plans = _plans(config.scaled(), run, keys, genesis, cache, sockets, 0 if before is None else before.starts)
+        plans = _plans(config.scaled(), run, keys, genesis, cache, sockets, 0 if before is None else before.starts, key_directory)
         _write(config, run, plans, genesis, sockets, before)
         elsewhere = _elsewhere(config, keys)
         outcome = Supervisor(plans, context, control, elsewhere, watcher, begun).run()
@@ -131,7 +140,14 @@ def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes
 
 
 def _plans(
-    config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], genesis: Genesis, cache: Path, sockets: Path, starts: int
+    config: Config,
+    run: RunDirectory,
+    keys: Mapping[str, KeyPair],
+    genesis: Genesis,
+    cache: Path,
+    sockets: Path,
+    starts: int,
+    key_directory: Path | None,
 ) -> list[NodePlan]:
     identity = codec.digest(genesis)
     together = len(keys) == len(config.nodes)
@@ -155,6 +171,7 @@ def _plans(
                 bind=listening(config, node),
                 curve_allowed=frozenset(curves[other] for other in node.neighbours if curves[other]),
                 directory=run.path.absolute(),
+                keys=(key_directory or run.node(name).path).absolute(),
                 sockets=sockets,
                 cache=cache,
                 folder=Path.cwd(),

@@ -25,6 +25,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     curve_allowed: frozenset[str]
     directory: Path
     """The run directory."""
+    keys: Path
+    """The directory of the node's key files."""
     sockets: Path
     """The directory of the ipc sockets."""
     cache: Path

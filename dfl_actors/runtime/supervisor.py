@@ -6,7 +6,7 @@ It takes no part in the protocol. What it knows of the network is what the actor
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.process import FAILED, run_actor
+from dfl_actors.runtime.signals import told_to
 from dfl_actors.runtime.yardstick import Yardstick
 
 MOST_RESTARTS = 5
@@ -138,7 +139,7 @@ class Supervisor:
 
     def run(self) -> Outcome:
         """Start, run, stop; every child is gone when this returns."""
-        with _signals(self._on_signal):
+        with told_to(self._on_signal):
             try:
                 self._start_all()
                 while not self._over():
@@ -429,19 +430,3 @@ def control_server(context: zmq.Context[zmq.Socket[bytes]], directory: Any) -> z
 
 def _row(endpoints: Endpoints) -> tuple[str, str, str]:
     return endpoints.news, endpoints.requests, endpoints.curve
-
-
-class _signals:
-    """Inside, Ctrl-C and SIGTERM are told to `handler` instead of ending the process."""
-
-    def __init__(self, handler: Callable[[int], None]) -> None:
-        self._handler = handler
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, lambda number, _: self._handler(number))
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)

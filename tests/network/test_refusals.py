@@ -12,7 +12,7 @@ from tests.network.harness import Command, free_ports, one_line
 
 Start = Callable[..., Command]
 
-MODELS = '''
+MODELS = """
 import keras
 
 
@@ -22,7 +22,7 @@ def broken(shape, labels):
 
 def wide(shape, labels):
     return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(labels + 1)])
-'''
+"""
 
 
 def untouched(place: Path) -> bool:

@@ -6,6 +6,7 @@ wall clock over real processes. A driver that cannot cut links raises `pytest.sk
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 from dfl_actors.core.objects import FinalBlock
@@ -72,7 +73,7 @@ def full(*nodes: str) -> tuple[tuple[str, str], ...]:
 
 
 def line(*nodes: str) -> tuple[tuple[str, str], ...]:
-    return tuple(zip(nodes, nodes[1:], strict=False))
+    return tuple(pairwise(nodes))
 
 
 def ring(*nodes: str) -> tuple[tuple[str, str], ...]:

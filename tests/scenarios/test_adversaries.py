@@ -328,7 +328,7 @@ def test_a_repetition_that_is_no_news_is_refused() -> None:
         asked = [(peer, request) for peer, request in rogue.requests if isinstance(request, Resend)]
         assert asked
         for peer, request in asked:
-            reply = Resent(epoch=request.epoch, number=request.first, news={"type": "Nothing"})
+            reply = Resent(epoch=request.epoch, number=request.first, news={"type": "Nothing"})  # type: ignore[arg-type]
             network.answer(node, peer, encode(reply), b"")
         soon(network)
         assert codes(network, "a") == codes(network, "b") == {"schema"}

@@ -105,7 +105,7 @@ def by(plan: Planned) -> Callable[[Process, list[Effect]], int | None]:
     return lambda process, _: plan.get((process.node.name, process.name, process.batches))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(planned, st.integers(0, 3), st.booleans())
 def test_a_crash_at_any_step_of_any_batch_is_harmless(plan: Planned, seed: int, bad: bool) -> None:
     network = SimNetwork(Plan(full("a", "b", "c"), settings=HASTY, seed=seed), BAD if bad else None, by(plan))
@@ -115,7 +115,7 @@ def test_a_crash_at_any_step_of_any_batch_is_harmless(plan: Planned, seed: int, 
     check_tap(network)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(planned, st.integers(0, 3))
 def test_a_crash_at_full_speed_is_harmless(plan: Planned, seed: int) -> None:
     network = SimNetwork(Plan(full("a", "b"), settings={**HASTY, "rate": 0.0}, seed=seed), None, by(plan))

@@ -16,7 +16,19 @@ from dfl_actors.core.codec import digest, sha256
 from dfl_actors.core.effects import Announce, Answer, Effect, Part, Send
 from dfl_actors.core.gossip import CHUNK, Outgoing, chunk_count
 from dfl_actors.core.messages import (
-    AnyNews, Asked, Beat, Chunk, ConfirmationsFor, Fetch, Heard, Message, Opened, Replied, Subscribed, Tick, TransactionNews,
+    AnyNews,
+    Asked,
+    Beat,
+    Chunk,
+    ConfirmationsFor,
+    Fetch,
+    Heard,
+    Message,
+    Opened,
+    Replied,
+    Subscribed,
+    Tick,
+    TransactionNews,
 )  # fmt: skip
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
 from dfl_actors.errors import Refused
@@ -106,10 +118,10 @@ class Rogue(Actor):
         }  # fmt: skip
         return sign(Transaction(**{**right, **fields}), self.key)
 
-    def receipt(self, transaction: Transaction, now: int, **fields: Any) -> Receipt:
+    def receipt(self, of: Transaction, now: int, **fields: Any) -> Receipt:
         right: dict[str, Any] = {
             "genesis": self.settings.genesis, "public_key": self.key.public, "creator": self.key.address,
-            "transaction": digest(transaction), "received_at_ttl": transaction.ttl - 1, "correct": 1, "tested": 2, "created": now,
+            "transaction": digest(of), "received_at_ttl": of.ttl - 1, "correct": 1, "tested": 2, "created": now,
         }  # fmt: skip
         return sign(Receipt(**{**right, **fields}), self.key)
 

@@ -1,0 +1,111 @@
+"""One actor on a bench: a test hands it messages and looks at its effects, and may crash it at any step of performing them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from dfl_actors.actors.base import Actor, Settings
+from dfl_actors.core.codec import digest, sha256
+from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.messages import Message
+from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
+from tests.simnet import parts
+
+NOW = 1_700_000_000_000
+GENESIS = "9" * 64
+PARAMETERS = 8
+KEYS = {name: KeyPair.from_seed(name.encode().ljust(32)) for name in ("me", "g", "h", "v", "w", "x")}
+
+A = TypeVar("A", bound=Actor)
+E = TypeVar("E", bound=Effect)
+M = TypeVar("M", bound=Message)
+
+
+def settings(me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> Settings:
+    key = KEYS[me]
+    usual: dict[str, Any] = {"parameters": PARAMETERS, "batch": 4, "tests": 10, "transactions": 2}
+    addresses = tuple(KEYS[name].address for name in neighbours)
+    return Settings(node=me, address=key.address, public_key=key.public, genesis=GENESIS, neighbours=addresses, **{**usual, **fields})
+
+
+def transaction(by: str, sequence: int, data: bytes = bytes(32), now: int = NOW, ttl: int = 1, **fields: Any) -> Transaction:
+    key = KEYS[by]
+    right: dict[str, Any] = {"created": now, "expires": now + 60_000, "codec": "float32", "size": len(data), "correct": 1, "tested": 2}
+    unsigned = Transaction(
+        genesis=GENESIS, public_key=key.public, generator=key.address, sequence=sequence, ttl=ttl, model=sha256(data), **{**right, **fields}
+    )
+    return sign(unsigned, key)
+
+
+def receipt(by: str, of: Transaction, **fields: Any) -> Receipt:
+    key = KEYS[by]
+    right: dict[str, Any] = {"received_at_ttl": of.ttl - 1, "correct": 1, "tested": 2, "created": of.created, "transaction": digest(of)}
+    return sign(Receipt(genesis=GENESIS, public_key=key.public, creator=key.address, **{**right, **fields}), key)
+
+
+def draft(by: str, entries: tuple[Entry, ...], height: int = 0, memo: str = "") -> Draft:
+    key = KEYS[by]
+    unsigned = Draft(
+        genesis=GENESIS,
+        public_key=key.public,
+        generator=key.address,
+        height=height,
+        previous=GENESIS,
+        created=NOW,
+        entries=entries,
+        memo=memo,
+    )
+    return sign(unsigned, key)
+
+
+def confirmation(by: str, of: Draft, receipt: Receipt) -> Confirmation:
+    key = KEYS[by]
+    unsigned = Confirmation(
+        genesis=GENESIS,
+        public_key=key.public,
+        creator=key.address,
+        draft=digest(of),
+        transaction=receipt.transaction,
+        receipt=digest(receipt),
+    )
+    return sign(unsigned, key)
+
+
+class Bench:
+    """The actor's stores outlive it; `said` is everything that left the process in all its lives."""
+
+    def __init__(self, build: Callable[["Bench"], Actor]) -> None:
+        self._build = build
+        self.journal, self.models, self.chain = parts.Journal(), parts.Models(), parts.Chain()
+        self.said: list[Effect] = []
+        self.actor = build(self)
+
+    def give(self, *messages: Message, now: int = NOW, crash: int | None = None) -> list[Effect]:
+        """Handle one batch and perform it, up to step `crash`; a crash is followed by a new life. Returns what was said."""
+        effects = [effect for message in messages for effect in self.actor.handle(message, now)]
+        steps: list[Callable[[], object]] = [
+            lambda: [self.models.put(one.key, one.data) for one in effects if isinstance(one, Keep)],
+            lambda: [self.chain.append(one.height, one.block) for one in effects if isinstance(one, Commit)],
+            lambda: self.journal.commit([(one.key, one.value) for one in effects if isinstance(one, Journal)]),
+        ]
+        speech = [effect for effect in effects if not isinstance(effect, Keep | Commit | Journal)]
+        before = len(self.said)
+        steps += [lambda one=one: self.said.append(one) for one in speech]  # type: ignore[misc]
+        for step in steps[:crash]:
+            step()
+        if crash is not None:
+            self.actor = self._build(self)
+        return self.said[before:]
+
+
+def told(effects: list[Effect], kind: type[M]) -> list[M]:
+    """The letters and events of one type."""
+    return [effect.message for effect in effects if isinstance(effect, Tell | Publish) and isinstance(effect.message, kind)]
+
+
+def notes(effects: list[Effect], event: str) -> list[dict[str, Any]]:
+    return [effect.fields for effect in effects if isinstance(effect, Note) and effect.event == event]
+
+
+def only(effects: list[Effect], kind: type[E]) -> list[E]:
+    return [effect for effect in effects if isinstance(effect, kind)]

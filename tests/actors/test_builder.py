@@ -1,0 +1,224 @@
+"""The builder: when it drafts, finalises, expires and reminds; and that no crash makes two drafts for a height."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfl_actors.actors.builder import REMINDERS, Builder
+from dfl_actors.core import chain
+from dfl_actors.core.checks import Verifier
+from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Message, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
+from tests.actors import bench
+from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction
+
+WITNESSES = ("g", "h")
+WAIT, DEADLINE = 10_000, 30_000
+OWN = [transaction("me", number) for number in range(6)]
+
+
+def built(started: bool = True, **fields: Any) -> Bench:
+    made = Bench(lambda one: Builder(bench.settings(**fields), KEYS["me"], one.chain, one.journal))
+    if started:
+        made.give(Started())
+    return made
+
+
+def announced(*numbers: int) -> list[Message]:
+    return [Announced(transaction=OWN[number]) for number in numbers]
+
+
+def receipts(*numbers: int, by: tuple[str, ...] = WITNESSES) -> list[Message]:
+    return [ReceiptArrived(receipt=receipt(name, OWN[number])) for number in numbers for name in by]
+
+
+def confirmed(of: Draft, by: tuple[str, ...] = WITNESSES) -> ConfirmationsArrived:
+    found = [(name, one) for entry in of.entries for one in entry.receipts for name in by if one.creator == KEYS[name].address]
+    return ConfirmationsArrived(confirmations=tuple(confirmation(name, of, one) for name, one in found))
+
+
+def drafted(made: Bench) -> Draft:
+    return told(made.said, Drafted)[-1].draft
+
+
+def final_blocks(made: Bench) -> list[FinalBlock]:
+    return [decode(FinalBlock, raw) for raw in made.chain.data]
+
+
+def test_two_answered_transactions_make_a_draft_and_its_confirmations_a_block() -> None:
+    made = built()
+    assert not told(made.give(*announced(0, 1), *receipts(0)), Drafted)
+    said = made.give(*receipts(1))
+    assert [entry.transaction for entry in drafted(made).entries] == OWN[:2]
+    assert made.actor.wake == NOW + DEADLINE // REMINDERS and not made.actor.idle
+    assert told(said, Settled) and notes(said, "drafted")
+    said = made.give(confirmed(drafted(made)))
+    (block,) = final_blocks(made)
+    assert len(block.confirmations) == 4 and told(said, Finalised)[0].block == digest(block)
+    assert made.actor.idle and not made.journal.data, "the journal holds nothing that the chain has"
+
+
+@pytest.mark.parametrize(
+    ("by", "least", "later", "drafts"),
+    [
+        (WITNESSES, 1, 0, True),
+        (("g",), 1, 0, False),
+        (("g",), 1, WAIT - 1, False),
+        (("g",), 1, WAIT, True),
+        (("g",), 2, WAIT, False),
+        ((), 1, WAIT, False),
+        (WITNESSES, 3, 0, False),
+        (("g", "h", "v"), 3, 0, True),
+    ],
+)
+def test_when_a_transaction_is_ready(by: tuple[str, ...], least: int, later: int, drafts: bool) -> None:
+    made = built(transactions=1, receipts=least)
+    made.give(*announced(0), *receipts(0, by=by))
+    if by and later:
+        assert made.actor.wake in (NOW + WAIT, NOW + 60_000)
+    made.give(Tick(), now=NOW + later)
+    assert bool(told(made.said, Drafted)) == drafts
+
+
+@pytest.mark.parametrize(
+    ("fraction", "per", "by", "later", "final"),
+    [
+        (1.0, "block", WITNESSES, 0, True),
+        (1.0, "block", ("g",), 0, False),
+        (0.5, "block", ("g",), 0, True),
+        (0.5, "transaction", ("g",), 0, True),
+        (0.6, "transaction", ("g",), 0, False),
+        (1.0, "block", ("g",), DEADLINE - 1, False),
+        (1.0, "block", ("g",), DEADLINE, True),
+        (1.0, "block", (), DEADLINE * 9, False),
+    ],
+)
+def test_when_a_draft_is_final(fraction: float, per: str, by: tuple[str, ...], later: int, final: bool) -> None:
+    made = built(confirmations=fraction, per=per)
+    made.give(*announced(0, 1), *receipts(0, 1))
+    made.give(confirmed(drafted(made), by), Tick(), now=NOW + later)
+    assert bool(made.chain.data) == final
+
+
+def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1))
+    for _ in range(REMINDERS + 2):
+        made.give(Tick(), now=made.actor.wake or 0)
+    sent = [encode(message) for message in told(made.said, Drafted)]
+    assert len(sent) == REMINDERS + 3 and len(set(sent)) == 1
+
+
+def test_a_transaction_without_enough_receipts_expires() -> None:
+    made = built(receipts=2)
+    made.give(*announced(0), *receipts(0, by=("g",)))
+    assert made.actor.wake == NOW + 60_000
+    said = made.give(Tick(), now=NOW + 60_000)
+    assert notes(said, "expired") == [{"tx": digest(OWN[0]), "receipts": 1, "needed": 2}]
+    assert told(made.said, Settled) == [Settled(transaction=digest(OWN[0]))]
+    assert not made.journal.data
+
+
+def test_one_that_lacks_receipts_stays_for_the_next_block() -> None:
+    made = built()
+    made.give(*announced(0, 1, 2), *receipts(1, 2))
+    assert [entry.transaction.sequence for entry in drafted(made).entries] == [1, 2]
+    made.give(confirmed(drafted(made)))
+    made.give(*announced(3), *receipts(3, 0))
+    assert [entry.transaction.sequence for entry in drafted(made).entries] == [0, 3]
+    made.give(confirmed(drafted(made)))
+    state, verifier = chain.empty(GENESIS), Verifier(GENESIS)
+    for block in final_blocks(made):
+        state = chain.extend(state, block, verifier)
+    assert state.height == 2
+
+
+def test_more_receipts_than_a_block_may_hold_are_left_out() -> None:
+    made = built(receipts=MAX_RECEIPTS)
+    pending = made.actor._pending  # type: ignore[attr-defined]
+    made.give(*announced(0))
+    pending[digest(OWN[0])].receipts.update({str(number): receipt("g", OWN[0]) for number in range(MAX_RECEIPTS)})
+    assert made.give(*receipts(0, by=("h",))) == []
+
+
+def test_before_the_run_begins_again_nothing_is_final_by_a_deadline() -> None:
+    """Letters arrive at a restarted builder before the word to begin."""
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1), crash=99)
+    first = drafted(made)
+    made.give(confirmed(first, ("g",)), now=NOW + 1)
+    assert not made.chain.data
+    made.give(Started(), now=NOW + 2)
+    assert drafted(made) == first
+
+
+def test_after_a_crash_between_the_chain_and_the_journal_a_transaction_is_not_drafted_again() -> None:
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1))
+    made.give(confirmed(drafted(made)), crash=2)
+    assert len(made.chain.data) == 1 and made.journal.get(b"draft") is not None
+    said = made.give(*announced(2), *receipts(2))
+    assert not told(said, Drafted)
+    made.give(Started())
+    made.give(*announced(3), *receipts(3))
+    assert [entry.transaction.sequence for entry in drafted(made).entries] == [2, 3]
+
+
+def test_a_word_to_the_trainer_that_a_crash_swallowed_is_said_again() -> None:
+    made = built(transactions=8)
+    made.give(*announced(0))
+    made.give(*receipts(0), crash=3)
+    assert not told(made.said, Settled)
+    assert told(made.give(Started()), Settled) == [Settled(transaction=digest(OWN[0]))]
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.lists(
+            st.one_of(
+                st.tuples(st.just("announced"), st.integers(0, 5)),
+                st.tuples(st.just("receipt"), st.integers(0, 5), st.sampled_from(WITNESSES)),
+                st.tuples(st.just("confirmed"), st.sampled_from([("g",), ("h",), WITNESSES])),
+                st.just(("tick",)),
+                st.just(("started",)),
+            ),
+            max_size=5,
+        ),
+        st.integers(0, 15_000),
+        st.one_of(st.none(), st.integers(0, 8)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=120)
+@given(OPERATIONS)
+def test_any_order_and_any_crash_leave_one_block_a_height(operations: list[Any]) -> None:
+    made, now = built(), NOW
+    for batch, later, crash in operations:
+        now += later
+        made.give(*(as_message(made, operation) for operation in batch), now=now, crash=crash)
+    sent: dict[int, bytes] = {}
+    for message in told(made.said, Drafted):
+        assert sent.setdefault(message.draft.height, encode(message)) == encode(message), "two drafts for one height were sent"
+    state, verifier = chain.empty(GENESIS), Verifier(GENESIS)
+    for block in final_blocks(made):
+        state = chain.extend(state, block, verifier)
+        assert block.confirmations
+    for message in told(made.said, Finalised):
+        assert digest(final_blocks(made)[message.height]) == message.block, "a block is announced after it is stored"
+
+
+def as_message(made: Bench, operation: tuple[Any, ...]) -> Message:
+    what, *rest = operation
+    if what == "announced":
+        return Announced(transaction=OWN[rest[0]])
+    if what == "receipt":
+        return ReceiptArrived(receipt=receipt(rest[1], OWN[rest[0]]))
+    if what == "confirmed":
+        sent = told(made.said, Drafted)
+        return confirmed(sent[-1].draft, rest[0]) if sent else Tick()
+    return Tick() if what == "tick" else Started()

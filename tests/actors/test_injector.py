@@ -1,0 +1,56 @@
+"""The injector: so many samples after so much time, without drift; or as many as are pulled."""
+
+import numpy as np
+import pytest
+
+from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, due
+from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
+from tests.actors import bench
+from tests.actors.bench import NOW, told
+from tests.simnet import parts
+
+
+def injector(rate: float) -> Injector:
+    return Injector(bench.settings(rate=rate), parts.Stream(1))
+
+
+@pytest.mark.parametrize(
+    ("rate", "elapsed", "samples"),
+    [(8.0, 0, 0), (8.0, 124, 0), (8.0, 125, 1), (8.0, 1_000, 8), (8.0, 3_600_000, 28_800), (0.1, 10_000, 1), (0.1, 9_999, 0), (1e4, 3, 30)],
+)
+def test_samples_that_are_due(rate: float, elapsed: int, samples: int) -> None:
+    assert due(rate, elapsed) == samples
+
+
+@pytest.mark.parametrize("rate", [0.5, 7.0, 8.0, 333.3, 5_000.0])
+def test_late_ticks_make_no_drift(rate: float) -> None:
+    actor, rng, now = injector(rate), np.random.default_rng(1), NOW
+    actor.handle(Started(), now)
+    got = 0
+    while now < NOW + 60_000:
+        assert actor.wake is not None and actor.wake - now == max(SHORTEST_WAIT, round(1000 / rate))
+        now = actor.wake + int(rng.integers(0, 40))
+        got += sum(len(message.samples) for message in told(actor.handle(Tick(), now), Injected))
+        assert got == due(rate, now - NOW)
+    assert actor.counts["samples"] == got
+
+
+def test_many_samples_come_in_several_messages() -> None:
+    actor = injector(0.0)
+    actor.handle(Started(), NOW)
+    sizes = [len(message.samples) for message in told(actor.handle(Pull(samples=MOST + 5), NOW), Injected)]
+    assert sizes == [MOST, 5]
+
+
+def test_nothing_before_the_start_after_the_stop_or_when_not_asked() -> None:
+    actor = injector(0.0)
+    assert actor.handle(Pull(samples=5), NOW) == []
+    assert actor.handle(Started(), NOW) == [] and actor.wake is None
+    assert actor.handle(Tick(), NOW + 5_000) == []
+    actor.handle(Stopping(), NOW)
+    assert actor.handle(Pull(samples=5), NOW) == []
+    timed = injector(8.0)
+    timed.handle(Started(), NOW)
+    assert timed.handle(Pull(samples=5), NOW) == []
+    timed.handle(Stopping(), NOW)
+    assert timed.wake is None and timed.handle(Tick(), NOW + 5_000) == []

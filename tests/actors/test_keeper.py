@@ -1,0 +1,133 @@
+"""The keeper: when it averages, with what, and that no difference is counted twice or lost."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfl_actors.actors.keeper import Keeper
+from dfl_actors.core.codec import sha256
+from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
+from dfl_actors.sdk.half_fedavg import apply as half
+from dfl_actors.sdk.interface import Result
+from tests.actors import bench
+from tests.actors.bench import KEYS, Bench, notes, told
+
+ZERO = np.zeros(8, np.float32)
+
+
+def built(apply: Any = half, **fields: Any) -> Bench:
+    return Bench(lambda one: Keeper(bench.settings(**{"buffer": 2, **fields}), apply, None, one.models, one.journal))
+
+
+def version(made: Bench, weights: np.ndarray, applied: int = 0) -> Versioned:
+    key = sha256(weights.tobytes())
+    made.models.put(key, weights)
+    return Versioned(model=key, applied=applied)
+
+
+def scored(made: Bench, by: str, value: float) -> Scored:
+    weights = np.full(8, value, np.float32)
+    key = sha256(weights.tobytes())
+    made.models.put(key, weights)
+    return Scored(transaction=key, generator=KEYS[by].address, model=key, codec="float32", correct=1, tested=2)
+
+
+def delta(made: Bench, message: Averaged) -> np.ndarray:
+    return np.frombuffer(made.models.data[message.delta], np.float32)
+
+
+def test_a_full_buffer_is_averaged_with_the_own_model() -> None:
+    made = built()
+    assert made.give(version(made, ZERO), scored(made, "g", 1.0)) == []
+    said = made.give(scored(made, "h", 3.0))
+    (averaged,), (updated,) = told(said, Averaged), told(said, Updated)
+    assert np.allclose(delta(made, averaged), 1.0)
+    assert updated.models == 2 and set(updated.reputations.values()) == {1_000_000}
+    assert notes(said, "updated")[0]["senders"] == {KEYS[name].address: 0.5 for name in "gh"}
+
+
+def test_several_models_of_one_sender_each_count() -> None:
+    made = built(buffer=3)
+    said = made.give(version(made, ZERO), scored(made, "g", 1.0), scored(made, "g", 2.0), scored(made, "h", 6.0))
+    assert notes(said, "updated")[0]["models"] == 3
+    assert np.allclose(delta(made, told(said, Averaged)[0]), 1.5)
+
+
+def test_without_an_own_model_the_newest_wait() -> None:
+    made = built()
+    assert made.give(*(scored(made, "g", value) for value in (1.0, 2.0, 3.0, 4.0))) == []
+    said = made.give(version(made, ZERO), scored(made, "g", 5.0))
+    assert np.allclose(delta(made, told(said, Averaged)[0]), 2.0), "half of the mean of 3, 4 and 5"
+
+
+@pytest.mark.parametrize(("gone", "models"), [((0,), 1), ((0, 1), 0), ((2,), 0)])
+def test_models_that_have_gone_are_left_out_and_named(gone: tuple[int, ...], models: int) -> None:
+    made = built()
+    messages = (scored(made, "g", 1.0), scored(made, "h", 3.0), version(made, ZERO))
+    for index in gone:
+        del made.models.data[messages[index].model]
+    said = made.give(messages[2], *messages[:2])
+    assert notes(said, "lost")
+    assert [note["models"] for note in notes(said, "updated")] == [models] * bool(models)
+
+
+def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_differences() -> None:
+    def harsh(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+        return Result(state, own + 1, {**reputations, received[0].sender: 0.25}, {})
+
+    made = built(harsh, buffer=1)
+    made.give(version(made, ZERO), scored(made, "g", 1.0), crash=99)
+    assert made.actor.reputations[KEYS["g"].address] == 0.25  # type: ignore[attr-defined]
+    first = told(made.said, Averaged)[0]
+    made.give(version(made, ZERO, 1), scored(made, "g", 2.0), crash=1)
+    said = made.give(version(made, ZERO + 7, 1), scored(made, "g", 5.0), now=bench.NOW + 1)
+    (second,) = told(said, Averaged)
+    assert (first.number, second.number) == (1, 2)
+    assert np.allclose(delta(made, second), 1.0)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(["scored", "train", "deliver", "deliver", "version"]), max_size=60), st.integers(0, 3))
+def test_the_differences_sum_to_what_the_algorithm_asked_for(events: list[str], seed: int) -> None:
+    """Against a trainer that is late in every way: whatever it has trained itself, the keeper's part of its weights is whole."""
+    rng = np.random.default_rng(seed)
+    asked: list[np.ndarray] = []
+
+    def apply(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+        expected = published[0] + sum(asked[published[1] :], start=ZERO)
+        assert np.allclose(own, expected[: own.size], atol=1e-4), "the own model contains every difference once"
+        target = half(state, own, received, reputations)
+        asked.append(target.weights - own)
+        return target
+
+    made = built(apply, buffer=1)
+    weights, applied, on_the_way = ZERO.copy(), 0, list[Averaged]()
+    published: tuple[np.ndarray, int] = (weights.copy(), 0)
+    made.give(version(made, weights))
+    for event in events:
+        if event == "scored":
+            if len(on_the_way) + applied - published[1] < 12:
+                on_the_way += told(made.give(scored(made, "g", float(rng.normal()))), Averaged)
+        elif event == "train":
+            weights = (weights + rng.normal(size=8)).astype(np.float32)
+        elif event == "deliver" and on_the_way:
+            message = on_the_way.pop(0)
+            weights, applied = weights + delta(made, message), message.number
+        elif event == "version":
+            published = (weights.copy(), applied)
+            made.give(version(made, weights, applied))
+    assert len(told(made.said, Averaged)) == len(asked)
+    for message, wanted in zip(told(made.said, Averaged), asked, strict=True):
+        assert np.array_equal(delta(made, message), wanted)
+
+
+def test_many_updates_before_the_trainer_publishes_again_each_start_from_the_last() -> None:
+    """With a model that pulls half way to 1 each time, the sum must approach 1 and never pass it."""
+    made, total = built(buffer=1), ZERO
+    made.give(version(made, ZERO))
+    for _ in range(12):
+        total = total + delta(made, told(made.give(scored(made, "g", 1.0)), Averaged)[0])
+    assert np.allclose(total, 1 - 0.5**12)

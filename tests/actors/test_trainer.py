@@ -1,0 +1,172 @@
+"""The trainer: steps and transactions, its pace at full speed, and what a crash leaves of it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfl_actors.actors.trainer import IN_FLIGHT, Trainer
+from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.learning.partition import Received
+from dfl_actors.learning.weights import decode_model
+from tests.actors import bench
+from tests.actors.bench import KEYS, NOW, Bench, notes, told
+from tests.simnet import parts
+
+BATCH = 4
+
+
+def built(start: bool = True, **fields: Any) -> Bench:
+    def build(one: Bench) -> Trainer:
+        rng, first = np.random.default_rng(1), parts.initial(8)
+        return Trainer(bench.settings(**fields), KEYS["me"], parts.Learner(), first, one.models, one.journal, Received(), rng)
+
+    made = Bench(build)
+    if start:
+        made.give(Started())
+    return made
+
+
+def samples(count: int) -> Injected:
+    return Injected(samples=tuple(range(count)))
+
+
+def weights(made: Bench) -> np.ndarray:
+    return made.actor.state.weights.copy()  # type: ignore[attr-defined,no-any-return]
+
+
+def delta(made: Bench, number: int, value: float = 1.0) -> Averaged:
+    made.models.put(f"{number:064x}", np.full(8, value, np.float32))
+    return Averaged(delta=f"{number:064x}", number=number)
+
+
+@pytest.mark.parametrize(("steps", "injected", "trained"), [(1, 3, 0), (1, 4, 1), (1, 11, 2), (3, 11, 0), (3, 12, 1), (3, 24, 2)])
+def test_a_batch_is_a_step_and_so_many_steps_a_transaction(steps: int, injected: int, trained: int) -> None:
+    made = built(steps=steps)
+    letters = told(made.give(*(samples(1) for _ in range(injected))), Trained)
+    assert [letter.transaction.sequence for letter in letters] == list(range(trained))
+    assert made.actor.counts["steps"] == injected // BATCH
+
+
+def test_a_transaction_commits_to_the_model_in_the_store() -> None:
+    made = built()
+    said = made.give(samples(BATCH))
+    (letter,), (version,) = told(said, Trained), told(said, Versioned)
+    transaction = letter.transaction
+    assert transaction.model == version.model and transaction.expires == NOW + 60_000 and transaction.tested == 10
+    assert np.array_equal(decode_model(made.models.data[transaction.model], "float32", 8), weights(made))
+    assert notes(said, "trained")[0]["tx"] == digest(transaction)
+
+
+def test_before_the_start_samples_are_kept_for_tests_alone() -> None:
+    made = built(start=False)
+    assert made.give(samples(BATCH * 3)) == []
+    assert told(made.give(Started()), Versioned)
+
+
+def test_an_observer_trains_nothing_and_says_its_version_again() -> None:
+    made = built(role="observer")
+    assert made.give(samples(BATCH * 3)) == []
+    assert told(made.give(delta(made, 1)), Versioned)[0].applied == 1
+    made.give(Tick(), now=NOW + 1_000)
+    assert made.actor.wake == NOW + 2_000
+    assert told(made.give(Tick(), now=NOW + 2_000), Versioned)[0].applied == 1
+
+
+def test_full_speed_pulls_two_transactions_ahead_and_again_when_nothing_comes() -> None:
+    made = built(rate=0.0, steps=2)
+    assert told(made.said, Pull) == [Pull(samples=16)]
+    assert made.actor.wake == NOW + 1_000
+    assert told(made.give(Tick(), now=NOW + 1_000), Pull) == [Pull(samples=16)]
+
+
+def test_a_transaction_without_an_answer_holds_its_place_until_it_expires() -> None:
+    made = built(rate=0.0)
+    made.give(*(samples(BATCH) for _ in range(9)))
+    assert len(told(made.said, Trained)) == IN_FLIGHT
+    for later in (1_000, 2_000):
+        made.give(Tick(), now=NOW + later)
+    assert len(told(made.said, Trained)) == IN_FLIGHT
+    assert made.actor.wake is not None
+    made.give(Tick(), now=NOW + 60_000)
+    assert len(told(made.said, Trained)) == 2 * IN_FLIGHT
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(st.integers(1, 40).map(lambda count: ("samples", count)), st.just(("settled", 0)), st.just(("tick", 0))), max_size=40
+    )
+)
+def test_at_full_speed_never_more_than_so_many_wait_for_an_answer(events: list[tuple[str, int]]) -> None:
+    made, open_ones, now = built(rate=0.0), list[str](), NOW
+    for what, count in events:
+        now += 10
+        if what == "settled" and open_ones:
+            said = made.give(Settled(transaction=open_ones.pop(0)), now=now)
+        else:
+            said = made.give(Tick() if what == "tick" else samples(count), now=now)
+        open_ones += [digest(letter.transaction) for letter in told(said, Trained)]
+        assert len(open_ones) <= IN_FLIGHT
+
+
+def test_a_difference_is_added_and_a_repeat_of_it_is_not() -> None:
+    made = built()
+    before = weights(made)
+    made.give(delta(made, 1, 2.0), delta(made, 1, 2.0))
+    assert np.allclose(weights(made), before + 2)
+    made.give(samples(BATCH))
+    assert told(made.said, Versioned)[-1].applied == 1
+
+
+def test_a_difference_that_comes_again_after_a_crash_is_in_the_weights_already() -> None:
+    made = built()
+    averaged = delta(made, 1, 2.0)
+    made.give(averaged, samples(BATCH), crash=99)
+    after = weights(made)
+    made.give(averaged, Started())
+    assert np.array_equal(weights(made), after)
+
+
+def test_a_difference_that_has_gone_is_named_and_not_waited_for() -> None:
+    made = built()
+    said = made.give(Averaged(delta="0" * 64, number=1))
+    assert notes(said, "lost")
+    made.give(samples(BATCH))
+    assert told(made.said, Versioned)[-1].applied == 1
+
+
+@pytest.mark.parametrize("crash", range(9))
+def test_a_crash_never_uses_a_sequence_number_twice(crash: int) -> None:
+    made = built()
+    made.give(samples(BATCH))
+    made.give(samples(BATCH), crash=crash)
+    made.give(Started())
+    made.give(samples(BATCH), samples(BATCH), now=NOW + 1)
+    seen: dict[int, bytes] = {}
+    for letter in told(made.said, Trained):
+        raw = encode(letter.transaction)
+        assert seen.setdefault(letter.transaction.sequence, raw) == raw
+
+
+def test_the_last_transaction_is_sent_again_after_a_crash_while_it_lives() -> None:
+    made = built()
+    made.give(samples(BATCH), crash=3)
+    assert not told(made.said, Trained)
+    (again,) = told(made.give(Started(), now=NOW + 5), Trained)
+    assert again.transaction.sequence == 0
+    made.give(Stopping(), crash=99)
+    assert not told(made.give(Started(), now=NOW + 60_000), Trained)
+
+
+def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
+    made = built(steps=3)
+    made.give(samples(BATCH * 4), delta(made, 1), Stopping())
+    before = made.actor.state  # type: ignore[attr-defined]
+    made.give(crash=99)
+    after = made.actor.state  # type: ignore[attr-defined]
+    assert np.array_equal(before.weights, after.weights) and before.iteration == after.iteration == 4
+    assert made.give(samples(BATCH)) == [], "nothing begins before the word"

@@ -1,0 +1,164 @@
+"""The validator: one receipt a transaction, one confirmation a receipt, one draft a height, whatever comes in whatever order."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfl_actors.actors.validator import MOST_WAITING, Validator
+from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
+from dfl_actors.core.objects import Draft, Entry
+from dfl_actors.learning.partition import Received
+from tests.actors import bench
+from tests.actors.bench import KEYS, NOW, Bench, draft, notes, receipt, told, transaction
+from tests.simnet import parts
+
+DATA = bytes(32)
+SAMPLES = Injected(samples=tuple(range(20)))
+
+
+def built(**fields: Any) -> Bench:
+    def build(one: Bench) -> Validator:
+        return Validator(
+            bench.settings(**fields), KEYS["me"], parts.Learner(), one.models, one.journal, Received(), np.random.default_rng(1)
+        )
+
+    made = Bench(build)
+    for data in (DATA, b"\1" * 32, np.full(8, np.inf, "<f4").tobytes()):
+        made.models.put(transaction("g", 0, data).model, data)
+    return made
+
+
+def fetched(by: str, sequence: int, data: bytes = DATA, **fields: Any) -> Fetched:
+    return Fetched(transaction=transaction(by, sequence, data, **fields), receipts=(), sender=KEYS[by].address)
+
+
+def test_a_right_transaction_gets_a_receipt_and_is_scored() -> None:
+    made = built()
+    made.give(SAMPLES)
+    said = made.give(fetched("g", 0))
+    (witnessed,) = told(said, Witnessed)
+    (scored,) = told(said, Scored)
+    assert witnessed.receipt.received_at_ttl == 0 and witnessed.receipt.tested == 10
+    assert (scored.correct, scored.tested) == (witnessed.receipt.correct, witnessed.receipt.tested)
+    assert notes(said, "scored")
+
+
+def test_without_samples_transactions_wait_the_oldest_go_first() -> None:
+    made = built()
+    assert made.give(*(fetched("g", number) for number in range(MOST_WAITING + 5))) == []
+    assert len(told(made.give(SAMPLES), Witnessed)) == MOST_WAITING
+    assert told(made.give(SAMPLES), Witnessed) == []
+
+
+def test_what_waits_at_the_end_is_left() -> None:
+    made = built()
+    made.give(fetched("g", 0), Stopping())
+    assert made.give(SAMPLES) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "now", "code"),
+    [
+        (fetched("g", 0), NOW + 60_000, "expired"),
+        (fetched("g", 0), NOW - 5_001, "from_the_future"),
+        (fetched("g", 0, expires=NOW + 240_001), NOW, "lifetime"),
+        (fetched("g", 0, b"\2" * 32), NOW, "model_missing"),
+        (fetched("g", 0, b"\0" * 36), NOW, "model_size"),
+        (fetched("g", 0, np.full(8, np.inf, "<f4").tobytes()), NOW, "model_not_finite"),
+        (fetched("me", 0), NOW, "own_transaction"),
+        (Fetched(transaction=transaction("g", 0), receipts=(), sender=KEYS["h"].address), NOW, "relay_unsigned"),
+        (
+            Fetched(transaction=transaction("g", 0), receipts=(receipt("h", transaction("g", 0)),), sender=KEYS["h"].address),
+            NOW,
+            "ttl_exhausted",
+        ),
+    ],
+)
+def test_a_wrong_transaction_is_refused_by_name(message: Fetched, now: int, code: str) -> None:
+    made = built()
+    made.give(SAMPLES, now=now)
+    said = made.give(message, now=now)
+    assert [note["code"] for note in notes(said, "refused")] == [code]
+    assert not told(said, Witnessed) and not made.journal.data
+
+
+def test_a_receipt_in_our_name_that_we_never_gave_is_refused() -> None:
+    made = built()
+    made.give(SAMPLES)
+    of = transaction("g", 0, ttl=2)
+    said = made.give(Fetched(transaction=of, receipts=(receipt("me", of), receipt("h", of)), sender=KEYS["h"].address))
+    assert [note["code"] for note in notes(said, "refused")] == ["receipt_not_issued"]
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.lists(
+            st.one_of(
+                st.just(("inject",)),
+                st.tuples(st.just("transaction"), st.sampled_from("gh"), st.integers(0, 1), st.integers(0, 1)),
+                st.tuples(st.just("draft"), st.sampled_from("gh"), st.integers(0, 1), st.integers(0, 1)),
+            ),
+            max_size=4,
+        ),
+        st.one_of(st.none(), st.integers(0, 8)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=120)
+@given(OPERATIONS)
+def test_any_order_repeats_losses_and_crashes_leave_one_receipt_and_one_confirmation(operations: list[Any]) -> None:
+    made, drafts = built(), list[Draft]()
+    for number, (batch, crash) in enumerate(operations):
+        messages = [message for operation in batch if (message := as_message(made, operation, drafts)) is not None]
+        made.give(*messages, now=NOW + number, crash=crash)
+    witnessed = told(made.said, Witnessed)
+    confirmed = [one for message in told(made.said, Confirmed) for one in message.confirmations]
+    one_each((one.receipt.transaction, encode(one.receipt)) for one in witnessed)
+    one_each(((one.transaction.generator, one.transaction.sequence), encode(one.receipt)) for one in witnessed)
+    one_each((one.receipt, encode(one)) for one in confirmed)
+    heights = {digest(one): (one.generator, one.height) for one in drafts}
+    one_each((heights[one.draft], one.draft) for one in confirmed)
+
+
+def as_message(made: Bench, operation: tuple[Any, ...], drafts: list[Draft]) -> Any:
+    if operation[0] == "inject":
+        return SAMPLES
+    _, by, first, second = operation
+    if operation[0] == "transaction":
+        return fetched(by, first, DATA if second == 0 else b"\1" * 32)
+    entries = tuple(
+        Entry(transaction=one.transaction, receipts=(one.receipt,))
+        for one in sorted(
+            {one.transaction.sequence: one for one in told(made.said, Witnessed)}.values(), key=lambda one: one.transaction.sequence
+        )
+        if one.transaction.generator == KEYS[by].address
+    )
+    if not entries:
+        return None
+    drafts.append(draft(by, entries, height=first, memo=str(second)))
+    return DraftArrived(draft=drafts[-1], sender=KEYS[by].address)
+
+
+def one_each(pairs: Any) -> None:
+    seen: dict[Any, Any] = {}
+    for key, value in pairs:
+        assert seen.setdefault(key, value) == value
+
+
+def test_a_draft_is_confirmed_again_with_the_same_bytes_after_a_crash() -> None:
+    made = built()
+    made.give(SAMPLES)
+    (witnessed,) = told(made.give(fetched("g", 0)), Witnessed)
+    arrived = DraftArrived(
+        draft=draft("g", (Entry(transaction=witnessed.transaction, receipts=(witnessed.receipt,)),)), sender=KEYS["g"].address
+    )
+    made.give(arrived, crash=3)
+    assert not told(made.said, Confirmed)
+    first, second = told(made.give(arrived), Confirmed), told(made.give(arrived), Confirmed)
+    assert first == second != []
