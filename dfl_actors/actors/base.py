@@ -7,7 +7,7 @@ Drivers perform the effects: `runtime` over ZeroMQ and LMDB, the tests' simulate
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -84,6 +84,8 @@ class Actor:
         self.ready = True
         self.idle = True
         self.counts: dict[str, int | float] = {}
+        self.doing: Callable[[str], AbstractContextManager[None]] = lambda work: nullcontext()
+        """Marks what follows as "learning", "blockchain" or "network" for whoever counts the cost; the driver sets it."""
 
     def handle(self, message: Message, now: int) -> list[Effect]:
         """The effects of `message` at `now` (ms). A refused object becomes a note with the code of the broken rule."""

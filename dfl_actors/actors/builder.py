@@ -15,7 +15,7 @@ from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, 
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
 from dfl_actors.errors import Refused
 
@@ -149,6 +149,7 @@ class Builder(Actor):
     def _advance(self, now: int) -> Iterator[Effect]:
         """Everything that has become possible: expire, finalise, draft; then say when time alone will change something."""
         yield from self._expire(now)
+        yield from self._ask_again(now)
         if self._draft is not None and self._may_finalise(self._draft, now):
             yield from self._finalise(self._draft, now)
         if self._draft is None:
@@ -162,6 +163,13 @@ class Builder(Actor):
                 yield from self._settle(identity)
                 yield from forget(identity, pending.receipts)
                 yield Note("expired", {"tx": identity, "receipts": len(pending.receipts), "needed": self.settings.receipts})
+
+    def _ask_again(self, now: int) -> Iterator[Effect]:
+        """Have transactions announced again that neighbours have not answered: whatever was lost on the way then comes again."""
+        for pending in self._pending.values():
+            if pending.lacks(now, len(self.settings.neighbours), self.settings.receipt_wait):
+                pending.reminded = now
+                yield Tell(Lacking(transaction=pending.transaction))
 
     def _try_draft(self, now: int) -> Iterator[Effect]:
         settings = self.settings
@@ -271,6 +279,8 @@ class Builder(Actor):
     def _set_wake(self, now: int) -> None:
         settings = self.settings
         times = [pending.ready_at(settings.receipts, settings.receipt_wait) for pending in self._pending.values()]
+        lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(settings.neighbours))
+        times += [pending.ask_at(settings.receipt_wait) for pending in lacking]
         later = [time for time in times if time > now]
         if self._draft is not None:
             later += [self._reminder, *([self._deadline] if self._deadline > now else [])]

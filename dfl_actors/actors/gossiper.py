@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
-from dfl_actors.core.checks import Verifier, check_path, check_transaction
+from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Part, Send, Tell
 from dfl_actors.core.gossip import CHUNK, Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
@@ -33,6 +33,7 @@ from dfl_actors.core.messages import (
     Finalised,
     Gone,
     Heard,
+    Lacking,
     Message,
     Opened,
     ReceiptArrived,
@@ -69,6 +70,7 @@ class Gossiper(Actor):
     task: ClassVar[str] = "receive_transaction"
     tasks: ClassVar = {
         Trained: "generate_transaction",
+        Lacking: "generate_transaction",
         Drafted: "generate_block",
         Confirmed: "generate_block",
         Finalised: "generate_block",
@@ -135,6 +137,16 @@ class Gossiper(Actor):
         yield self._announce(TransactionNews(transaction=transaction, receipts=()))
         yield Tell(Announced(transaction=transaction))
 
+    def on_lacking(self, message: Lacking, now: int) -> Iterator[Effect]:
+        """As if it had just been trained; who has answered already answers again with the same receipt."""
+        identity = digest(message.transaction)
+        if self._models.size(message.transaction.model) is None:
+            return
+        if identity not in self._seen:
+            self._seen.put(identity, Sighting(message.transaction, None))
+        self._offered.put(message.transaction.model, identity)
+        yield self._announce(TransactionNews(transaction=message.transaction, receipts=()))
+
     def on_witnessed(self, message: Witnessed, now: int) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
         receipt = message.receipt
@@ -146,7 +158,8 @@ class Gossiper(Actor):
         if sighting is not None:
             sighting.forwarded = True
         self._offered.put(message.transaction.model, receipt.transaction)
-        yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*message.receipts, receipt)))
+        path = (other for other in message.receipts if other.creator != receipt.creator)
+        yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
 
     def on_drafted(self, message: Drafted, now: int) -> Iterator[Effect]:
         self._drafts.put(digest(message.draft), self.settings.address)
@@ -183,8 +196,7 @@ class Gossiper(Actor):
             yield from self._on_receipt(receipt)
         sighting = self._seen.get(identity)
         if sighting is not None:
-            if sender not in sighting.sources and sighting.via is not None:
-                sighting.sources.append(sender)
+            yield from self._on_known(sender, sighting)
             return
         self._check_header(sender, news, now)
         self._seen.put(identity, Sighting(transaction, sender))
@@ -196,6 +208,20 @@ class Gossiper(Actor):
             assembly = Assembly(transaction.model, transaction.size, sender, now)
             self._assemblies[transaction.model] = assembly
             yield from self._ask(assembly)
+
+    def _on_known(self, sender: Address, sighting: Sighting) -> Iterator[Effect]:
+        """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours."""
+        if sighting.via is None:
+            return
+        if sender not in sighting.sources:
+            sighting.sources.append(sender)
+        transaction = sighting.transaction
+        if (
+            sender == transaction.generator
+            and transaction.model not in self._assemblies
+            and self._models.size(transaction.model) is not None
+        ):
+            yield Tell(Fetched(transaction=transaction, receipts=(), sender=sender))
 
     def _check_header(self, sender: Address, news: TransactionNews, now: int) -> None:
         """What can be said before the model is here; the validator checks the rest. Codes as in `docs/protocol.md`."""
@@ -209,8 +235,9 @@ class Gossiper(Actor):
         if len(self._assemblies) >= MOST_ASSEMBLIES:
             raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
         check_path(transaction, news.receipts, sender, self.settings.address)
-        # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
-        check_transaction(transaction, news.receipts, self._verifier)
+        if news.receipts:
+            # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
+            check_transaction(transaction, news.receipts, self._verifier)
 
     def _on_receipt(self, receipt: Receipt) -> Iterator[Effect]:
         """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
@@ -222,7 +249,7 @@ class Gossiper(Actor):
             self._relayed.put(identity, None)
             yield Tell(ReceiptArrived(receipt=receipt))
         elif receipt.creator != self.settings.address:
-            self._verifier.check(receipt)
+            check_receipt(receipt.transaction, sighting.transaction, receipt, self._verifier)
             self._relayed.put(identity, None)
             yield self._announce(ReceiptNews(receipt=receipt))
 
@@ -231,7 +258,8 @@ class Gossiper(Actor):
             return
         identity = digest(draft)
         via = self._drafts.get(identity)
-        if via is None:
+        if via is None or sender == draft.generator:
+            # The generator's own word is the best way back, whoever was faster with it.
             self._drafts.put(identity, sender)
         elif via != sender:
             return

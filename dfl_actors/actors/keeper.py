@@ -68,8 +68,9 @@ class Keeper(Actor):
                 yield Note("lost", {"what": "model", "id": own_key})
             if own is None:
                 return
-            for pending in self._pending.values():
-                own = own + pending
+            with self.doing("learning"):
+                for pending in self._pending.values():
+                    own = own + pending
             models = [
                 ReceivedModel(sender=score.generator, weights=weights, accuracy=score.correct / score.tested)
                 for score, weights in received
@@ -77,8 +78,9 @@ class Keeper(Actor):
             ]
             if not models:
                 return
-            result = self._apply(self._state, own, models, self.reputations)
-            delta = result.weights - own
+            with self.doing("learning"):
+                result = self._apply(self._state, own, models, self.reputations)
+                delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)
         yield from self._hand_over(delta, models, now)
 

@@ -59,6 +59,8 @@ class Links:
     def __init__(self, settings: Settings, key: KeyPair, nonce: Callable[[], str]) -> None:
         self._settings, self._key, self._nonce = settings, key, nonce
         self._links = {address: Link() for address in settings.neighbours}
+        # Apart, so that strangers who only say hello cannot push out those who have proved who they are.
+        self._greeted: Recent[bytes, Session] = Recent(MOST_SESSIONS)
         self._sessions: Recent[bytes, Session] = Recent(MOST_SESSIONS)
         self._admitted: set[Address] = set()
 
@@ -74,8 +76,11 @@ class Links:
 
     def who(self, peer: bytes) -> Address:
         """The address behind a peer, empty when it has not said."""
-        session = self._sessions.get(peer)
+        session = self._session(peer)
         return "" if session is None else session.hello.address
+
+    def _session(self, peer: bytes) -> Session | None:
+        return self._greeted.get(peer) or self._sessions.get(peer)
 
     # --- our way to the neighbours
 
@@ -150,12 +155,12 @@ class Links:
 
         Raises `Refused` with code `not_admitted`, or as the checks of `core.link`.
         """
-        session = self._sessions.get(peer)
+        session = self._session(peer)
         if isinstance(request, Hello):
             check_hello(request, self._settings.genesis, self._settings.neighbours)
             if session is None or session.hello != request:
                 session = Session(request, self._nonce())
-                self._sessions.put(peer, session)
+                self._greeted.put(peer, session)
             yield Answer(peer, welcome(request, self._key, self._settings.genesis, session.nonce))
             return None
         if session is None:
@@ -165,6 +170,8 @@ class Links:
             check_proof(request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce)
             session.admitted = True
             self._admitted.add(hello.address)
+            self._greeted.drop(peer)
+            self._sessions.put(peer, session)
             yield Answer(peer, Admitted())
             return None
         if not session.admitted:

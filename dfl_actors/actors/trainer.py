@@ -159,15 +159,20 @@ class Trainer(Actor):
             if delta is None:
                 yield Note("lost", {"what": "delta", "id": message.delta})
                 return
-            weights = self.state.weights + np.frombuffer(delta, "<f4")
+            with self.doing("learning"):
+                weights = self.state.weights + np.frombuffer(delta, "<f4")
         self.state = self.state._replace(weights=weights)
         if self.settings.role == "observer":
             yield from self._keep()
             yield Publish(Versioned(model=self.model, applied=message.number))
 
+    def _encoded(self) -> bytes:
+        with self.doing("learning"):
+            return encode_model(self.state.weights, self.settings.codec)
+
     def _keep(self) -> Iterator[Effect]:
         """Put the node's present model into the store; `model` names it."""
-        data = encode_model(self.state.weights, self.settings.codec)
+        data = self._encoded()
         self.model = sha256(data)
         yield Keep(self.model, data)
 
@@ -213,7 +218,7 @@ class Trainer(Actor):
     def _transact(self, loss: float, now: int) -> Iterator[Effect]:
         tests = self._pool.draw(self.settings.tests, self._rng)
         correct = self._learner.measure(self.state.weights, tests)
-        data = encode_model(self.state.weights, self.settings.codec)
+        data = self._encoded()
         transaction = self._sign(sha256(data), len(data), correct, len(tests), now)
         self._point = msgspec.structs.replace(
             self._point,

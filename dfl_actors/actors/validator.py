@@ -116,8 +116,9 @@ class Validator(Actor):
         with self._models.view(transaction.model) as data:
             if data is None:
                 raise Refused("model_missing", transaction.model[:8])
-            weights = decode_model(data, transaction.codec, self.settings.parameters)
-            return self._learner.measure(weights, tests), len(tests)
+            with self.doing("learning"):
+                weights = decode_model(data, transaction.codec, self.settings.parameters)
+                return self._learner.measure(weights, tests), len(tests)
 
     def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: int) -> Iterator[Effect]:
         transaction = message.transaction

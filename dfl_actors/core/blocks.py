@@ -9,14 +9,23 @@ from dfl_actors.core.objects import Confirmation, Digest, Draft, Receipt, Transa
 class Pending:
     """An own transaction that gathers its receipts, one a witness."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, reminded: int = 0) -> None:
         self.transaction = transaction
+        self.reminded = max(reminded, transaction.created)
         self.receipts: dict[Digest, Receipt] = {}
 
     def ready(self, now: int, neighbours: int, least: int, wait: int) -> bool:
         """Whether there are `least` receipts, and every neighbour has answered or `wait` ms have passed."""
         answered = len(self.receipts)
         return answered >= max(least, 1) and (answered >= neighbours or now >= self.transaction.created + wait)
+
+    def lacks(self, now: int, neighbours: int, wait: int) -> bool:
+        """Whether neighbours have not answered although half of `wait` ms has passed since they were last asked."""
+        return len(self.receipts) < neighbours and self.ask_at(wait) <= now < self.transaction.expires
+
+    def ask_at(self, wait: int) -> int:
+        """When neighbours that have not answered are asked again."""
+        return self.reminded + max(1, wait // 2)
 
     def ready_at(self, least: int, wait: int) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""

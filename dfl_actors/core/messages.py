@@ -157,6 +157,12 @@ class ReceiptArrived(Message, frozen=True, kw_only=True):
     receipt: Receipt
 
 
+class Lacking(Message, frozen=True, kw_only=True):
+    """builder -> gossiper. An own transaction still lacks receipts of neighbours: announce it again."""
+
+    transaction: Transaction
+
+
 class Settled(Message, frozen=True, kw_only=True):
     """builder -> trainer. An own transaction has its receipts, or has expired without."""
 
@@ -406,6 +412,7 @@ Letter = (
     | Fetched
     | Witnessed
     | ReceiptArrived
+    | Lacking
     | Settled
     | Drafted
     | DraftArrived
@@ -436,6 +443,7 @@ RECIPIENT: dict[type[Message], str] = {
     Fetched: "validator",
     Witnessed: "gossiper",
     ReceiptArrived: "builder",
+    Lacking: "gossiper",
     Settled: "trainer",
     Drafted: "gossiper",
     DraftArrived: "validator",

@@ -93,6 +93,7 @@ class Driver:
         self._acknowledgements: list[Acknowledgement] = []
         self._done: list[Acknowledgement] = []
         self._unwritten: list[tuple[bytes, bytes | None]] = []
+        actor.doing = self._meter.doing
         self._work = "network" if isinstance(actor, Gossiper) else "blockchain"
         self._speakers = self._speech_of(net)
         self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
