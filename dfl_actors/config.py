@@ -100,7 +100,7 @@ class Transport(Section, frozen=True):
 
 
 class Store(Section, frozen=True):
-    models: Annotated[int, Meta(ge=2, le=100_000)] = 24
+    models: Annotated[int, Meta(ge=0, le=100_000)] = 0  # 0: as many as the buffer and the neighbours need
 
 
 class Run(Section, frozen=True):
@@ -159,6 +159,11 @@ class Config(Struct, frozen=True, kw_only=True):
     node_options: dict[str, NodeOptions]
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
+
+    def models_kept(self, name: str) -> int:
+        """Models that a node's store holds: those in its buffer, its own last ones, and some of each neighbour on their way."""
+        node = self.node(name)
+        return self.store.models or 8 + node.buffer + 3 * len(node.neighbours)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ConfigError."""
@@ -391,7 +396,7 @@ def _check_draft(config: Config, source: Source) -> None:
 
 def _check_store(config: Config, source: Source) -> None:
     largest = max(node.buffer for node in config.nodes)
-    if config.store.models <= largest:
+    if 0 < config.store.models <= largest:
         raise source.error(
             ("store", "models"), f"{config.store.models} models do not outlast a buffer of {largest}; give more than {largest}"
         )

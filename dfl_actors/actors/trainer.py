@@ -177,14 +177,15 @@ class Trainer(Actor):
         yield Keep(self.model, data)
 
     def _pull(self, now: int) -> Iterator[Effect]:
-        """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer for earlier ones."""
+        """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer; as an observer, for new tests."""
         observer = self.settings.role == "observer"
         if self._running and observer:
             self.wake = now + self.settings.heartbeat
         if not self._running or self.settings.rate:
             return
         if observer:
-            need = max(0, self.settings.tests - len(self._pool) - self._pulled)
+            # Without end: the samples are for the validator too, and one that was restarted has none.
+            need = max(0, self.settings.tests - self._pulled)
         elif not self._room():
             need = 0
         else:

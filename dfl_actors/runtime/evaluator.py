@@ -127,15 +127,16 @@ class Evaluator:
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
         if store is None:
-            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models, self._config.store.models)
+            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models, self._config.models_kept(order.node))
         with store.view(order.model) as data:
             if data is None:
                 return Evaluated(node=order.node, model=order.model, correct=0, tested=0)
-            weights = decode_model(data, self._config.gossip.codec, self._parameters)
-            if order.save:
-                with whole(self._run.node(order.node).model) as draft:
-                    self._learner.save(weights.copy(), draft)
-            correct, tested = self._measure(weights) if order.measure else (0, 0)
+            # A copy, for a view would keep the store from using old pages again as long as we measure.
+            weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
+        if order.save:
+            with whole(self._run.node(order.node).model) as draft:
+                self._learner.save(weights, draft)
+        correct, tested = self._measure(weights) if order.measure else (0, 0)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
 
     def _measure(self, weights: np.ndarray) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class Owned:
         node = RunDirectory(plan.directory).node(plan.node.name)
         self.key: KeyPair = load_key(plan.keys)
         self.journal = Journal(node.journal(actor))
-        self.models = ModelStore(node.models, plan.config.store.models)
+        self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name))
         self.chain = ChainStore(node.chain) if actor == "builder" else None
         self.meter = Meter()
 

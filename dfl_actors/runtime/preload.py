@@ -4,11 +4,37 @@ A fork server that had run one would hang its children. What is here is frozen o
 that a child's collections do not touch, and so copy, the pages it shares with the others.
 """
 
+import ctypes
 import gc
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import dfl_actors.learning.models
 import dfl_actors.runtime.evaluator
 import dfl_actors.runtime.process  # noqa: F401
 
+
+def clean_library_pages(smaps: str) -> Iterator[tuple[int, int]]:
+    """Start and length of every mapping of a library that is read-only and has no page of its own."""
+    for block in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps):
+        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) r-[-x]p .*\.so", block)
+        if head and re.search(r"^Anonymous: +0 kB$", block, re.MULTILINE):
+            begin, end = (int(part, 16) for part in head.groups())
+            yield begin, end - begin
+
+
+def give_back_library_pages() -> None:
+    """Unmap the pages of libraries that only importing has touched, some 200 MB. They are clean and come back when needed."""
+    smaps = Path("/proc/self/smaps")
+    if not smaps.exists() or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    madvise = ctypes.CDLL(None, use_errno=True).madvise
+    for begin, length in clean_library_pages(smaps.read_text()):
+        madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+
+
 gc.collect()
 gc.freeze()
+give_back_library_pages()

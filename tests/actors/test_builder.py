@@ -10,7 +10,18 @@ from dfl_actors.actors.builder import REMINDERS, Builder
 from dfl_actors.core import chain
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
-from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Message, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.messages import (
+    Announced,
+    ConfirmationsArrived,
+    Drafted,
+    Finalised,
+    Lacking,
+    Message,
+    ReceiptArrived,
+    Settled,
+    Started,
+    Tick,
+)
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction
@@ -77,8 +88,6 @@ def test_two_answered_transactions_make_a_draft_and_its_confirmations_a_block() 
 def test_when_a_transaction_is_ready(by: tuple[str, ...], least: int, later: int, drafts: bool) -> None:
     made = built(transactions=1, receipts=least)
     made.give(*announced(0), *receipts(0, by=by))
-    if by and later:
-        assert made.actor.wake in (NOW + WAIT, NOW + 60_000)
     made.give(Tick(), now=NOW + later)
     assert bool(told(made.said, Drafted)) == drafts
 
@@ -115,11 +124,62 @@ def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
 def test_a_transaction_without_enough_receipts_expires() -> None:
     made = built(receipts=2)
     made.give(*announced(0), *receipts(0, by=("g",)))
+    assert not notes(made.give(Tick(), now=NOW + 59_999), "expired")
     assert made.actor.wake == NOW + 60_000
     said = made.give(Tick(), now=NOW + 60_000)
     assert notes(said, "expired") == [{"tx": digest(OWN[0]), "receipts": 1, "needed": 2}]
     assert told(made.said, Settled) == [Settled(transaction=digest(OWN[0]))]
     assert not made.journal.data
+
+
+@pytest.mark.parametrize(
+    ("by", "least", "wakes"),
+    [
+        ((), 1, [WAIT // 2, WAIT, 3 * WAIT // 2]),
+        (("g",), 1, [WAIT // 2, WAIT, 3 * WAIT // 2]),
+        (("g",), 2, [WAIT // 2, WAIT, 3 * WAIT // 2]),
+        (WITNESSES, 1, [WAIT, None]),
+        (WITNESSES, 3, [60_000, None]),
+    ],
+)
+def test_when_time_changes_something_for_a_transaction(by: tuple[str, ...], least: int, wakes: list[int | None]) -> None:
+    """The end of the wait or of life; before it, whenever neighbours that have not answered are asked again."""
+    made = built(receipts=least)
+    made.give(*announced(0), *receipts(0, by=by))
+    for after in wakes:
+        assert made.actor.wake == (None if after is None else NOW + after)
+        made.give(Tick(), now=made.actor.wake or NOW)
+
+
+def test_a_transaction_that_neighbours_have_not_answered_is_announced_again_until_they_do() -> None:
+    made, lacking = built(), Lacking(transaction=OWN[0])
+    made.give(*announced(0), *receipts(0, by=("g",)))
+    assert not told(made.give(Tick(), now=NOW + WAIT // 2 - 1), Lacking)
+    assert told(made.give(Tick(), now=NOW + WAIT // 2), Lacking) == [lacking]
+    assert not told(made.give(Tick(), *receipts(1), now=NOW + WAIT - 1), Lacking), "once in half a wait"
+    assert told(made.give(Tick(), now=NOW + WAIT), Lacking) == [lacking]
+    made.give(*receipts(0, by=("h",)), now=NOW + WAIT)
+    assert not told(made.give(Tick(), now=NOW + 5 * WAIT), Lacking)
+
+
+def test_what_has_expired_or_stands_in_a_draft_is_not_announced_again() -> None:
+    made = built(transactions=1, receipts=1)
+    made.give(*announced(0), *receipts(0, by=("g",)), now=NOW + WAIT)
+    assert [entry.transaction for entry in drafted(made).entries] == OWN[:1]
+    made.give(*announced(1), now=NOW + WAIT)
+    made.said.clear()
+    made.give(Tick(), now=NOW + 2 * WAIT)
+    assert told(made.said, Lacking) == [Lacking(transaction=OWN[1])]
+    assert not told(made.give(Tick(), now=NOW + 60_000), Lacking)
+
+
+def test_after_a_crash_what_lacks_receipts_is_announced_again() -> None:
+    made = built()
+    made.give(*announced(0), *receipts(0, by=("g",)), crash=99)
+    assert not told(made.give(Started(), now=NOW + WAIT // 2 - 1), Lacking)
+    assert made.actor.wake == NOW + WAIT // 2
+    made.give(crash=99)
+    assert told(made.give(Started(), now=NOW + WAIT), Lacking) == [Lacking(transaction=OWN[0])]
 
 
 def test_one_that_lacks_receipts_stays_for_the_next_block() -> None:

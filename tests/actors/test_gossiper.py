@@ -1,14 +1,15 @@
 """The gossiper: what it passes on, what it fetches from whom, and what it serves."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from dfl_actors.actors.gossiper import MOST_ASSEMBLIES, MOST_SERVED, Gossiper
 from dfl_actors.core.codec import digest, sha256
-from dfl_actors.core.effects import Announce, Answer, Effect, Send
+from dfl_actors.core.effects import Announce, Answer, Effect, Part, Send
 from dfl_actors.core.gossip import CHUNK, WINDOW
-from dfl_actors.core.link import proof
+from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import (
     Admitted,
     Announced,
@@ -27,6 +28,7 @@ from dfl_actors.core.messages import (
     Gone,
     Heard,
     Hello,
+    Lacking,
     Message,
     Opened,
     Proof,
@@ -41,24 +43,49 @@ from dfl_actors.core.messages import (
     Welcome,
     Witnessed,
 )
-from dfl_actors.core.objects import Entry, Transaction
+from dfl_actors.core.objects import Entry, Receipt, Transaction
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, draft, notes, receipt, told, transaction
+from tests.simnet.rogue import unsigned
 
 DATA = bytes(32)
 MODEL = sha256(DATA)
 PEER = b"g-peer"
 
 
-def built(**fields: Any) -> Bench:
-    """A gossiper with the neighbours g and h; g has proved itself as `PEER`, and both have been heard."""
-    made = Bench(lambda one: Gossiper(bench.settings(**fields), KEYS["me"], one.models, 1, lambda: "7" * 64, sha256))
+NONCE = "7" * 64
+"""Of whoever listens."""
+
+
+def greeting(name: str) -> Hello:
+    key = KEYS[name]
+    return Hello(genesis=GENESIS, address=key.address, public_key=key.public, nonce=NONCE)
+
+
+def opened(**fields: Any) -> Bench:
+    """A gossiper with the neighbours g and h, of which nothing has come yet."""
+    made = Bench(lambda one: Gossiper(bench.settings(**fields), KEYS["me"], one.models, 1, lambda: NONCE, sha256))
     made.give(Opened())
-    key = KEYS["g"]
-    made.give(Asked(peer=PEER, request=Hello(genesis=GENESIS, address=key.address, public_key=key.public, nonce="5" * 64)))
+    return made
+
+
+def admit(made: Bench, name: str, peer: bytes) -> None:
+    """The neighbour proves itself to us."""
     me = KEYS["me"]
-    welcome = Welcome(address=me.address, public_key=me.public, nonce="7" * 64, signature="0" * 128)
-    made.give(Asked(peer=PEER, request=proof(welcome, key, GENESIS)))
+    made.give(Asked(peer=peer, request=greeting(name)))
+    ours = Welcome(address=me.address, public_key=me.public, nonce=NONCE, signature="0" * 128)
+    made.give(Asked(peer=peer, request=proof(ours, KEYS[name], GENESIS)))
+
+
+def join(made: Bench, name: str) -> None:
+    """We prove ourselves to the neighbour."""
+    made.give(reply(name, welcome(greeting("me"), KEYS[name], GENESIS, NONCE)), reply(name, Admitted()))
+
+
+def built(**fields: Any) -> Bench:
+    """The same where g has proved itself as `PEER`, and both have been heard."""
+    made = opened(**fields)
+    admit(made, "g", PEER)
     made.numbers = {"g": 0, "h": 0}  # type: ignore[attr-defined]
     for name in "gh":
         made.give(Heard(neighbour=KEYS[name].address, epoch=1, number=0, news=Beat()))
@@ -105,6 +132,31 @@ def test_an_own_transaction_is_announced_and_told_to_the_builder() -> None:
     assert announced(said) == [news(own)] and told(said, Announced) == [Announced(transaction=own)]
 
 
+def test_an_own_transaction_that_lacks_receipts_is_announced_again_and_not_told_to_the_builder() -> None:
+    made, own = built(), transaction("me", 0)
+    made.models.put(MODEL, DATA)
+    made.give(Trained(transaction=own))
+    said = made.give(Lacking(transaction=own))
+    assert announced(said) == [news(own)] and not told(said, Announced)
+    one = ReceiptNews(receipt=receipt("g", own))
+    assert told(hear(made, "g", one), ReceiptArrived)
+    made.give(Lacking(transaction=own))
+    assert not hear(made, "g", one), "one that is here already is told once"
+
+
+def test_after_a_restart_an_own_transaction_that_lacks_receipts_is_served_and_its_receipts_are_taken() -> None:
+    made, own = built(), transaction("me", 0)
+    made.models.put(MODEL, DATA)
+    assert not hear(made, "g", ReceiptNews(receipt=receipt("g", own))), "it no longer knows of it"
+    made.give(Lacking(transaction=own))
+    assert answers(made.give(Asked(peer=PEER, request=Fetch(model=MODEL, first=0, count=1)))) == [Chunk(model=MODEL, index=0)]
+    assert told(hear(made, "g", ReceiptNews(receipt=receipt("g", own))), ReceiptArrived)
+
+
+def test_an_own_transaction_whose_model_has_gone_is_not_announced_again() -> None:
+    assert built().give(Lacking(transaction=transaction("me", 0))) == []
+
+
 def test_news_are_numbered_and_a_beat_repeats_the_last_number() -> None:
     made = built()
     said = made.give(Trained(transaction=transaction("me", 0)), Tick(), Trained(transaction=transaction("me", 1)), Subscribed())
@@ -125,6 +177,15 @@ def test_what_was_witnessed_goes_on_while_the_ttl_allows(ttl: int, kind: type) -
     assert ttl == 1 or out.receipts == (receipt("me", one),)
 
 
+def test_our_receipt_stands_once_in_the_path() -> None:
+    """A relay passed our own transaction's receipt back to us among those of its way."""
+    made, one = built(), transaction("g", 0, ttl=4)
+    theirs, ours = receipt("h", one), receipt("me", one, received_at_ttl=2)
+    for path in ((theirs,), (theirs, ours), (ours, theirs)):
+        (out,) = announced(made.give(Witnessed(transaction=one, receipts=path, receipt=ours)))
+        assert out.receipts == (theirs, ours)
+
+
 def test_a_receipt_for_us_is_told_to_the_builder_once() -> None:
     made, own = built(), transaction("me", 0)
     made.give(Trained(transaction=own))
@@ -143,6 +204,81 @@ def test_a_receipt_from_further_on_goes_back_once() -> None:
     made.give(Witnessed(transaction=one, receipts=(), receipt=receipt("me", one)))
     assert announced(hear(made, "h", beyond)) == [beyond]
     assert announced(hear(made, "h", beyond)) == []
+
+
+FAR = transaction("g", 0, ttl=2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (receipt("g", FAR), "self_receipt"),
+        (receipt("v", FAR, received_at_ttl=2), "receipt_ttl"),
+        (receipt("v", FAR, received_at_ttl=0, correct=3), "accuracy_range"),
+        (unsigned(receipt("v", FAR, received_at_ttl=0)), "bad_signature"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_receipt_from_further_on_does_not_go_back(wrong: Receipt, code: str) -> None:
+    made = built()
+    made.models.put(MODEL, DATA)
+    hear(made, "g", news(FAR))
+    made.give(Witnessed(transaction=FAR, receipts=(), receipt=receipt("me", FAR)))
+    said = hear(made, "h", ReceiptNews(receipt=wrong))
+    assert codes(said) == [code] and not announced(said)
+    right = ReceiptNews(receipt=receipt("v", FAR, received_at_ttl=0))
+    assert announced(hear(made, "h", right)) == [right], "the right one goes back all the same"
+
+
+# --- announced again
+
+
+@pytest.mark.parametrize(("by", "again"), [("g", True), ("h", False)])
+def test_a_known_transaction_goes_to_the_validator_again_when_its_generator_announces_it_again(by: str, again: bool) -> None:
+    made, one = built(), transaction("g", 0, ttl=2)
+    made.models.put(MODEL, DATA)
+    hear(made, "g", news(one))
+    path = () if by == "g" else (receipt("h", one),)
+    for _ in range(2):
+        said = told(hear(made, by, news(one, *path)), Fetched)
+        assert said == ([Fetched(transaction=one, receipts=(), sender=KEYS["g"].address)] if again else [])
+
+
+def test_a_known_transaction_whose_model_is_on_its_way_or_gone_is_not_taken_again() -> None:
+    made, one = built(), transaction("g", 0)
+    hear(made, "g", news(one))
+    assert hear(made, "g", news(one)) == [], "on its way"
+    assert told(made.give(reply("g", Chunk(model=MODEL, index=0), DATA)), Fetched)
+    assert told(hear(made, "g", news(one)), Fetched)
+    made.models.data.clear()
+    assert hear(made, "g", news(one)) == []
+
+
+def test_our_own_transaction_is_not_taken_from_others() -> None:
+    made, own = built(), transaction("me", 0, ttl=2)
+    made.models.put(MODEL, DATA)
+    made.give(Trained(transaction=own))
+    assert not told(hear(made, "g", news(own, receipt("g", own))), Fetched)
+
+
+def test_the_receipt_of_a_witness_that_is_asked_again_goes_out_again() -> None:
+    made, one = built(), transaction("g", 0)
+    answer = Witnessed(transaction=one, receipts=(), receipt=receipt("me", one))
+    assert [announced(made.give(answer)) for _ in range(2)] == [[ReceiptNews(receipt=answer.receipt)]] * 2
+
+
+# --- headers
+
+
+def test_signatures_of_a_header_are_left_to_the_validator_unless_a_relay_brings_it() -> None:
+    made = built()
+    forged = unsigned(transaction("g", 0, ttl=2))
+    assert sent(hear(made, "g", news(forged))) == [("g", Fetch(model=MODEL, first=0, count=1))]
+    by_relay = unsigned(transaction("g", 1, b"\1" * 32, ttl=2))
+    assert codes(hear(made, "h", news(by_relay, receipt("h", by_relay)))) == ["bad_signature"]
+    right = transaction("g", 2, b"\2" * 32, ttl=2)
+    assert codes(hear(made, "h", news(right, unsigned(receipt("h", right))))) == ["bad_signature"]
+    assert sent(hear(made, "h", news(right, receipt("h", right)))), "the refused relay does not keep it out"
 
 
 # --- fetching
@@ -241,6 +377,16 @@ def test_an_announced_model_is_served_in_chunks_and_no_other() -> None:
     assert answers(made.give(fetch)) == [Refusal(code="fetched_often", what="Fetch")]
 
 
+def test_chunks_are_named_as_parts_of_the_stored_model() -> None:
+    size = CHUNK + 8
+    made, one = built(parameters=size // 4), transaction("me", 0, bytes(size))
+    made.models.put(one.model, bytes(size))
+    made.give(Trained(transaction=one))
+    said = made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=64)))
+    parts = [effect.part for effect in said if isinstance(effect, Answer)]
+    assert parts == [Part(one.model, 0, CHUNK), Part(one.model, CHUNK, 8)]
+
+
 def test_a_peer_that_has_proved_nothing_is_refused() -> None:
     said = built().give(Asked(peer=b"other", request=Fetch(model=MODEL, first=0, count=1)))
     assert codes(said) == ["not_admitted"] and answers(said) == [Refusal(code="not_admitted", what="Fetch")]
@@ -265,6 +411,21 @@ def test_a_draft_goes_to_the_validator_and_on_to_those_behind_us() -> None:
     assert hear(made, "h", far) == [], "but not what comes back"
 
 
+def test_the_way_of_a_draft_that_its_generator_announces_is_back_to_it_though_a_relay_was_faster() -> None:
+    made, one = built(), transaction("g", 0, ttl=2)
+    far = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), receipt("h", one))),)))
+    address = {name: KEYS[name].address for name in "gh"}
+    given = ConfirmationsFor(confirmations=(confirmation("h", far.draft, receipt("h", one)),))
+    assert [told(hear(made, "h", far), DraftArrived)[0].sender, *sent(made.give(Asked(peer=PEER, request=given)))] == [
+        address["h"],
+        ("h", given),
+    ]
+    assert told(hear(made, "g", far), DraftArrived)[0].sender == address["g"]
+    assert sent(made.give(Asked(peer=PEER, request=given))) == [("g", given)]
+    assert hear(made, "h", far) == [], "the relay is no longer heard"
+    assert told(hear(made, "g", far), DraftArrived), "a reminder is"
+
+
 def test_confirmations_go_to_the_builder_or_the_way_the_draft_came() -> None:
     made = built()
     ours, theirs = transaction("me", 0), transaction("h", 0, ttl=2)
@@ -285,3 +446,35 @@ def test_a_beat_goes_out_with_every_tick() -> None:
     said = made.give(Tick(), now=NOW + 1_000)
     assert Beat() in announced(said)
     assert made.actor.wake == NOW + 1_100, "soon again while links are missing"
+
+
+# --- ready
+
+
+def stand(made: Bench, name: str, order: tuple[str, ...] = ("admit", "join", "hear")) -> list[bool]:
+    """Whether work may begin after each step of making a link."""
+    steps = {
+        "admit": lambda: admit(made, name, name.encode()),
+        "join": lambda: join(made, name),
+        "hear": lambda: made.give(Heard(neighbour=KEYS[name].address, epoch=1, number=0, news=Beat())),
+    }
+    return [made.actor.ready for step in order if steps[step]() or True]
+
+
+@pytest.mark.parametrize(("together", "ready"), [(True, [False] * 5 + [True]), (False, [False] * 2 + [True] * 4)])
+def test_work_may_begin_with_every_link_or_on_a_host_of_its_own_with_one(together: bool, ready: list[bool]) -> None:
+    made = opened(together=together)
+    assert stand(made, "g") + stand(made, "h") == ready
+
+
+@pytest.mark.parametrize("order", list(permutations(("admit", "join", "hear"))))
+def test_a_link_stands_when_both_have_proved_themselves_and_news_are_heard(order: tuple[str, ...]) -> None:
+    assert stand(opened(together=False), "h", order) == [False, False, True]
+
+
+def test_with_one_link_of_two_the_other_is_still_greeted() -> None:
+    made = opened(together=False)
+    stand(made, "g")
+    said = made.give(Tick(), now=NOW + 100)
+    assert [(name, type(message)) for name, message in sent(said)] == [("h", Hello)]
+    assert made.actor.wake == NOW + 200

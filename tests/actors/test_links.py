@@ -1,10 +1,11 @@
 """The links: how two gossipers prove themselves to each other, and how lost news are asked for."""
 
+from itertools import count
 from typing import Any
 
 import pytest
 
-from dfl_actors.actors.links import ATTEMPTS, Links
+from dfl_actors.actors.links import ATTEMPTS, MOST_SESSIONS, Links
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Message, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.errors import Refused
@@ -17,7 +18,7 @@ NEWS = BlockNews(generator=G, height=0, block="1" * 64)
 
 
 def links(me: str, *neighbours: str) -> Links:
-    numbers = iter(range(1_000))
+    numbers = count()
     return Links(bench.settings(me, neighbours), KEYS[me], lambda: f"{next(numbers):064x}")
 
 
@@ -37,8 +38,19 @@ def said(effects: list[Effect]) -> Any:
     return effect.message
 
 
-def asked(side: Links, request: Message) -> Any:
-    return said(run(side.asked(PEER, request))[0])
+def asked(side: Links, request: Message, peer: bytes = PEER) -> Any:
+    return said(run(side.asked(peer, request))[0])
+
+
+def greeting(name: str) -> Any:
+    return said(list(links(name, "me" if name == "g" else "g").greet(NOW)))
+
+
+def shaken(mine: Links, theirs: Links, peer: bytes = PEER) -> None:
+    """We prove ourselves to the other side, as `peer`."""
+    welcome = asked(theirs, said([effect for effect in mine.greet(NOW) if isinstance(effect, Send) and effect.neighbour == G]), peer)
+    assert isinstance(asked(theirs, said(list(mine.replied(G, welcome, NOW))), peer), Admitted)
+    list(mine.replied(G, Admitted(), NOW))
 
 
 def heard(number: int, epoch: int = 5, news: Any = NEWS) -> Heard:
@@ -96,6 +108,43 @@ def test_nothing_is_given_before_the_proof(request_: Message) -> None:
     asked(theirs, said(list(links("me", "g").greet(NOW))))
     with pytest.raises(Refused, match="bad_signature" if isinstance(request_, Proof) else "not_admitted"):
         run(theirs.asked(PEER, request_))
+
+
+RESEND = Resend(epoch=1, first=1, last=1)
+
+
+def test_greetings_without_proof_do_not_push_out_who_has_proved_itself() -> None:
+    """Anyone can greet in the name of a neighbour."""
+    theirs = links("g", "me", "h")
+    shaken(links("me", "g"), theirs)
+    first = greeting("h")
+    asked(theirs, first, b"first")
+    for number in range(MOST_SESSIONS):
+        asked(theirs, greeting("me"), b"%d" % number)
+    assert run(theirs.asked(PEER, RESEND))[1] == KEYS["me"].address == theirs.who(PEER)
+    assert theirs.who(b"first") == "", "of those who only greet the oldest is forgotten"
+    with pytest.raises(Refused, match="not_admitted"):
+        run(theirs.asked(b"%d" % (MOST_SESSIONS - 1), RESEND))
+
+
+def test_of_those_who_have_proved_themselves_the_oldest_is_forgotten() -> None:
+    """A neighbour that connects again and again."""
+    theirs = links("g", "me")
+    for number in range(MOST_SESSIONS + 1):
+        shaken(links("me", "g"), theirs, b"%d" % number)
+    assert theirs.who(b"0") == "" != theirs.who(b"1")
+
+
+def test_who_greets_anew_has_to_prove_itself_anew() -> None:
+    mine, theirs = links("me", "g"), links("g", "me")
+    shaken(mine, theirs)
+    _, hello = mine.replied(G, Refusal(code="not_admitted", what="Fetch"), NOW)
+    assert isinstance(hello, Send)
+    welcome = asked(theirs, hello.message)
+    with pytest.raises(Refused, match="not_admitted"):
+        run(theirs.asked(PEER, RESEND))
+    asked(theirs, said(list(mine.replied(G, welcome, NOW))))
+    assert run(theirs.asked(PEER, RESEND))[1] == KEYS["me"].address
 
 
 def test_a_stranger_is_refused() -> None:

@@ -76,6 +76,18 @@ def test_an_observer_trains_nothing_and_says_its_version_again() -> None:
     assert told(made.give(Tick(), now=NOW + 2_000), Versioned)[0].applied == 1
 
 
+def test_an_observer_at_full_speed_pulls_new_tests_with_every_heartbeat() -> None:
+    """Its own pool is full after the first; that of a validator restarted since is empty."""
+    made = built(role="observer", rate=0.0)
+    assert told(made.said, Pull) == [Pull(samples=10)]
+    assert told(made.give(samples(10)), Pull) == []
+    assert told(made.give(Tick(), now=NOW + 1_000), Pull) == [Pull(samples=10)]
+    assert made.actor.wake == NOW + 2_000
+    assert told(made.give(Tick(), now=NOW + 2_000), Pull) == [Pull(samples=10)], "though nothing came"
+    made.give(Stopping())
+    assert told(made.give(Tick(), now=NOW + 3_000), Pull) == []
+
+
 def test_full_speed_pulls_two_transactions_ahead_and_again_when_nothing_comes() -> None:
     made = built(rate=0.0, steps=2)
     assert told(made.said, Pull) == [Pull(samples=16)]

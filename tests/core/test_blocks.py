@@ -125,6 +125,38 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
     assert pending(receipts).ready_at(least=2, wait=100) == made.NOW + at
 
 
+@pytest.mark.parametrize(
+    ("receipts", "waited", "reminded", "lacks"),
+    [
+        (2, 49, 0, False),
+        (2, 50, 0, True),
+        (0, 50, 0, True),
+        (3, 50, 0, False),
+        (4, 50, 0, False),
+        (2, 119, 70, False),
+        (2, 120, 70, True),
+        (2, 59_999, 0, True),
+        (2, 60_000, 0, False),
+    ],
+    ids=[
+        "too early",
+        "after half the wait",
+        "nobody answered",
+        "all neighbours did",
+        "more than the neighbours did",
+        "asked a while ago",
+        "asked half a wait ago",
+        "at the end of life",
+        "expired",
+    ],
+)
+def test_lacks(receipts: int, waited: int, reminded: int, lacks: bool) -> None:
+    found = pending(receipts)
+    found.reminded = made.NOW + reminded
+    assert found.lacks(made.NOW + waited, neighbours=3, wait=100) is lacks
+    assert found.ask_at(wait=100) == made.NOW + reminded + 50
+
+
 @given(st.permutations(range(4)))
 def test_confirmations_stand_in_one_order(order: list[int]) -> None:
     draft = drafted(4)
