@@ -356,6 +356,7 @@ def drafts() -> Iterator[Case]:
         ("receipt_moved", "a receipt under another transaction", draft(entry(TX, FROM_BOB), entry(second, FROM_CAROL))),
         ("self_receipt", "a receipt of the generator", draft(entry(TX, receipt(TX, ALICE)))),
         ("receipt_twice", "two receipts of one witness", draft(entry(TX, FROM_BOB, receipt(TX, correct=69)))),
+        ("no_receipt", "a transaction without a witness", draft(entry(TX, FROM_BOB), entry(second))),
         ("bad_signature", "a receipt with more correct answers", draft(entry(TX, changed(FROM_BOB, correct=99)))),
         ("bad_signature", "a transaction with more correct answers", draft(entry(changed(TX, correct=99)))),
     ):
@@ -379,6 +380,7 @@ def finals() -> Iterator[Case]:
     for code, name, value in (
         ("confirmation_twice", "the same confirmation twice", final(DRAFT, CONFIRMED[0], CONFIRMED[0])),
         ("finalised_before_created", "1 ms too early", final(DRAFT, *CONFIRMED, finalised=DRAFT.created - 1)),
+        ("no_confirmation", "a block that nobody confirmed", final(DRAFT)),
         ("not_the_witness", "confirmed by another", final(DRAFT, confirmation(DRAFT, FROM_BOB, CAROL))),
         ("other_draft", "confirmations of the draft before", final(draft(entry(TX, FROM_BOB), memo="changed"), *CONFIRMED)),
         ("bad_signature", "a changed draft", final(changed(DRAFT, memo="changed"))),
@@ -386,22 +388,27 @@ def finals() -> Iterator[Case]:
         yield {"code": code, "name": name, "block": text(value), "genesis": NET}
 
 
+def sealed(of: Draft, **fields: Any) -> FinalBlock:
+    """Final, with Bob's confirmation of each of his receipts."""
+    return final(of, *(confirmation(of, one) for part in of.entries for one in part.receipts), **fields)
+
+
 def chains() -> Iterator[Case]:
     second, late = transaction(sequence=1), transaction(sequence=9_999)
     after = {"height": 1, "previous": digest(FINAL), "created": FINAL.finalised}
     fine = draft(entry(second, receipt(second)), **after)
-    theirs = transaction(BOB)
-    jumped = final(draft(entry(late), **after))
-    forgotten = draft(entry(second), height=2, previous=digest(jumped), created=jumped.finalised)
+    theirs, again = transaction(BOB), transaction(correct=1)
+    jumped = sealed(draft(entry(late, receipt(late)), **after))
+    forgotten = draft(entry(second, receipt(second)), height=2, previous=digest(jumped), created=jumped.finalised)
     for code, name, blocks in (
         ("height", "a chain that begins at 1", [final(fine)]),
         ("height", "a block twice", [FINAL, FINAL]),
         ("previous", "the first block names no genesis", [final(draft(entry(TX), previous="55" * 32))]),
         ("previous", "names the draft and not the final block", [FINAL, final(changed(fine, ALICE, previous=digest(DRAFT)))]),
         ("other_generator", "another node goes on", [FINAL, final(draft(entry(theirs), key=BOB, **after))]),
-        ("transaction_twice", "a transaction in two blocks", [FINAL, final(draft(entry(TX, FROM_BOB), **after))]),
-        ("transaction_twice", "two transactions of one number", [FINAL, final(draft(entry(transaction(correct=1)), **after))]),
-        ("transaction_twice", "a number that lags too far", [FINAL, jumped, final(forgotten, finalised=NOW + 3_000)]),
+        ("transaction_twice", "a transaction in two blocks", [FINAL, sealed(draft(entry(TX, FROM_BOB), **after))]),
+        ("transaction_twice", "two transactions of one number", [FINAL, sealed(draft(entry(again, receipt(again)), **after))]),
+        ("transaction_twice", "a number that lags too far", [FINAL, jumped, sealed(forgotten, finalised=NOW + 3_000)]),
         ("time_backwards", "drafted before the last was final", [FINAL, final(changed(fine, ALICE, created=FINAL.finalised - 1))]),
         ("bad_signature", "a changed draft", [changed(FINAL, draft=changed(DRAFT, memo="changed"))]),
     ):

@@ -14,7 +14,7 @@ import orjson
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core.codec import sha256
-from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
 from dfl_actors.learning.weights import known_model
 from dfl_actors.sdk.interface import ReceivedModel, Result
@@ -55,6 +55,9 @@ class Keeper(Actor):
 
     def on_scored(self, message: Scored, now: int) -> Iterator[Effect]:
         self._buffer.append(message)
+        if self._own is not None:
+            # Neighbours' models must not push out our own while the trainer waits for them.
+            yield Touch(self._own)
         if len(self._buffer) >= self.settings.buffer and self._own is not None:
             scores, self._buffer = self._buffer, []
             yield from self._update(self._own, scores, now)

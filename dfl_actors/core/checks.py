@@ -106,7 +106,7 @@ def check_draft(draft: Draft, verifier: Verifier) -> Digest:
     """Digest of a draft in which every digest and signature is right.
 
     Raises `Refused` with code `foreign_transaction` (of another generator), `transaction_order` (sequence numbers do not
-    rise), or as `check_receipts`.
+    rise), `no_receipt` (a transaction that nobody witnessed), or as `check_receipts`.
     """
     identity = verifier.check(draft)
     before = -1
@@ -117,6 +117,8 @@ def check_draft(draft: Draft, verifier: Verifier) -> Digest:
             raise Refused("transaction_order", f"sequence {entry.transaction.sequence} after {before}")
         before = entry.transaction.sequence
         check_transaction(entry.transaction, entry.receipts, verifier)
+        if not entry.receipts:
+            raise Refused("no_receipt", f"sequence {entry.transaction.sequence}")
     return identity
 
 
@@ -141,7 +143,7 @@ def check_confirmation(confirmation: Confirmation, draft: Digest, receipts: dict
 
 
 def check_final(block: FinalBlock, verifier: Verifier) -> Digest:
-    """Digest of a final block in which every digest and signature is right. Raises `confirmation_twice`, and as above."""
+    """Digest of a final block in which every digest and signature is right. Raises `confirmation_twice`, `no_confirmation`, and as above."""
     identity = check_draft(block.draft, verifier)
     receipts = receipts_of(block.draft)
     confirmed: set[Digest] = set()
@@ -150,6 +152,8 @@ def check_final(block: FinalBlock, verifier: Verifier) -> Digest:
         if confirmation.receipt in confirmed:
             raise Refused("confirmation_twice", confirmation.receipt[:8])
         confirmed.add(confirmation.receipt)
+    if not confirmed:
+        raise Refused("no_confirmation", "a block that nobody confirmed proves nothing")
     if block.finalised < block.draft.created:
         raise Refused("finalised_before_created")
     return digest(block)

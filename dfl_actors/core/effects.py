@@ -78,6 +78,12 @@ class Keep(Effect, frozen=True):
     data: Any
 
 
+class Touch(Effect, frozen=True):
+    """A stored model is still needed: it counts as used just now."""
+
+    key: str
+
+
 class Note(Effect, frozen=True):
     """A line for the run's metrics: what happened, for people and plots. Never part of the protocol."""
 

@@ -15,7 +15,7 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper, task_of
 from dfl_actors.core import codec
-from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell, Touch
 from dfl_actors.core.messages import (
     Asked,
     Failed,
@@ -189,6 +189,8 @@ class Driver:
             elif kind is Keep:
                 self._owned.models.put(effect.key, effect.data)  # type: ignore[attr-defined]
                 self._meter.charge(self._actor.task, "network")
+            elif kind is Touch:
+                self._owned.models.touch(effect.key)  # type: ignore[attr-defined]
             elif kind is Commit:
                 assert self._owned.chain is not None
                 self._owned.chain.append(effect.height, effect.block)  # type: ignore[attr-defined]

@@ -17,8 +17,8 @@ LETTER_LIMIT = 64 << 20
 WIRE_LIMIT = 4 << 20
 """Bytes in a frame between nodes; a chunk of a model has 256 KiB, and the configuration keeps drafts below this."""
 
-SUBSCRIPTION_LIMIT = 256
-"""Bytes in a subscription."""
+SUBSCRIPTION_LIMIT = 1024
+"""Bytes in a subscription; a CURVE handshake alone has more than 256."""
 
 HIGH_WATER = 10_000
 """Small messages waiting on one socket."""

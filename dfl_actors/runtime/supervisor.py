@@ -178,7 +178,7 @@ class Supervisor:
             self._deaths = 0
             self._bury()
         now = time.monotonic()
-        if self._started is None and not self._stopping and now - self._begun > READY_WITHIN:
+        if self._started is None and not self._stopping and now - self._begun > READY_WITHIN and self._late():
             self._fail(ActorError(f"{self._laggards()} did not become ready within {READY_WITHIN:.0f} s: see {self._log()}"))
         if self._started is not None and not self._stopping:
             self._check_end(now)
@@ -366,8 +366,13 @@ class Supervisor:
         all_of_them = [child.process for child in self._children.values()] + [self._evaluator]
         return [process for process in all_of_them if process is not None]
 
+    def _late(self) -> list[Child]:
+        """Who should be ready by now. A gossiper whose neighbours are on other hosts may wait for them as long as it takes."""
+        waiting = [child for child in self._children.values() if not child.ready]
+        return [child for child in waiting if child.actor != "gossiper" or child.plan.settings.together]
+
     def _laggards(self) -> str:
-        late = [f"{child.actor} of node {child.plan.node.name}" for child in self._children.values() if not child.ready]
+        late = [f"{child.actor} of node {child.plan.node.name}" for child in self._late()]
         return ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
 
     def _log(self, child: Child | None = None) -> str:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.codec import digest, sha256
-from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Message
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
@@ -88,7 +88,7 @@ class Bench:
             lambda: [self.chain.append(one.height, one.block) for one in effects if isinstance(one, Commit)],
             lambda: self.journal.commit([(one.key, one.value) for one in effects if isinstance(one, Journal)]),
         ]
-        speech = [effect for effect in effects if not isinstance(effect, Keep | Commit | Journal)]
+        speech = [effect for effect in effects if not isinstance(effect, Keep | Touch | Commit | Journal)]
         before = len(self.said)
         steps += [lambda one=one: self.said.append(one) for one in speech]  # type: ignore[misc]
         for step in steps[:crash]:

@@ -47,6 +47,17 @@ def test_a_right_transaction_gets_a_receipt_and_is_scored() -> None:
     assert notes(said, "scored")
 
 
+def test_a_transaction_handed_over_again_gets_the_same_receipt_and_is_not_measured_again() -> None:
+    """Its generator lacks our receipt: it was lost on the way, or in a crash."""
+    made = built()
+    made.give(SAMPLES)
+    (first,) = told(made.give(fetched("g", 0)), Witnessed)
+    for now in (NOW + 1, NOW + 70_000):
+        said = made.give(fetched("g", 0), now=now, crash=99)
+        assert told(said, Witnessed) == [first] and not told(said, Scored) and not notes(said, "scored")
+        made.give(SAMPLES)
+
+
 def test_without_samples_transactions_wait_the_oldest_go_first() -> None:
     made = built()
     assert made.give(*(fetched("g", number) for number in range(MOST_WAITING + 5))) == []

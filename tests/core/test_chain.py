@@ -14,10 +14,13 @@ from tests.core import made
 TRUSTING = made.Trusting(made.NET)
 
 
-def block(state: ChainState, *numbers: int) -> FinalBlock:
-    """The next block, with transactions of these sequence numbers."""
-    entries = [(made.transaction(sequence=number, signed=False), ()) for number in numbers]
-    return made.final(made.draft(*entries, signed=False, height=state.height, previous=state.head))
+def block(state: ChainState, *numbers: int, created: int = made.NOW + 1_000, **fields: int) -> FinalBlock:
+    """The next block, with transactions of these sequence numbers, each witnessed and confirmed once."""
+    transactions = [made.transaction(sequence=number, signed=False) for number in numbers]
+    receipts = [made.receipt(transaction) for transaction in transactions]
+    entries = [(transaction, (receipt,)) for transaction, receipt in zip(transactions, receipts, strict=True)]
+    draft = made.draft(*entries, signed=False, height=state.height, previous=state.head, created=created)
+    return made.final(draft, *(made.confirmation(draft, receipt) for receipt in receipts), **fields)
 
 
 def test_blocks_are_chained_by_their_final_digests() -> None:
@@ -91,10 +94,9 @@ def test_after_a_long_time_without_receipts_the_chain_goes_on() -> None:
 
 
 def test_time_may_stand_still_but_not_go_back() -> None:
-    first = block(empty(made.NET), 0)
-    state = extend(empty(made.NET), made.final(first.draft, finalised=made.NOW + 5_000), TRUSTING)
-    same = made.draft((made.transaction(sequence=1), ()), height=1, previous=state.head, created=made.NOW + 5_000)
-    assert extend(state, made.final(same), TRUSTING).finalised == made.NOW + 5_000
-    early = made.draft((made.transaction(sequence=1), ()), height=1, previous=state.head, created=made.NOW + 4_999)
+    state = extend(empty(made.NET), block(empty(made.NET), 0, finalised=made.NOW + 5_000), TRUSTING)
+    same = block(state, 1, created=made.NOW + 5_000, finalised=made.NOW + 5_000)
+    assert extend(state, same, TRUSTING).finalised == made.NOW + 5_000
+    early = block(state, 1, created=made.NOW + 4_999, finalised=made.NOW + 5_000)
     with pytest.raises(Refused, match="time_backwards"):
-        extend(state, made.final(early), TRUSTING)
+        extend(state, early, TRUSTING)

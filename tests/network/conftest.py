@@ -53,7 +53,7 @@ def shared_place() -> Iterator[Path]:
 def finished(shared_place: Path) -> Iterator[Command]:
     """Two nodes that trained LeNet on MNIST until their duration ended; for reading only."""
     (shared_place / "small.toml").write_text(
-        SMALL.replace('model = "tiny.py:build"\n', "").replace("evaluate_s = 0", "evaluate_samples = 500")
+        SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 160", "rate = 0").replace("evaluate_s = 0", "evaluate_samples = 500")
     )
     for begin in starter(shared_place):
         command = begin("run", "small.toml", "--out", "run", "--duration", "4", out=shared_place / "run")

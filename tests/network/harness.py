@@ -52,7 +52,7 @@ model = "tiny.py:build"
 batch = 16
 
 [data]
-rate = 0
+rate = 160
 test_samples = 32
 
 [block]

@@ -52,7 +52,7 @@ def check_promises(out: Path) -> None:
 
 def test_a_run_survives_the_death_of_every_actor_and_of_itself(start: Start, place: Path) -> None:
     out = place / "run"
-    run = start("run", "small.toml", "--out", "run", out=out)
+    run = start("run", "small.toml", "--out", "run", "-s", "data.rate=0", out=out)
     run.ready()
     for actor in ACTORS:
         victim = run.actor("0", actor)

@@ -173,6 +173,66 @@ def a_partition_heals(make: Make) -> None:
     check_safe(network)
 
 
+def everyone_answers(network: Network) -> Callable[[], bool]:
+    """A condition: each transaction of now has the receipts of all neighbours."""
+    wanted = {(note["tx"], network.address(other)) for note in network.notes("trained") for other in network.plan.neighbours(note["node"])}
+    return lambda: wanted <= {(note["tx"], note["creator"]) for note in network.notes("receipt")}
+
+
+def a_killed_gossiper_costs_no_receipts(make: Make) -> None:
+    """It knows neither what it announced nor what it heard; builders that lack receipts have their transactions announced again."""
+    network = make(Plan(full("a", "b", "c")))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for node in ("b", "a"):
+        count = len(network.notes("trained"))
+        assert network.run(lambda count=count: len(network.notes("trained")) > count, 60 * SECOND)
+        assert not everyone_answers(network)(), "a transaction is open"
+        network.kill(node, "gossiper")
+        assert network.run(everyone_answers(network), 30 * SECOND), f"receipts are lost with the gossiper of {node}"
+    assert not network.notes("expired")
+    check_safe(network)
+
+
+def a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts(make: Make) -> None:
+    """What the validator has witnessed meanwhile waits in its outbox, and is gone with it."""
+    network = make(Plan(full("a", "b", "c")))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    network.kill("b", "gossiper", restart_after=SECOND)
+    count = len(network.notes("trained"))
+    assert network.run(lambda: len(network.notes("trained")) > count, 60 * SECOND)
+    network.kill("b", "validator")
+    assert network.run(everyone_answers(network), 30 * SECOND)
+    check_safe(network)
+
+
+def a_partition_shorter_than_the_wait_costs_no_receipts(make: Make) -> None:
+    """Models that were on their way are given up; they are fetched once they are announced again."""
+    network = make(Plan(full("a", "b"), settings={"fetch_timeout": SECOND // 4}))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for _ in range(3):
+        count = len(network.notes("sent"))
+        assert network.run(lambda count=count: len(network.notes("sent")) > count, 60 * SECOND)
+        network.cut("a", "b")
+        network.run(lambda: False, 2 * SECOND)
+        network.heal("a", "b")
+        assert network.run(everyone_answers(network), 30 * SECOND)
+    assert not network.notes("expired")
+    check_safe(network)
+
+
+def an_observer_at_full_speed_goes_on_after_its_validator_was_killed(make: Make) -> None:
+    network = make(Plan(full("a", "b", "c"), observers=("c",), settings={"rate": 0.0}))
+    network.start()
+    assert network.run(lambda: len(network.notes("scored", "c")) > 4, 60 * SECOND)
+    network.kill("c", "validator")
+    before = len(network.notes("scored", "c"))
+    assert network.run(lambda: len(network.notes("scored", "c")) > before + 4, 60 * SECOND), "its new validator has samples"
+    check_safe(network)
+
+
 def a_node_that_never_answers_delays_blocks_to_the_deadline(make: Make) -> None:
     settings = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}
     network = make(Plan(full("a", "b", "c"), settings=settings))
@@ -234,6 +294,10 @@ SCENARIOS: tuple[Callable[[Make], None], ...] = (
     a_killed_actor_of_a_full_speed_network_comes_back,
     an_observer_learns_on_after_its_keeper_was_killed,
     a_partition_heals,
+    a_killed_gossiper_costs_no_receipts,
+    a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts,
+    a_partition_shorter_than_the_wait_costs_no_receipts,
+    an_observer_at_full_speed_goes_on_after_its_validator_was_killed,
     a_node_that_never_answers_delays_blocks_to_the_deadline,
     confirmations_that_never_come_leave_a_block_with_what_there_is,
     transactions_without_enough_receipts_expire_and_are_named,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell
-from dfl_actors.core.messages import ACTORS
+from dfl_actors.core.messages import ACTORS, Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
-from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, grows
+from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, everyone_answers, grows
 from tests.scenarios.interface import Make, Plan, full, line
 from tests.simnet.network import SimNetwork, Weather
 from tests.simnet.process import Process
@@ -122,6 +122,26 @@ def test_a_crash_at_full_speed_is_harmless(plan: Planned, seed: int) -> None:
     network.start()
     network.run(lambda: False, SECOND)
     assert network.run(grows(network, 2), 60 * SECOND)
+    check_safe(network)
+    check_tap(network)
+
+
+def test_a_receipt_that_is_lost_in_a_crash_still_comes() -> None:
+    """The validator has acknowledged the transaction, and falls before its word `Witnessed` is on its way: nobody else repeats it."""
+    lost: list[Receipt] = []
+
+    def crashes(process: Process, effects: list[Effect]) -> int | None:
+        words = [one.message for one in effects if isinstance(one, Tell) and isinstance(one.message, Witnessed)]
+        if (process.node.name, process.name, process.acknowledges) != ("b", "validator", True) or not words or len(lost) >= 3:
+            return None
+        lost.extend(word.receipt for word in words)
+        return -1
+
+    network = SimNetwork(Plan(full("a", "b", "c"), seed=5), None, crashes)
+    network.start()
+    assert network.run(lambda: len(lost) >= 3, 60 * SECOND)
+    assert network.run(everyone_answers(network), 30 * SECOND)
+    assert {(one.transaction, one.creator) for one in lost} <= {(note["tx"], note["creator"]) for note in network.notes("receipt")}
     check_safe(network)
     check_tap(network)
 

@@ -6,6 +6,7 @@ canonical bytes, decoded on arrival. `tap` holds every signed object that left a
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ class SimNetwork:
         self._events = 0
         self._arrivals: dict[tuple[object, ...], int] = {}
         self._cut: set[frozenset[str]] = set()
+        self._connections: Counter[frozenset[str]] = Counter()
         self._notes: list[dict[str, Any]] = []
         parameters = plan.settings.get("parameters", 8)
         self.genesis_object = Genesis(
@@ -153,7 +155,11 @@ class SimNetwork:
         self._cut.add(frozenset((a, b)))
 
     def heal(self, a: str, b: str) -> None:
+        """What was cut is connected anew, and each side subscribes to the news of the other again."""
         self._cut.discard(frozenset((a, b)))
+        self._connections[frozenset((a, b))] += 1
+        self._subscribe(a, b)
+        self._subscribe(b, a)
 
     def run(self, until: Callable[[], bool], within: int) -> bool:
         end = self.now + within
@@ -189,10 +195,14 @@ class SimNetwork:
     def opened(self, gossiper: Process) -> None:
         """The news of a gossiper are subscribed to by its neighbours, and it to theirs."""
         for other in self.plan.neighbours(gossiper.node.name):
-            process = self.nodes[other].processes["gossiper"]
-            if process.actor is not None:
-                self.after(5, partial(process.take, Subscribed()))
-                self.after(5, partial(gossiper.take, Subscribed()))
+            if self.nodes[other].processes["gossiper"].actor is not None:
+                self._subscribe(gossiper.node.name, other)
+                self._subscribe(other, gossiper.node.name)
+
+    def _subscribe(self, to: str, by: str) -> None:
+        """Subscriptions cross no better than anything else does."""
+        if frozenset((to, by)) not in self._cut:
+            self.after(5, partial(self.nodes[to].processes["gossiper"].take, Subscribed()))
 
     # --- between nodes
 
@@ -202,14 +212,16 @@ class SimNetwork:
             self._cross("news", node.name, other, lambda make=make: make(news=self._decode(AnyNews, body)))
 
     def send(self, node: Node, neighbour: str, body: bytes) -> None:
-        # As ZeroMQ's routing id, a peer's name says who and in which life.
-        peer = f"{node.name}/{node.processes['gossiper'].epoch}".encode()
+        peer = self._peer(node.name, self.names[neighbour])
         self._cross("request", node.name, self.names[neighbour], lambda: Asked(peer=peer, request=self._decode(Request, body)))
 
+    def _peer(self, name: str, to: str) -> bytes:
+        """What a ROUTER calls the other end of a connection: another name for each life of the peer, and each time it connects."""
+        return f"{name}/{self.nodes[name].processes['gossiper'].epoch}/{self._connections[frozenset((name, to))]}".encode()
+
     def answer(self, node: Node, peer: bytes, head: bytes, body: bytes) -> None:
-        name, _, epoch = peer.decode().partition("/")
-        gossiper = self.nodes[name].processes["gossiper"]
-        if int(epoch) != gossiper.epoch:
+        name = peer.decode().partition("/")[0]
+        if peer != self._peer(name, node.name):
             return
         with suppress(Refused):
             reply = codec.decode(Reply, head)

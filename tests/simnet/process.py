@@ -1,8 +1,9 @@
 """One actor and its driver, in memory: the second of the two drivers, and the shortest account of what a driver must do.
 
 Per batch, in this order: models, then final blocks, then the journal (whole or not at all), then speech, then the acknowledgement
-of the letters handled, then letters on their way. A crash may come between any two of these; what was performed before
-stays, the state machine and all letters not yet acknowledged to us are gone.
+of the letters handled, then letters on their way. A batch that says nothing leaves its journal to the next that does, and
+acknowledgements wait a little, so that one does for several letters; before they go the journal is written. A crash may come between
+any two steps; what was performed before stays, the state machine and all letters not yet acknowledged to us are gone.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.core import codec
-from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell, Touch
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
 from dfl_actors.core.messages import ACTORS, LISTENERS, RECIPIENT, Event, Letter, Message, Opened, Started, Tick
 from dfl_actors.errors import Refused
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LONGEST_BATCH = 4
 """Messages handled before their effects are performed."""
+
+ACKNOWLEDGE_WITHIN = 50
+"""Milliseconds an acknowledgement may wait for others to the same sender."""
 
 PACE = {"trainer": (60, 100), "validator": (5, 10)}
 """How long a process takes to come to its next batch, in ms; the others take (0, 2)."""
@@ -43,8 +47,11 @@ class Process:
         network = self.network
         self.starts += 1
         self.epoch = max(network.now, self.epoch + 1)
-        self._outboxes = {other: Outbox(self.epoch) for other in ACTORS if other != self.name}
+        self._outboxes = {other: Outbox(self.starts) for other in ACTORS if other != self.name}
         self._inbox = Inbox()
+        self._unwritten: list[tuple[bytes, bytes | None]] = []
+        self._done: dict[str, bytes] = {}
+        self._acknowledge_at: int | None = None
         self._queue: list[tuple[Message | None, tuple[str, bytes] | None]] = []
         self._busy = False
         self._alarm: int | None = None
@@ -84,31 +91,50 @@ class Process:
                 self.actor.wake = None
             if message is not None:
                 effects += self.actor.handle(message, self.network.now)
-        acknowledgements = {to: header for _, known in batch if known is not None for to, header in [known]}
-        self.perform(effects, acknowledgements)
+        for to, header in (known for _, known in batch if known is not None):
+            self._done[to] = max(header, self._done.get(to, b""))
+        if self._done and self._acknowledge_at is None:
+            # With this batch, as if earlier ones had waited already, or with later ones.
+            self._acknowledge_at = self.network.now + self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
+        self.perform(effects)
         if self.actor is not None:
             self._busy = bool(self._queue)
             if self._busy:
                 self._handle_soon()
             self._set_alarm()
 
-    def perform(self, effects: list[Effect], acknowledgements: dict[str, bytes]) -> None:
-        """Perform a batch, up to the step at which the network wants this process to crash."""
+    @property
+    def acknowledges(self) -> bool:
+        """Whether the batch that is now performed acknowledges what was handled."""
+        return self._acknowledge_at is not None and self.network.now >= self._acknowledge_at
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Perform a batch, up to the step before which the network wants this process to crash; a negative one counts from the end."""
         stop = self.network.crashes(self, effects)
         self.batches += 1
-        for step, action in enumerate(self._steps(effects, acknowledgements)):
-            if step == stop:
+        steps = list(self._steps(effects))
+        for step, action in enumerate(steps):
+            if stop in (step, step - len(steps)):
                 self.network.kill(self.node.name, self.name)
                 return
             action()
 
-    def _steps(self, effects: list[Effect], acknowledgements: dict[str, bytes]) -> Iterator[Callable[[], None]]:
+    def _steps(self, effects: list[Effect]) -> Iterator[Callable[[], None]]:
+        said = [one for one in effects if not isinstance(one, Keep | Touch | Commit | Journal)]
+        self._unwritten += [(one.key, one.value) for one in effects if isinstance(one, Journal)]
         yield from (partial(self.node.models.put, one.key, one.data) for one in effects if isinstance(one, Keep))
         yield from (partial(self.node.chain.append, one.height, one.block) for one in effects if isinstance(one, Commit))
-        yield partial(self.journal.commit, [(one.key, one.value) for one in effects if isinstance(one, Journal)])
-        yield from (partial(self._speak, one) for one in effects if not isinstance(one, Keep | Commit | Journal))
-        yield from (partial(self._acknowledge, to, header) for to, header in acknowledgements.items())
+        yield partial(self._write, all(isinstance(one, Note) for one in said))
+        yield from (partial(self._speak, one) for one in said)
+        if self.acknowledges:
+            yield self._write
+            yield self._acknowledge
         yield self._deliver
+
+    def _write(self, later: bool = False) -> None:
+        if not later:
+            self.journal.commit(self._unwritten)
+            self._unwritten = []
 
     def _speak(self, effect: Effect) -> None:
         network, node = self.network, self.node
@@ -139,8 +165,10 @@ class Process:
                 self.network.inside(self.node, self.name, other, partial(self.node.letter, self.name, other, header, body))
                 outbox.sent(number, self.network.now)
 
-    def _acknowledge(self, to: str, header: bytes) -> None:
-        self.network.inside(self.node, self.name, to, partial(self.node.acknowledged, self.name, to, header))
+    def _acknowledge(self) -> None:
+        for to, header in self._done.items():
+            self.network.inside(self.node, self.name, to, partial(self.node.acknowledged, self.name, to, header))
+        self._done, self._acknowledge_at = {}, None
 
     def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
         new = self._inbox.take(sender.encode(), *read_header(header), read_oldest(header))
@@ -162,7 +190,9 @@ class Process:
 
     def _set_alarm(self) -> None:
         assert self.actor is not None
-        times = [time for time in (self.actor.wake, *(box.wake() for box in self._outboxes.values())) if time is not None]
+        # While a batch is on its way the acknowledgements go with it.
+        wishes = (self.actor.wake, None if self._busy else self._acknowledge_at, *(box.wake() for box in self._outboxes.values()))
+        times = [time for time in wishes if time is not None]
         due = max(min(times, default=0), self.network.now + 1)
         if times and (self._alarm is None or due < self._alarm):
             self._alarm = due
@@ -177,4 +207,6 @@ class Process:
         if self.actor.wake is not None and self.network.now >= self.actor.wake:
             self.actor.wake = None
             self.take(Tick())
+        elif self.acknowledges:
+            self.take(None)
         self._set_alarm()

@@ -92,10 +92,10 @@ class Rogue(Actor):
     # --- as it likes
 
     def say(self, news: AnyNews) -> None:
-        self._process.perform([Announce(self.out.epoch, self.out.add(news), news)], {})
+        self._process.perform([Announce(self.out.epoch, self.out.add(news), news)])
 
     def ask(self, address: str, request: Message) -> None:
-        self._process.perform([Send(address, request)], {})
+        self._process.perform([Send(address, request)])
 
     def heard(self, kind: type[Message]) -> list[Any]:
         return [news for _, news in self.news if isinstance(news, kind)]
