@@ -178,7 +178,7 @@ def test_what_was_witnessed_goes_on_while_the_ttl_allows(ttl: int, kind: type) -
 
 
 def test_our_receipt_stands_once_in_the_path() -> None:
-    """A relay passed our own transaction's receipt back to us among those of its way."""
+    """A relay may bring it back to us among those of its way."""
     made, one = built(), transaction("g", 0, ttl=4)
     theirs, ours = receipt("h", one), receipt("me", one, received_at_ttl=2)
     for path in ((theirs,), (theirs, ours), (ours, theirs)):

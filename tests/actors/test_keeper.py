@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dfl_actors.actors.keeper import Keeper
 from dfl_actors.core.codec import sha256
+from dfl_actors.core.effects import Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
 from dfl_actors.sdk.half_fedavg import apply as half
 from dfl_actors.sdk.interface import Result
@@ -54,6 +55,15 @@ def test_several_models_of_one_sender_each_count() -> None:
     said = made.give(version(made, ZERO), scored(made, "g", 1.0), scored(made, "g", 2.0), scored(made, "h", 6.0))
     assert notes(said, "updated")[0]["models"] == 3
     assert np.allclose(delta(made, told(said, Averaged)[0]), 1.5)
+
+
+def test_the_own_model_stays_in_use_while_others_come() -> None:
+    """Else the models of neighbours would push it out of the store while the trainer waits for them."""
+    made = built(buffer=4)
+    assert not [one for one in made.actor.handle(scored(made, "g", 1.0), bench.NOW) if isinstance(one, Touch)]
+    own = version(made, ZERO)
+    made.give(own)
+    assert made.actor.handle(scored(made, "h", 2.0), bench.NOW) == [Touch(own.model)]
 
 
 def test_without_an_own_model_the_newest_wait() -> None:

@@ -50,9 +50,11 @@ def own_receipts(network: SimNetwork, rogue: Rogue, **fields: Any) -> tuple[Any,
     transaction = rogue.transaction(network.now, **fields)
     rogue.say(TransactionNews(transaction=transaction, receipts=()))
     soon(network)
-    receipts = [news.receipt for news in rogue.heard(ReceiptNews) if news.receipt.transaction == digest(transaction)]
-    assert {receipt.creator for receipt in receipts} == {network.address(name) for name in HONEST}
-    return transaction, tuple(sorted(receipts, key=lambda receipt: receipt.creator))
+    by_themselves = [news.receipt for news in rogue.heard(ReceiptNews)]
+    passed_on = [receipt for news in rogue.heard(TransactionNews) for receipt in news.receipts]
+    receipts = {receipt.creator: receipt for receipt in by_themselves + passed_on if receipt.transaction == digest(transaction)}
+    assert set(receipts) == {network.address(name) for name in HONEST}
+    return transaction, tuple(receipt for _, receipt in sorted(receipts.items()))
 
 
 # --- receipts

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.core.codec import digest, encode
-from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import ACTORS, Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
 from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, everyone_answers, grows
@@ -151,7 +151,7 @@ def test_a_receipt_that_is_lost_in_a_crash_still_comes() -> None:
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_crash_around_each_kind_of_effect_is_harmless(actor: str, kind: type[Effect], after: int) -> None:
     """The third, sixth and ninth batch that has such an effect is cut short just before, or just after, the first of the kind."""
-    order = (Keep, Commit, Journal)
+    order = (Keep, Commit, Touch, Journal)
     had = Counter[str]()
 
     def crashes(process: Process, effects: list[Effect]) -> int | None:
@@ -160,7 +160,7 @@ def test_a_crash_around_each_kind_of_effect_is_harmless(actor: str, kind: type[E
         had[process.node.name] += 1
         if had[process.node.name] not in (3, 6, 9):
             return None
-        stored = [effect for effect in effects if isinstance(effect, order[:2])]
+        stored = [effect for effect in effects if isinstance(effect, order[:3])]
         if kind in order[:2]:
             return sum(not isinstance(effect, kind) and kind is Commit for effect in stored) + after
         said = [effect for effect in effects if not isinstance(effect, order)]

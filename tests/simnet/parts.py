@@ -32,7 +32,7 @@ class Journal:
 
 
 class Models:
-    """A node's model store: what is there already is not written again, and the oldest goes first."""
+    """A node's model store: what is there already is not written again, and the least recently used goes first."""
 
     def __init__(self, capacity: int = 256) -> None:
         self.data: dict[str, bytes] = {}
@@ -42,6 +42,10 @@ class Models:
         self.data[key] = self.data.pop(key, None) or bytes(memoryview(data).cast("B"))
         while len(self.data) > self._capacity:
             del self.data[next(iter(self.data))]
+
+    def touch(self, key: str) -> None:
+        if key in self.data:
+            self.data[key] = self.data.pop(key)
 
     @contextmanager
     def view(self, key: str) -> Iterator[memoryview | None]:

@@ -123,6 +123,7 @@ class Process:
         said = [one for one in effects if not isinstance(one, Keep | Touch | Commit | Journal)]
         self._unwritten += [(one.key, one.value) for one in effects if isinstance(one, Journal)]
         yield from (partial(self.node.models.put, one.key, one.data) for one in effects if isinstance(one, Keep))
+        yield from (partial(self.node.models.touch, one.key) for one in effects if isinstance(one, Touch))
         yield from (partial(self.node.chain.append, one.height, one.block) for one in effects if isinstance(one, Commit))
         yield partial(self._write, all(isinstance(one, Note) for one in said))
         yield from (partial(self._speak, one) for one in said)
