@@ -163,7 +163,7 @@ class Config(Struct, frozen=True, kw_only=True):
     def models_kept(self, name: str) -> int:
         """Models that a node's store holds: those in its buffer, its own last ones, and some of each neighbour on their way."""
         node = self.node(name)
-        return self.store.models or 8 + node.buffer + 3 * len(node.neighbours)
+        return self.store.models or 4 + node.buffer + 3 * len(node.neighbours)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ConfigError."""

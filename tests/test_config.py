@@ -439,3 +439,9 @@ def test_a_block_whose_draft_would_not_fit_into_one_message_is_refused() -> None
     text = '[network]\nnodes = 200\nlinks = "full"\n[block]\ntransactions = 100\n[store]\nmodels = 64\n'
     with pytest.raises(ConfigError, match=r"net.toml:5: block.transactions: .* do not fit into one message; give at most 28"):
         parse_topology(text, where="net.toml", name="net")
+
+
+def test_a_store_is_sized_to_its_node_unless_the_file_says_otherwise() -> None:
+    line = parse_topology('[network]\nnodes = 3\nlinks = "line"\n[update]\nbuffer = 5\n', where="net.toml", name="net")
+    assert [line.models_kept(name) for name in ("0", "1", "2")] == [4 + 5 + 3, 4 + 5 + 6, 4 + 5 + 3]
+    assert override(line, ["store.models=50"]).models_kept("1") == 50

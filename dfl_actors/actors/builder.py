@@ -6,6 +6,7 @@ the same draft goes out again, never another one for the same height.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar, Protocol
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
@@ -13,7 +14,7 @@ from dfl_actors.core import chain
 from dfl_actors.core.blocks import Pending, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.codec import decode, digest, encode
-from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell
+from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
@@ -21,6 +22,9 @@ from dfl_actors.errors import Refused
 
 NEVER = 1 << 62
 """Deadline of a draft from before a restart, until the run has begun again."""
+
+MOST_TOUCHED = 8
+"""Transactions, oldest first, whose models are kept in the store while they wait for receipts."""
 
 REMINDERS = 5
 """How often a draft goes out again before its deadline."""
@@ -99,6 +103,10 @@ class Builder(Actor):
         self._verifier.trust(identity)
         self._pending[identity] = Pending(message.transaction)
         yield Journal(b"t/" + identity.encode(), encode(message.transaction))
+        lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(self.settings.neighbours))
+        for pending in islice(lacking, MOST_TOUCHED):
+            # Who has not answered may still fetch it: neighbours' models must not push it out of the store.
+            yield Touch(pending.transaction.model)
         yield from self._advance(now)
 
     def on_receipt_arrived(self, message: ReceiptArrived, now: int) -> Iterator[Effect]:

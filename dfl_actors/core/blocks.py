@@ -5,6 +5,9 @@ from collections.abc import Collection, Mapping
 
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Receipt, Transaction
 
+LEAST_WAIT = 1_000
+"""Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts."""
+
 
 class Pending:
     """An own transaction that gathers its receipts, one a witness."""
@@ -25,7 +28,7 @@ class Pending:
 
     def ask_at(self, wait: int) -> int:
         """When neighbours that have not answered are asked again."""
-        return self.reminded + max(1, wait // 2)
+        return self.reminded + max(LEAST_WAIT, wait // 2)
 
     def ready_at(self, least: int, wait: int) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""

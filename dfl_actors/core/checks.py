@@ -143,7 +143,7 @@ def check_confirmation(confirmation: Confirmation, draft: Digest, receipts: dict
 
 
 def check_final(block: FinalBlock, verifier: Verifier) -> Digest:
-    """Digest of a final block in which every digest and signature is right. Raises `confirmation_twice`, `no_confirmation`, and as above."""
+    """Digest of a right final block. Raises `confirmation_twice`, `no_confirmation`, and as above."""
     identity = check_draft(block.draft, verifier)
     receipts = receipts_of(block.draft)
     confirmed: set[Digest] = set()

@@ -359,7 +359,7 @@ class Start(Control, frozen=True, kw_only=True):
 
 
 class Status(Control, frozen=True, kw_only=True):
-    """actor -> supervisor, twice a second. Counts for the live table; `idle` is false while something is unfinished."""
+    """actor -> supervisor, every second. Counts for the live table; `idle` is false while something is unfinished."""
 
     counts: dict[str, int | float]
     reputations: dict[Address, float] = {}

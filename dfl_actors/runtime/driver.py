@@ -139,8 +139,8 @@ class Driver:
                     begun = now
         self._on_time(now)
         self._perform(now)
-        self._acknowledge(now)
         self._post.deliver(now)
+        self._acknowledge(now)
         self._report(now)
 
     def _timeout(self) -> int:
@@ -181,7 +181,7 @@ class Driver:
         self._acknowledgements = []
         if not effects:
             return
-        speech = []
+        speech, notes = [], []
         for effect in effects:
             kind = type(effect)
             if kind is Journal:
@@ -195,13 +195,15 @@ class Driver:
                 assert self._owned.chain is not None
                 self._owned.chain.append(effect.height, effect.block)  # type: ignore[attr-defined]
             elif kind is Note:
-                self._metrics.write(effect.event, effect.fields, now)  # type: ignore[attr-defined]
+                notes.append(effect)
             else:
                 speech.append(effect)
         if speech:
             self._write_journal()
         for effect in speech:
             self._speakers[type(effect)](effect)
+        for note in notes:
+            self._metrics.write(note.event, note.fields, now)  # type: ignore[attr-defined]
         self._meter.charge(self._actor.task, "network")
 
     def _write_journal(self) -> None:

@@ -128,13 +128,13 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
 @pytest.mark.parametrize(
     ("receipts", "waited", "reminded", "lacks"),
     [
-        (2, 49, 0, False),
-        (2, 50, 0, True),
-        (0, 50, 0, True),
-        (3, 50, 0, False),
-        (4, 50, 0, False),
-        (2, 119, 70, False),
-        (2, 120, 70, True),
+        (2, 4_999, 0, False),
+        (2, 5_000, 0, True),
+        (0, 5_000, 0, True),
+        (3, 5_000, 0, False),
+        (4, 5_000, 0, False),
+        (2, 11_999, 7_000, False),
+        (2, 12_000, 7_000, True),
         (2, 59_999, 0, True),
         (2, 60_000, 0, False),
     ],
@@ -153,8 +153,12 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
 def test_lacks(receipts: int, waited: int, reminded: int, lacks: bool) -> None:
     found = pending(receipts)
     found.reminded = made.NOW + reminded
-    assert found.lacks(made.NOW + waited, neighbours=3, wait=100) is lacks
-    assert found.ask_at(wait=100) == made.NOW + reminded + 50
+    assert found.lacks(made.NOW + waited, neighbours=3, wait=10_000) is lacks
+    assert found.ask_at(wait=10_000) == made.NOW + reminded + 5_000
+
+
+def test_neighbours_are_not_asked_again_more_than_once_a_second() -> None:
+    assert pending(2).ask_at(wait=100) == made.NOW + 1_000
 
 
 @given(st.permutations(range(4)))
