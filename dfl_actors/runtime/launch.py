@@ -29,6 +29,7 @@ from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan, settings
 from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about, whole
+from dfl_actors.runtime.signals import raised
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server
 from dfl_actors.runtime.verify import verify_all
@@ -105,17 +106,20 @@ def _run(
     key_directory: Path | None = None,
 ) -> Outcome:
     """`key_directory` is where the keys lie; None: each in its node's directory."""
-    with _sockets_directory() as sockets, _context() as context:
+    with raised() as check_stopped, _sockets_directory() as sockets, _context() as context:
         cache = sockets / "data"
         cache.mkdir()
         control = control_server(context, sockets)
         watcher.event("preparing the data and the model")
         load_dataset(config.data.source, cache)
+        check_stopped()
         genesis = _found(config, cache, sockets, control)
+        check_stopped()
         plans = _plans(config.scaled(), run, keys, genesis, cache, sockets, 0 if before is None else before.starts, key_directory)
         _write(config, run, plans, genesis, sockets, before)
-        elsewhere = _elsewhere(config, keys)
-        outcome = Supervisor(plans, context, control, elsewhere, watcher, begun).run()
+        supervisor = Supervisor(plans, context, control, _elsewhere(config, keys), watcher, begun)
+        check_stopped()
+        outcome = supervisor.run()
         control.close(0)
         return outcome
 
