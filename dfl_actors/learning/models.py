@@ -67,7 +67,7 @@ Build = Callable[[tuple[int, ...], int], Any]
 LENET = "lenet"
 SCALE = 1 / 256
 # Samples measured at once: more does not fit the caches, fewer pays the call more often.
-CHUNK = 500
+CHUNK = 250
 
 
 def limit_threads() -> None:

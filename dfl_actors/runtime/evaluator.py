@@ -94,7 +94,7 @@ class Evaluator:
     def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, control: zmq.Socket[bytes]) -> None:
         self._config, self._run, self._parameters, self._control = config, run, parameters, control
         self._learner, self._data = learner_of(config, cache)
-        self._learner.warm(0, 0, min(500, len(self._data.x_test)))
+        self._learner.warm(0, 0, min(250, len(self._data.x_test)))
         self._stores: dict[str, ModelStore] = {}
         self._tests = self._choose_tests()
         gc.freeze()
