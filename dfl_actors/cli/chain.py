@@ -52,7 +52,7 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
 
 
 @app.command()
-def export(directory: Run, node: NodeName = None) -> None:
+def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Option("--json", help="JSON, as always.")] = True) -> None:
     """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
     run, names = _nodes(directory, node)
     try:
