@@ -320,7 +320,6 @@ class Driver:
     def _finish(self) -> None:
         now = now_ms()
         self._perform(now)
-        self._write_journal()
         self._acknowledge(now)
         if self._started:
             self._metrics.write("cpu", self._meter.report(), now)
