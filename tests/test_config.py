@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.config import SECTIONS, Config, NodeOptions, load_topology, override, parse_topology, ready_topologies
+from dfl_actors.config import SECTIONS, Config, NodeOptions, examine_topology, load_topology, override, parse_topology, ready_topologies
 from dfl_actors.core.objects import MAX_MEMO, MAX_RECEIPTS, MAX_TRANSACTIONS, MAX_TTL
 from dfl_actors.core.toml_text import dump_value
 from dfl_actors.errors import ConfigError
@@ -169,6 +169,8 @@ REFUSED = [
         "net.toml:4: node.0.role: every node is an observer, nobody trains;",
         'role = "normal"',
     ),
+    ("[node.0]\nrole = 'observer'\nattack = 'sign_flip'", "net.toml:3: node.0.attack: an observer offers nothing", 'role = "normal"'),
+    ("[node.0]\nattack_parameters = {}", "net.toml:2: node.0.attack_parameters: there is no attack that takes them", "or remove this"),
     ("[node.0]\nlabel_weights = [1]", "net.toml:2: node.0.label_weights: has no effect with data.partition", "or remove this"),
     ("[data]\npartition = 'weights'", "node.0.label_weights: missing", "give every node a weight for each label"),
     (
@@ -189,8 +191,8 @@ REFUSED = [
     ("[transport]\nhost = '0.0.0.0'", "net.toml:2: transport.host:", "give the address they reach this node at"),
     ("[block]\nreceipts = 4", 'net.toml:2: block.receipts: 4 can never come, node "0" reaches 3', "give at most 3, or add links"),
     ("[store]\nmodels = 4", "net.toml:2: store.models: 4 models do not outlast a buffer of 4;", "give more than 4"),
-    ("[training\nbatch = 3", "net.toml: not TOML:", "mend that line"),
-    ("[training]\nbatch = 3\nbatch = 4", "net.toml: not TOML:", "mend that line"),
+    ("[training\nbatch = 3", "net.toml:1: not TOML:", "mend that line"),
+    ("[training]\nbatch = 3\nbatch = 4", "net.toml:3: not TOML: Cannot overwrite a value;", "mend that line"),
 ]
 
 
@@ -206,6 +208,95 @@ def test_receipts_count_who_is_reached_within_the_ttl() -> None:
     ring = "[network]\nnodes = 6\nlinks = 'ring'\n[block]\nreceipts = 4\n"
     assert "reaches 2 with gossip.ttl = 1" in refusal(ring)
     assert parse(ring + "[gossip]\nttl = 2").block.receipts == 4
+
+
+# ---- every mistake at once
+
+
+def every(text: str, *options: str) -> list[str]:
+    path = Path("net.toml")
+    path.write_text(text, encoding="utf-8")
+    _, mistakes = examine_topology("net.toml", options)
+    return [mistake.text.partition(": ")[0].removeprefix("net.toml:") + " " + ".".join(mistake.path) for mistake in mistakes.found]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+ALL_WRONG = """\
+[network]
+nodes = 5
+links = ["0--1", "1--2", "2--3", "3--4", "0--1",
+    "1--9"]
+sed = 1
+[block]
+transactions = 0
+receipts = 9
+[store]
+models = 2
+[run]
+target = 0.9
+evaluate_s = 0
+[node.1]
+listen = "tcp://h:70"
+[node.2]
+listen = "tcp://h:71"
+rate = -1
+[node.3]
+listen = "nowhere"
+attack_parameters = { scale = 1 }
+[node.7]
+role = "spy"
+"""
+
+
+def test_every_mistake_is_found_in_one_reading(here: None) -> None:
+    assert sorted(every(ALL_WRONG)) == sorted(
+        [
+            "5 network.sed",
+            "3 network.links",
+            "4 network.links",
+            "7 block.transactions",
+            "22 node.7",
+            "23 node.7.role",
+            "18 node.2.rate",
+            "17 node.2.listen",
+            "20 node.3.listen",
+            "12 run.target",
+        ]
+    )
+
+
+def test_what_follows_from_a_mistake_is_not_told(here: None) -> None:
+    assert every("[network]\nnodes = 1\nlinks = ['0--7']\n[node.7]\nrate = 1\n[block]\nreceipts = 200") == ["2 network.nodes"]
+    assert every("[network]\nlinks = ['0--1']\n[block]\nreceipts = 3") == ["2 network.links", "2 network.links"]
+    assert every("[data]\npartition = 'wieghts'\n[node.0]\nlabel_weights = [1]") == ["2 data.partition"]
+    assert every("[node.0]\nlabel_weights = [0]\n[data]\npartition = 'weights'") == [
+        "2 node.0.label_weights",
+        "net.toml node.1.label_weights",
+    ]
+
+
+def test_after_a_line_that_is_no_toml_values_are_still_checked(here: None) -> None:
+    assert every("[network]\nnodes = \n[training]\nbatch = 0\n[run]\ntarget = 0.9\nevaluate_s = 0") == ["2 ", "4 training.batch"]
+
+
+def test_missing_label_weights_are_told_once(here: None) -> None:
+    with pytest.raises(ConfigError, match=r"node.0.label_weights: missing .*, as are those of 3 other nodes; give every node"):
+        parse("[data]\npartition = 'weights'")
+
+
+def test_the_node_that_reaches_fewest_says_how_many_receipts_there_can_be() -> None:
+    assert 'node "1" reaches 1 with gossip.ttl = 1; give at most 1' in refusal("[network]\nlinks = 'star'\n[block]\nreceipts = 2")
+
+
+def test_run_and_check_find_the_same_first_mistake(here: None) -> None:
+    Path("net.toml").write_text(ALL_WRONG, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_topology("net.toml")
+    assert str(raised.value) == examine_topology("net.toml")[1].found[0].text
 
 
 # ---- options
@@ -443,5 +534,7 @@ def test_a_block_whose_draft_would_not_fit_into_one_message_is_refused() -> None
 
 def test_a_store_is_sized_to_its_node_unless_the_file_says_otherwise() -> None:
     line = parse_topology('[network]\nnodes = 3\nlinks = "line"\n[update]\nbuffer = 5\n', where="net.toml", name="net")
-    assert [line.models_kept(name) for name in ("0", "1", "2")] == [4 + 5 + 3, 4 + 5 + 6, 4 + 5 + 3]
+    assert [line.models_kept(name) for name in ("0", "1", "2")] == [5 + 16] * 3
     assert override(line, ["store.models=50"]).models_kept("1") == 50
+    star = parse_topology('[network]\nnodes = 9\nlinks = "star"\n[node.1]\nattack = "sign_flip"\n', where="net.toml", name="net")
+    assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 4 + 3 * 8, 4 + 16 + 4, 4 + 16]

@@ -38,23 +38,23 @@ class Send(Effect, frozen=True):
     message: Message
 
 
-class Part(msgspec.Struct, frozen=True):
-    """`length` bytes of a stored model from `offset` on."""
-
-    model: str
-    offset: int
-    length: int
-
-
 class Answer(Effect, frozen=True):
-    """A reply, to whoever sent a request (`peer` is the driver's name for it), with bytes of a stored model behind it or none.
-
-    The driver takes the bytes from the store at the moment of sending; a model that has gone by then is not answered.
-    """
+    """A reply, to whoever sent a request (`peer` is the driver's name for it)."""
 
     peer: bytes
     message: Message
-    part: Part | None = None
+
+
+class Serve(Effect, frozen=True):
+    """The chunks `first` up to, but not including, `last` of a stored model, each behind its `Chunk`, to whoever asked for them.
+
+    The driver takes the bytes from the store at the moment of sending; a model that has gone by then is not served.
+    """
+
+    peer: bytes
+    model: str
+    first: int
+    last: int
 
 
 class Journal(Effect, frozen=True):

@@ -130,10 +130,10 @@ class Assembly:
     def __init__(self, model: Digest, size: int, source: Address, now: int) -> None:
         self.model = model
         self.source = source
-        self.progress = now
-        self.data = bytearray(size)
+        self.begun = self.progress = now
+        self.size = size
         self.chunks = chunk_count(size)
-        self._have: set[int] = set()
+        self._have: dict[int, memoryview | bytes] = {}
         self._asked = 0
         self._asked_again = False
 
@@ -154,22 +154,29 @@ class Assembly:
         return lost[0], lost[-1] - lost[0] + 1
 
     def put(self, index: int, body: memoryview | bytes, now: int) -> bool:
-        """Store a chunk; false when it is not the chunk that was asked for."""
-        begin = index * CHUNK
-        if index >= self._asked or len(body) != min(CHUNK, len(self.data) - begin):
+        """Keep a chunk as it came; false when it is not the chunk that was asked for."""
+        if index >= self._asked or len(body) != min(CHUNK, self.size - index * CHUNK):
             return False
-        self.data[begin : begin + len(body)] = body
-        self._have.add(index)
+        self._have[index] = body
         self.progress, self._asked_again = now, False
         return True
 
     def complete(self) -> bool:
         return len(self._have) == self.chunks
 
+    def whole(self) -> bytes:
+        """The model, once it is complete."""
+        return b"".join(self._have[index] for index in range(self.chunks))
+
     def restart(self, source: Address, now: int) -> None:
         """Begin anew from another neighbour."""
         self.source, self.progress, self._asked, self._asked_again = source, now, 0, False
         self._have.clear()
+
+
+def chunk_of(model: memoryview, index: int) -> memoryview:
+    """Chunk `index` of a model's bytes."""
+    return model[index * CHUNK : (index + 1) * CHUNK]
 
 
 def chunk_count(size: int) -> int:

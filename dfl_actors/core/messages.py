@@ -436,6 +436,24 @@ LISTENERS: dict[type[Message], tuple[str, ...]] = {
 
 PUBLISHER: dict[type[Message], str] = {Injected: "injector", Versioned: "trainer", Scored: "validator", Updated: "keeper"}
 
+SENDER: dict[type[Message], str] = {
+    Pull: "trainer",
+    Trained: "trainer",
+    Announced: "gossiper",
+    Fetched: "gossiper",
+    Witnessed: "validator",
+    ReceiptArrived: "gossiper",
+    Lacking: "builder",
+    Settled: "builder",
+    Drafted: "builder",
+    DraftArrived: "gossiper",
+    Confirmed: "validator",
+    ConfirmationsArrived: "gossiper",
+    Finalised: "builder",
+    Averaged: "keeper",
+}
+"""Who writes each letter; an actor has a way to the mailboxes it writes to, and to no other."""
+
 RECIPIENT: dict[type[Message], str] = {
     Pull: "injector",
     Trained: "gossiper",

@@ -1,8 +1,9 @@
 """TOML with good errors: typed tables from text and options, the line of a key, the words for a type, and back to text.
 
 `tomllib` reads values but forgets their lines, msgspec checks types but names no remedy, and nothing in the standard
-library writes TOML. Every error raised here is one line, `FILE:LINE: section.key: what is wrong; remedy`. The writer
-knows the values a topology can hold: tables, lists, strings, numbers and booleans.
+library writes TOML. What is wrong is gathered as `Mistakes`, each one line, `FILE:LINE: section.key: what is wrong; remedy`:
+a wrong value is left out and reading goes on, so that one reading finds them all. The writer knows the values a topology
+can hold: tables, lists, strings, numbers and booleans.
 """
 
 import difflib
@@ -12,7 +13,9 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 import msgspec.inspect
+import msgspec.structs
 
 from dfl_actors.errors import ConfigError
 
@@ -24,8 +27,12 @@ HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 BARE = re.compile(r"[A-Za-z0-9_-]+")
-FAILED_KEY = re.compile(r"at `\$\.([A-Za-z0-9_]+)")
+POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+# In the value of a key: a string, a comment, or a bracket.
+PIECE = re.compile(r"""\"(?:[^"\\\n]|\\.)*\"|'[^'\n]*'|#[^\n]*|[\[\]]""")
 SHOWN = 60
+MOST_BROKEN = 20
+MOST_LISTED = 20
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -35,25 +42,69 @@ class Source(msgspec.Struct, frozen=True):
     text: str = ""
     options: dict[Path, str] = {}
 
-    def error(self, path: Path, problem: str) -> ConfigError:
-        """The error about the key at `path`; `problem` is `what is wrong; remedy`."""
-        return ConfigError(f"{self._place(path)}: {'.'.join(path)}: {problem}")
 
-    def _place(self, path: Path) -> str:
-        for option, text in reversed(self.options.items()):
-            shorter = min(len(option), len(path))
-            if option[:shorter] == path[:shorter]:
-                return f"--set {text}"
-        line = find_line(self.text, path)
-        return f"{self.where}:{line}" if line else self.where
+class Mistake(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a table. `line` is None for an option, and where the file has no trace of the key."""
+
+    path: Path
+    line: int | None
+    text: str
 
 
-def parse_table(text: str, where: str) -> Table:
-    """The table that TOML text holds. Raises ConfigError."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{where}: not TOML: {problem}; mend that line") from problem
+class Mistakes:
+    """All that is wrong with a table, in the order it was found."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.found: list[Mistake] = []
+
+    def add(self, path: Path, problem: str, item: int | None = None) -> None:
+        """Note that the key at `path`, or one item of its list, is wrong; `problem` is `what is wrong; remedy`."""
+        option = next((text for key, text in reversed(self.source.options.items()) if _one_holds_the_other(key, path)), None)
+        line = None if option else find_line(self.source.text, path, item)
+        self._note(path, line, f"--set {option}" if option else None, f"{'.'.join(path)}: {problem}")
+
+    def add_line(self, line: int, problem: str) -> None:
+        """Note that a line of the file is wrong."""
+        self._note((), line, None, problem)
+
+    def touch(self, keys: Iterable[str]) -> bool:
+        """Whether one of these keys, or what holds it, is wrong. `node.rate` is the `rate` of any node."""
+        wrong = [".".join(path[:1] + path[2:] if path[:1] == ("node",) else path) for path in (mistake.path for mistake in self.found)]
+        return any(not other or f"{key}.".startswith(f"{other}.") for key in keys for other in wrong)
+
+    def raise_first(self) -> None:
+        """Raises ConfigError with the first mistake, if there is one."""
+        if self.found:
+            raise ConfigError(self.found[0].text)
+
+    def _note(self, path: Path, line: int | None, place: str | None, text: str) -> None:
+        place = place or (f"{self.source.where}:{line}" if line else self.source.where)
+        self.found.append(Mistake(path=path, line=line, text=f"{place}: {text}"))
+
+
+def _one_holds_the_other(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def parse_table(text: str, mistakes: Mistakes) -> Table:
+    """The table that TOML text holds. A line that is no TOML is a mistake and left out, so that the next is found too.
+
+    A line that opens a table, or a value that never ends, cannot be left out: reading ends there with an empty table.
+    """
+    lines = text.split("\n")
+    for _ in range(MOST_BROKEN):
+        try:
+            return tomllib.loads("\n".join(lines))
+        except tomllib.TOMLDecodeError as problem:
+            place = POSITION.search(str(problem))
+            line, column = (int(place[1]), f" at column {place[2]}") if place and place[1] else (len(text.rstrip().split("\n")), "")
+            mistakes.add_line(line, f"not TOML: {POSITION.sub('', str(problem))}{column}; mend that line")
+            if not column or lines[line - 1].strip()[:1] in ("", "["):
+                break
+            lines[line - 1] = ""
+    return {}
 
 
 def put_options(table: Table, options: Sequence[str]) -> dict[Path, str]:
@@ -77,32 +128,28 @@ def _put(table: Table, path: Path, value: Any, option: str) -> None:
     table[path[-1]] = value
 
 
-def check_known(table: Mapping[str, Any], known: Collection[str], path: Path, source: Source, what: str = "") -> None:
-    """Every key of the table must be one of `known`. Raises ConfigError with the nearest known one."""
+def check_known(table: Mapping[str, Any], known: Collection[str], path: Path, mistakes: Mistakes, what: str = "") -> None:
+    """Every key of the table must be one of `known`; the mistake offers the nearest known one."""
     for key in table:
         if key not in known:
-            raise source.error((*path, key), f"unknown {what or ('key' if path else 'section')}; {nearest(key, known)}")
+            mistakes.add((*path, key), f"unknown {what or ('key' if path else 'section')}; {nearest(key, known)}")
 
 
-def convert(kind: type[T], table: Any, path: Path, source: Source) -> T:
-    """The table as a checked `kind`. Raises ConfigError naming the key, its value and what may stand there."""
+def convert(kind: type[T], table: Any, path: Path, mistakes: Mistakes) -> T:
+    """The table as a checked `kind`, of which every key has a default: it stands in for a value that does not fit."""
     if not isinstance(table, dict):
-        raise source.error(path, f"is not a table; write it as a section [{'.'.join(path)}]")
-    check_known(table, kind.__struct_fields__, path, source)
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as problem:
-        found = FAILED_KEY.search(str(problem))
-        if found is None:
-            raise source.error(path, f"{problem}; see docs/topology-format.md") from problem
-        key = found[1]
-        raise source.error((*path, key), f"{_shown(table[key])} does not fit; give {describe(_type_of(kind, key))}") from problem
-
-
-def _type_of(kind: type[msgspec.Struct], key: str) -> msgspec.inspect.Type:
-    info = msgspec.inspect.type_info(kind)
-    assert isinstance(info, msgspec.inspect.StructType)
-    return next(field.type for field in info.fields if field.name == key)
+        mistakes.add(path, f"is not a table; write it as a section [{'.'.join(path)}]")
+        table = {}
+    check_known(table, kind.__struct_fields__, path, mistakes)
+    values = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name in table:
+            try:
+                values[field.name] = msgspec.convert(table[field.name], field.type)
+            except msgspec.ValidationError:
+                fitting = describe(msgspec.inspect.type_info(field.type))
+                mistakes.add((*path, field.name), f"{_shown(table[field.name])} does not fit; give {fitting}")
+    return kind(**values)
 
 
 def _shown(value: Any) -> str:
@@ -113,11 +160,15 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
-def find_line(text: str, path: Path) -> int | None:
-    """The line (from 1) where `path` is set, or the nearest table or key that holds it; None when there is no trace of it."""
+def find_line(text: str, path: Path, item: int | None = None) -> int | None:
+    """The line (from 1) where `path` is set, or the nearest table or key that holds it; None when there is no trace of it.
+
+    With `item`, the line of that item (from 0) of the list of strings that is set there.
+    """
     section: Path = ()
     best, depth = None, 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
         if header := HEADER.match(line):
             here = section = _parts(header[1])
         elif key := ASSIGNMENT.match(line):
@@ -126,7 +177,22 @@ def find_line(text: str, path: Path) -> int | None:
             continue
         if len(here) > depth and here == path[: len(here)]:
             best, depth = number, len(here)
-    return best
+    if best is None or item is None or depth < len(path):
+        return best
+    value = "\n".join(lines[best - 1 :]).partition("=")[2]
+    return best + _newlines_before(value, item)
+
+
+def _newlines_before(value: str, item: int) -> int:
+    """How many lines down the string number `item` (from 0) of the list lies that `value` starts with; 0 when it is not found."""
+    for piece in PIECE.finditer(value):
+        if piece[0] == "]":
+            break
+        if piece[0][0] in "\"'":
+            if item == 0:
+                return value.count("\n", 0, piece.start())
+            item -= 1
+    return 0
 
 
 def parse_value(text: str) -> Any:
@@ -169,7 +235,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """What to offer for an unknown word: the nearest known one, else all of them."""
     words = list(known)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(words)}"
+    return f'did you mean "{close[0]}"?' if close else f"known here: {listed(words)}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """The words in a row, the middle of a long row left out."""
+    return ", ".join(words if len(words) <= MOST_LISTED else [*words[: MOST_LISTED - 2], "...", words[-1]])
 
 
 def describe(kind: msgspec.inspect.Type) -> str:

@@ -2,54 +2,80 @@
 
 A link joins two nodes in both directions and is written `a--b`. Links are given one by one or as a named shape over
 the nodes in their order: `full` (everyone with everyone), `ring`, `line`, or `star` (the first node is the centre).
-Everything here is a plain value in and a plain value out; a `TopologyError` says `what is wrong; remedy` and leaves it
-to the caller to say in which file and under which key.
+Everything here is a plain value in and a plain value out; a `TopologyError` says `what is wrong; remedy` of
+everything that is wrong and leaves it to the caller to say in which file and under which key.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
-from typing import TypeVar
+from typing import NamedTuple
+
+from dfl_actors.core.toml_text import listed
 
 NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 NAME_LENGTH = 32
 SHAPES = ("full", "ring", "line", "star")
 
 Link = tuple[str, str]
-T = TypeVar("T")
 Neighbours = Mapping[str, tuple[str, ...]]
 
 
+class Problem(NamedTuple):
+    """A rule that the graph breaks: `what is wrong; remedy`, and which item of the list does it, if one does."""
+
+    text: str
+    item: int | None = None
+
+
 class TopologyError(ValueError):
-    """The graph breaks a rule. The text is `what is wrong; remedy`."""
+    """The graph breaks rules, all of which are in `problems`; the text is the first one's."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(problems[0].text)
+        self.problems = problems
 
 
 def node_names(nodes: int | Sequence[str]) -> tuple[str, ...]:
     """The names of the nodes: "0", "1", ... for a number, else the list itself, checked. Raises TopologyError."""
     names = tuple(str(number) for number in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
+    problems = [Problem(problem, item) for item, name in enumerate(names) if (problem := name_problem(name))]
+    problems += [Problem(f'"{names[item]}" is there twice; give every node its own name', item) for item in _repeated(names)]
     if len(names) < 2:
-        raise TopologyError("a network needs two nodes; give a number from 2 up or a list of two or more names")
-    for name in names:
-        check_name(name)
-    if twice := _first_repeated(names):
-        raise TopologyError(f'"{twice}" is there twice; give every node its own name')
+        problems.append(Problem("a network needs two nodes; give a number from 2 up or a list of two or more names"))
+    if problems:
+        raise TopologyError(*problems)
     return names
 
 
-def check_name(name: str) -> None:
-    """A name becomes part of a folder, of `a--b` and of a TOML key, so it is short and plain. Raises TopologyError."""
-    if len(name) > NAME_LENGTH or not NAME.fullmatch(name):
-        raise TopologyError(f"{name[:40]!r} is no name for a node; use 1 to {NAME_LENGTH} letters, digits, _ and single - between them")
+def name_problem(name: str) -> str | None:
+    """What is wrong with a name, or None. It becomes part of a folder, of `a--b` and of a TOML key, so it is short and plain."""
+    if len(name) <= NAME_LENGTH and NAME.fullmatch(name):
+        return None
+    return f"{name[:40]!r} is no name for a node; use 1 to {NAME_LENGTH} letters, digits, _ and single - between them"
 
 
 def parse_links(names: Sequence[str], links: str | Sequence[str]) -> tuple[Link, ...]:
     """The links as pairs in the order they were given. Raises TopologyError, also when a node cannot reach the others."""
-    pairs = _shape(names, links) if isinstance(links, str) else tuple(_parse_link(names, link) for link in links)
-    if twice := _first_repeated([tuple(sorted(pair)) for pair in pairs]):
-        raise TopologyError(f'"{"--".join(twice)}" is there twice; a link joins both ways, give it once')
-    if (lost := separated(names, pairs)) is not None:
-        raise TopologyError(f'node "{lost}" cannot be reached from node "{names[0]}"; add a link that joins it')
-    return pairs
+    if isinstance(links, str):
+        return _shape(names, links)
+    pairs, problems = [], []
+    known = set(names)
+    for item, link in enumerate(links):
+        one, _, other = link.partition("--")
+        pairs.append((one, other))
+        if problem := _link_problem(link, names, known):
+            problems.append(Problem(problem, item))
+    sides = [tuple(sorted(pair)) for pair in pairs]
+    problems += [
+        Problem(f'"{"--".join(sides[item])}" is there twice; a link joins both ways, give it once', item) for item in _repeated(sides)
+    ]
+    # Who is cut off is told of good links alone: a wrong one may be what was to join them.
+    lost = [] if problems else separated(names, pairs)
+    problems += [Problem(f'node "{name}" cannot be reached from node "{names[0]}"; add a link that joins it') for name in lost]
+    if problems:
+        raise TopologyError(*problems)
+    return tuple(pairs)
 
 
 def neighbours_of(names: Sequence[str], links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
@@ -66,15 +92,23 @@ def within(neighbours: Neighbours, start: str, hops: int) -> frozenset[str]:
     seen = {start}
     edge = {start}
     for _ in range(hops):
+        if not edge:
+            break
         edge = {other for name in edge for other in neighbours[name]} - seen
         seen |= edge
     return frozenset(seen - {start})
 
 
-def separated(names: Sequence[str], links: Iterable[Link]) -> str | None:
-    """The first node that cannot be reached from the first one, or None when the graph is connected."""
-    reached = within(neighbours_of(names, links), names[0], len(names))
-    return next((name for name in names[1:] if name not in reached), None)
+def separated(names: Sequence[str], links: Iterable[Link]) -> list[str]:
+    """The first node of each part of the graph that the first node cannot reach; none when the graph is connected."""
+    neighbours = neighbours_of(names, links)
+    found: list[str] = []
+    reached: set[str] = set()
+    for name in names:
+        if name not in reached:
+            found.append(name)
+            reached |= within(neighbours, name, len(names)) | {name}
+    return found[1:]
 
 
 def _shape(names: Sequence[str], shape: str) -> tuple[Link, ...]:
@@ -89,25 +123,21 @@ def _shape(names: Sequence[str], shape: str) -> tuple[Link, ...]:
         case "star":
             return tuple((names[0], other) for other in names[1:])
         case _:
-            raise TopologyError(f'"{shape}" is no shape; use one of {", ".join(SHAPES)}, or a list of links such as ["0--1"]')
+            shapes = ", ".join(SHAPES)
+            raise TopologyError(Problem(f'"{shape}" is no shape; use one of {shapes}, or a list of links such as ["0--1"]'))
 
 
-def _parse_link(names: Sequence[str], link: str) -> Link:
+def _link_problem(link: str, names: Sequence[str], known: Collection[str]) -> str | None:
     one, arrow, other = link.partition("--")
     if not arrow:
-        raise TopologyError(f'"{link}" is no link; write two names joined by two dashes, such as "0--1"')
+        return f'"{link}" is no link; write two names joined by two dashes, such as "0--1"'
     for name in (one, other):
-        if name not in names:
-            raise TopologyError(f'"{link}" names the unknown node "{name}"; the nodes are {", ".join(names)}')
-    if one == other:
-        raise TopologyError(f'"{link}" joins a node with itself; remove it')
-    return one, other
+        if name not in known:
+            return f'"{link}" names the unknown node "{name}"; the nodes are {listed(names)}'
+    return f'"{link}" joins a node with itself; remove it' if one == other else None
 
 
-def _first_repeated(items: Iterable[T]) -> T | None:
-    seen: set[T] = set()
-    for item in items:
-        if item in seen:
-            return item
-        seen.add(item)
-    return None
+def _repeated(items: Sequence[Hashable]) -> list[int]:
+    """Which items were there before."""
+    first: dict[Hashable, int] = {}
+    return [number for number, item in enumerate(items) if first.setdefault(item, number) != number]

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError
+from dfl_actors.learning.data import Dataset
 
 KINDS = ("iid", "samples", "dirichlet", "labels", "weights")
 
@@ -53,6 +55,21 @@ def label_weights(
         case "weights":
             return _given_rows(weights, nodes, labels)
     raise ConfigError(f"data.partition is {kind!r}; use one of {', '.join(KINDS)}")
+
+
+def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
+    """The label weights [labels] of every node of a configuration, by name; the same on every host. Raises `ConfigError`."""
+    rows = label_weights(
+        config.data.partition,
+        len(config.nodes),
+        data.labels,
+        rng=np.random.default_rng([config.network.seed, 1]),
+        alpha=config.data.alpha,
+        labels_per_node=config.data.labels_per_node,
+        weights=[node.label_weights or () for node in config.nodes],
+        frequencies=label_frequencies(data.y_train, data.labels),
+    )
+    return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
 
 
 def label_frequencies(y: npt.NDArray[np.uint8], labels: int) -> Floats:

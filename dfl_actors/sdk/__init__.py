@@ -1,5 +1,7 @@
-"""What an author of an algorithm needs: `from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result, weighted_mean`."""
+"""What an author of an algorithm or an attack needs: `from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result, weighted_mean`,
+and `from dfl_actors.sdk import Attack, View`."""
 
+from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, weighted_mean
 
-__all__ = ["Algorithm", "Context", "ReceivedModel", "Result", "weighted_mean"]
+__all__ = ["Algorithm", "Attack", "Context", "ReceivedModel", "Result", "View", "weighted_mean"]

@@ -125,9 +125,9 @@ def _mean_of_sorted(terms: Sequence[tuple[float, Weights]], total: float) -> Wei
 P = TypeVar("P")
 
 
-def checked_parameters(algorithm: str, kind: type[P], parameters: Mapping[str, object]) -> P:
+def checked_parameters(name: str, kind: type[P], parameters: Mapping[str, object], what: str = "algorithm") -> P:
     """`parameters` as `kind`, a msgspec.Struct with forbid_unknown_fields. Raises `ConfigError` naming the parameter."""
     try:
         return msgspec.convert(dict(parameters), kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"algorithm {algorithm}, parameters: {error}") from error
+        raise ConfigError(f"{what} {name}, parameters: {error}") from error

@@ -246,7 +246,7 @@ def test_chunks_in_any_order_and_number_make_the_model(size: int, data: st.DataO
         for index in coming:
             assert assembly.put(index, chunks[index], now=index)
     assert assembly.complete()
-    assert bytes(assembly.data) == body
+    assert assembly.whole() == body
     assert [first for first, _ in asked] == list(range(0, len(chunks), WINDOW))
     assert sum(count for _, count in asked) == len(chunks)
     assert all(count <= WINDOW for _, count in asked)
@@ -281,7 +281,7 @@ def test_another_neighbour_is_asked_from_the_start() -> None:
         if index == WINDOW:
             assembly.ask()
         assert assembly.put(index, chunk, now=10)
-    assert bytes(assembly.data) == body
+    assert assembly.whole() == body
 
 
 def test_lost_chunks_are_asked_for_once_more() -> None:

@@ -92,10 +92,10 @@ def test_a_message_is_no_message_of_another_family(family: str, kind: type[m.Mes
                 decode(other, encode(made_of(kind)))
 
 
-def test_every_event_has_a_publisher_and_listeners_and_every_letter_a_recipient() -> None:
+def test_every_event_has_a_publisher_and_listeners_and_every_letter_a_sender_and_a_recipient() -> None:
     assert set(m.Event.__args__) == set(m.PUBLISHER) == set(m.LISTENERS)
-    assert set(m.Letter.__args__) == set(m.RECIPIENT)
-    named = {*m.PUBLISHER.values(), *m.RECIPIENT.values(), *(name for names in m.LISTENERS.values() for name in names)}
+    assert set(m.Letter.__args__) == set(m.SENDER) == set(m.RECIPIENT)
+    named = {*m.PUBLISHER.values(), *m.SENDER.values(), *m.RECIPIENT.values(), *(name for names in m.LISTENERS.values() for name in names)}
     assert named == set(m.ACTORS)
 
 
@@ -106,7 +106,7 @@ def test_the_comment_of_a_message_says_who_speaks_to_whom() -> None:
         assert said[1] == m.PUBLISHER[kind]
         assert tuple(said[2].split(", ")) == (names or ("(watchers)",))
     for kind, name in m.RECIPIENT.items():
-        assert re.match(r"(\w+) -> (\w+)\.", kind.__doc__ or "")[2] == name  # type: ignore[index]
+        assert re.match(r"(\w+) -> (\w+)\.", kind.__doc__ or "").groups() == (m.SENDER[kind], name)  # type: ignore[union-attr]
 
 
 def test_no_actor_listens_to_itself() -> None:

@@ -50,9 +50,10 @@ def test_reach_grows_by_one_hop_at_a_time(hops: int, reached: str) -> None:
     assert within(neighbours_of(NAMES, parse_links(NAMES, "line")), "0", hops) == set(reached)
 
 
-def test_the_first_node_that_is_cut_off_is_named() -> None:
-    assert separated(NAMES, [("0", "1"), ("2", "3")]) == "2"
-    assert separated(NAMES, [("0", "1"), ("1", "2"), ("2", "3")]) is None
+def test_the_first_node_of_every_part_that_is_cut_off_is_named() -> None:
+    assert separated(NAMES, [("0", "1"), ("2", "3")]) == ["2"]
+    assert separated(NAMES, [("1", "3")]) == ["1", "2"]
+    assert separated(NAMES, [("0", "1"), ("1", "2"), ("2", "3")]) == []
 
 
 def test_names_may_hold_a_dash_and_links_still_part_at_the_double_one() -> None:
@@ -98,3 +99,35 @@ def test_links_that_are_refused(links: str | list[str], problem: str) -> None:
         parse_links(NAMES, links)
     assert problem in str(raised.value)
     assert "; " in str(raised.value)
+
+
+def test_all_that_is_wrong_with_names_is_told_with_its_place() -> None:
+    with pytest.raises(TopologyError) as raised:
+        node_names(["a", "b c", "a", "", "d"])
+    assert [(problem.item, problem.text.partition("; ")[0]) for problem in raised.value.problems] == [
+        (1, "'b c' is no name for a node"),
+        (3, "'' is no name for a node"),
+        (2, '"a" is there twice'),
+    ]
+
+
+def test_all_that_is_wrong_with_links_is_told_with_its_place() -> None:
+    with pytest.raises(TopologyError) as raised:
+        parse_links(NAMES, ["0--9", "1--0", "0-1", "0--1", "2--2"])
+    assert sorted((problem.item, problem.text.partition("; ")[0]) for problem in raised.value.problems) == [
+        (0, '"0--9" names the unknown node "9"'),
+        (2, '"0-1" is no link'),
+        (3, '"0--1" is there twice'),
+        (4, '"2--2" joins a node with itself'),
+    ]
+
+
+def test_each_part_that_is_cut_off_is_told() -> None:
+    with pytest.raises(TopologyError) as raised:
+        parse_links(("a", "b", "c", "d"), ["b--d"])
+    assert [problem.text.partition(" cannot")[0] for problem in raised.value.problems] == ['node "b"', 'node "c"']
+
+
+def test_a_long_list_of_nodes_is_cut_in_a_message() -> None:
+    with pytest.raises(TopologyError, match=r"the nodes are 0, 1, .*, 17, \.\.\., 999$"):
+        parse_links(node_names(1000), ["0--x"])

@@ -10,8 +10,8 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.weights import Layer, Parameters
-from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result, loader
-from dfl_actors.sdk.loader import checked_apply, known_names, load_algorithm
+from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result
+from dfl_actors.sdk.loader import ALGORITHMS, checked_apply, load_algorithm
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -102,11 +102,11 @@ def test_an_installed_entry_point_is_found_and_listed(tmp_path: Path, monkeypatc
     info = tmp_path / "installed_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{loader.GROUP}]\nnovel = installed_plugin:build\nlost = no_such_module:build\n")
+    (info / "entry_points.txt").write_text(f"[{ALGORITHMS.group}]\nnovel = installed_plugin:build\nlost = no_such_module:build\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert [point.name for point in metadata.entry_points(group=loader.GROUP)].count("novel") == 1
+    assert [point.name for point in metadata.entry_points(group=ALGORITHMS.group)].count("novel") == 1
     assert load_algorithm("novel", {"step": 2}).name == "plugin"
-    assert known_names() == ["fedavg", "half_fedavg", "reputation", "lost", "novel"]
+    assert ALGORITHMS.names() == ["fedavg", "half_fedavg", "reputation", "lost", "novel"]
     assert "no_such_module" in refusal("lost")
     sys.modules.pop("installed_plugin")
 

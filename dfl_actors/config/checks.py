@@ -1,0 +1,102 @@
+"""What the values of a topology must keep together. Each check notes all that it finds and says which keys it reads."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from dfl_actors.core.toml_text import Mistakes
+from dfl_actors.core.topology import within
+
+if TYPE_CHECKING:
+    from dfl_actors.config.load import Config
+
+LARGEST_DRAFT = 3 << 20  # bytes
+LABELS = tuple(str(label) for label in range(256))
+
+
+def check_roles(config: "Config", mistakes: Mistakes) -> None:
+    """Somebody must train."""
+    if all(node.role == "observer" for node in config.nodes):
+        mistakes.add(("node", config.nodes[0].name, "role"), 'every node is an observer, nobody trains; make one node role = "normal"')
+
+
+def check_attacks(config: "Config", mistakes: Mistakes) -> None:
+    """An attacker attacks with something."""
+    for name, options in config.node_options.items():
+        if options.attack is not None and options.role == "observer":
+            mistakes.add(("node", name, "attack"), 'an observer offers nothing to attack with; make it role = "normal", or remove this')
+        elif options.attack_parameters is not None and options.attack is None:
+            mistakes.add(("node", name, "attack_parameters"), "there is no attack that takes them; name one with attack, or remove this")
+
+
+def check_label_weights(config: "Config", mistakes: Mistakes) -> None:
+    """Every node has label weights, or none has, as the partition wants it."""
+    kind = config.data.partition
+    given = {name: options.label_weights for name, options in config.node_options.items() if options.label_weights is not None}
+    for name, weights in given.items():
+        key = ("node", name, "label_weights")
+        if kind != "weights":
+            mistakes.add(key, f'has no effect with data.partition = "{kind}"; set that to "weights", or remove this')
+        elif isinstance(weights, dict) and (wrong := next((label for label in weights if label not in LABELS), None)) is not None:
+            mistakes.add(key, f'"{wrong}" is no label; write labels as "0" to "{len(LABELS) - 1}"')
+        elif len(weights) > len(LABELS) or not any(weights.values() if isinstance(weights, dict) else weights):
+            mistakes.add(key, f"no label has a weight above 0; give 1 to {len(LABELS)} weights, one of them above 0")
+    missing = [node.name for node in config.nodes if node.name not in given]
+    if kind == "weights" and missing:
+        others = f", as are those of {len(missing) - 1} other nodes" if len(missing) > 1 else ""
+        problem = f'missing while data.partition = "weights"{others}; give every node a weight for each label'
+        mistakes.add(("node", missing[0], "label_weights"), problem)
+
+
+def check_receipts(config: "Config", mistakes: Mistakes) -> None:
+    """A transaction can get as many receipts as it needs, from whichever node it comes."""
+    neighbours = {node.name: node.neighbours for node in config.nodes}
+    reached = {name: len(within(neighbours, name, config.gossip.ttl)) for name in neighbours}
+    name, fewest = min(reached.items(), key=lambda item: item[1])
+    if config.block.receipts > fewest:
+        problem = f'{config.block.receipts} can never come, node "{name}" reaches {fewest} with gossip.ttl = {config.gossip.ttl}'
+        mistakes.add(("block", "receipts"), f"{problem}; give at most {fewest}, or add links")
+
+
+def check_draft(config: "Config", mistakes: Mistakes) -> None:
+    """A draft is one frame on the wire. A transaction has some 600 bytes, a receipt some 450 (`docs/protocol.md`)."""
+    neighbours = {node.name: node.neighbours for node in config.nodes}
+    witnesses = max(len(within(neighbours, node.name, config.gossip.ttl)) for node in config.nodes)
+    most = LARGEST_DRAFT // (700 + 560 * witnesses)
+    if config.block.transactions > most:
+        problem = f"{config.block.transactions} transactions with {witnesses} receipts each do not fit into one message"
+        mistakes.add(("block", "transactions"), f"{problem}; give at most {most}")
+
+
+def check_store(config: "Config", mistakes: Mistakes) -> None:
+    """The models of a full buffer are still there when it is averaged."""
+    largest = max(node.buffer for node in config.nodes)
+    if 0 < config.store.models <= largest:
+        problem = f"{config.store.models} models do not outlast a buffer of {largest}; give more than {largest}"
+        mistakes.add(("store", "models"), problem)
+
+
+def check_target(config: "Config", mistakes: Mistakes) -> None:
+    """What ends the run is measured."""
+    if config.run.target and not config.run.evaluate_s:
+        mistakes.add(("run", "target"), "nothing measures it while run.evaluate_s = 0; set evaluate_s, or target = 0")
+
+
+def check_keys(config: "Config", mistakes: Mistakes) -> None:
+    """No two nodes are the same one."""
+    owner: dict[str, str] = {}
+    for node in config.nodes:
+        if node.public_key and (other := owner.setdefault(node.public_key, node.name)) != node.name:
+            mistakes.add(("node", node.name, "public_key"), f'is also that of node "{other}"; every node has its own key')
+
+
+CHECKS: Mapping[Callable[["Config", Mistakes], None], tuple[str, ...]] = {
+    check_roles: ("network.nodes", "node.role"),
+    check_attacks: ("network.nodes", "node.role", "node.attack"),
+    check_label_weights: ("network.nodes", "data.partition", "node.label_weights"),
+    check_receipts: ("network.nodes", "network.links", "gossip.ttl", "block.receipts"),
+    check_draft: ("network.nodes", "network.links", "gossip.ttl", "block.transactions"),
+    check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),
+    check_target: ("run.target", "run.evaluate_s"),
+    check_keys: ("network.nodes", "node.public_key"),
+}
+"""Each check with the keys it reads: it is passed over when one of them is wrong already, as it would blame another."""

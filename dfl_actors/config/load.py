@@ -1,0 +1,299 @@
+"""From text to a checked `Config`, with everything that concerns a node filled in.
+
+`load_topology` and `parse_topology` stop at the first mistake, `examine_topology` tells them all: one reading serves both. A
+wrong value is noted and its default stands in, so that reading goes on; a check of what values mean together is passed
+over when one of the values it reads is wrong already.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from dfl_actors.config.checks import CHECKS, LABELS
+from dfl_actors.config.sections import (
+    SECTIONS,
+    Block,
+    Data,
+    Gossip,
+    Network,
+    NodeOptions,
+    Parameter,
+    Role,
+    Run,
+    Sim,
+    Store,
+    Training,
+    Transport,
+    Update,
+)
+from dfl_actors.core.listen import ListenError, host_port, is_loopback, listening
+from dfl_actors.core.toml_text import Mistakes, Source, Table, check_known, convert, dump_table, nearest, parse_table, put_options
+from dfl_actors.core.topology import Link, TopologyError, neighbours_of, node_names, parse_links
+from dfl_actors.errors import ConfigError
+
+PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`."""
+
+    name: str
+    role: Role
+    neighbours: tuple[str, ...]
+    rate: float
+    steps_per_transaction: int
+    label_weights: tuple[float, ...] | None
+    buffer: int
+    algorithm: str
+    parameters: dict[str, Parameter]
+    interval: tuple[int, ...]
+    attack: str | None
+    attack_parameters: dict[str, Parameter]
+    listen: str | None
+    public_key: str | None
+    curve_key: str | None
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A checked topology. `nodes` and `links` are worked out from the sections; `node_options` is what the file says of single nodes."""
+
+    network: Network
+    training: Training
+    data: Data
+    gossip: Gossip
+    block: Block
+    update: Update
+    transport: Transport
+    store: Store
+    run: Run
+    sim: Sim
+    node_options: dict[str, NodeOptions]
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+
+    def models_kept(self, name: str) -> int:
+        """Models that a node's store holds: those in its buffer, its own that lack receipts, and some of each neighbour on their way."""
+        node = self.node(name)
+        if self.store.models:
+            return self.store.models
+        offered = 4 if node.attack else 0  # an attacker keeps what it offers besides its own
+        return node.buffer + offered + max(16, 4 + 3 * len(node.neighbours))
+
+    def node(self, name: str) -> Node:
+        """The node of that name. Raises ConfigError."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ConfigError(f'{self.network.name}: no node "{name}"; {nearest(name, [node.name for node in self.nodes])}')
+
+    @property
+    def curve(self) -> bool:
+        """Whether the links between nodes are encrypted: `auto` does so as soon as one node listens beyond this machine."""
+        hosts = [host_port(node.listen)[0] if node.listen else self.transport.host for node in self.nodes]
+        return self.transport.curve == "on" or (self.transport.curve == "auto" and not all(map(is_loopback, hosts)))
+
+    @property
+    def architecture(self) -> str:
+        """The model's name as the genesis has it: of a `file.py:build` only the file's name, as folders differ from host to host."""
+        return self.training.model.rpartition("/")[2]
+
+    def resolved(self) -> str:
+        """The whole configuration as TOML, every key of every section; reading it back gives an equal Config."""
+        return dump_table(self._table())
+
+    def scaled(self) -> "Config":
+        """The same network at `run.speed`: rates times speed, protocol times and the duration divided by it, speed 1.
+
+        Not scaled: `evaluate_s`, `heartbeat_s` and `max_skew_s`, which belong to the watcher and the machine. Raises ConfigError.
+        """
+        table, speed = self._table(), self.run.speed
+        for holder in (table["data"], *table.get("node", {}).values()):
+            holder |= {"rate": holder["rate"] * speed} if "rate" in holder else {}
+        for section, keys in PROTOCOL_TIMES.items():
+            table[section] |= {key: table[section][key] / speed for key in keys}
+        table["run"]["speed"] = 1.0
+        mistakes = Mistakes(Source(where=f"{self.network.name} at speed {speed:g}"))
+        scaled = _assemble(table, mistakes)
+        mistakes.raise_first()
+        return scaled
+
+    def _table(self) -> Table:
+        sections: Table = {name: msgspec.to_builtins(getattr(self, name)) for name in SECTIONS}
+        given = {name: msgspec.to_builtins(options) for name, options in self.node_options.items()}
+        nodes = {name: {key: value for key, value in table.items() if value is not None} for name, table in given.items()}
+        return sections | ({"node": nodes} if nodes else {})
+
+
+def load_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> Config:
+    """Read a topology file, or a ready topology by its bare name, with `section.key=value` options over it. Raises ConfigError."""
+    config, mistakes = examine_topology(path_or_name, options)
+    mistakes.raise_first()
+    return config
+
+
+def examine_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:
+    """What `load_topology` reads, and everything that is wrong with it; with mistakes, the Config is one to look at, not to run.
+
+    Raises ConfigError when there is nothing to read, or an option is none.
+    """
+    path = _find(str(path_or_name))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path_or_name}: cannot be read ({problem}); give a readable topology file in UTF-8") from problem
+    return _examine(text, str(path_or_name), path.stem, path.resolve().parent, options)
+
+
+def parse_topology(text: str, *, where: str, name: str, folder: Path | None = None, options: Sequence[str] = ()) -> Config:
+    """The Config of a topology's text. `where` stands in errors, `name` is the network's if the text gives none. Raises ConfigError.
+
+    A plug-in given as `file.py:name` is looked for beside the topology (`folder`), one in an option from where we stand.
+    """
+    config, mistakes = _examine(text, where, name, folder or Path.cwd(), options)
+    mistakes.raise_first()
+    return config
+
+
+def _examine(text: str, where: str, name: str, folder: Path, options: Sequence[str]) -> tuple[Config, Mistakes]:
+    mistakes = Mistakes(Source(where=where, text=text))
+    table = parse_table(text, mistakes)
+    _anchor_plugins(table, folder)
+    mistakes.source = Source(where=where, text=text, options=put_options(table, options))
+    _anchor_plugins(table, Path.cwd())
+    table.setdefault("network", {})
+    if isinstance(table["network"], dict):
+        table["network"].setdefault("name", name)
+    return _assemble(table, mistakes), mistakes
+
+
+def override(config: Config, options: Sequence[str]) -> Config:
+    """The same configuration with `section.key=value` options over it, checked again. Raises ConfigError."""
+    return parse_topology(config.resolved(), where=config.network.name, name=config.network.name, options=options)
+
+
+def ready_topologies() -> dict[str, Path]:
+    """The topologies that come with the package by name: installed they lie inside it, in a checkout beside it."""
+    package = Path(__file__).parents[1]
+    folders = [folder for folder in (package / "topologies", package.parent / "topologies") if folder.is_dir()]
+    return {path.stem: path for path in sorted(folders[0].glob("*.toml"))} if folders else {}
+
+
+def _find(path_or_name: str) -> Path:
+    path, ready = Path(path_or_name), ready_topologies()
+    if path.is_file():
+        return path
+    bare = path.name == path_or_name
+    if bare and path_or_name.removesuffix(".toml") in ready:
+        return ready[path_or_name.removesuffix(".toml")]
+    raise ConfigError(f"{path_or_name}: no such topology; give a file or one of the ready ones: {', '.join(ready)}")
+
+
+def _anchor_plugins(table: Table, folder: Path) -> None:
+    """Make `file.py:name` absolute in place, so that a resumed run finds it from any folder."""
+    nodes = table.get("node")
+    tables = [table.get("training"), table.get("update"), *(nodes.values() if isinstance(nodes, dict) else ())]
+    for holder in tables:
+        for key in ("model", "algorithm", "attack"):
+            value = holder.get(key) if isinstance(holder, dict) else None
+            if isinstance(value, str) and ".py:" in value:
+                holder[key] = str(folder / value)
+
+
+def _assemble(table: Table, mistakes: Mistakes) -> Config:
+    """Check the table value by value, then as a whole, and fill in the nodes."""
+    check_known(table, (*SECTIONS, "node"), (), mistakes)
+    sections: dict[str, Any] = {name: convert(kind, table.get(name, {}), (name,), mistakes) for name, kind in SECTIONS.items()}
+    names, links = _graph(sections["network"], mistakes)
+    neighbours = neighbours_of(names, links)
+    given = _node_options(table.get("node", {}), names, mistakes)
+    places = _listening(sections["transport"], names, given, mistakes)
+    everyone = (sections["training"], sections["data"], sections["update"], sections["sim"])
+    filled = [_fill(name, neighbours[name], given.get(name, NodeOptions()), places.get(name), *everyone) for name in names]
+    config = Config(**sections, node_options=given, nodes=tuple(filled), links=links)
+    for check, reads in CHECKS.items():
+        if not mistakes.touch(reads):
+            check(config, mistakes)
+    return config
+
+
+def _graph(network: Network, mistakes: Mistakes) -> tuple[tuple[str, ...], tuple[Link, ...]]:
+    """Names and links; the defaults stand in for wrong ones."""
+    key = "nodes"
+    names = node_names(Network().nodes)
+    try:
+        names = node_names(network.nodes)
+        key = "links"
+        if not mistakes.touch(["network.nodes", "network.links"]):
+            return names, parse_links(names, network.links)
+    except TopologyError as error:
+        for problem in error.problems:
+            mistakes.add(("network", key), *problem)
+    return names, parse_links(names, Network().links)
+
+
+def _node_options(table: Any, names: Sequence[str], mistakes: Mistakes) -> dict[str, NodeOptions]:
+    if not isinstance(table, dict):
+        mistakes.add(("node",), "is not a table; write a section for a node as [node.NAME]")
+        return {}
+    if not mistakes.touch(["network.nodes"]):
+        check_known(table, names, ("node",), mistakes, "node")
+    options = {name: convert(NodeOptions, table[name], ("node", name), mistakes) for name in table}
+    return {name: options[name] for name in names if name in options}
+
+
+def _fill(
+    name: str,
+    neighbours: tuple[str, ...],
+    given: NodeOptions,
+    listen: str | None,
+    training: Training,
+    data: Data,
+    update: Update,
+    sim: Sim,
+) -> Node:
+    algorithm = given.algorithm or update.algorithm
+    # The network's parameters belong to the network's algorithm: a node with another one starts from that one's defaults.
+    inherited = update.parameters if algorithm == update.algorithm else {}
+    return Node(
+        name=name,
+        role=given.role,
+        neighbours=neighbours,
+        rate=data.rate if given.rate is None else given.rate,
+        steps_per_transaction=given.steps_per_transaction or training.steps_per_transaction,
+        label_weights=None if given.label_weights is None else _label_weights(given.label_weights),
+        buffer=given.buffer or update.buffer,
+        algorithm=algorithm,
+        parameters=inherited if given.parameters is None else given.parameters,
+        interval=given.interval or sim.interval,
+        attack=given.attack,
+        attack_parameters=given.attack_parameters or {},
+        listen=listen,
+        public_key=given.public_key,
+        curve_key=given.curve_key,
+    )
+
+
+def _label_weights(given: dict[str, float] | tuple[float, ...]) -> tuple[float, ...]:
+    """One weight a label, from label 0 on; a label that the table leaves out weighs nothing."""
+    if isinstance(given, tuple):
+        return given
+    weights = {int(label): weight for label, weight in given.items() if label in LABELS}
+    return tuple(weights.get(label, 0.0) for label in range(max(weights, default=-1) + 1))
+
+
+def _listening(transport: Transport, names: Sequence[str], given: dict[str, NodeOptions], mistakes: Mistakes) -> dict[str, str | None]:
+    """Where each node listens; what is wrong is noted and left out until the rest is right."""
+    if mistakes.touch(["network.nodes"]):
+        return {}
+    own = {name: options.listen for name, options in given.items() if options.listen is not None}
+    host, port = transport.host, transport.port
+    while True:
+        try:
+            return listening(names, own, host, port)
+        except ListenError as problem:
+            mistakes.add(problem.key, str(problem))
+            if own.pop(problem.key[1], None) is None:
+                host, port = Transport().host, Transport().port

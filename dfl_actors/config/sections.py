@@ -1,0 +1,143 @@
+"""The sections of a topology file and of one node: every key with its type, its limits and its default."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Amount = Annotated[int, Meta(ge=0, le=1_000_000)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Seconds = Annotated[float, Meta(gt=0, le=1e7)]
+SecondsOrNever = Annotated[float, Meta(ge=0, le=1e7)]
+Intervals = Annotated[tuple[Count, ...], Meta(min_length=1, max_length=1000)]  # ticks, each as likely
+Buffer = Annotated[int, Meta(ge=1, le=1000)]
+Name = Annotated[str, Meta(pattern=r"^[^/\\\x00-\x1f\x7f]{1,64}\Z", description="1 to 64 characters, no slash")]
+Digits = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 hexadecimal digits in lower case")]
+Z85 = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\Z", description="a CURVE public key of 40 characters")]
+Plugin = Annotated[str, Meta(min_length=1, max_length=1024)]
+Parameter = bool | int | float | str | list[bool | int | float | str]
+Role = Literal["normal", "observer"]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file. Times are in seconds, as people write them; the actors turn them into milliseconds."""
+
+
+class Network(Section, frozen=True):
+    name: Name = "network"  # the file's name, unless the file says otherwise
+    nodes: Annotated[int, Meta(ge=2, le=1000)] | tuple[str, ...] = 4
+    links: Literal["full", "ring", "line", "star"] | tuple[str, ...] = "full"
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+
+
+class Training(Section, frozen=True):
+    model: Plugin = "lenet"
+    batch: Annotated[int, Meta(ge=1, le=65536)] = 64
+    steps_per_transaction: Count = 1
+    learning_rate: Positive = 0.01
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    weight_decay: Fraction = 5e-4
+    gamma: NotNegative = 1e-4
+    power: NotNegative = 0.75
+    bias_rate: NotNegative = 2.0
+    init: Literal["shared", "independent"] = "shared"
+
+
+class Data(Section, frozen=True):
+    source: Plugin = "mnist"
+    partition: Literal["iid", "samples", "dirichlet", "labels", "weights"] = "iid"
+    alpha: Positive = 1.0
+    labels_per_node: Annotated[int, Meta(ge=1, le=256)] = 2
+    rate: NotNegative = 8.0  # samples a second; 0: as fast as the trainer takes them
+    test_samples: Annotated[int, Meta(ge=1, le=100_000)] = 100
+
+
+class Gossip(Section, frozen=True):
+    ttl: Annotated[int, Meta(ge=1, le=16)] = 1
+    expiry_s: Seconds = 60.0
+    codec: Literal["float32", "float16"] = "float32"
+    fetch_timeout_s: Seconds = 10.0
+    heartbeat_s: Seconds = 1.0
+    max_skew_s: Seconds = 5.0
+
+
+class Block(Section, frozen=True):
+    transactions: Annotated[int, Meta(ge=1, le=256)] = 4
+    receipts: Annotated[int, Meta(ge=1, le=256)] = 1  # the least a transaction needs
+    receipt_wait_s: Seconds = 10.0  # how long a transaction waits for the receipts of all neighbours
+    confirmations: Fraction = 1.0
+    per: Literal["block", "transaction"] = "block"
+    deadline_s: Seconds = 30.0
+    memo: Annotated[str, Meta(max_length=256)] = ""
+
+
+class Update(Section, frozen=True):
+    algorithm: Plugin = "half_fedavg"
+    buffer: Buffer = 4
+    parameters: dict[str, Parameter] = {}
+
+
+class Transport(Section, frozen=True):
+    host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65534)] = 0
+    curve: Literal["auto", "on", "off"] = "auto"
+
+
+class Store(Section, frozen=True):
+    models: Annotated[int, Meta(ge=0, le=100_000)] = 0  # 0: as many as the buffer and the neighbours need
+
+
+class Run(Section, frozen=True):
+    duration_s: SecondsOrNever = 0.0
+    target: Fraction = 0.0
+    blocks: Amount = 0
+    evaluate_s: SecondsOrNever = 2.0
+    evaluate_samples: Amount = 0
+    speed: Annotated[float, Meta(ge=0.001, le=10_000)] = 1.0
+
+
+class Sim(Section, frozen=True):
+    """Of the simulator alone: its time is counted in ticks, and it has no chain."""
+
+    ticks: Count = 4000
+    interval: Intervals = (8, 9, 10, 11, 12)
+    check_every: Amount = 20
+    check_samples: Amount = 100
+    compare_every: Amount = 20
+    exchange: Literal["all", "weights"] = "all"
+    measure_biases: bool = True
+
+
+class NodeOptions(Section, frozen=True):
+    """A `[node.NAME]` table. What is None is as in the sections."""
+
+    role: Role = "normal"
+    rate: NotNegative | None = None
+    steps_per_transaction: Count | None = None
+    label_weights: dict[str, NotNegative] | tuple[NotNegative, ...] | None = None
+    buffer: Buffer | None = None
+    algorithm: Plugin | None = None
+    parameters: dict[str, Parameter] | None = None
+    interval: Intervals | None = None
+    attack: Plugin | None = None
+    attack_parameters: dict[str, Parameter] | None = None
+    listen: str | None = None
+    public_key: Digits | None = None
+    curve_key: Z85 | None = None
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "network": Network,
+    "training": Training,
+    "data": Data,
+    "gossip": Gossip,
+    "block": Block,
+    "update": Update,
+    "transport": Transport,
+    "store": Store,
+    "run": Run,
+    "sim": Sim,
+}

@@ -1,0 +1,80 @@
+"""Everything that is wrong with a topology, at once: what `dfl_actors.config` finds, and whether what it names is there.
+
+A network finds only when it starts that an algorithm, an attack, a model or a data set cannot be loaded; here they are loaded before,
+and the mistake gets the line of the key that names them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from dfl_actors.config import Config, examine_topology
+from dfl_actors.core.toml_text import Mistake, Mistakes, Path
+from dfl_actors.errors import ConfigError, DflError
+from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.partition import weights_by_node
+from dfl_actors.sdk.attacks import load_attack
+from dfl_actors.sdk.loader import load_algorithm
+
+OWN_MODEL = "lenet"
+PARTITION_KEYS = {"dirichlet": "alpha", "labels": "labels_per_node"}
+
+
+def check_topology(path_or_name: str, options: Sequence[str] = ()) -> tuple[Config, list[Mistake]]:
+    """The configuration and its mistakes in the order of their lines. Raises ConfigError when there is nothing to read."""
+    config, mistakes = examine_topology(path_or_name, options)
+    _check_data(config, mistakes)
+    _check_plugins(config, mistakes)
+    return config, sorted(mistakes.found, key=lambda mistake: mistake.line or 0)
+
+
+def _check_data(config: Config, mistakes: Mistakes) -> None:
+    """The data set, what the partition makes of it, and the model that is to learn it."""
+    with _noted(mistakes, ("data", "source")):
+        data = load_dataset(config.data.source)
+        key = PARTITION_KEYS.get(config.data.partition, "partition")
+        if not mistakes.touch(["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]):
+            with _noted(mistakes, ("data", key)):
+                weights_by_node(config, data)
+        if config.training.model != OWN_MODEL:
+            with _noted(mistakes, ("training", "model")):
+                _build_model(config.training.model, data)
+
+
+def _build_model(model: str, data: Dataset) -> None:
+    # Imported here: TensorFlow takes seconds, and only a model that is not ours has to be tried.
+    from dfl_actors.learning.models import load_learner
+    from dfl_actors.learning.weights import Recipe
+
+    load_learner(model, Recipe(), data.input_shape, data.labels)
+
+
+def _check_plugins(config: Config, mistakes: Mistakes) -> None:
+    """Algorithms and attacks, with their parameters."""
+    for section, key, load, name, parameters in _plugins(config):
+        try:
+            load(name, parameters)
+        except ConfigError as problem:
+            mistakes.add((*section, "parameters" if key == "algorithm" else f"{key}_parameters"), str(problem))
+        except DflError as problem:
+            mistakes.add((*section, key), str(problem))
+
+
+def _plugins(config: Config) -> Iterator[tuple[Path, str, Callable[..., object], str, dict[str, Any]]]:
+    """Each section that says something of an algorithm or an attack: its path, the key, what loads it, its name and parameters."""
+    yield ("update",), "algorithm", load_algorithm, config.update.algorithm, config.update.parameters
+    for node in config.nodes:
+        given = config.node_options.get(node.name)
+        if given is not None and (given.algorithm is not None or given.parameters is not None):
+            yield ("node", node.name), "algorithm", load_algorithm, node.algorithm, node.parameters
+        if node.attack is not None:
+            yield ("node", node.name), "attack", load_attack, node.attack, node.attack_parameters
+
+
+@contextmanager
+def _noted(mistakes: Mistakes, path: Path) -> Iterator[None]:
+    """A user's error in the body becomes a mistake at `path`."""
+    try:
+        yield
+    except DflError as problem:
+        mistakes.add(path, str(problem))

@@ -1,0 +1,70 @@
+"""The reference program's `simulator_config.json`: what is in it, checked. `docs/topo.md` says what becomes of each key."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+from msgspec import Meta, Struct
+
+from dfl_actors.errors import ConfigError
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Label = Annotated[int, Meta(ge=0, le=255)]
+Weight = Annotated[float, Meta(ge=0, le=1e9)]
+Range = tuple[Weight, Weight]
+
+
+class ReferenceNode(Struct, frozen=True):
+    """One of `nodes`."""
+
+    name: str
+    training_interval_tick: Annotated[tuple[Count, ...], Meta(min_length=1)]
+    buffer_size: Annotated[int, Meta(ge=1, le=1000)]
+    node_type: str = "normal"
+    dataset_mode: Literal["default", "iid", "non-iid"] = "default"
+    non_iid_distribution: dict[str, Range] = {}
+    model_generation_type: Literal["normal", "compressed"] = "normal"
+
+    @property
+    def interval(self) -> float:
+        """Mean ticks from one training step to the next; each is drawn from the list."""
+        return sum(self.training_interval_tick) / len(self.training_interval_tick)
+
+
+class Service(Struct, frozen=True):
+    """One of `services`; what else it holds is its own."""
+
+    enable: bool = False
+    interval: Count = 1
+
+
+class Reference(Struct, frozen=True):
+    """The whole file. Keys that are not here have no counterpart in a topology."""
+
+    nodes: Annotated[tuple[ReferenceNode, ...], Meta(min_length=2, max_length=1000)]
+    node_topology: tuple[str, ...]
+    ml_max_tick: Annotated[int, Meta(ge=1, le=10_000_000)]
+    ml_reputation_dll_path: str
+    ml_solver_proto: str = "lenet"
+    ml_train_dataset: str = "MNIST"
+    ml_train_batch_size: Annotated[int, Meta(ge=1, le=65536)] = 64
+    ml_test_batch_size: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    ml_dataset_all_possible_labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = tuple(range(10))
+    ml_non_iid_normal_weight: Range = (10.0, 15.0)
+    services: dict[str, Service] = {}
+
+
+def read_reference(path: Path) -> tuple[Reference, dict[str, Any]]:
+    """The file, checked, and as it is. Raises ConfigError naming line or key."""
+    remedy = "give the reference program's simulator_config.json"
+    try:
+        raw = orjson.loads(path.read_bytes())
+        return msgspec.convert(raw, Reference), raw
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read ({problem.strerror}); {remedy}") from problem
+    except orjson.JSONDecodeError as problem:
+        raise ConfigError(f"{path}:{problem.lineno}: damaged JSON, {problem.msg}; mend that line, or copy the file again") from problem
+    except msgspec.ValidationError as problem:
+        what, _, key = str(problem).partition(" - at `$")
+        raise ConfigError(f"{path}: {key.strip('.`') or 'the file'}: {what[:1].lower()}{what[1:]}; {remedy}") from problem

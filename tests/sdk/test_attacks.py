@@ -1,0 +1,103 @@
+"""The attacks that come with the program, and what holds an author's to its contract."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.sdk import Attack, View
+from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, checked_offer, checked_teach, load_attack
+
+OWN = np.array([1.0, -2.0, 0.5], np.float32)
+LABELS = np.array([[0, 1, 2], [3, 9, 9]], np.uint8)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def offered(name: str, **parameters: object) -> np.ndarray:
+    return checked_offer(load_attack(name, parameters), OWN, 3, rng())
+
+
+def taught(name: str, **parameters: object) -> np.ndarray:
+    return checked_teach(load_attack(name, parameters), LABELS, 10, rng())
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_attack_changes_something_leaves_its_input_alone_and_repeats_from_a_seed(name: str) -> None:
+    own, labels = OWN.copy(), LABELS.copy()
+    attack = load_attack(name, {})
+    model, lesson = checked_offer(attack, own, 0, rng()), checked_teach(attack, labels, 10, rng())
+    assert (own == OWN).all() and (labels == LABELS).all()
+    assert (model != OWN).any() or (lesson != LABELS).any()
+    assert (checked_offer(attack, own, 0, rng()) == model).all() and (checked_teach(attack, labels, 10, rng()) == lesson).all()
+
+
+def test_the_models_that_are_offered() -> None:
+    assert offered("sign_flip").tolist() == [-1.0, 2.0, -0.5]
+    assert offered("sign_flip", scale=2.0).tolist() == [-2.0, 4.0, -1.0]
+    assert offered("scaled_model", factor=-3.0).tolist() == [-3.0, 6.0, -1.5]
+    noise = checked_offer(load_attack("gaussian_noise", {"sigma": 0.5}), np.zeros(20_000, np.float32), 0, rng())
+    assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(0.5, rel=0.02)
+    random = checked_offer(load_attack("random_model", {"high": 0.01}), np.ones(20_000, np.float32), 0, rng())
+    assert random.min() >= 0 and random.max() < 0.01 and random.mean() == pytest.approx(0.005, rel=0.02)
+
+
+def test_the_labels_that_are_learned() -> None:
+    assert taught("label_flip").tolist() == [[9, 8, 7], [6, 0, 0]]
+    assert taught("shifted_labels").tolist() == [[1, 2, 3], [4, 0, 0]]
+    assert taught("shifted_labels", by=250).tolist() == [[0, 1, 2], [3, 9, 9]]
+    assert sorted(taught("shuffled_labels").flat) == sorted(LABELS.flat)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("sign_flip", {"scale": 0}, "attack sign_flip, parameters"),
+        ("sign_flip", {"size": 1}, "attack sign_flip, parameters"),
+        ("label_flip", {"by": 1}, "attack 'label_flip', parameters"),
+    ],
+)
+def test_wrong_parameters_are_named(name: str, parameters: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_attack(name, parameters)
+
+
+def test_an_unknown_attack_is_told_the_known_ones() -> None:
+    with pytest.raises(AlgorithmError, match=r"attack 'sing_flip' is not known; use one of .*sign_flip"):
+        load_attack("sing_flip", {})
+    assert set(BUILT_IN) <= set(ATTACKS.names())
+
+
+def test_an_attack_of_a_file_gets_its_parameters(tmp_path: Path) -> None:
+    (tmp_path / "louder.py").write_text(
+        "import numpy as np\nfrom dfl_actors.sdk import Attack\n"
+        "def build(factor=2.0):\n    return Attack('louder', offer=lambda view: view.own * np.float32(factor * view.turn))\n"
+    )
+    attack = load_attack("louder.py:build", {"factor": 3.0}, tmp_path)
+    assert checked_offer(attack, OWN, 2, rng()).tolist() == [6.0, -12.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        lambda view: view.own[:1],
+        lambda view: view.own.astype(np.float64),
+        lambda view: view.own * np.float32("nan"),
+        lambda view: None,
+        lambda view: view.own.__imul__(2),
+    ],
+    ids=["shape", "kind", "nan", "nothing", "in place"],
+)
+def test_an_offer_that_breaks_the_contract_is_named(offer: Callable[[View], np.ndarray]) -> None:
+    with pytest.raises(AlgorithmError, match="attack 'bad'"):
+        checked_offer(Attack("bad", offer=offer), OWN, 0, rng())
+
+
+def test_a_lesson_that_breaks_the_contract_is_named() -> None:
+    for teach in (lambda labels, count, rng: labels + 10, lambda labels, count, rng: labels[0], lambda labels, count, rng: 1 // 0):
+        with pytest.raises(AlgorithmError, match="attack 'bad'"):
+            checked_teach(Attack("bad", teach=teach), LABELS, 10, rng())

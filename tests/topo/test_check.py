@@ -1,0 +1,128 @@
+"""Every mistake of a topology at once: those of its values, and what it names and is not there."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from dfl_actors.learning.data import load_dataset
+from dfl_actors.topo.check import check_topology
+
+LOAD_ONCE = cache(load_dataset)
+
+
+@pytest.fixture(autouse=True)
+def load_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set is read once for all tests here; it is the real one."""
+    monkeypatch.setattr("dfl_actors.topo.check.load_dataset", LOAD_ONCE)
+
+
+PLUGIN = """
+from dfl_actors.sdk import Algorithm
+def build(least: float = 0.5):
+    return Algorithm("mine", lambda context: None, lambda *given: None)
+def broken():
+    raise ValueError("no such thing")
+"""
+
+FILE = """\
+[network]
+nodes = ["a", "b", "c"]
+links = [
+    "a--b",
+    "b--d",
+    "a--b",
+]
+
+[training]
+bach = 3
+momentum = 1
+
+[data]
+source = "nowhere.npz"
+
+[update]
+algorithm = "fedavgg"
+
+[node.a]
+algorithm = "reputation"
+parameters = { penalti = 1 }
+
+[node.b]
+attack = "sing_flip"
+
+[node.c]
+attack = "sign_flip"
+attack_parameters = { scale = -1 }
+"""
+
+
+def told(folder: Path, text: str, *options: str) -> list[str]:
+    path = folder / "net.toml"
+    path.write_text(text, encoding="utf-8")
+    _, mistakes = check_topology(str(path), options)
+    return [mistake.text.removeprefix(f"{path}:") for mistake in mistakes]
+
+
+def test_every_mistake_is_told_in_the_order_of_its_line(tmp_path: Path) -> None:
+    lines = told(tmp_path, FILE)
+    assert [line.partition(": ")[0] + ": " + line.split(": ")[1] for line in lines] == [
+        "5: network.links",
+        "6: network.links",
+        "10: training.bach",
+        "11: training.momentum",
+        "14: data.source",
+        "17: update.algorithm",
+        "21: node.a.parameters",
+        "24: node.b.attack",
+        "28: node.c.attack_parameters",
+    ]
+
+
+def test_a_topology_without_mistakes_has_none(tmp_path: Path) -> None:
+    assert told(tmp_path, "") == []
+
+
+@pytest.mark.parametrize("name", ["fully_connected_4", "paper_two_node", "paper_four_node", "ring_6_noniid"])
+def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
+    assert check_topology(name)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[data]\npartition='labels'\nlabels_per_node=11", "3: data.labels_per_node: data.labels_per_node is 11; use 1 to 10"),
+        (
+            "[network]\nnodes=2\n[data]\npartition='weights'\n[node]\n0={label_weights=[0,0,0,0,0,0,0,0,0,0,1]}\n1={label_weights=[1]}",
+            "4: data.partition: label_weights gives a node 11 weights; the data set has 10 labels",
+        ),
+        ("[update]\nalgorithm='mine.py:build'\nparameters={least=1,most=2}", "3: update.parameters: algorithm"),
+        ("[update]\nalgorithm='mine.py:broken'", "2: update.algorithm: algorithm"),
+        ("[node.2]\nalgorithm='mine.py:nothing'", "2: node.2.algorithm: algorithm"),
+        ("[node.2]\nattack='absent.py:build'", "2: node.2.attack: attack"),
+    ],
+)
+def test_what_a_topology_names_is_tried(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (line,) = told(tmp_path, text)
+    assert line.startswith(words) and "\n" not in line
+
+
+def test_an_algorithm_of_ones_own_that_works_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    assert told(tmp_path, "[update]\nalgorithm = 'mine.py:build'\nparameters = { least = 0.7 }") == []
+
+
+@pytest.mark.parametrize("model", ["lenett", "models.py:build"])
+def test_a_model_that_is_not_there_is_told(model: str, tmp_path: Path) -> None:
+    (line,) = told(tmp_path, f"[training]\nmodel = '{model}'")
+    assert line.startswith("2: training.model: model ")
+
+
+def test_a_value_that_is_wrong_already_is_not_tried(tmp_path: Path) -> None:
+    assert len(told(tmp_path, "[data]\npartition = 'labels'\nlabels_per_node = 0")) == 1
+
+
+def test_mistakes_of_options_name_the_option_and_come_first(tmp_path: Path) -> None:
+    lines = told(tmp_path, "[training]\nbatch = 0", "update.algorithm=fedavgg", "training.momentum=2")
+    assert [line.partition(": ")[0] for line in lines] == ["--set training.momentum=2", "--set update.algorithm=fedavgg", "2"]

@@ -1,0 +1,140 @@
+"""Figures of a topology: distances and the spectral gap against closed forms and networkx, the data of each node."""
+
+from functools import cache
+from io import StringIO
+from math import cos, log, pi
+
+import networkx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from dfl_actors.config import load_topology, override, parse_topology
+from dfl_actors.core.topology import neighbours_of, node_names, parse_links
+from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.topo.describe import Description, describe, distances, mixing_matrix, spectral_gap
+from dfl_actors.topo.generate import draw
+from dfl_actors.topo.kinds import Request
+from dfl_actors.topo.show import render
+
+
+@cache
+def mnist() -> Dataset:
+    return load_dataset("mnist")
+
+
+def described(text: str) -> Description:
+    return describe(parse_topology(text, where="net.toml", name="net"), mnist())
+
+
+def shaped(shape: str, count: int) -> dict[str, tuple[str, ...]]:
+    names = node_names(count)
+    return neighbours_of(names, parse_links(names, shape))
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 10, 31])
+def test_the_gap_of_shapes_that_have_a_formula(count: int) -> None:
+    # A ring averages three models in equal shares; its eigenvalues are those of a circulant matrix.
+    ring = [1 / 3 + 2 / 3 * cos(2 * pi * k / count) for k in range(1, count)]
+    assert spectral_gap(shaped("ring", count)) == pytest.approx(1 - max(map(abs, ring)))
+    assert spectral_gap(shaped("full", count)) == pytest.approx(1)
+    assert spectral_gap(shaped("star", count)) == pytest.approx(1 / count)
+
+
+@given(st.integers(4, 16), st.integers(0, 99))
+def test_the_mixing_matrix_leads_to_the_mean_as_fast_as_the_gap_says(count: int, seed: int) -> None:
+    drawn = draw(Request(nodes=count, degree=2, seed=seed))
+    matrix = mixing_matrix(neighbours_of(drawn.names, drawn.links))
+    assert np.allclose(matrix, matrix.T) and np.allclose(matrix.sum(axis=1), 1) and (matrix >= 0).all()
+    models = np.random.default_rng(seed).normal(size=count)
+    apart = np.linalg.norm(models - models.mean())
+    gap = spectral_gap(neighbours_of(drawn.names, drawn.links))
+    for rounds in range(1, 6):
+        models = matrix @ models
+        assert np.linalg.norm(models - models.mean()) <= apart * (1 - gap) ** rounds + 1e-12
+
+
+@given(st.sampled_from(["connect", "scale-free", "ring", "line", "star", "full"]), st.integers(4, 20), st.integers(0, 99))
+def test_distances_are_those_of_networkx(kind: str, count: int, seed: int) -> None:
+    drawn = draw(Request(kind=kind, nodes=count, seed=seed))
+    graph = networkx.Graph(drawn.links)
+    farthest, mean = distances(neighbours_of(drawn.names, drawn.links))
+    assert farthest == networkx.diameter(graph)
+    assert mean == pytest.approx(networkx.average_shortest_path_length(graph))
+
+
+def test_a_description_holds_the_figures_of_the_graph() -> None:
+    about = described("[network]\nnodes = 5\nlinks = 'star'")
+    assert (about.name, about.links, about.degrees, about.diameter) == ("net", 4, (1, 1.6, 4), 2)
+    assert about.distance == pytest.approx((4 * 1 + 6 * 2) / 10)
+    assert about.rounds == pytest.approx(log(0.1) / log(0.8))
+    assert described("").rounds == 1.0
+    assert about.nodes[0].neighbours == ("1", "2", "3", "4")
+
+
+def test_kinds_are_counted_and_attacks_named() -> None:
+    attacks = "".join(
+        f"[node.{name}]\nattack = '{attack}'\n" for name, attack in {2: "sign_flip", 4: "random_model", 5: "sign_flip"}.items()
+    )
+    about = described(f"[network]\nnodes = 6\n[node.1]\nrole = 'observer'\n{attacks}")
+    assert about.kinds() == {"normal": "2 normal", "observer": "1 observer", "attacker": "3 attackers: random_model, sign_flip"}
+    assert [node.kind for node in about.nodes] == ["normal", "observer", "attacker", "normal", "attacker", "attacker"]
+
+
+@pytest.mark.parametrize(
+    ("data", "partition", "rows"),
+    [
+        ("", "iid", [[0.1] * 10] * 2),
+        ("partition = 'labels'\nlabels_per_node = 2", "labels:2", [[0.5, 0.5, *[0] * 8], [0, 0.5, 0.5, *[0] * 7]]),
+        ("partition = 'samples'", "samples", None),
+        ("partition = 'dirichlet'\nalpha = 0.1", "dirichlet:0.1", None),
+    ],
+)
+def test_the_data_of_a_node_are_shares_by_label(data: str, partition: str, rows: list[list[float]] | None) -> None:
+    about = described(f"[network]\nnodes = 2\n[data]\n{data}")
+    assert about.partition == partition
+    assert all(sum(node.labels) == pytest.approx(1) and len(node.labels) == 10 for node in about.nodes)
+    if rows is not None:
+        assert [list(node.labels) for node in about.nodes] == rows
+
+
+def test_what_is_shown_is_what_the_nodes_will_draw_from() -> None:
+    from dfl_actors.learning.partition import weights_by_node
+
+    config = override(load_topology("ring_6_noniid"), ["network.seed=3"])
+    rows = weights_by_node(config, mnist())
+    assert {node.name: list(node.labels) for node in describe(config, mnist()).nodes} == {name: list(row) for name, row in rows.items()}
+
+
+# ---- in the terminal
+
+
+def shown(about: Description, width: int = 80) -> list[str]:
+    console = Console(width=width, file=StringIO())
+    with console.capture() as capture:
+        render(about, console)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_the_table_has_a_row_a_node_and_fits_80_columns() -> None:
+    lines = shown(described("[network]\nnodes = 10\n[data]\npartition = 'labels'\nrate = 0\n[node.3]\nrole = 'observer'\nrate = 2.5"))
+    assert lines[0] == "net: 10 nodes (1 observer), 45 links, mnist, partition labels:2"
+    assert "neighbours    9 each" in lines
+    assert "spectral gap  1: a tenth of the differences is left after one round" in lines
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines if line[:1].isdigit()]
+    assert [row[0] for row in rows] == [str(number) for number in range(10)]
+    assert rows[3][1:3] == ["observer", "9"]
+    assert rows[3][-11:] == ["2.5", ".", ".", ".", "50", "50", ".", ".", ".", ".", "."]
+    assert rows[0][-11] == "max"
+
+
+def test_many_neighbours_are_counted_not_listed() -> None:
+    lines = shown(described("[network]\nnodes = 30"), 200)
+    assert any("1 2 3 4 5 6 7 8 and 21 more" in line for line in lines)
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
+    assert shown(described("[network]\nname = '[red]net'"))[0].startswith("[red]net: 4 nodes")
