@@ -199,13 +199,20 @@ class Builder(Actor):
         draft = self._sign(entries, now)
         self._open(draft)
         self._deadline = now + settings.deadline
-        for entry in entries:
-            del self._pending[digest(entry.transaction)]
+        identities = [digest(entry.transaction) for entry in entries]
+        for identity in identities:
+            del self._pending[identity]
         yield Journal(b"draft", encode(draft))
         yield from self._remind(now)
         yield Note(
             "drafted",
-            {"height": draft.height, "draft": self._draft_digest, "transactions": len(entries), "receipts": len(self._receipts)},
+            {
+                "height": draft.height,
+                "draft": self._draft_digest,
+                "transactions": len(entries),
+                "receipts": len(self._receipts),
+                "txs": identities,
+            },
         )
 
     def _sign(self, entries: tuple[Entry, ...], now: int) -> Draft:

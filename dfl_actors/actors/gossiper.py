@@ -12,10 +12,11 @@ from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.codec import digest
-from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Part, Send, Tell
-from dfl_actors.core.gossip import CHUNK, Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
+from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Serve, Tell
+from dfl_actors.core.gossip import Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import (
+    Admitted,
     Announced,
     AnyNews,
     Asked,
@@ -83,7 +84,7 @@ class Gossiper(Actor):
         models: Models,
         epoch: int,
         nonce: Callable[[], str],
-        hash_model: Callable[[bytearray], str],
+        hash_model: Callable[[bytes], str],
     ) -> None:
         super().__init__(settings)
         self._models, self._hash = models, hash_model
@@ -136,6 +137,7 @@ class Gossiper(Actor):
         self._offered.put(transaction.model, identity)
         yield self._announce(TransactionNews(transaction=transaction, receipts=()))
         yield Tell(Announced(transaction=transaction))
+        yield Note("announced", {"tx": identity})
 
     def on_lacking(self, message: Lacking, now: int) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
@@ -242,8 +244,10 @@ class Gossiper(Actor):
     def _on_receipt(self, receipt: Receipt) -> Iterator[Effect]:
         """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
         sighting = self._seen.get(receipt.transaction)
+        if sighting is None or not sighting.forwarded:
+            return
         identity = digest(receipt)
-        if sighting is None or identity in self._relayed or not sighting.forwarded:
+        if identity in self._relayed:
             return
         if sighting.via is None:
             self._relayed.put(identity, None)
@@ -284,6 +288,15 @@ class Gossiper(Actor):
         else:
             yield from self._links.replied(neighbour, reply, now)
             self.ready = self._links.ready()
+            if isinstance(reply, Admitted):
+                yield from self._fetch_on(neighbour, now)
+
+    def _fetch_on(self, neighbour: Address, now: int) -> Iterator[Effect]:
+        """The link stands again: what was asked for meanwhile was refused, or lost."""
+        for assembly in self._assemblies.values():
+            lost = assembly.ask_again(now) if assembly.source == neighbour else None
+            if lost is not None:
+                yield Send(neighbour, Fetch(model=assembly.model, first=lost[0], count=lost[1]))
 
     def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: int) -> Iterator[Effect]:
         assembly = self._assemblies.get(chunk.model)
@@ -293,18 +306,22 @@ class Gossiper(Actor):
             yield from self._next_source(assembly, "chunk", now)
         elif not assembly.complete():
             yield from self._ask(assembly)
-        elif self._hash(assembly.data) != assembly.model:
-            yield from self._next_source(assembly, "model_digest", now)
         else:
-            yield from self._deliver(assembly)
+            yield from self._deliver(assembly, now)
 
-    def _deliver(self, assembly: Assembly) -> Iterator[Effect]:
+    def _deliver(self, assembly: Assembly, now: int) -> Iterator[Effect]:
+        data = assembly.whole()
+        if self._hash(data) != assembly.model:
+            yield from self._next_source(assembly, "model_digest", now)
+            return
         del self._assemblies[assembly.model]
-        yield Keep(assembly.model, assembly.data)
+        yield Keep(assembly.model, data)
         for transaction, receipts in self._wanted.pop(assembly.model, []):
-            sighting = self._seen.get(digest(transaction))
+            identity = digest(transaction)
+            sighting = self._seen.get(identity)
             sender = assembly.source if sighting is None or sighting.via is None else sighting.via
             yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
+            yield Note("fetched", {"tx": identity, "from": assembly.source, "ms": now - assembly.begun})
 
     def _ask(self, assembly: Assembly) -> Iterator[Effect]:
         wanted = assembly.ask()
@@ -329,6 +346,10 @@ class Gossiper(Actor):
             self._seen.drop(digest(transaction))
 
     # --- requests of neighbours
+
+    def who(self, peer: bytes) -> Address:
+        """The address behind a peer, empty while it has not said."""
+        return self._links.who(peer)
 
     def on_asked(self, message: Asked, now: int) -> Iterator[Effect]:
         request, peer = message.request, message.peer
@@ -356,9 +377,8 @@ class Gossiper(Actor):
             return
         last = min(request.first + request.count, chunk_count(size))
         self._check_served(neighbour, request, last - request.first, size)
-        for index in range(request.first, last):
-            part = Part(request.model, index * CHUNK, min(CHUNK, size - index * CHUNK))
-            yield Answer(peer, Chunk(model=request.model, index=index), part)
+        if request.first < last:
+            yield Serve(peer, request.model, request.first, last)
         if request.first < last == chunk_count(size):
             self.count("served")
             yield Note("sent", {"tx": identity, "to": neighbour, "bytes": size})

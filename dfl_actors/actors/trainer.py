@@ -6,7 +6,7 @@ byte. What the keeper averages comes back as a difference, so that a step traine
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -19,6 +19,9 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, sign
 from dfl_actors.learning.weights import TrainState, decode_model, encode_model
+
+Offer = Callable[[np.ndarray, int], np.ndarray]
+"""What a malicious node offers in place of its own model, having offered so many before."""
 
 IN_FLIGHT = 4
 """Transactions without receipts that stop a trainer which runs as fast as it can: it waits for its neighbours."""
@@ -72,9 +75,10 @@ class Trainer(Actor):
         journal: JournalReader,
         pool: Pool,
         rng: np.random.Generator,
+        offer: Offer | None = None,
     ) -> None:
         super().__init__(settings)
-        self._key, self._learner, self._models, self._journal = key, learner, models, journal
+        self._key, self._learner, self._models, self._journal, self._offer = key, learner, models, journal, offer
         self._pool, self._rng = pool, rng
         self._waiting: deque[int] = deque()
         self._in_flight: dict[str, int] = {}
@@ -166,9 +170,9 @@ class Trainer(Actor):
             yield from self._keep()
             yield Publish(Versioned(model=self.model, applied=message.number))
 
-    def _encoded(self) -> bytes:
+    def _encoded(self, weights: np.ndarray | None = None) -> bytes:
         with self.doing("learning"):
-            return encode_model(self.state.weights, self.settings.codec)
+            return encode_model(self.state.weights if weights is None else weights, self.settings.codec)
 
     def _keep(self) -> Iterator[Effect]:
         """Put the node's present model into the store; `model` names it."""
@@ -220,26 +224,30 @@ class Trainer(Actor):
         tests = self._pool.draw(self.settings.tests, self._rng)
         correct = self._learner.measure(self.state.weights, tests)
         data = self._encoded()
-        transaction = self._sign(sha256(data), len(data), correct, len(tests), now)
+        own = sha256(data)
+        if self._offer is not None:
+            yield Keep(own, data)
+            data = self._encoded(self._offer(self.state.weights, self._point.sequence + 1))
+        transaction = self._sign(own if self._offer is None else sha256(data), len(data), correct, len(tests), now)
         self._point = msgspec.structs.replace(
             self._point,
             sequence=transaction.sequence,
             iteration=self.state.iteration,
             steps=int(self.counts["steps"]),
             samples=int(self.counts["samples"]),
-            model=transaction.model,
+            model=own,
         )
         raw = encode(transaction)
         identity = sha256(raw)
         self._in_flight[identity] = transaction.expires
-        self.model = transaction.model
+        self.model = own
         self.count("sent")
         self.counts["own_accuracy"] = correct / len(tests)
         yield Keep(transaction.model, data)
         yield Journal(b"transaction", raw)
         yield Journal(b"point", encode(self._point))
         yield Tell(Trained(transaction=transaction))
-        yield Publish(Versioned(model=transaction.model, applied=self._point.applied))
+        yield Publish(Versioned(model=own, applied=self._point.applied))
         yield Note(
             "trained",
             {

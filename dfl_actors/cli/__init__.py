@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, keys, run
+from dfl_actors.cli import chain, keys, report, run, runs, sim, tail, topo
 from dfl_actors.errors import DflError
 
 app = typer.Typer(
@@ -20,8 +20,13 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("node")(run.node)
+app.command("sim")(sim.sim)
+app.command("report")(report.report)
+app.command("tail")(tail.tail)
 app.add_typer(chain.app, name="chain")
 app.add_typer(keys.app, name="keys")
+app.add_typer(topo.app, name="topo")
+app.add_typer(runs.app, name="runs")
 
 
 def _version(wanted: bool) -> None:
@@ -46,7 +51,9 @@ def main() -> None:
     except DflError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more to say, and nothing to flush.
+    except (BrokenPipeError, SystemExit) as end:
+        # The reader has gone (`| head`), which typer may have made an exit of: nothing more to say, and nothing to flush.
+        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)

@@ -6,15 +6,18 @@ forgiving: events and fields this version does not know are ignored, and a line 
 time between them.
 """
 
+import re
+import tomllib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
 import msgspec
 import orjson
 
+from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 
 
@@ -44,6 +47,21 @@ class Trained(Event, frozen=True, gc=False):
     samples: int = 0
     correct: int = 0
     tested: int = 0
+    loss: float | None = None
+
+
+class Announced(Event, frozen=True, gc=False):
+    """A node's own transaction went out to its neighbours."""
+
+    tx: str
+
+
+class Fetched(Event, frozen=True, gc=False):
+    """The model of a transaction came whole from a neighbour, whose address is `source`, `ms` after it was asked for."""
+
+    tx: str
+    source: str = msgspec.field(default="", name="from")
+    ms: int = 0
 
 
 class Scored(Event, frozen=True, gc=False):
@@ -53,20 +71,46 @@ class Scored(Event, frozen=True, gc=False):
     generator: str = ""
     correct: int = 0
     tested: int = 0
+    ttl: int = 0
 
 
 class Refused(Event, frozen=True, gc=False):
     code: str
     what: str = ""
+    id: str = ""
+
+
+class Dropped(Event, frozen=True, gc=False):
+    """Requests or replies that a socket of the gossiper did not take."""
+
+    what: str
+    messages: int
 
 
 class ReceiptArrived(Event, frozen=True, gc=False):
     tx: str
     creator: str
+    correct: int = 0
+    tested: int = 0
 
 
 class Expired(Event, frozen=True, gc=False):
     tx: str
+
+
+class Drafted(Event, frozen=True, gc=False):
+    """A block was drafted; `txs` names its transactions, unless an older version wrote the run."""
+
+    height: int
+    draft: str
+    txs: tuple[str, ...] = ()
+
+
+class Confirmed(Event, frozen=True, gc=False):
+    """A witness confirmed its receipts in a draft, all together."""
+
+    draft: str
+    confirmations: int = 0
 
 
 class Final(Event, frozen=True, gc=False):
@@ -91,8 +135,21 @@ class Evaluated(Event, frozen=True, gc=False):
     tested: int
 
 
+class WeightDifference(Event, frozen=True, gc=False):
+    """How different the models of all nodes are: the paper's equation 5, by layer and over all layers."""
+
+    layers: dict[str, float] = {}
+    overall: float = 0.0
+
+
 class Restarted(Event, frozen=True, gc=False):
     reason: str = ""
+
+
+class Fault(Event, frozen=True, gc=False):
+    """Someone disturbed the network on purpose; written by whoever did it, a script for instance. `what` is for people."""
+
+    what: str = ""
 
 
 class ModelSent(Event, frozen=True, gc=False):
@@ -114,14 +171,21 @@ KINDS: Mapping[str, type[Event]] = {
     "ready": Ready,
     "stopped": Stopped,
     "trained": Trained,
+    "announced": Announced,
+    "fetched": Fetched,
     "scored": Scored,
     "refused": Refused,
+    "dropped": Dropped,
     "receipt": ReceiptArrived,
     "expired": Expired,
+    "drafted": Drafted,
+    "confirmed": Confirmed,
     "final": Final,
     "updated": Updated,
     "evaluated": Evaluated,
+    "weight_difference": WeightDifference,
     "restarted": Restarted,
+    "fault": Fault,
     "sent": ModelSent,
     "cpu": Cpu,
 }
@@ -137,7 +201,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a run. `skipped` counts the metric lines that could not be understood."""
+    """All that is known of a run. `skipped` counts the metric lines that could not be understood.
+
+    `nodes` are the addresses of the nodes that ran here, by name; `elsewhere` those of nodes on other hosts, where known. `roles`
+    are those of nodes that are not normal.
+    """
 
     path: Path
     name: str
@@ -149,6 +217,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[Session, ...]
     events: dict[type[Event], list[Event]]
     skipped: int
+    elsewhere: dict[str, str] = {}
+    roles: dict[str, str] = {}
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""
@@ -174,7 +244,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def node_named(self, address: str) -> str:
         """The name of the node at `address`; a short form of the address where the run has no such node."""
-        return next((name for name, known in self.nodes.items() if known == address), address[:8])
+        known = (name for nodes in (self.nodes, self.elsewhere) for name, its in nodes.items() if its == address)
+        return next(known, address[:8])
 
     def neighbours(self, name: str) -> set[str]:
         return {b if a == name else a for a, b in self.links if name in (a, b)} - {name}
@@ -190,6 +261,13 @@ class _RunFile(msgspec.Struct, frozen=True):
     target: float | None = None
 
 
+class _NodeTable(msgspec.Struct, frozen=True):
+    """What is read of a `[node.NAME]` table of config.toml."""
+
+    role: str = ""
+    public_key: str = ""
+
+
 def by_node(events: Iterable[E]) -> dict[str, list[E]]:
     """The events of each node, in order."""
     grouped: dict[str, list[E]] = defaultdict(list)
@@ -198,15 +276,16 @@ def by_node(events: Iterable[E]) -> dict[str, list[E]]:
     return grouped
 
 
-def load_run(path: Path) -> Run:
-    """Read the run directory `path`.
+def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
+    """Read the run directory `path`; with `only`, no other events than those of these kinds, which takes a fraction of the time.
 
     A directory without metrics is a run in which nothing happened yet. Raises StoreError if `path` is not a run directory.
     """
     about = _load_about(path / "run.json")
-    events, skipped = _load_events(path / "metrics.jsonl")
+    events, skipped = _load_events(path / "metrics.jsonl", only)
     sessions = _sessions(events, about.started)
     ready = events.get(Ready)
+    elsewhere, roles = _load_configured(path / "config.toml")
     return Run(
         path=path,
         name=about.name,
@@ -218,6 +297,8 @@ def load_run(path: Path) -> Run:
         sessions=sessions,
         events=events,
         skipped=skipped,
+        elsewhere=elsewhere,
+        roles=roles,
     )
 
 
@@ -230,22 +311,43 @@ def _load_about(path: Path) -> _RunFile:
         raise StoreError(f"{path}: damaged ({error}); restore the file or name another run directory") from error
 
 
-def _load_events(path: Path) -> tuple[dict[type[Event], list[Event]], int]:
-    """The events by kind, and how many lines were skipped."""
+def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Addresses and roles that the configuration gives to nodes. It only adds to what is known: a run without one can be read."""
+    try:
+        nodes = tomllib.loads(path.read_text(encoding="utf-8")).get("node", {})
+        given = msgspec.convert(nodes, dict[str, _NodeTable])
+        elsewhere = {name: address_of(node.public_key) for name, node in given.items() if node.public_key}
+    except (OSError, ValueError):  # what msgspec, tomllib and a malformed key raise are ValueErrors
+        return {}, {}
+    return elsewhere, {name: node.role for name, node in given.items() if node.role not in ("", "normal")}
+
+
+def _load_events(path: Path, only: Collection[type[Event]]) -> tuple[dict[type[Event], list[Event]], int]:
+    """The events by kind, and how many lines were skipped. Raises StoreError if the file is there and cannot be read."""
     events: dict[type[Event], list[Event]] = defaultdict(list)
     skipped = 0
-    if not path.exists():
-        return {}, 0
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                event = _event(line)
-            except (orjson.JSONDecodeError, msgspec.ValidationError):
-                skipped += 1
-                continue
-            if event is not None:
-                events[type(event)].append(event)
+    wanted = re.compile("|".join(f'"event": ?"{name}"' for name, kind in KINDS.items() if not only or kind in only).encode())
+    for line in _lines(path):
+        if only and not wanted.search(line):
+            continue
+        try:
+            event = _event(line)
+        except (orjson.JSONDecodeError, msgspec.ValidationError):
+            skipped += 1
+            continue
+        if event is not None:
+            events[type(event)].append(event)
     return dict(events), skipped
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); make it a readable file again or name another run") from error
 
 
 def _event(line: bytes) -> Event | None:

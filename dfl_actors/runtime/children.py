@@ -9,7 +9,7 @@ from multiprocessing.context import ForkServerProcess
 from signal import SIGKILL, Signals
 from typing import Any
 
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 20)}
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(24 << 20)}
 """Lets glibc use freed buffers again: a chunk or a model that is mapped afresh each time costs a fault for every page."""
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

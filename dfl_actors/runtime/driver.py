@@ -13,11 +13,13 @@ import orjson
 import zmq
 
 from dfl_actors.actors.base import Actor
-from dfl_actors.actors.gossiper import Gossiper, task_of
+from dfl_actors.actors.gossiper import task_of
 from dfl_actors.core import codec
-from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell, Touch
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
+from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.messages import (
     Asked,
+    Chunk,
     Failed,
     FromSupervisor,
     Hatched,
@@ -39,12 +41,17 @@ from dfl_actors.errors import DflError, Refused, StoreError
 from dfl_actors.runtime.hatch import Owned, now_ms
 from dfl_actors.runtime.net import Endpoints, Net
 from dfl_actors.runtime.post import Acknowledgement, Post, receive
+from dfl_actors.runtime.tap import Tap
 
 STATUS_EVERY = 1_000
 """Milliseconds between two reports to the supervisor."""
 
 ACKNOWLEDGE_WITHIN = 50
 """Milliseconds an acknowledgement may wait for others to the same sender; one word then does for all of them."""
+
+ON_THE_CHAIN = ("trainer", "validator", "builder")
+"""Actors whose own work is the blockchain's: hashing, signing, checking, chaining, and the journal of what they have signed. The
+gossiper's hashing of models is counted so where it happens."""
 
 LONGEST_BATCH = 100
 """Milliseconds of handling after which effects are performed, though more may lie waiting."""
@@ -83,9 +90,10 @@ class Driver:
         control: zmq.Socket[bytes],
         parent: int,
         metrics: Metrics,
+        tap: Tap,
     ) -> None:
         self._actor, self._owned, self._post, self._net, self._control = actor, owned, post, net, control
-        self._metrics, self._meter, self._parent = metrics, owned.meter, parent
+        self._metrics, self._meter, self._parent, self._tap = metrics, owned.meter, parent, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._status_at = 0
         self._acknowledge_at: int | None = None
@@ -94,7 +102,7 @@ class Driver:
         self._done: list[Acknowledgement] = []
         self._unwritten: list[tuple[bytes, bytes | None]] = []
         actor.doing = self._meter.doing
-        self._work = "network" if isinstance(actor, Gossiper) else "blockchain"
+        self._work = "blockchain" if actor.name in ON_THE_CHAIN else "network"
         self._speakers = self._speech_of(net)
         self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
         self._poller = zmq.Poller()
@@ -105,6 +113,7 @@ class Driver:
         self._sources[self._post.publisher] = self._from_publisher
         self._sources[self._post.mailbox] = self._from_mailbox
         self._sources[self._post.subscriber] = lambda now: self._post.events()
+        self._sources[self._tap.socket] = lambda now: self._tap.watchers()
         for name, way in self._post.ways.items():
             self._sources[way] = lambda now, name=name: self._from_way(name, now)  # type: ignore[misc]
         if self._net is not None:
@@ -122,6 +131,7 @@ class Driver:
         while self._running:
             self._wait()
             self._meter.charge("other", "network")
+            self._meter.task = "other"
         self._finish()
 
     def _wait(self) -> None:
@@ -158,13 +168,17 @@ class Driver:
         if message is None:
             return
         task = self._task(message)
-        self._meter.charge(task, "network")
+        if task != self._meter.task:
+            self._meter.charge(task, "network")
         if isinstance(message, Refused):
             self._metrics.write("refused", {"what": "bytes", "id": "", "code": message.code, "detail": message.detail, "by": ""}, now)
+            if self._tap.watched:
+                self._tap.undecodable(message)
             return
-        self._meter.task, self._meter.work = task, self._work
+        self._meter.task = task
+        self._meter.turn(task, self._work)
         self._speech += self._actor.handle(message, now)
-        self._meter.turn("other", "network")
+        self._meter.turn(task, "network")
 
     def _task(self, message: Message | Refused) -> str:
         if isinstance(message, Heard | Asked | Replied):
@@ -201,16 +215,20 @@ class Driver:
         if speech:
             self._write_journal()
         for effect in speech:
-            self._speakers[type(effect)](effect)
+            size = self._speakers[type(effect)](effect)
+            if self._tap.watched:
+                self._tap.said(effect, size)
         for note in notes:
             self._metrics.write(note.event, note.fields, now)  # type: ignore[attr-defined]
+            if self._tap.watched:
+                self._tap.noted(note)  # type: ignore[arg-type]
         self._meter.charge(self._actor.task, "network")
 
     def _write_journal(self) -> None:
         if self._unwritten:
             self._owned.journal.commit(self._unwritten)
             self._unwritten = []
-        self._meter.charge(self._actor.task, "blockchain")
+        self._meter.charge(self._actor.task, self._work)
 
     def _acknowledge(self, now: int) -> None:
         """Acknowledge what has been performed: soon, and many letters at once."""
@@ -221,28 +239,36 @@ class Driver:
         if now >= self._acknowledge_at or not self._running:
             self._write_journal()
             self._post.acknowledge(self._done)
+            if self._tap.watched:
+                self._tap.acknowledged(self._done)
             self._done, self._acknowledge_at = [], None
 
-    def _speech_of(self, net: Net | None) -> dict[type[Effect], Callable[[Any], Any]]:
-        """How each kind of speech is performed."""
-        speakers: dict[type[Effect], Callable[[Any], Any]] = {
+    def _speech_of(self, net: Net | None) -> dict[type[Effect], Callable[[Any], int]]:
+        """How each kind of speech is performed; each returns the bytes it sent, 0 when they were dropped."""
+        speakers: dict[type[Effect], Callable[[Any], int]] = {
             Publish: lambda effect: self._post.publish(effect.message),
             Tell: lambda effect: self._post.tell(effect.message),
         }
         if net is not None:
             speakers[Announce] = lambda effect: net.announce(effect.epoch, effect.number, effect.news)
             speakers[Send] = lambda effect: net.send(effect.neighbour, effect.message)
-            speakers[Answer] = lambda effect: self._answer(net, effect)
+            speakers[Answer] = lambda effect: net.answer(effect.peer, effect.message, None)
+            speakers[Serve] = lambda effect: self._serve(net, effect)
         return speakers
 
-    def _answer(self, net: Net, effect: Answer) -> None:
-        part = effect.part
-        if part is None:
-            net.answer(effect.peer, effect.message, None)
-            return
-        with self._owned.models.view(part.model) as data:
-            if data is not None:
-                net.answer(effect.peer, effect.message, data[part.offset : part.offset + part.length])
+    def _serve(self, net: Net, effect: Serve) -> int:
+        """Several messages, each told to watchers by itself."""
+        sent = 0
+        with self._owned.models.view(effect.model) as data:
+            if data is None:
+                return sent
+            for index in range(effect.first, effect.last):
+                chunk = Chunk(model=effect.model, index=index)
+                size = net.answer(effect.peer, chunk, chunk_of(data, index))
+                if self._tap.watched:
+                    self._tap.said(Answer(effect.peer, chunk), size)
+                sent += size
+        return sent
 
     # --- sources
 
@@ -266,6 +292,8 @@ class Driver:
                 yield from self._connect(order)
             elif isinstance(order, Start):
                 self._meter.restart()
+                if self._net is not None:
+                    self._net.dropped()  # greetings to neighbours that did not listen yet are no loss
                 self._started = True
                 yield Started()
             elif isinstance(order, Stop):
@@ -300,6 +328,11 @@ class Driver:
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY
             self._say(self._status())
+            self._say_what_was_dropped(now)
+
+    def _say_what_was_dropped(self, now: int) -> None:
+        for what, messages in self._net.dropped().items() if self._net is not None else ():
+            self._metrics.write("dropped", {"what": what, "messages": messages}, now)
 
     def _status(self) -> Status:
         actor = self._actor
@@ -321,6 +354,7 @@ class Driver:
         now = now_ms()
         self._perform(now)
         self._acknowledge(now)
+        self._say_what_was_dropped(now)
         if self._started:
             self._metrics.write("cpu", self._meter.report(), now)
 

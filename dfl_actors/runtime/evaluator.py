@@ -1,6 +1,7 @@
 """Processes beside the network: the founder, who makes the genesis, and the evaluator, who measures models on the test images.
 
-The evaluator is the run's yardstick and no part of the network: no node hears what it finds, and its CPU is counted apart.
+The evaluator is the run's yardstick and no part of the network: no node hears what it finds, and its CPU is counted apart. It alone
+sees the models of all nodes, one after the other, and so measures too how different they are (the paper's equation 5).
 """
 
 import gc
@@ -18,13 +19,16 @@ from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, 
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
 from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.difference import Ring
+from dfl_actors.learning.partition import weights_by_node
 from dfl_actors.learning.weights import decode_model, encode_model
 from dfl_actors.runtime.driver import Metrics
-from dfl_actors.runtime.hatch import log_path, now_ms, weights_by_node
+from dfl_actors.runtime.hatch import log_path, now_ms
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle
-from dfl_actors.runtime.rundir import RunDirectory, whole
+from dfl_actors.runtime.rundir import RunDirectory, read_about, whole
 from dfl_actors.runtime.stores import ModelStore
+from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
 AT_ONCE = 1_000
@@ -51,6 +55,8 @@ def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
 def _found(config: Config, cache: Path, sockets: Path) -> None:
     for node in config.nodes:
         load_algorithm(node.algorithm, node.parameters, Path.cwd())
+        if node.attack is not None:
+            load_attack(node.attack, node.attack_parameters, Path.cwd())
     learner, data = learner_of(config, cache)
     weights_by_node(config, data)
     genesis = genesis_of(config, learner, data.labels)
@@ -97,6 +103,8 @@ class Evaluator:
         self._learner.warm(0, 0, min(250, len(self._data.x_test)))
         self._stores: dict[str, ModelStore] = {}
         self._tests = self._choose_tests()
+        self._ring = Ring(tuple(read_about(run).nodes), self._learner.parameters)
+        self._metrics = Metrics(run.metrics, "", EVALUATOR)
         gc.freeze()
 
     def _choose_tests(self) -> np.ndarray:
@@ -121,8 +129,7 @@ class Evaluator:
             if isinstance(order, Evaluate):
                 self._control.send(codec.encode(self._answer(order)))
         spent = {"other": {"learning": round(time.process_time() - started, 6), "blockchain": 0.0, "network": 0.0}}
-        metrics = Metrics(self._run.metrics, "", EVALUATOR)
-        metrics.write("cpu", {"total": spent["other"]["learning"], "tasks": spent}, now_ms())
+        self._metrics.write("cpu", {"total": spent["other"]["learning"], "tasks": spent}, now_ms())
 
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
@@ -137,6 +144,8 @@ class Evaluator:
             with whole(self._run.node(order.node).model) as draft:
                 self._learner.save(weights, draft)
         correct, tested = self._measure(weights) if order.measure else (0, 0)
+        if tested:
+            self._compare(order.node, weights)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
 
     def _measure(self, weights: np.ndarray) -> tuple[int, int]:
@@ -148,3 +157,10 @@ class Evaluator:
             tests = self._tests[begin : begin + AT_ONCE]
             correct += self._learner.measure(weights, self._data.x_test[tests], self._data.y_test[tests])
         return correct, len(self._tests)
+
+    def _compare(self, node: str, weights: np.ndarray) -> None:
+        """Tell how different the models are, each node's being the one measured last."""
+        layers = self._ring.put(node, weights)
+        if layers is not None:
+            rounded = {name: round(value, 6) for name, value in layers.items()}
+            self._metrics.write("weight_difference", {"layers": rounded, "overall": round(sum(layers.values()), 6)}, now_ms())

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,20 @@ from dfl_actors.core.codec import sha256
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ACTORS
 from dfl_actors.learning.data import Dataset, load_dataset
-from dfl_actors.learning.partition import Received, SampleStream, label_frequencies, label_weights
+from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.learning.weights import Parameters, TrainState
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan, recipe
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
+from dfl_actors.sdk.attacks import checked_offer, checked_teach, load_attack
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
+
+Offer = Callable[[np.ndarray, int], np.ndarray] | None
+Teach = Callable[[np.ndarray], np.ndarray] | None
 
 
 class Owned:
@@ -49,15 +55,17 @@ class Owned:
 class MeteredLearner:
     """The learner over the node's own data: samples are named by their indices, and time counts as learning."""
 
-    def __init__(self, learner: Any, data: Dataset, meter: Meter) -> None:
-        self._learner, self._data, self._meter = learner, data, meter
+    def __init__(self, learner: Any, data: Dataset, meter: Meter, teach: Teach = None) -> None:
+        self._learner, self._data, self._meter, self._teach = learner, data, meter, teach
 
     def start(self, weights: np.ndarray) -> TrainState:
         return self._learner.start(weights)  # type: ignore[no-any-return]
 
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
         with self._meter.doing("learning"):
-            return self._learner.train(state, self._data.x_train[samples], self._data.y_train[samples])  # type: ignore[no-any-return]
+            labels = self._data.y_train[samples]
+            taught = labels if self._teach is None else self._teach(labels)
+            return self._learner.train(state, self._data.x_train[samples], taught)  # type: ignore[no-any-return]
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
         with self._meter.doing("learning"):
@@ -70,8 +78,9 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     if actor == "injector":
         return Injector(plan.settings, stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
     if actor == "trainer":
-        learner, metered = learners(plan, actor, owned.meter)
-        return Trainer(plan.settings, owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds)
+        offer, teach = attack(plan, seeds)
+        learner, metered = learners(plan, actor, owned.meter, teach)
+        return Trainer(plan.settings, owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds, offer)
     if actor == "validator":
         _, metered = learners(plan, actor, owned.meter)
         return Validator(plan.settings, owned.key, metered, owned.models, owned.journal, Received(), seeds)
@@ -83,6 +92,18 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
         assert owned.chain is not None
         return Builder(plan.settings, owned.key, owned.chain, owned.journal)
     return keeper(plan, owned, seeds)
+
+
+def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Teach]:
+    """What the node offers in place of its model, and what labels it learns in place of the right ones: as its attack says."""
+    if plan.node.attack is None:
+        return None, None
+    chosen = load_attack(plan.node.attack, plan.node.attack_parameters, plan.folder)
+    labels = load_dataset(plan.config.data.source, plan.cache).labels
+    return (
+        None if chosen.offer is None else lambda own, turn: checked_offer(chosen, own, turn, rng),
+        None if chosen.teach is None else lambda right: checked_teach(chosen, right, labels, rng),
+    )
 
 
 def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
@@ -97,7 +118,7 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal)
 
 
-def learners(plan: NodePlan, actor: str, meter: Meter) -> tuple[Any, MeteredLearner]:
+def learners(plan: NodePlan, actor: str, meter: Meter, teach: Teach = None) -> tuple[Any, MeteredLearner]:
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
@@ -106,44 +127,17 @@ def learners(plan: NodePlan, actor: str, meter: Meter) -> tuple[Any, MeteredLear
     learner = models.load_learner(plan.config.training.model, recipe(plan.config), data.input_shape, data.labels)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
-    return learner, MeteredLearner(learner, data, meter)
+    return learner, MeteredLearner(learner, data, meter, teach)
 
 
 def initial(plan: NodePlan, learner: Any) -> np.ndarray:
     """The weights a node begins with: those of the genesis, or its own when the network starts from independent ones."""
-    seed = plan.config.network.seed
-    if plan.config.training.init == "independent":
-        seed = int.from_bytes(np.random.SeedSequence([seed, name_number(plan.node.name)]).generate_state(1).tobytes(), "little")
-    return learner.initial(seed)  # type: ignore[no-any-return]
+    return learner.initial(initial_seed(plan.config, plan.node.name))  # type: ignore[no-any-return]
 
 
 def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStream:
     """The node's stream of samples, by the network's partition. Raises `ConfigError`."""
     return SampleStream(data.y_train, weights_by_node(plan.config, data)[plan.node.name], rng)
-
-
-def weights_by_node(config: Any, data: Dataset) -> dict[str, np.ndarray]:
-    """The label weights of every node of a configuration; the same on every host. Raises `ConfigError`."""
-    options = config.data
-    table = None
-    if options.partition == "weights":
-        table = [padded(node.label_weights, data.labels) for node in config.nodes]
-    rows = label_weights(
-        options.partition,
-        len(config.nodes),
-        data.labels,
-        rng=np.random.default_rng([config.network.seed, 1]),
-        alpha=options.alpha,
-        labels_per_node=options.labels_per_node,
-        weights=table,
-        frequencies=label_frequencies(data.y_train, data.labels),
-    )
-    return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
-
-
-def padded(weights: tuple[float, ...], labels: int) -> list[float]:
-    """One weight for each label; those not given are 0."""
-    return [*weights, *([0.0] * (labels - len(weights)))]
 
 
 def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator:
@@ -152,12 +146,7 @@ def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator
     return np.random.default_rng(numbers)
 
 
-def name_number(name: str) -> int:
-    """A number for a node's name."""
-    return int(sha256(name.encode())[:12], 16)
-
-
-def metered_hash(meter: Meter, data: bytearray) -> str:
+def metered_hash(meter: Meter, data: bytes) -> str:
     """SHA-256, counted as blockchain work."""
     with meter.doing("blockchain"):
         return sha256(data)

@@ -29,9 +29,10 @@ class Meter:
         self._mark = now
 
     def turn(self, task: str, work: str) -> None:
-        """Charge what passed to the current task; from here on this one is current."""
-        self.charge()
-        self.task, self.work = task, work
+        """Charge what passed to the current task; from here on this one is current. Looking at the clock costs, so the same goes on."""
+        if (task, work) != (self.task, self.work):
+            self.charge()
+            self.task, self.work = task, work
 
     @contextmanager
     def doing(self, work: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ News is [b"n", epoch and number, body]; a request [body]; a reply [body] or [bod
 exactly the bytes received is refused and counted, never raised. With CURVE, only keys on the allow-list get past the handshake.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ class Net:
         )
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
-        self.dropped = 0
+        self._dropped: Counter[str] = Counter()
 
     def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
@@ -115,23 +116,30 @@ class Net:
         return len(body)
 
     def send(self, neighbour: Address, message: Message) -> int:
-        """A request; one that cannot leave now is dropped and counted, and the gossiper asks again. Returns its size."""
+        """A request; one that cannot leave now is dropped and counted, and the gossiper asks again. Returns its size, 0 when dropped."""
         body = codec.encode(message)
         try:
             self.dealers[neighbour].send_multipart([body], zmq.NOBLOCK)
         except (zmq.Again, KeyError):
-            self.dropped += 1
+            self._dropped[type(message).__name__] += 1
+            return 0
         return len(body)
 
     def answer(self, peer: bytes, message: Message, body: memoryview | None) -> int:
-        """A reply; a peer that has gone is not an error. Returns its size."""
+        """A reply; a peer that has gone is not an error. Returns its size, 0 when dropped."""
         head = codec.encode(message)
         frames: list[Any] = [peer, head] if body is None else [peer, head, body]
         try:
             self.router.send_multipart(frames, zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError):
-            self.dropped += 1
+            self._dropped[type(message).__name__] += 1
+            return 0
         return len(head) + len(body or b"")
+
+    def dropped(self) -> Counter[str]:
+        """Requests and replies, by type, that a socket did not take since the last call."""
+        dropped, self._dropped = self._dropped, Counter()
+        return dropped
 
     # --- in
 

@@ -1,4 +1,5 @@
-"""An actor's sockets inside its node: events out (XPUB) and in (SUB), a mailbox (ROUTER), a way to each other mailbox (DEALER).
+"""An actor's sockets inside its node: events out (XPUB) and in (SUB), a mailbox (ROUTER), a way (DEALER) to each
+mailbox it writes to.
 
 An event is [type, body]; a letter [header, body]; its acknowledgement [header]. The start barrier: a listener subscribes
 last to `@` and its own name, so when the publisher has seen that of every listener, all their subscriptions stand.
@@ -11,7 +12,7 @@ import zmq
 
 from dfl_actors.core import codec
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
-from dfl_actors.core.messages import ACTORS, LISTENERS, PUBLISHER, RECIPIENT, Event, Letter, Message
+from dfl_actors.core.messages import LISTENERS, PUBLISHER, RECIPIENT, SENDER, Event, Letter, Message
 from dfl_actors.runtime import sockets
 
 MOST = 64
@@ -44,12 +45,11 @@ class Post:
             self.subscriber.connect(endpoint(publisher, "news"))
         self.ways: dict[str, zmq.Socket[bytes]] = {}
         self._outboxes: dict[str, Outbox] = {}
-        for other in ACTORS:
-            if other != actor:
-                way = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
-                way.setsockopt(zmq.ROUTING_ID, actor.encode())
-                way.connect(endpoint(other, "mail"))
-                self.ways[other], self._outboxes[other] = way, Outbox(epoch)
+        for other in sorted({RECIPIENT[kind] for kind, sender in SENDER.items() if sender == actor}):
+            way = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
+            way.setsockopt(zmq.ROUTING_ID, actor.encode())
+            way.connect(endpoint(other, "mail"))
+            self.ways[other], self._outboxes[other] = way, Outbox(epoch)
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """Those to wait for."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import zmq
 
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.errors import DflError
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.driver import Driver, Metrics, fail
@@ -24,6 +26,7 @@ from dfl_actors.runtime.net import Curve, Net
 from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
 from dfl_actors.runtime.post import Post
 from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.tap import Tap
 
 CRASHED = 70
 """Exit code of a process that ended by an error of the program."""
@@ -49,13 +52,21 @@ def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.S
     post = Post(context, plan.sockets, plan.node.name, name, incarnation + 1)
     metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
+    tap = tap_of(plan, actor, incarnation + 1, context)
     gc.freeze()
-    Driver(actor, owned, post, net, control, parent_handle(), metrics).run()
+    Driver(actor, owned, post, net, control, parent_handle(), metrics, tap).run()
     owned.close()
     metrics.close()
     if net is not None:
         net.close()
     context.destroy(linger=0)
+
+
+def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]]) -> Tap:
+    """Where watchers hear what the actor does."""
+    names = {**dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True)), plan.settings.address: plan.node.name}
+    who = actor.who if isinstance(actor, Gossiper) else lambda peer: ""
+    return Tap(context, plan.sockets, plan.node.name, actor.name, life, names, who)
 
 
 def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]]) -> Net:

@@ -152,6 +152,21 @@ class RunDirectory:
             self.lock_file.unlink(missing_ok=True)  # before the lock is given up, so that it is still ours
             os.close(descriptor)
 
+    def held(self) -> bool:
+        """Whether a process holds the directory at this moment. It is not disturbed, and nor is one that begins to. Raises StoreError."""
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(f"{self.lock_file} cannot be read ({error.strerror}): correct its permissions") from error
+        try:
+            return not _took(descriptor, fcntl.LOCK_SH)
+        except OSError as error:
+            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
+        finally:
+            os.close(descriptor)
+
     def _locked(self) -> int:
         while True:
             descriptor = self._lock_once()
@@ -166,13 +181,16 @@ class RunDirectory:
         except OSError as error:
             raise StoreError(f"{self.lock_file} cannot be written ({error.strerror}): correct its permissions") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = _took(descriptor, fcntl.LOCK_EX)
+            while not taken and _took(descriptor, fcntl.LOCK_SH):  # in the way are only those who look (`held`), for a moment
+                taken = _took(descriptor, fcntl.LOCK_EX)
         except OSError as error:
+            os.close(descriptor)
+            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
+        if not taken:
             holder = os.pread(descriptor, 20, 0).decode("ascii", errors="replace").strip() or "unknown"
             os.close(descriptor)
-            if isinstance(error, BlockingIOError):
-                raise StoreError(f"{self.path} is held by process {holder}: stop it or choose another --out") from error
-            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
+            raise StoreError(f"{self.path} is held by process {holder}: stop it or choose another --out")
         return descriptor
 
 
@@ -195,6 +213,15 @@ def whole(path: Path) -> Iterator[Path]:
         raise StoreError(f"{path} cannot be written ({error.strerror}): free some space, or correct its permissions") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _took(descriptor: int, kind: int) -> bool:
+    """Lock a file that nobody has locked against us; a lock that cannot be had leaves us with none. Raises OSError."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _names(path: Path, descriptor: int) -> bool:

@@ -269,13 +269,6 @@ class ModelStore(_Store):
         with self.view(key) as view:
             return _copy(view)
 
-    def chunk(self, key: str, offset: int, length: int) -> bytes | None:
-        """A copy of `length` bytes from `offset`, fewer at the end of the model; None without the model."""
-        if offset < 0 or length < 0:
-            raise ValueError(f"a chunk of {length} bytes at {offset}: neither may be negative")
-        with self.view(key) as view:
-            return None if view is None else bytes(view[offset : offset + length])
-
     def size(self, key: str) -> int | None:
         """Bytes of the model, or None."""
         with self._reading() as transaction:

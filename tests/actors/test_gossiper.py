@@ -7,7 +7,7 @@ import pytest
 
 from dfl_actors.actors.gossiper import MOST_ASSEMBLIES, MOST_SERVED, Gossiper
 from dfl_actors.core.codec import digest, sha256
-from dfl_actors.core.effects import Announce, Answer, Effect, Part, Send
+from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
 from dfl_actors.core.gossip import CHUNK, WINDOW
 from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import (
@@ -115,6 +115,11 @@ def answers(effects: list[Effect]) -> list[Any]:
     return [effect.message for effect in effects if isinstance(effect, Answer)]
 
 
+def served(effects: list[Effect]) -> list[tuple[str, int, int]]:
+    """Model, first and last of the chunks that are served."""
+    return [(effect.model, effect.first, effect.last) for effect in effects if isinstance(effect, Serve)]
+
+
 def news(of: Transaction, *receipts: Any) -> TransactionNews:
     return TransactionNews(transaction=of, receipts=receipts)
 
@@ -149,7 +154,7 @@ def test_after_a_restart_an_own_transaction_that_lacks_receipts_is_served_and_it
     made.models.put(MODEL, DATA)
     assert not hear(made, "g", ReceiptNews(receipt=receipt("g", own))), "it no longer knows of it"
     made.give(Lacking(transaction=own))
-    assert answers(made.give(Asked(peer=PEER, request=Fetch(model=MODEL, first=0, count=1)))) == [Chunk(model=MODEL, index=0)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=MODEL, first=0, count=1)))) == [(MODEL, 0, 1)]
     assert told(hear(made, "g", ReceiptNews(receipt=receipt("g", own))), ReceiptArrived)
 
 
@@ -370,21 +375,21 @@ def test_an_announced_model_is_served_in_chunks_and_no_other() -> None:
     assert answers(made.give(fetch)) == [Gone(model=MODEL)]
     made.give(Trained(transaction=transaction("me", 0)))
     said = made.give(fetch)
-    assert answers(said) == [Chunk(model=MODEL, index=0)]
+    assert served(said) == [(MODEL, 0, 1)]
     assert notes(said, "sent") == [{"tx": digest(transaction("me", 0)), "to": KEYS["g"].address, "bytes": 32}]
     for _ in range(MOST_SERVED - 1):
         made.give(fetch)
     assert answers(made.give(fetch)) == [Refusal(code="fetched_often", what="Fetch")]
 
 
-def test_chunks_are_named_as_parts_of_the_stored_model() -> None:
+def test_no_more_chunks_are_served_than_the_model_has() -> None:
     size = CHUNK + 8
     made, one = built(parameters=size // 4), transaction("me", 0, bytes(size))
     made.models.put(one.model, bytes(size))
     made.give(Trained(transaction=one))
-    said = made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=64)))
-    parts = [effect.part for effect in said if isinstance(effect, Answer)]
-    assert parts == [Part(one.model, 0, CHUNK), Part(one.model, CHUNK, 8)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=64)))) == [(one.model, 0, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=1, count=64)))) == [(one.model, 1, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=2, count=64)))) == []
 
 
 def test_a_peer_that_has_proved_nothing_is_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.trainer import IN_FLIGHT, Trainer
+from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.learning.partition import Received
@@ -19,10 +19,10 @@ from tests.simnet import parts
 BATCH = 4
 
 
-def built(start: bool = True, **fields: Any) -> Bench:
+def built(start: bool = True, offer: Offer | None = None, **fields: Any) -> Bench:
     def build(one: Bench) -> Trainer:
         rng, first = np.random.default_rng(1), parts.initial(8)
-        return Trainer(bench.settings(**fields), KEYS["me"], parts.Learner(), first, one.models, one.journal, Received(), rng)
+        return Trainer(bench.settings(**fields), KEYS["me"], parts.Learner(), first, one.models, one.journal, Received(), rng, offer)
 
     made = Bench(build)
     if start:
@@ -49,6 +49,19 @@ def test_a_batch_is_a_step_and_so_many_steps_a_transaction(steps: int, injected:
     letters = told(made.give(*(samples(1) for _ in range(injected))), Trained)
     assert [letter.transaction.sequence for letter in letters] == list(range(trained))
     assert made.actor.counts["steps"] == injected // BATCH
+
+
+def test_an_attacker_offers_another_model_and_goes_on_with_its_own() -> None:
+    made = built(offer=lambda own, turn: own * np.float32(turn + 2))
+    for turn in range(2):
+        said = made.give(samples(BATCH))
+        (letter,), (version,) = told(said, Trained), told(said, Versioned)
+        own, offered = (decode_model(made.models.data[key], "float32", 8) for key in (version.model, letter.transaction.model))
+        assert np.array_equal(own, weights(made)) and np.array_equal(offered, own * (turn + 2))
+        before = weights(made)
+        made.give(crash=0)
+        assert np.array_equal(weights(made), before), "a crash does not make the offered model its own"
+        made.give(Started())
 
 
 def test_a_transaction_commits_to_the_model_in_the_store() -> None:

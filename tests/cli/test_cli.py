@@ -34,7 +34,7 @@ def test_the_version() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "node", "chain", "chain show", "chain verify", "chain export", "chain prune", "keys", "keys new", "keys show"],
+    ["", "run", "node", "tail", "chain", "chain show", "chain verify", "chain export", "chain prune", "keys", "keys new", "keys show"],
 )
 def test_every_command_helps(command: str) -> None:
     result = cli(*command.split(), "--help")

@@ -18,16 +18,20 @@ FIELDS = {
     "ready": {"seconds", "actors"},
     "stopped": {"reason"},
     "trained": {"sequence", "tx", "steps", "samples", "correct", "tested", "loss"},
+    "announced": {"tx"},
+    "fetched": {"tx", "from", "ms"},
     "scored": {"tx", "generator", "correct", "tested", "ttl"},
     "receipt": {"tx", "creator", "correct", "tested", "ms"},
-    "drafted": {"height", "draft", "transactions", "receipts"},
+    "drafted": {"height", "draft", "transactions", "receipts", "txs"},
     "confirmed": {"draft", "generator", "confirmations"},
     "final": {"height", "block", "transactions", "confirmations", "expected", "ms"},
     "updated": {"models", "senders", "reputations"},
     "evaluated": {"correct", "tested"},
+    "weight_difference": {"layers", "overall"},
     "sent": {"tx", "to", "bytes"},
     "cpu": {"total", "tasks"},
 }
+MAYBE = {"dropped": {"what", "messages"}}
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +113,19 @@ def test_every_metric_has_its_fields(out: Path) -> None:
     events = list(metrics(out))
     assert {event["event"] for event in events} >= set(FIELDS)
     for event in events:
-        assert event.keys() == {"t", "node", "actor", "event"} | FIELDS[event["event"]], event
+        assert event.keys() == {"t", "node", "actor", "event"} | (FIELDS | MAYBE)[event["event"]], event
         assert event["node"] in ("", "0", "1")
     assert [event["reason"] for event in events if event["event"] == "stopped"] == ["duration"]
     assert {(event["node"], event["actor"]) for event in events if event["event"] == "cpu"} == {
         *((node, actor) for node in "01" for actor in ACTORS), ("", "supervisor"), ("", "evaluator"),
     }  # fmt: skip
+
+
+def test_how_different_the_models_are_is_told_by_layer(out: Path) -> None:
+    genesis = codec.decode(Genesis, (out / "genesis.json").read_bytes())
+    told = [event for event in metrics(out) if event["event"] == "weight_difference"]
+    assert told and all(list(event["layers"]) == [layer.name for layer in genesis.layers] for event in told)
+    assert all(event["overall"] == pytest.approx(sum(event["layers"].values()), abs=1e-4) and event["overall"] > 0 for event in told)
 
 
 def test_the_network_learns(summary: dict) -> None:

@@ -1,5 +1,6 @@
 """The run directory, its lock between real processes, and reading in a child process."""
 
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from signal import SIGBUS, SIGKILL
 import pytest
 
 from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.runtime import rundir
 from dfl_actors.runtime.rundir import RunDirectory, check_space, default_path, free_space, in_child
 
 PATIENCE = 30.0  # seconds that a test waits for another process before it fails
@@ -155,6 +157,37 @@ def test_a_crash_frees_the_directory(tmp_path: Path) -> None:
     with run.lock():
         assert run.lock_file.read_text() == f"{os.getpid()}\n"
     assert not run.lock_file.exists()
+
+
+def test_who_looks_at_the_lock_sees_whether_it_is_held_and_changes_nothing(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert not run.held() and list(tmp_path.iterdir()) == []
+    with process(hold, tmp_path) as (child, pipe):
+        assert heard(pipe) == "held"
+        assert run.held() and run.held()
+        with pytest.raises(StoreError, match=f"held by process {child.pid}"), run.lock():
+            pass
+        child.kill()
+        child.join(PATIENCE)
+    assert not run.held() and run.lock_file.read_text() == f"{child.pid}\n"
+
+
+def test_who_looks_at_the_lock_never_keeps_a_run_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory(tmp_path)
+    run.lock_file.touch()
+    glance = os.open(run.lock_file, os.O_RDONLY)
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    took, tries = rundir._took, []
+
+    def counted(descriptor: int, kind: int) -> bool:
+        tries.append(kind)
+        if len(tries) == 6:
+            os.close(glance)
+        return took(descriptor, kind)
+
+    monkeypatch.setattr(rundir, "_took", counted)
+    with run.lock():
+        assert len(tries) >= 6 and run.held()
 
 
 def test_an_error_frees_the_directory(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What a scenario asks of a network, whichever driver performs it.
 
 A scenario gets `make(plan) -> Network`. Times are in milliseconds of the network's own clock: virtual over `tests/simnet`, the
-wall clock over real processes. A driver that cannot cut links raises `pytest.skip` in `cut`.
+wall clock over real processes (`tests/network/processes.py`).
 """
 
 from collections.abc import Callable
@@ -10,6 +10,12 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from dfl_actors.core.objects import FinalBlock
+
+SOON = 300
+"""Milliseconds in which an actor that was killed is restarted by itself, more or less."""
+
+USUAL: dict[str, Any] = {"batch": 4, "tests": 20, "transactions": 2, "rate": 8.0, "fetch_timeout": 2_000}
+"""Settings of every plan, unless it has its own: two transactions a second, a block each second."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,12 @@ class Network(Protocol):
     now: int
 
     def start(self, *nodes: str) -> None:
-        """Start these nodes, or all. A node that was started stays so; one that was stopped whole begins again from its stores."""
+        """Start these nodes, or all. One that runs goes on; one that was ended begins again from its stores."""
 
-    def kill(self, node: str, actor: str, restart_after: int | None = 300) -> None:
+    def end(self) -> None:
+        """End all nodes at once, as a power cut does."""
+
+    def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         """End one actor as `kill -9` does. It is restarted by itself, unless `restart_after` is None."""
 
     def restart(self, node: str, actor: str) -> None:

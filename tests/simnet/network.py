@@ -33,7 +33,7 @@ from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.sdk.half_fedavg import build as half_fedavg
 from dfl_actors.sdk.interface import Context
-from tests.scenarios.interface import Plan
+from tests.scenarios.interface import SOON, USUAL, Plan
 from tests.simnet import parts
 from tests.simnet.process import Process
 from tests.simnet.rogue import Rogue
@@ -128,7 +128,7 @@ class SimNetwork:
 
     def _settings(self, name: str, parameters: int) -> Settings:
         plan, key = self.plan, self.keys[name]
-        usual: dict[str, Any] = {"parameters": parameters, "batch": 4, "tests": 20, "transactions": 2, "rate": 8.0, "fetch_timeout": 2_000}
+        usual: dict[str, Any] = {**USUAL, "parameters": parameters}
         usual["neighbours"] = tuple(self.address(other) for other in plan.neighbours(name))
         usual["role"] = "observer" if name in plan.observers else "normal"
         own = {**usual, **plan.settings, **plan.by_node.get(name, {})}
@@ -142,7 +142,12 @@ class SimNetwork:
                 if process.actor is None:
                     process.start()
 
-    def kill(self, node: str, actor: str, restart_after: int | None = 300) -> None:
+    def end(self) -> None:
+        for node in self.nodes.values():
+            for process in node.processes.values():
+                process.crash()
+
+    def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         process = self.nodes[node].processes[actor]
         process.crash()
         if restart_after is not None:

@@ -51,9 +51,6 @@ class Models:
     def view(self, key: str) -> Iterator[memoryview | None]:
         yield memoryview(self.data[key]) if key in self.data else None
 
-    def chunk(self, key: str, offset: int, length: int) -> bytes | None:
-        return self.data[key][offset : offset + length] if key in self.data else None
-
     def size(self, key: str) -> int | None:
         return len(self.data[key]) if key in self.data else None
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.core import codec
-from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Tell, Touch
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
+from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
-from dfl_actors.core.messages import ACTORS, LISTENERS, RECIPIENT, Event, Letter, Message, Opened, Started, Tick
+from dfl_actors.core.messages import ACTORS, LISTENERS, RECIPIENT, Chunk, Event, Letter, Message, Opened, Started, Tick
 from dfl_actors.errors import Refused
 from tests.simnet import parts
 
@@ -152,10 +153,17 @@ class Process:
         elif isinstance(effect, Send):
             network.send(node, effect.neighbour, codec.encode(effect.message))
         elif isinstance(effect, Answer):
-            part = effect.part
-            body = b"" if part is None else node.models.chunk(part.model, part.offset, part.length)
-            if body is not None:
-                network.answer(node, effect.peer, codec.encode(effect.message), body)
+            network.answer(node, effect.peer, codec.encode(effect.message), b"")
+        elif isinstance(effect, Serve):
+            self._serve(effect)
+
+    def _serve(self, effect: Serve) -> None:
+        with self.node.models.view(effect.model) as data:
+            if data is None:
+                return
+            for index in range(effect.first, effect.last):
+                head = codec.encode(Chunk(model=effect.model, index=index))
+                self.network.answer(self.node, effect.peer, head, bytes(chunk_of(data, index)))
 
     # --- letters and events
 

@@ -13,13 +13,12 @@ import numpy as np
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.links import Links
 from dfl_actors.core.codec import digest, sha256
-from dfl_actors.core.effects import Announce, Answer, Effect, Part, Send
-from dfl_actors.core.gossip import CHUNK, Outgoing, chunk_count
+from dfl_actors.core.effects import Announce, Effect, Send, Serve
+from dfl_actors.core.gossip import Outgoing, chunk_count
 from dfl_actors.core.messages import (
     AnyNews,
     Asked,
     Beat,
-    Chunk,
     ConfirmationsFor,
     Fetch,
     Heard,
@@ -85,9 +84,7 @@ class Rogue(Actor):
             return
         if neighbour is not None and isinstance(message.request, Fetch):
             size = self._node.models.size(message.request.model) or 0
-            for index in range(chunk_count(size)):
-                part = Part(message.request.model, index * CHUNK, CHUNK)
-                yield Answer(message.peer, Chunk(model=message.request.model, index=index), part)
+            yield Serve(message.peer, message.request.model, 0, chunk_count(size))
 
     # --- as it likes
 

@@ -1,0 +1,45 @@
+"""`dfl-actors report`: a run as one page, and its charts as files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dfl_actors.errors import StoreError
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run directory; the run may still be under way.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page [default: DIR/report.html].")] = None,
+    plots: Annotated[bool, typer.Option("--plots", help="Write each chart as PNG and SVG into DIR/plots too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
+) -> None:
+    """Make one HTML page of a run, which any browser opens."""
+    from dfl_actors.report.page import page
+    from dfl_actors.report.runs import held_since, load_measured
+    from dfl_actors.report.table import size_text
+    from dfl_actors.runtime.rundir import RunDirectory, whole
+
+    place = RunDirectory.open(directory)
+    path = directory / "report.html" if out is None else out
+    if out is not None:
+        check_out(out, force)
+    run = load_measured(directory)
+    with whole(path) as draft:
+        draft.write_text(page(run, held_since(place)), encoding="utf-8")
+    typer.echo(f"{path}: {size_text(path.stat().st_size)}")
+    if plots:
+        from dfl_actors.report.pictures import write_plots
+
+        written = write_plots(run, directory / "plots")
+        typer.echo(f"{directory / 'plots'}: {len(written)} pictures of {len(written) // 2} charts")
+
+
+def check_out(path: Path, force: bool) -> None:
+    """Raises StoreError if no page may become `path`."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory: name a file in it, as --out {path / 'report.html'}")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path.parent} is no directory: make it, or choose another --out")
+    if path.exists() and not force:
+        raise StoreError(f"{path} is there already: replace it with --force, or choose another name")

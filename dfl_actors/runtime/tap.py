@@ -1,0 +1,128 @@
+"""The tap of an actor's process: whoever watches hears a short record of every message that moves, and cannot slow the process.
+
+It is a publisher of its own (XPUB, ipc `<node>.<actor>.tail`), apart from the sockets that the network works with. It knows
+whether anybody watches: without a watcher a message costs one `if`. With one, a record goes into a short queue and never waits;
+what the watcher does not take in time is dropped, and the numbers of the records show that it was.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve
+from dfl_actors.core.messages import LISTENERS, RECIPIENT, Message
+from dfl_actors.core.objects import Address
+from dfl_actors.errors import Refused
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
+from dfl_actors.runtime.post import Acknowledgement, receive
+
+HIGH_WATER = 256
+"""Records waiting for a watcher."""
+
+NOTED = {"refused": "refused", "refused_by": "refused_by", "expired": "note", "lost": "note"}
+"""The notes that watchers hear, and as which kind: what came to nothing. All others tell of messages that are records themselves."""
+
+NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "model", "delta": "model"}
+"""What a note names by its digest, and the record's field for it."""
+
+
+CAME, WENT = [b"\x01"], [b"\x00"]
+"""What the socket tells of the first watcher and of the last."""
+
+STRANGER = "?"
+"""A peer that has not said who it is."""
+
+
+class Tap:
+    """Says what one process does, to whoever watches. `watched` is whether anybody does."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        directory: Path,
+        node: str,
+        actor: str,
+        life: int,
+        names: Mapping[Address, str],
+        who: Callable[[bytes], Address],
+    ) -> None:
+        """`life` counts the actor's starts from 1, `names` holds the nodes it knows, `who` gives the address behind a peer."""
+        self._who, self._names = who, names
+        self._head: Fields = {"node": node, "actor": actor, "life": life}
+        self._number = 0
+        self._of_type: Counter[str] = Counter()
+        self.watched = False
+        self.socket = sockets.make(context, zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, HIGH_WATER)
+        self.socket.setsockopt(zmq.XPUB_VERBOSE, 0)
+        sockets.bind(self.socket, sockets.ipc(directory, node, actor, "tail"))
+
+    def watchers(self) -> Iterator[Message]:
+        """Hear of watchers that come and go: the socket tells of the first and of the last. They want everything; whoever asks for
+        something else, or sends something else, is not heard."""
+        for frames in receive(self.socket):
+            if frames in (CAME, WENT):
+                self.watched = frames == CAME
+        yield from ()
+
+    # --- what is told
+
+    def said(self, effect: Effect, size: int) -> None:
+        """A message left for its listeners, or was dropped when `size` is 0. What a node serves is told chunk by chunk."""
+        if isinstance(effect, Serve):
+            return
+        kind, message, to, fields = self._read(effect)
+        fields |= fields_of(message, self._named)
+        self._tell(kind, type(message).__name__, {**fields, "to": to, "size": size, "dropped": size == 0})
+
+    def _read(self, effect: Any) -> tuple[str, Message, Sequence[str], Fields]:
+        """Kind, message and listeners of speech, and what the effect alone knows."""
+        if isinstance(effect, Publish):
+            return "event", effect.message, LISTENERS[type(effect.message)], {}
+        if isinstance(effect, Announce):
+            return "news", effect.news, (EVERYBODY,), {"number": effect.number}
+        if isinstance(effect, Send):
+            return "request", effect.message, (self._named(effect.neighbour),), {}
+        if isinstance(effect, Answer):
+            return "reply", effect.message, (self._named(self._who(effect.peer)) or STRANGER,), {}
+        return "letter", effect.message, (RECIPIENT[type(effect.message)],), {}
+
+    def acknowledged(self, letters: Sequence[Acknowledgement]) -> None:
+        """One word went to each sender of these letters."""
+        for sender, count in Counter(sender for sender, _ in letters).items():
+            self._tell("acknowledgement", "Acknowledgement", {"to": (sender.decode(),), "size": len(letters[0][1]), "count": count})
+
+    def noted(self, note: Note) -> None:
+        """A note for the metrics; told when something was refused or came to nothing."""
+        kind = NOTED.get(note.event)
+        if kind is None:
+            return
+        fields, what = note.fields, note.fields.get("what", "")
+        said: Fields = {"code": fields.get("code", note.event), "detail": fields.get("detail", ""), "tx": fields.get("tx", "")}
+        said["sender"] = self._named(fields.get("by", ""))
+        if what in NAMED:
+            said[NAMED[what]] = fields.get("id", "")
+        self._tell(kind, note.event if kind == "note" else what, said)
+
+    def undecodable(self, error: Refused) -> None:
+        """Bytes that are no message."""
+        self._tell("refused", "bytes", {"code": error.code, "detail": error.detail})
+
+    # --- telling
+
+    def _named(self, address: Address) -> str:
+        return self._names.get(address, address[:16])
+
+    def _tell(self, kind: str, what: str, fields: Fields) -> None:
+        counted = counted_as(kind, what)
+        self._of_type[counted] += 1
+        record = Record(
+            t=time.time_ns() // 1000, n=self._number + 1, kind=kind, type=what, k=self._of_type[counted], **self._head, **fields
+        )
+        for raw in encoded(record):
+            self._number += 1
+            self.socket.send(raw, zmq.NOBLOCK)

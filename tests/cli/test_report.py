@@ -1,0 +1,87 @@
+"""`dfl-actors report` as a person types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.network.harness import ROOT
+from tests.report.browser import CHARTS
+from tests.report.made_run import lively
+
+
+def report(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dfl_actors", "report", *arguments],
+        cwd=place, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lively(tmp_path_factory.mktemp("cli") / "net", ["a", "b"], seconds=12)
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Path:
+    """A directory with a run in it."""
+    (tmp_path / "net").mkdir()
+    for name in ("run.json", "metrics.jsonl"):
+        (tmp_path / "net" / name).write_bytes((made / name).read_bytes())
+    return tmp_path
+
+
+def test_the_page_lies_in_the_run_and_is_made_anew_each_time(place: Path) -> None:
+    for _ in range(2):
+        done = report(place, "net")
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("net/report.html: 4.")
+    assert (place / "net" / "report.html").read_text().endswith("</html>\n")
+    assert not list(place.rglob("part-*"))
+
+
+def test_elsewhere_nothing_is_replaced_unasked(place: Path) -> None:
+    (place / "mine.html").write_text("mine")
+    done = report(place, "net", "-o", "mine.html")
+    assert (done.returncode, done.stderr) == (6, "error: mine.html is there already: replace it with --force, or choose another name\n")
+    assert (place / "mine.html").read_text() == "mine"
+    assert report(place, "net", "-o", "mine.html", "--force").returncode == 0
+    assert (place / "mine.html").read_text().startswith("<!doctype html>") and not (place / "net" / "report.html").exists()
+
+
+def test_the_plots_lie_beside_it(place: Path) -> None:
+    done = report(place, "net", "--plots")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("net/plots: 20 pictures of 10 charts\n")
+    files = sorted((place / "net" / "plots").iterdir())
+    assert {path.name for path in files} == {f"{name}.{ending}" for name in CHARTS for ending in ("png", "svg")}
+    for path in files:
+        data = path.read_bytes()
+        assert data[:8] == b"\x89PNG\r\n\x1a\n" if path.suffix == ".png" else ElementTree.fromstring(data).tag.endswith("}svg")
+
+
+@pytest.mark.parametrize(
+    ("damage", "arguments", "said"),
+    [
+        ("", ["nowhere"], "nowhere does not exist or is not a directory: name the directory of a run"),
+        ("rm run.json", ["net"], "net is not the directory of a run (there is no run.json): name one that is"),
+        ("rm metrics.jsonl", ["net"], "net has no metrics: nothing has happened in this run yet, or its metrics.jsonl is lost"),
+        ("empty metrics.jsonl", ["net"], "net has no metrics: nothing has happened in this run yet, or its metrics.jsonl is lost"),
+        ("mkdir metrics.jsonl", ["net"], "net/metrics.jsonl: cannot be read (Is a directory); make it a readable file again or name"),
+        ("empty run.json", ["net"], "net/run.json: damaged (Input data was truncated); restore the file or name another run directory"),
+        ("", ["net", "-o", "net"], "net is a directory: name a file in it, as --out net/report.html"),
+        ("", ["net", "-o", "no/where.html"], "no is no directory: make it, or choose another --out"),
+    ],
+)
+def test_a_mistake_is_one_line(place: Path, damage: str, arguments: list[str], said: str) -> None:
+    if damage:
+        how, name = damage.split()
+        (place / "net" / name).unlink()
+        if how == "mkdir":
+            (place / "net" / name).mkdir()
+        elif how == "empty":
+            (place / "net" / name).touch()
+    done = report(place, *arguments)
+    assert (done.returncode, done.stdout) == (6, "") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {said}")
+    assert not list(place.rglob("*.html"))
