@@ -63,8 +63,10 @@ def run_one(config: Config, path: Path, jobs: int, quiet: bool) -> None:
     from rich.console import Console
 
     from dfl_actors.report.simulated import Progress, show_result
+    from dfl_actors.sim.plan import check_plugins
     from dfl_actors.sim.run import simulate
 
+    check_plugins(config, Path.cwd())
     prepare(path, config)
     console = Console()
     with Progress(console, config, quiet) as progress:

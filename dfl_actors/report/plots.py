@@ -1,10 +1,11 @@
 """accuracy.png: the paper's figures 7 and 8, accuracy over time.
 
 Two measures of one model: on the samples the node itself received (thin; rises first and drops when models are merged)
-and on the test images (thick, with markers). Below them a strip marks where each node finalised a block. Up to ten nodes have
-a colour each; more are shown as a crowd: faint lines, their mean and their span.
+and on the test images (thick, with markers). Lines mark restarts and injected faults; below, a strip shows where each node
+finalised a block. Up to ten nodes have a colour each; more are shown as a crowd: faint lines, their mean and their span.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.report.load import Evaluated, Final, Restarted, Run, Trained, by_node
+from dfl_actors.report.load import Evaluated, Final, Run, Trained, by_node
+from dfl_actors.report.series import Series, marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +32,6 @@ MOST_MARKERS = 25
 MOST_LABELS = 6
 
 Measured = TypeVar("Measured", Trained, Evaluated)
-
-Series = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-"""Seconds and accuracies, of equal length."""
 
 
 def plot_accuracy(run: Run, path: Path) -> None:
@@ -60,7 +59,7 @@ def draw_accuracy(run: Run) -> "Figure":
     else:
         _draw_nodes(axes, list(run.nodes), own, test)
     _draw_blocks(strip, run, crowd)
-    _draw_restarts(axes, run)
+    _draw_marks(axes, run)
     _frame(axes, strip, run)
     _legend(axes)
     return figure
@@ -96,7 +95,7 @@ def _draw_nodes(axes: "Axes", names: Sequence[str], own: dict[str, Series], test
             x, y = test[name]
             (line,) = axes.plot(x, y, color=colour, linewidth=thick, marker=marker, markersize=4.5, gid=f"test {name}")
             line.set_markevery(max(len(x) // MOST_MARKERS, 1))
-            line.set_label(f"node {_plain(name)}  {y[-1]:.3f}")
+            line.set_label(f"node {plain(name, 16)}  {y[-1]:.3f}")
     if test:
         axes.plot([], [], color=KEY, linewidth=thick, marker="o", markersize=4.5, label="thick: test images")
     if own:
@@ -131,24 +130,30 @@ def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
     strip.set_ylabel("blocks", rotation=0, ha="right", va="center")
 
 
-def _draw_restarts(axes: "Axes", run: Run) -> None:
-    """A dotted line where an actor was restarted, with its name while there are few."""
-    restarts = sorted(run.of(Restarted), key=lambda event: event.t)
-    few = len(restarts) <= MOST_LABELS
-    for number, event in enumerate(restarts):
-        second = run.seconds(event.t)
-        line = axes.axvline(second, color=ALARM, linestyle=":", linewidth=1, alpha=1 if few else 0.4)
-        line.set_label(f"restarts: {len(restarts)}" if number == 0 else "_")
-        if few:
-            who = f"{event.actor} of {_plain(event.node)}" if event.node else event.actor
+MARKS = {"restart": (ALARM, ":", "restarts"), "fault": (ALARM, "-", "injected faults"), "resume": (KEY, "-.", "resumed")}
+"""Colour, line and name of what disturbs a network."""
+
+
+def _draw_marks(axes: "Axes", run: Run) -> None:
+    """A line where an actor was restarted, a fault injected or the run resumed; what it was stands beside it while they are few."""
+    found = marks(run)
+    few = len(found) <= MOST_LABELS
+    counts = Counter(mark.kind for mark in found)
+    for number, mark in enumerate(found):
+        colour, style, name = MARKS[mark.kind]
+        line = axes.axvline(mark.second, color=colour, linestyle=style, linewidth=1, alpha=1 if few else 0.4)
+        first = mark.kind not in (other.kind for other in found[:number])
+        line.set_label(f"{name}: {counts[mark.kind]}" if first else "_")
+        if few and mark.who:
             # Three heights in turn keep the names of actors that crashed together apart.
-            place = (second, 0.03 + 0.17 * (number % 3))
+            place = (mark.second, 0.03 + 0.17 * (number % 3))
             coordinates = ("data", "axes fraction")
-            axes.annotate(who, place, (2, 0), coordinates, "offset points", rotation=90, fontsize=7, color=ALARM, annotation_clip=False)
+            text = plain(mark.who)
+            axes.annotate(text, place, (2, 0), coordinates, "offset points", rotation=90, fontsize=7, color=colour, annotation_clip=False)
 
 
 def _frame(axes: "Axes", strip: "Axes", run: Run) -> None:
-    axes.set_title(_plain(run.name))
+    axes.set_title(plain(run.name))
     axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1.02)
     axes.set_xlim(0, run.elapsed or 1)
@@ -167,6 +172,6 @@ def _legend(axes: "Axes") -> None:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, frameon=False, fontsize=8.5)
 
 
-def _plain(text: str) -> str:
-    """Text that matplotlib does not take for a formula."""
-    return text.replace("$", r"\$")
+def plain(text: str, most: int = 160) -> str:
+    """Text that matplotlib does not take for a formula, cut to `most` characters."""
+    return (text if len(text) <= most else text[: most - 1] + "…").replace("$", r"\$")

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from dfl_actors.report.load import (
     Cpu,
+    Dropped,
     Evaluated,
     Expired,
     Final,
@@ -81,7 +82,7 @@ def seconds_to_target(run: Run, target: float) -> float | None:
 def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     trained, scored, evaluated = by_node(run.of(Trained)), by_node(run.of(Scored)), by_node(run.of(Evaluated))
     receipts, refused, expired = by_node(run.of(ReceiptArrived)), by_node(run.of(Refused)), by_node(run.of(Expired))
-    updated, restarted = by_node(run.of(Updated)), by_node(run.of(Restarted))
+    updated, restarted, dropped = by_node(run.of(Updated)), by_node(run.of(Restarted)), by_node(run.of(Dropped))
     return {
         name: {
             "address": address,
@@ -91,6 +92,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "received": len({event.tx for event in scored.get(name, [])}),
             "receipts": len({(event.tx, event.creator) for event in receipts.get(name, [])}),
             "refused": dict(sorted(Counter(event.code for event in refused.get(name, [])).items())),
+            "dropped": sum(event.messages for event in dropped.get(name, [])),
             "expired": len({event.tx for event in expired.get(name, [])}),
             "updates": len(updated.get(name, [])),
             "restarts": len(restarted.get(name, [])),
@@ -196,13 +198,13 @@ def render(summary: Figures, console: Console) -> None:
     console.print()
     names = list(summary["nodes"])[:ROWS]
     hidden = len(summary["nodes"]) - len(names)
-    console.print(grid(_node_columns([(name, summary["nodes"][name]) for name in names]), width))
+    console.print(grid(node_columns([(name, summary["nodes"][name]) for name in names]), width))
     _print_hidden(hidden, console)
     console.print()
-    console.print(grid(_block_columns([(name, summary["blocks"][name]) for name in names]), width))
+    console.print(grid(block_columns([(name, summary["blocks"][name]) for name in names]), width))
     _print_hidden(hidden, console)
     console.print()
-    console.print(grid(_cpu_columns(summary["cpu"]), width, footer=True))
+    console.print(grid(cpu_columns(summary["cpu"]), width, footer=True))
     console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
     if summary["skipped_lines"]:
         console.print(Text(f"{summary['skipped_lines']} lines of metrics.jsonl could not be read and are not counted", style="yellow"))
@@ -238,7 +240,7 @@ def _decimal(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
+def node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     def numbers(key: str, importance: int) -> Column:
         return Column(header=key, importance=importance, cells=[str(node[key]) for _, node in nodes])
 
@@ -256,6 +258,7 @@ def _node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
         numbers("receipts", 4),
         numbers("updates", 1),
         *troubles("refused"),
+        *troubles("dropped"),
         *troubles("expired"),
         *troubles("restarts"),
         Column(header="test", cells=[accuracy_text(node["test_accuracy"]) for _, node in nodes], style="bold"),
@@ -274,7 +277,7 @@ def _name_column(names: Sequence[str]) -> Column:
     return Column(header="node", cells=[name_text(name) for name in names], left=True, style="cyan")
 
 
-def _block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
+def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     def means(header: str, key: str) -> Column:
         return Column(header=header, cells=[_decimal(block[key]) for _, block in nodes])
 
@@ -288,7 +291,7 @@ def _block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     ]
 
 
-def _cpu_columns(cpu: Figures) -> list[Column]:
+def cpu_columns(cpu: Figures) -> list[Column]:
     rows = _cpu_rows(cpu)
     whole = cpu["network"]["total"]
     return [

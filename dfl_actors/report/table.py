@@ -77,6 +77,15 @@ def accuracy_text(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def size_text(size: float) -> str:
+    """Bytes for people, in powers of ten: "740 B", "1.72 MB", "229 MB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.4g} TB"
+
+
 def range_text(values: Iterable[float | None], digits: int) -> str:
     """The span of what is known: "0.912..0.934", "0.912" if all are equal, "-" if nothing is known."""
     known = [value for value in values if value is not None]

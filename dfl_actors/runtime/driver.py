@@ -331,7 +331,7 @@ class Driver:
             self._say_what_was_dropped(now)
 
     def _say_what_was_dropped(self, now: int) -> None:
-        for what, messages in self._net.dropped().items() if self._net is not None else ():
+        for what, messages in self._net.dropped().items() if self._net is not None and self._started else ():
             self._metrics.write("dropped", {"what": what, "messages": messages}, now)
 
     def _status(self) -> Status:

@@ -45,7 +45,6 @@ OPTIONS = {
 """A plan's settings as sections and keys of a topology, whose times are in seconds."""
 
 
-
 Tables = dict[str, dict[str, Any]]
 
 

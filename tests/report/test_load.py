@@ -1,5 +1,6 @@
 """Reading a run back: forgiving about the metrics, strict about what is not a run."""
 
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 
@@ -19,6 +20,30 @@ def test_events_come_back_by_kind_in_order(tmp_path: Path) -> None:
     assert len(run.of(Trained)) == len(run.of(Scored)) == 2 * 19
     assert [event.t for event in run.of(Evaluated)] == sorted(event.t for event in run.of(Evaluated))
     assert run.skipped == 0
+
+
+def test_names_and_roles_that_the_configuration_adds(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "net", ["0"], [ready()])
+    key = "ab" * 32
+    (run / "config.toml").write_text(f'[node.0]\nrole = "observer"\n[node.far]\npublic_key = "{key}"\nrole = "normal"\nrate = 3.0\n')
+    loaded = load_run(run)
+    assert loaded.roles == {"0": "observer"} and loaded.node_named(sha256(bytes.fromhex(key)).hexdigest()) == "far"
+    assert loaded.node_named("c" * 64) == "cccccccc"
+
+
+@pytest.mark.parametrize("config", ["", "[node", "node = 3", "[node.0]\nrole = 7", "[node.0]\npublic_key = 'no key'", "\x00"])
+def test_a_configuration_that_cannot_be_read_adds_nothing(tmp_path: Path, config: str) -> None:
+    run = write_run(tmp_path / "net", ["0"], [ready()])
+    (run / "config.toml").write_text(config)
+    assert (load_run(run).elsewhere, load_run(run).roles) == ({}, {})
+
+
+def test_metrics_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "net", ["0"], [])
+    (run / "metrics.jsonl").unlink()
+    (run / "metrics.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"metrics.jsonl: cannot be read \(Is a directory\); make it a readable file again"):
+        load_run(run)
 
 
 @pytest.mark.parametrize(

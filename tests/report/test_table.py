@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dfl_actors.core.status import NetworkStatus, NodeStatus
-from dfl_actors.report.table import Column, Watch, fit, live_table, plain_line, progress
+from dfl_actors.report.table import Column, Watch, fit, live_table, plain_line, progress, size_text
 
 
 def network(count: int = 4, state: str = "running", elapsed: float = 12.5, restarts: int = 0, **about: float) -> NetworkStatus:
@@ -115,6 +115,17 @@ def test_fit_shrinks_the_gap_then_shortens_then_drops() -> None:
     assert at(8) == at(7) == ([("aaaa", 4), ("b", 1)], 2)
     assert at(4) == ([("aaaa", 4)], 2)
     assert at(1) == ([("aaaa", 4)], 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1_724_320, "1.72 MB"), (999_499, "999 kB"), (999_600, "1 MB"), (228_900_000, "229 MB"),
+        (4_614_000_000, "4.61 GB"), (1_500_000_000_000, "1.5 TB"), (1_234_000_000_000_000, "1234 TB"),
+    ],
+)  # fmt: skip
+def test_a_size_in_words(size: float, text: str) -> None:
+    assert size_text(size) == text
 
 
 def test_the_plain_line() -> None:

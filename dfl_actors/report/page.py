@@ -1,0 +1,73 @@
+"""The report: one HTML page that holds everything, its drawing library included, and asks the network for nothing.
+
+The figures are made here as data; `page.js` draws them with Plotly in the colours of the reader's scheme. The page forbids
+itself by its content security policy to load anything.
+"""
+
+from html import escape
+from importlib import resources
+from string import Template
+
+import msgspec
+import orjson
+
+from dfl_actors import __version__
+from dfl_actors.report import page_parts as parts
+from dfl_actors.report import page_tables as tables
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.base import FEW, Chart
+from dfl_actors.report.charts.palette import DARK, LIGHT, as_css
+from dfl_actors.report.load import Run
+from dfl_actors.report.summary import Figures, summarise
+
+AFTER = {"accuracy": (tables.node_table,), "chains": (tables.block_table,), "cpu-nodes": (tables.cpu_table, tables.cpu_node_table)}
+"""Which tables follow which chart."""
+
+
+def page(run: Run, held: float | None = None) -> str:
+    """The page as text; `held` is what `held_since` says of the run's lock."""
+    from plotly.offline import get_plotlyjs
+
+    summary = summarise(run)
+    made = charts(run, summary)
+    name = run.name
+    return Template(_resource("page.html")).substitute(
+        version=__version__,
+        title=escape(f"{name}: report of a run"),
+        name=escape(name),
+        state=parts.state(run, held),
+        cards=parts.cards(summary),
+        chooser=parts.chooser(list(run.nodes)),
+        sections="\n".join(section for chart in made for section in _sections(chart, run, summary)),
+        footer=_footer(run),
+        data=_data(run, made),
+        style=f"{as_css()}\n{_resource('page.css')}",
+        plotly=get_plotlyjs(),
+        script=_resource("page.js"),
+    )
+
+
+def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
+    return [parts.chart_section(chart, list(run.nodes)), *(table(summary) for table in AFTER.get(chart.id, ()))]
+
+
+def _footer(run: Run) -> str:
+    skipped = f" {run.skipped:,} lines of metrics.jsonl could not be read and are not counted." if run.skipped else ""
+    return f"<p>Made by dfl-actors {__version__} from metrics.jsonl and run.json. Seconds leave out the time between sessions.{skipped}</p>"
+
+
+def _data(run: Run, made: list[Chart]) -> str:
+    """What the page's code needs, as JSON that no script element can be ended with."""
+    data = {
+        "name": "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name),
+        "nodes": list(run.nodes),
+        "crowd": len(run.nodes) > FEW,
+        "figures": {chart.id: chart.figure for chart in made if chart.figure is not None},
+        "sliders": {chart.id: chart.slider for chart in made if chart.slider},
+        "palettes": {"light": LIGHT, "dark": DARK},
+    }
+    return orjson.dumps(msgspec.to_builtins(data)).decode().replace("<", "\\u003c")
+
+
+def _resource(name: str) -> str:
+    return resources.files("dfl_actors.report").joinpath(name).read_text(encoding="utf-8")

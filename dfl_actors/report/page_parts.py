@@ -1,0 +1,215 @@
+"""The parts of the report's page in HTML: its head, the bar to choose nodes, the charts' sections. What users named is escaped."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from re import sub
+
+from dfl_actors.report.charts.base import FEW, SYMBOLS, Chart, Entry
+from dfl_actors.report.load import Run
+from dfl_actors.report.runs import state_of
+from dfl_actors.report.summary import Figures
+from dfl_actors.report.table import range_text, size_text
+
+PATHS = {
+    "circle": "M8 2a6 6 0 1 0 .01 0z",
+    "square": "M2.5 2.5h11v11h-11z",
+    "triangle-up": "M8 2l7 12H1z",
+    "diamond": "M8 1l7 7-7 7-7-7z",
+    "triangle-down": "M8 14L1 2h14z",
+    "cross": "M5.5 1h5v4.5H15v5h-4.5V15h-5v-4.5H1v-5h4.5z",
+    "x": "M4 1l4 4 4-4 3 3-4 4 4 4-3 3-4-4-4 4-3-3 4-4-4-4z",
+    "triangle-left": "M2 8l12-7v14z",
+    "triangle-right": "M14 8L2 15V1z",
+    "star": "M8 1l2.1 4.7 5 .5-3.8 3.4 1.1 5L8 12l-4.4 2.6 1.1-5L.9 6.2l5-.5z",
+}
+"""Plotly's symbols, drawn into a square of 16."""
+
+LINES: dict[str, tuple[str, str | None]] = {"line": ("2.5", None), "thick": ("5", None), "dot": ("2.5", "3 3")}
+"""Width and dashes of the lines in keys."""
+
+ENDINGS = {
+    "starting": "starting",
+    "running": "under way: this is the run so far",
+    "died": "died: it was killed, or its machine was",
+}
+
+
+def tag(name: str, inner: str, **attributes: str | None) -> str:
+    """An element around HTML. Attributes are escaped; None leaves one out, and `data_x` is written data-x, `class_` class."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items() if value is not None
+    )  # fmt: skip
+    return f"<{name}{given}>{inner}</{name}>"
+
+
+def symbol(name: str, colour: str) -> str:
+    """One of Plotly's symbols in a colour of the palette, "@ink" for instance."""
+    return tag("svg", tag("path", "", d=PATHS[name]), viewBox="0 0 16 16", aria_hidden="true", fill=_css(colour))
+
+
+def node_symbol(place: int) -> str:
+    """The sign of the node at that place."""
+    return symbol(SYMBOLS[place % len(SYMBOLS)], f"@node{place % FEW}")
+
+
+def sign(entry: Entry) -> str:
+    """What stands before an entry of a key: a symbol, a piece of line, or a patch."""
+    if entry.sign in PATHS:
+        return symbol(entry.sign, entry.colour)
+    if entry.sign in ("box", "band"):
+        patch = tag("rect", "", width="16", height="16", rx="2", opacity="0.3" if entry.sign == "band" else None)
+        return tag("svg", patch, viewBox="0 0 16 16", aria_hidden="true", fill=_css(entry.colour))
+    width, dash = LINES[entry.sign]
+    stroke = tag("path", "", d="M0 8H28", stroke=_css(entry.colour), stroke_width=width, stroke_dasharray=dash)
+    return tag("svg", stroke, viewBox="0 0 28 16", aria_hidden="true", class_="long")
+
+
+def _css(colour: str) -> str:
+    return f"var(--at-{colour.removeprefix('@')})"
+
+
+# --- choosing nodes
+
+
+def chooser(names: Sequence[str]) -> str:
+    """The bar in which nodes are chosen; nothing where there is no choice."""
+    if len(names) < 2:
+        return ""
+    crowd = len(names) > FEW
+    chips = [tag("span", "nodes", class_="lead"), *(_button(word) for word in ("all", "none"))]
+    chips += [_chip(name, place, crowd) for place, name in enumerate(names)]
+    group = tag("div", "".join(chips), class_="chips", role="group", aria_label="Nodes")
+    if crowd:
+        group = tag("details", tag("summary", f"Choose nodes to pick out ({tag('span', 'none chosen', id='counted')})") + group)
+    return tag("nav", group, class_="chooser", aria_label="Choose nodes")
+
+
+def _button(word: str) -> str:
+    return tag("button", word, type="button", class_="chip plain", data_choose=word)
+
+
+def _chip(name: str, place: int, crowd: bool) -> str:
+    inner = (symbol("circle", "@muted") if crowd else node_symbol(place)) + tag("span", escape(name))
+    pressed = "false" if crowd else "true"
+    return tag("button", inner, type="button", class_="chip", data_node=name, aria_pressed=pressed, title=f"node {name}")
+
+
+def node_key(names: Sequence[str]) -> str:
+    """The nodes and their signs, for paper, where the bar is not."""
+    if not 2 <= len(names) <= FEW:
+        return ""
+    return _list([node_symbol(place) + escape(name) for place, name in enumerate(names)], "key paper")
+
+
+def key(entries: Sequence[Entry]) -> str:
+    """What the colours and signs of a chart mean."""
+    return _list([sign(entry) + entry.text for entry in entries], "key") if entries else ""
+
+
+def _list(items: Sequence[str], kind: str) -> str:
+    return tag("ul", "".join(tag("li", item) for item in items), class_=kind)
+
+
+# --- sections
+
+
+def section(name: str, title: str, about: str, inner: str, kind: str = "wide") -> str:
+    """A section of the page; `about` says in words what it shows."""
+    return tag("section", tag("h2", title) + tag("p", escape(about), class_="about") + inner, class_=kind, id=name)
+
+
+def chart_section(chart: Chart, names: Sequence[str]) -> str:
+    """A chart with its title, what it shows and where that comes from."""
+    if chart.figure is None:
+        inner = tag("p", escape(chart.missing), class_="missing")
+    else:
+        inner = key(chart.key) + (node_key(names) if chart.keyed else "") + _plot(chart) + _slider(chart)
+    inner += "".join(tag("p", escape(note), class_="note") for note in chart.notes)
+    inner += tag("p", f"From {_code(chart.source)}.", class_="source")
+    return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")
+
+
+def _plot(chart: Chart) -> str:
+    kind = "plot" if chart.height else "plot square"
+    height = f"--height:{chart.height}px" if chart.height else None
+    return tag("div", "", class_=kind, id=f"plot-{chart.id}", style=height, role="img", aria_label=f"{chart.title}. {chart.about}")
+
+
+def _slider(chart: Chart) -> str:
+    if not chart.slider:
+        return ""
+    last, text = str(len(chart.slider) - 1), f"after {chart.slider[-1]}"
+    given = {"max": last, "value": last, "data_frames": chart.id, "aria_label": f"Moment: {chart.title}", "aria_valuetext": text}
+    slider = tag("input", "", type="range", min="0", **given).removesuffix("</input>")
+    return tag("div", slider + tag("output", text), class_="slide")
+
+
+def _code(text: str) -> str:
+    return sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+# --- the head
+
+
+def state(run: Run, held: float | None) -> str:
+    """One line: what became of the run, when, and where it lies."""
+    word, reason = state_of(run, held)
+    count = len(run.nodes)
+    parts = [
+        ENDINGS.get(word, f"{word}: {reason}" if word == "finished" else word),
+        f"{count} node{'' if count == 1 else 's'}",
+        f"begun {datetime.fromtimestamp(run.started / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        *([f"{len(run.sessions)} sessions"] if len(run.sessions) > 1 else []),
+        str(run.path),
+    ]
+    return escape(" · ".join(parts))
+
+
+def cards(summary: Figures) -> str:
+    """The figures that say most."""
+    nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
+    made = [
+        _card("accuracy on the test images", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _target_card(summary["target"]),
+        _card("ran for", f"{summary['elapsed']:.1f} s", f"after a start of {summary['ready_seconds']:.1f} s"),
+        _card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
+        _block_card(list(summary["blocks"].values())),
+        _card("models over links", size_text(sum(link["bytes"] for link in links)), f"{sum(link['models'] for link in links):,} models"),
+        _card("CPU", f"{cpu['total']:.1f} s", f"{100 * cpu['learning'] / cpu['total']:.0f} % machine learning") if cpu["total"] else "",
+        _trouble_card(nodes),
+    ]
+    return "\n".join(card for card in made if card)
+
+
+def _card(title: str, value: str, more: str, kind: str | None = None) -> str:
+    value, more = value.replace("..", "\N{EN DASH}"), escape(more)
+    return tag("div", tag("dt", escape(title)) + tag("dd", escape(value), class_="value") + tag("dd", more, class_="more"), class_=kind)
+
+
+def _target_card(target: Figures) -> str:
+    if target["accuracy"] is None:
+        return ""
+    title, reached = f"target {target['accuracy']:g}", target["seconds"]
+    if reached is None:
+        return _card(title, "not reached", "by every node")
+    return _card(title, f"{reached:.1f} s", "until every node reached it")
+
+
+def _block_card(blocks: Sequence[Figures]) -> str:
+    expected = sum((block["expected_per_block"] or 0) * block["blocks"] for block in blocks)
+    confirmed = sum((block["confirmations_per_block"] or 0) * block["blocks"] for block in blocks)
+    more = f"{100 * confirmed / expected:.1f} % of the confirmations" if expected else "no confirmation was expected"
+    return _card("final blocks", f"{sum(block['blocks'] for block in blocks):,}", more)
+
+
+def _trouble_card(nodes: Sequence[Figures]) -> str:
+    counts = {
+        "restarts": sum(node["restarts"] for node in nodes),
+        "refused": sum(sum(node["refused"].values()) for node in nodes),
+        "expired": sum(node["expired"] for node in nodes),
+    }
+    said = ", ".join(f"{count:,} {name.removesuffix('s') if count == 1 else name}" for name, count in counts.items() if count)
+    if not said:
+        return _card("trouble", "none", "no restart, nothing refused or expired")
+    return _card("trouble", f"{sum(counts.values()):,}", said, "alarm")

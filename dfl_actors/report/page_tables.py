@@ -1,0 +1,65 @@
+"""The tables of the report's page: those of the closing summary, and the paper's tables IV and VI with a row a node."""
+
+from collections.abc import Sequence
+from html import escape
+
+from dfl_actors.report.page_parts import section, tag
+from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, node_columns
+from dfl_actors.report.table import Column, name_text
+
+PAPER_TASKS = ("generate_transaction", "receive_transaction", "update_model", "generate_block")
+
+
+def node_table(summary: Figures) -> str:
+    """What each node did."""
+    about = "What each node did and where it stood at the end. Test: accuracy on the test images; own: on the samples it received."
+    return _section("nodes", "Nodes", about, node_columns(list(summary["nodes"].items())))
+
+
+def block_table(summary: Figures) -> str:
+    """The paper's tables V and VII."""
+    about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
+    return _section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))
+
+
+def cpu_table(summary: Figures) -> str:
+    """CPU of all nodes by task, and the watchers."""
+    if not summary["cpu"]["network"]["total"]:
+        return ""
+    about = "Of all nodes together by task (tables IV and VI of the paper), of the processes beside them, and in all."
+    return _section("cpu", "CPU seconds by task", about, cpu_columns(summary["cpu"]), total=True)
+
+
+def cpu_node_table(summary: Figures) -> str:
+    """The paper's tables IV and VI, a row a node."""
+    if not summary["cpu"]["network"]["total"]:
+        return ""
+    nodes = summary["cpu"]["nodes"]
+    columns = [Column(header="node", cells=[name_text(name) for name in nodes], left=True)]
+    for task in PAPER_TASKS:
+        columns += [Column(header=work, cells=[f"{node['tasks'][task][work]:.2f}" for node in nodes.values()]) for work in WORK]
+    columns.append(Column(header="all", cells=[f"{node['total']:.2f}" for node in nodes.values()]))
+    groups = [("", 1), *((task.replace("_", " "), len(WORK)) for task in PAPER_TASKS), ("", 1)]
+    about = "By task and kind of work (tables IV and VI of the paper). The last column holds all that a node used, other tasks included."
+    return _section("cpu-by-node", "CPU seconds of each node", about, columns, groups=groups)
+
+
+def _section(
+    name: str, title: str, about: str, columns: Sequence[Column], total: bool = False, groups: Sequence[tuple[str, int]] = ()
+) -> str:
+    """A table that scrolls by itself where it is too large. `total`: the last row is a sum; `groups`: (title, columns) above."""
+    head = tag("tr", "".join(tag("th", title, scope="colgroup", colspan=str(span)) for title, span in groups)) if groups else ""
+    head += tag("tr", "".join(tag("th", escape(column.header), scope="col", class_=_side(column)) for column in columns))
+    rows = list(zip(*(column.cells for column in columns), strict=True))
+    body = "".join(_row(columns, row, total and number == len(rows) - 1) for number, row in enumerate(rows))
+    table = tag("table", tag("thead", head) + tag("tbody", body))
+    return section(name, title, about, tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=title))
+
+
+def _row(columns: Sequence[Column], cells: Sequence[str], total: bool) -> str:
+    inner = "".join(tag("td", escape(cell), class_=_side(column)) for column, cell in zip(columns, cells, strict=True))
+    return tag("tr", inner, class_="sum" if total else None)
+
+
+def _side(column: Column) -> str | None:
+    return "left" if column.left else None

@@ -1,0 +1,121 @@
+"""A real browser for the tests of the report's page: Debian's Chromium, driven by playwright. Where there is none, a test says so
+and is skipped; `.ci/run` installs it.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+CHARTS = {
+    "accuracy", "weight-difference", "chains", "reputations", "standing", "network", "receipts", "cpu-tasks", "cpu-nodes", "transactions",
+}  # fmt: skip
+"""The charts of the page, by their names in it."""
+
+DRAWN = """() => Object.fromEntries([...document.querySelectorAll(".plot")].map(plot => [plot.id.slice(5), {
+    traces: plot.data.length,
+    shapes: [...plot.querySelectorAll(".scatterlayer .js-line, .scatterlayer .js-fill, .scatterlayer .point, .barlayer .point path")]
+        .filter(shape => shape.getAttribute("d")).length + plot.querySelectorAll(".heatmaplayer image").length,
+    colours: new Set([...plot.querySelectorAll(".scatterlayer .js-line")].map(line => line.style.stroke)).size,
+    ink: getComputedStyle(plot.querySelector(".xtick text") || plot).fill,
+    width: plot.clientWidth - (plot.querySelector(".main-svg") || plot).clientWidth,
+    height: plot.clientHeight,
+}]))"""
+"""What stands in each chart: its traces, the shapes drawn for them, and how much of its width it leaves."""
+
+OVERLAPS = """() => [...document.querySelectorAll(".plot")].flatMap(plot => ["xtick", "ytick"].flatMap(kind => {
+    const texts = [...plot.querySelectorAll("." + kind + " text")].filter(text => !/rotate\\((?!0,)/.test(text.getAttribute("transform")));
+    const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+    return boxes.slice(1).flatMap(([name, box], place) => {
+        const [other, before] = boxes[place];
+        const beside = box.left >= before.right - 1 || box.right <= before.left + 1;
+        return beside || box.top >= before.bottom - 3 || box.bottom <= before.top + 3 ? [] : [plot.id + ": " + other + " | " + name];
+    });
+}))"""
+"""Labels of an axis that lie on one another."""
+
+SMALLEST = """() => Math.min(...[...document.querySelectorAll(".plot text")].map(text => parseFloat(getComputedStyle(text).fontSize)))"""
+BEYOND = """() => [...document.querySelectorAll("body *")].filter(one => !one.closest("svg") && !one.closest(".scroll, .chips"))
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5).map(one => one.tagName + "." + one.className)"""
+"""What sticks out of the page to the right."""
+
+
+COUNT = "Number(document.documentElement.dataset.drawn || 0)"
+FILLED = """() => [...document.querySelectorAll(".plot .main-svg")].every(
+    svg => Math.abs(svg.clientWidth - svg.closest(".plot").clientWidth) < 2)"""
+PATIENCE = 60.0
+"""Seconds that a test waits for the browser before it fails."""
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser, or the reason why the test is skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: the report's page is not looked at")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page in the browser, and all that it complained of or asked for."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light") -> None:
+        self.tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.complaints: list[str] = []
+        self.tab.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.tab.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.tab.on("request", lambda request: self._asked(request.url, path))
+        self._count = 0
+        self.tab.goto(path.absolute().as_uri())
+        self.redrawn()
+
+    def _asked(self, url: str, path: Path) -> None:
+        if url != path.absolute().as_uri() and not url.startswith(("data:", "blob:")):
+            self.complaints.append(f"request: {url}")
+
+    def redrawn(self) -> None:
+        """Wait until the charts were drawn once more, and fill their places."""
+        deadline = time.monotonic() + PATIENCE
+        # In turns: playwright's own waiting would evaluate text, which the page forbids.
+        while self.tab.evaluate(COUNT) <= self._count or not self.tab.evaluate(FILLED):
+            assert time.monotonic() < deadline, f"the charts were not drawn again: {self.complaints}"
+            self.tab.wait_for_timeout(10)
+        self._count = self.tab.evaluate(COUNT)
+
+    def show(self, width: int, scheme: str) -> None:
+        """Change the width of the window and the colour scheme, one after the other."""
+        if self.tab.viewport_size["width"] != width:
+            self.tab.set_viewport_size({"width": width, "height": 900})
+            self.redrawn()
+        if self.tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") != (scheme == "dark"):
+            self.tab.emulate_media(color_scheme=scheme)
+            self.redrawn()
+
+    def click(self, selector: str) -> None:
+        """Click, and wait for what that changes."""
+        self.tab.click(selector)
+        self.redrawn()
+
+    def drawn(self) -> dict[str, dict[str, Any]]:
+        """What stands in each chart, by its name."""
+        found: dict[str, dict[str, Any]] = self.tab.evaluate(DRAWN)
+        return found
+
+    def close(self) -> None:
+        """Close it; it must not have complained of anything."""
+        self.tab.close()
+        assert not self.complaints, self.complaints

@@ -1,0 +1,210 @@
+"""The report's page: its text, and what a real browser makes of it at 4, 10 and 50 nodes, light and dark, wide and narrow."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfl_actors.report.charts.palette import DARK, LIGHT
+from dfl_actors.report.load import load_run
+from dfl_actors.report.page import page
+from dfl_actors.report.runs import held_since
+from dfl_actors.runtime.rundir import RunDirectory
+from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium
+from tests.report.made_run import NASTY, START, Line, lively, ready, realistic, write_run
+
+TOOLS = {"download plot as a png", "zoom", "pan", "zoom in", "zoom out", "reset axes"}
+NETWORK = '<script>hacked=1</script> & "co"'
+
+
+def names_of(count: int) -> list[str]:
+    return [*NASTY, "g", "hamburg", "ipswich"] if count == 10 else [str(number) for number in range(count)]
+
+
+def written(path: Path, run: Path) -> Path:
+    path.write_text(page(load_run(run)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    place = tmp_path_factory.mktemp("pages")
+    runs = {count: lively(place / f"run{count}", names_of(count), name=NETWORK) for count in (4, 10, 50)}
+    return {count: written(place / f"{count}.html", run) for count, run in runs.items()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+def rgb(colour: object) -> str:
+    return "rgb({}, {}, {})".format(*bytes.fromhex(str(colour).removeprefix("#")))
+
+
+# --- in the browser
+
+
+@pytest.mark.parametrize("count", [4, 10, 50])
+def test_every_chart_is_drawn_in_every_scheme_and_width(browser: Any, pages: dict[int, Path], count: int) -> None:
+    opened = Opened(browser, pages[count])
+    assert opened.drawn()["chains"]["colours"] == {4: 4, 10: 10, 50: 1}[count]
+    for width, scheme in [(1400, "light"), (1400, "dark"), (390, "dark"), (390, "light")]:
+        opened.show(width, scheme)
+        drawn, ink = opened.drawn(), rgb((LIGHT if scheme == "light" else DARK)["ink"])
+        assert drawn.keys() == CHARTS
+        for name, chart in drawn.items():
+            assert chart["shapes"] >= chart["traces"] > 0, (name, width, scheme, chart)
+            assert chart["height"] > 250 and abs(chart["width"]) < 2, (name, width, chart)
+        assert {chart["ink"] for name, chart in drawn.items() if name != "network"} == {ink}
+        assert opened.tab.evaluate(BEYOND) == [] and opened.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert opened.tab.evaluate(OVERLAPS) == []
+        assert opened.tab.evaluate(SMALLEST) >= 9
+    # Plotly's own choice of tools has one that sends the chart away.
+    assert {button.get_attribute("data-title").lower() for button in opened.tab.query_selector_all(".modebar-btn")} == TOOLS
+    assert opened.tab.query_selector_all("a") == []
+    opened.close()
+
+
+def test_names_are_shown_as_they_are_and_never_run(browser: Any, pages: dict[int, Path]) -> None:
+    opened = Opened(browser, pages[10])
+    tab = opened.tab
+    assert tab.inner_text("h1") == NETWORK
+    assert [chip.inner_text() for chip in tab.query_selector_all(".chip[data-node]")] == names_of(10)
+    assert tab.evaluate("typeof hacked") == "undefined" and tab.query_selector_all("img, main script") == []
+    ticks = [text.text_content() for text in tab.query_selector_all("#plot-receipts .ytick text")]
+    assert ticks == ["amsterdam", "<img src=…", "c&d", 'say "q"', "a name th…", "%{x}", "$x$", "g", "hamburg", "ipswich"]
+    # What a chart says of a node when one points at it.
+    tab.evaluate("Plotly.Fx.hover('plot-chains', [{curveNumber: 5, pointNumber: 1}])")
+    assert "node %{x}" in tab.text_content("#plot-chains .hoverlayer")
+    opened.close()
+
+
+def test_choosing_a_few_of_four(browser: Any, pages: dict[int, Path]) -> None:
+    opened = Opened(browser, pages[4])
+    assert [chip.get_attribute("aria-pressed") for chip in opened.tab.query_selector_all(".chip[data-node]")] == ["true"] * 4
+    opened.click(".chip[data-node='1']")
+    # Node 1 steps back into grey in the charts over time and leaves the rows of the matrices, the bars and the transactions.
+    lines = opened.tab.evaluate("document.getElementById('plot-chains').data.map(trace => trace.line.color)")
+    assert lines == [LIGHT["node0"], LIGHT["faint"], LIGHT["node2"], LIGHT["node3"]]
+    data = "document.getElementById('plot-{}').data[0].{}"
+    assert opened.tab.evaluate(data.format("receipts", "y")) == ["0", "2", "3"]
+    assert opened.tab.evaluate(data.format("receipts", "x")) == ["0", "1", "2", "3"]
+    assert opened.tab.evaluate(data.format("cpu-nodes", "x")) == ["0", "2", "3"]
+    waiting = opened.tab.evaluate(data.format("transactions", "y"))
+    assert waiting[0].startswith("<b>median") and {name.split()[0] for name in waiting[1:]} == {"0", "2", "3"}
+    opened.click("[data-choose=all]")
+    assert opened.tab.evaluate(data.format("receipts", "y")) == ["0", "1", "2", "3"]
+    opened.close()
+
+
+def test_picking_two_out_of_fifty(browser: Any, pages: dict[int, Path]) -> None:
+    opened = Opened(browser, pages[50])
+    tab = opened.tab
+    tab.click("summary")
+    opened.click(".chip[data-node='7']")
+    opened.click(".chip[data-node='49']")
+    assert tab.inner_text("#counted") == "2 of 50 chosen"
+    lines = tab.evaluate("document.getElementById('plot-chains').data.map(trace => trace.line.color)")
+    assert (lines[7], lines[49]) == (LIGHT["node2"], LIGHT["node3"])
+    assert set(lines[:7] + lines[8:49]) == {LIGHT["crowdfaint"]}
+    assert tab.evaluate("document.getElementById('plot-reputations').data[0].y") == ["7", "49"]
+    opened.click("[data-choose=none]")
+    assert len(tab.evaluate("document.getElementById('plot-reputations').data[0].y")) == 50
+    opened.close()
+
+
+def test_the_slider_goes_through_the_reputations(browser: Any, pages: dict[int, Path]) -> None:
+    opened = Opened(browser, pages[4])
+    tab = opened.tab
+    z = "document.getElementById('plot-reputations').data[0].z"
+    at_the_end = tab.evaluate(z)
+    tab.focus("input[type=range]")
+    tab.keyboard.press("Home")
+    at_first = tab.evaluate(z)
+    # Nobody distrusts node 3 at first, everybody at the end; nobody judges itself.
+    assert [row[3] for row in at_the_end] == [0.1, 0.1, 0.1, None] and {row[3] for row in at_first} <= {0.9, None}
+    assert tab.inner_text("output").startswith("after 4.") or tab.inner_text("output").startswith("after 3.")
+    opened.close()
+
+
+def test_paper_takes_the_light_colours_and_all_rows(browser: Any, pages: dict[int, Path]) -> None:
+    opened = Opened(browser, pages[50], scheme="dark")
+    opened.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert {chart["ink"] for name, chart in opened.drawn().items() if name != "network"} == {rgb(LIGHT["ink"])}
+    opened.tab.emulate_media(media="print", color_scheme="dark")
+    assert not opened.tab.is_visible(".chooser")
+    assert opened.tab.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollHeight <= one.clientHeight + 1)")
+    assert opened.tab.evaluate("Math.max(...[...document.querySelectorAll('.main-svg')].map(svg => svg.clientWidth))") <= 700
+    opened.tab.emulate_media(media="screen", color_scheme="dark")
+    opened.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert {chart["ink"] for name, chart in opened.drawn().items() if name != "network"} == {rgb(DARK["ink"])}
+    opened.close()
+
+
+# --- as text
+
+
+def test_the_page_loads_nothing_and_may_not(pages: dict[int, Path]) -> None:
+    text = pages[4].read_text(encoding="utf-8")
+    head = text[: text.index("<script>")]
+    assert "default-src 'none'" in head and not re.search(r"(src|href)=|@import|url\(", head)
+    assert text.count("</script>") == 3
+
+
+def test_a_run_that_has_only_begun_says_of_each_chart_what_is_missing(tmp_path: Path) -> None:
+    text = page(load_run(write_run(tmp_path / "net", ["0", "1"], [ready()])), held=START)
+    assert "under way: this is the run so far" in text
+    assert text.count('class="missing"') == len(CHARTS) - 1 + 1  # the network is there; the last is for browsers without JavaScript
+    for said in (
+        "Nothing was measured",
+        "appear with the first update",
+        "this run is still under way, or was killed",
+        "No block was final",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([ready(), {"t": START + 9, "event": "stopped", "reason": "target"}], "finished: target"),
+        ([ready(), {"t": START + 9, "event": "stopped", "reason": "interrupted"}], "interrupted"),
+        ([ready()], "died: it was killed, or its machine was"),
+    ],
+)
+def test_the_page_says_how_the_run_ended(tmp_path: Path, lines: list[Line], said: str) -> None:
+    assert f'<p class="state">{said} · 1 node · begun 2023-11-14 22:13:12 UTC' in page(load_run(write_run(tmp_path / "net", ["0"], lines)))
+
+
+def test_a_run_under_way_is_known_by_its_lock(tmp_path: Path) -> None:
+    run = RunDirectory(write_run(tmp_path / "net", ["0"], [ready()]))
+    assert "died" in page(load_run(run.path), held_since(run))
+    with run.lock():
+        # The lock is of today, the metrics are of 2023: whoever holds it has not written anything yet.
+        assert '<p class="state">starting' in page(load_run(run.path), held_since(run))
+        assert '<p class="state">under way: this is the run so far' in page(load_run(run.path), START)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_very_small_networks_have_a_page(tmp_path: Path, count: int) -> None:
+    names = [str(number) for number in range(count)]
+    text = page(load_run(write_run(tmp_path / "net", names, realistic(names, seconds=30) if count else [ready()])))
+    assert ('class="chooser"' in text) == (count > 1)
+
+
+def test_long_lines_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
+    lines = [
+        {"t": START + t, "node": "0", "actor": "trainer", "event": "trained", "tx": f"{t}", "correct": t % 100, "tested": 100}
+        for t in range(20_000)
+    ]
+    text = page(load_run(write_run(tmp_path / "net", ["0", "1"], [ready(), *lines])))
+    assert "Thinned out: of up to 20,000 points a line, 3,000 are drawn, the least and the greatest of each stretch." in text
+    assert len(text) < 5_300_000
+
+
+def test_unreadable_lines_are_told(tmp_path: Path) -> None:
+    assert "1 lines of metrics.jsonl could not be read" in page(load_run(write_run(tmp_path / "net", ["0"], [ready()], tail=b'{"t":')))

@@ -1,0 +1,101 @@
+"""Make the pictures of the README, with the program itself: a run, a tail, a followed transaction, and a report.
+
+    python tools/pictures.py [--out docs/images]
+
+The demo is run once, watched while it runs, and reported when it is over. Terminal pictures are SVG as rich draws them; the report's needs
+Chromium and playwright (the `dev` extra).
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from dfl_actors.report.load import Final, Trained, load_run
+from dfl_actors.report.summary import render, summarise
+
+DEMO = "fully_connected_4"
+WIDTH = 116
+LINES = 28
+CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    arguments.add_argument("--out", type=Path, default=Path("docs/images"))
+    out: Path = arguments.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, DEMO)
+        network = subprocess.Popen(command("run", DEMO, "--out", str(run), "--quiet"))
+        while not (run / "metrics.jsonl").exists() or b'"trained"' not in (run / "metrics.jsonl").read_bytes():
+            if network.poll() is not None:
+                sys.exit("the demo ended before it began to learn")
+            time.sleep(0.2)
+        watched = said("tail", str(run), "--count", str(LINES), "--type", "[!C]*")
+        network.wait()
+        shutil.copy(run / "accuracy.png", out / "accuracy.png")
+        picture(out / "tail.svg", "dfl-actors tail", watched)
+        picture(out / "follow.svg", f"dfl-actors tail --follow {chosen(run)[:8]}", said("tail", str(run), "--follow", chosen(run)))
+        summary(run, out / "run.svg")
+        report(run, out / "report.png")
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dfl_actors", *words]
+
+
+def said(*words: str) -> str:
+    """What the command prints on a terminal of our width, with its colours."""
+    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    return subprocess.run(command(*words), env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def picture(path: Path, title: str, text: str) -> None:
+    """A terminal that shows `text`."""
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(Text.from_ansi(text), soft_wrap=True)
+    console.save_svg(str(path), title=title)
+
+
+def chosen(run: Path) -> str:
+    """A transaction that went all its way: the first of the last final block's node."""
+    loaded = load_run(run)
+    node = loaded.of(Final)[-1].node
+    return next(event.tx for event in loaded.of(Trained) if event.node == node)
+
+
+def summary(run: Path, path: Path) -> None:
+    """The closing tables."""
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    told = orjson.loads((run / "summary.json").read_bytes())
+    loaded = load_run(run)
+    render({**summarise(loaded, loaded.target), "directory": f"runs/{told['name']}-20260101-120000"}, console)
+    console.save_svg(str(path), title=f"dfl-actors run {DEMO}")
+
+
+def report(run: Path, path: Path) -> None:
+    """The top of the page, in a wide window."""
+    from playwright.sync_api import sync_playwright
+
+    subprocess.run(command("report", str(run)), check=True, stdout=subprocess.DEVNULL)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
+        page = browser.new_page(viewport={"width": 1400, "height": 1500})
+        page.goto((run / "report.html").as_uri())
+        page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 9")
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(path))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
