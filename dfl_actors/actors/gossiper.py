@@ -177,7 +177,7 @@ class Gossiper(Actor):
 
     def on_heard(self, message: Heard, now: int) -> Iterator[Effect]:
         fresh = yield from self._links.heard(message, now)
-        self.ready = self._links.ready()
+        self.ready = self.ready or self._links.ready()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
 

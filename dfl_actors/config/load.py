@@ -80,7 +80,7 @@ class Config(Struct, frozen=True, kw_only=True):
         if self.store.models:
             return self.store.models
         offered = 4 if node.attack else 0  # an attacker keeps what it offers besides its own
-        return node.buffer + offered + max(16, 4 + 3 * len(node.neighbours))
+        return node.buffer + offered + max(13, 4 + 3 * len(node.neighbours))
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ConfigError."""

@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 from dfl_actors.core.messages import AnyNews, Beat
 from dfl_actors.core.objects import Address, Digest, Draft, Transaction
 
-CHUNK = 256 * 1024
+CHUNK = 512 * 1024
 """Bytes in one chunk of a model."""
 
-WINDOW = 16
+WINDOW = 8
 """Chunks asked for at once."""
 
 KEPT = 512

@@ -4,7 +4,6 @@ The evaluator is the run's yardstick and no part of the network: no node hears w
 sees the models of all nodes, one after the other, and so measures too how different they are (the paper's equation 5).
 """
 
-import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from dfl_actors.learning.weights import decode_model, encode_model
 from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.hatch import log_path, now_ms
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
-from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle
+from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
 from dfl_actors.runtime.rundir import RunDirectory, read_about, whole
 from dfl_actors.runtime.stores import ModelStore
 from dfl_actors.sdk.attacks import load_attack
@@ -105,7 +104,7 @@ class Evaluator:
         self._tests = self._choose_tests()
         self._ring = Ring(tuple(read_about(run).nodes), self._learner.parameters)
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
-        gc.freeze()
+        settle()
 
     def _choose_tests(self) -> np.ndarray:
         """The whole test set, or as many of it as configured, the same ones throughout the run."""

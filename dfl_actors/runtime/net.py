@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
 
 from dfl_actors.core import codec
 from dfl_actors.core.letters import read_header
@@ -57,6 +56,9 @@ class Net:
         self._context, self._curve = context, curve
         self._authenticator: Any = None
         if curve is not None:
+            # Here, for it brings asyncio and ssl with it, some 10 MB that a network on one machine has no use for.
+            from zmq.auth.thread import ThreadAuthenticator
+
             self._authenticator = ThreadAuthenticator(context)
             self._authenticator.start()
             self._authenticator.configure_curve_callback(DOMAIN.decode(), AllowList(curve.allowed))

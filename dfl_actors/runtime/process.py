@@ -1,5 +1,6 @@
 """The first and the last moments of a child process: its signals, its output, its parent's death, its errors."""
 
+import ctypes
 import faulthandler
 import gc
 import os
@@ -53,7 +54,7 @@ def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.S
     metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
     tap = tap_of(plan, actor, incarnation + 1, context)
-    gc.freeze()
+    settle()
     Driver(actor, owned, post, net, control, parent_handle(), metrics, tap).run()
     owned.close()
     metrics.close()
@@ -67,6 +68,15 @@ def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Soc
     names = {**dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True)), plan.settings.address: plan.node.name}
     who = actor.who if isinstance(actor, Gossiper) else lambda peer: ""
     return Tap(context, plan.sockets, plan.node.name, actor.name, life, names, who)
+
+
+def settle() -> None:
+    """What was made by now stays: keep it out of the garbage collector's sight, and give back what making it has left over."""
+    gc.collect()
+    gc.freeze()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]]) -> Net:

@@ -15,7 +15,7 @@ LETTER_LIMIT = 64 << 20
 """Bytes in a frame inside a node."""
 
 WIRE_LIMIT = 4 << 20
-"""Bytes in a frame between nodes; a chunk of a model has 256 KiB, and the configuration keeps drafts below this."""
+"""Bytes in a frame between nodes; a chunk of a model has 512 KiB, and the configuration keeps drafts below this."""
 
 SUBSCRIPTION_LIMIT = 1024
 """Bytes in a subscription; a CURVE handshake alone has more than 256."""

@@ -271,7 +271,7 @@ def test_the_last_chunk_has_its_own_length() -> None:
 
 
 def test_another_neighbour_is_asked_from_the_start() -> None:
-    body = model(20 * CHUNK)
+    body = model((WINDOW + 4) * CHUNK)
     assembly = Assembly("22" * 32, len(body), "ab" * 32, now=0)
     assembly.ask()
     assert assembly.put(0, bytes(CHUNK), now=1)
@@ -287,12 +287,12 @@ def test_another_neighbour_is_asked_from_the_start() -> None:
 def test_lost_chunks_are_asked_for_once_more() -> None:
     assembly = Assembly("22" * 32, 20 * CHUNK, "ab" * 32, now=0)
     assembly.ask()
-    for index in (0, 1, 4, 15):
+    for index in (0, 1, 4, WINDOW - 1):
         assembly.put(index, bytes(CHUNK), now=1)
-    assert assembly.ask_again(now=5) == (2, 13)
+    assert assembly.ask_again(now=5) == (2, WINDOW - 3)
     assert assembly.ask_again(now=9) is None
     assembly.put(2, bytes(CHUNK), now=10)
-    assert assembly.ask_again(now=15) == (3, 12)
+    assert assembly.ask_again(now=15) == (3, WINDOW - 4)
 
 
 # --- where a draft goes
