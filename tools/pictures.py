@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from pathlib import Path
 
-import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -31,10 +31,10 @@ CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     arguments.add_argument("--out", type=Path, default=Path("docs/images"))
-    out: Path = arguments.parse_args().out
+    out: Path = arguments.parse_args().out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder, DEMO)
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        run = Path("runs", DEMO)
         network = subprocess.Popen(command("run", DEMO, "--out", str(run), "--quiet"))
         while not (run / "metrics.jsonl").exists() or b'"trained"' not in (run / "metrics.jsonl").read_bytes():
             if network.poll() is not None:
@@ -76,9 +76,8 @@ def chosen(run: Path) -> str:
 def summary(run: Path, path: Path) -> None:
     """The closing tables."""
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
-    told = orjson.loads((run / "summary.json").read_bytes())
     loaded = load_run(run)
-    render({**summarise(loaded, loaded.target), "directory": f"runs/{told['name']}-20260101-120000"}, console)
+    render(summarise(loaded, loaded.target), console)
     console.save_svg(str(path), title=f"dfl-actors run {DEMO}")
 
 
@@ -90,7 +89,7 @@ def report(run: Path, path: Path) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1400, "height": 1500})
-        page.goto((run / "report.html").as_uri())
+        page.goto((run / "report.html").absolute().as_uri())
         page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 9")
         page.wait_for_timeout(500)
         page.screenshot(path=str(path))
