@@ -27,12 +27,12 @@ from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan, recipe
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
-from dfl_actors.sdk.attacks import checked_offer, checked_teach, load_attack
+from dfl_actors.sdk.attacks import checked_lesson, checked_offer, load_attack
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 Offer = Callable[[np.ndarray, int], np.ndarray] | None
-Teach = Callable[[np.ndarray], np.ndarray] | None
+Lesson = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None
 
 
 class Owned:
@@ -55,17 +55,20 @@ class Owned:
 class MeteredLearner:
     """The learner over the node's own data: samples are named by their indices, and time counts as learning."""
 
-    def __init__(self, learner: Any, data: Dataset, meter: Meter, teach: Teach = None) -> None:
-        self._learner, self._data, self._meter, self._teach = learner, data, meter, teach
+    def __init__(self, learner: Any, data: Dataset, meter: Meter, lesson: Lesson = None, trains: bool = True) -> None:
+        self._learner, self._data, self._meter, self._lesson, self._trains = learner, data, meter, lesson, trains
 
     def start(self, weights: np.ndarray) -> TrainState:
         return self._learner.start(weights)  # type: ignore[no-any-return]
 
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
         with self._meter.doing("learning"):
-            labels = self._data.y_train[samples]
-            taught = labels if self._teach is None else self._teach(labels)
-            return self._learner.train(state, self._data.x_train[samples], taught)  # type: ignore[no-any-return]
+            if not self._trains:
+                return state, 0.0
+            images, labels = self._data.x_train[samples], self._data.y_train[samples]
+            if self._lesson is not None:
+                images, labels = self._lesson(images, labels)
+            return self._learner.train(state, images, labels)  # type: ignore[no-any-return]
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
         with self._meter.doing("learning"):
@@ -78,8 +81,8 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     if actor == "injector":
         return Injector(plan.settings, stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
     if actor == "trainer":
-        offer, teach = attack(plan, seeds)
-        learner, metered = learners(plan, actor, owned.meter, teach)
+        offer, lesson, trains = attack(plan, seeds)
+        learner, metered = learners(plan, actor, owned.meter, lesson, trains)
         return Trainer(plan.settings, owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds, offer)
     if actor == "validator":
         _, metered = learners(plan, actor, owned.meter)
@@ -94,15 +97,16 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     return keeper(plan, owned, seeds)
 
 
-def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Teach]:
-    """What the node offers in place of its model, and what labels it learns in place of the right ones: as its attack says."""
+def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, bool]:
+    """What the node's attack has it offer in place of its model, learn in place of the right samples, and whether it learns at all."""
     if plan.node.attack is None:
-        return None, None
+        return None, None, True
     chosen = load_attack(plan.node.attack, plan.node.attack_parameters, plan.folder)
     labels = load_dataset(plan.config.data.source, plan.cache).labels
     return (
         None if chosen.offer is None else lambda own, turn: checked_offer(chosen, own, turn, rng),
-        None if chosen.teach is None else lambda right: checked_teach(chosen, right, labels, rng),
+        lambda images, right: checked_lesson(chosen, images, right, labels, rng),
+        chosen.trains,
     )
 
 
@@ -118,7 +122,7 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal)
 
 
-def learners(plan: NodePlan, actor: str, meter: Meter, teach: Teach = None) -> tuple[Any, MeteredLearner]:
+def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple[Any, MeteredLearner]:
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
@@ -127,7 +131,7 @@ def learners(plan: NodePlan, actor: str, meter: Meter, teach: Teach = None) -> t
     learner = models.load_learner(plan.config.training.model, recipe(plan.config), data.input_shape, data.labels)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
-    return learner, MeteredLearner(learner, data, meter, teach)
+    return learner, MeteredLearner(learner, data, meter, lesson, trains)
 
 
 def initial(plan: NodePlan, learner: Any) -> np.ndarray:

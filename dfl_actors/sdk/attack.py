@@ -1,7 +1,8 @@
 """The interface of an attack: what a malicious node does otherwise than an honest one.
 
-An attack is a value of up to two functions. `offer` makes what the node offers in place of its own model; the node itself trains on
-honestly, and signs, states and receives as everybody does. `teach` makes the labels it trains on. What neither touches is honest:
+An attack is a value of up to three functions. `offer` makes what the node offers in place of its own model; the node itself trains on
+honestly, and signs, states and receives as everybody does. `teach` makes the labels it trains on, `imagine` the images. What they do
+not touch is honest:
 
     >>> import numpy as np
     >>> from dfl_actors.sdk import Attack
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from dfl_actors.sdk.interface import Weights
 
 Labels = npt.NDArray[np.integer]
+Images = npt.NDArray[np.uint8]
 
 
 class View(NamedTuple):
@@ -38,12 +40,16 @@ class View(NamedTuple):
 Offer = Callable[[View], Weights]
 Teach = Callable[[Labels, int, np.random.Generator], Labels]
 """Labels of the training samples, any shape, and how many labels there are: 0 up to that. Returns as many labels."""
+Imagine = Callable[[Images, np.random.Generator], Images]
+"""Images of the training samples, uint8 [..., height, width, channels]. Returns as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A way to attack. `offer` returns float32 [P], finite; it never changes what it is given, and neither does `teach`."""
+    """A way to attack. `offer` returns float32 [P], finite. No function changes what it is given. Not `trains`: the node never learns."""
 
     name: str
     offer: Offer | None = None
     teach: Teach | None = None
+    imagine: Imagine | None = None
+    trains: bool = True

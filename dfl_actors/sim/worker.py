@@ -19,7 +19,7 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import distances
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.attacks import checked_offer, checked_teach, load_attack
+from dfl_actors.sdk.attacks import checked_lesson, checked_offer, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
@@ -101,8 +101,10 @@ class Worker:
         node = self._nodes[number]
         x, y = self._data.x_train[samples], self._data.y_train[samples]
         if node.attack is not None:
-            y = checked_teach(node.attack, y, self._data.labels, node.rng)
-        node.state, loss = self._learner.train(node.state, x[None], y[None])
+            x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
+        loss = 0.0
+        if node.attack is None or node.attack.trains:
+            node.state, loss = self._learner.train(node.state, x[None], y[None])
         if slot >= 0:
             self._slab[slot] = self._offer(node)
         return loss

@@ -31,6 +31,10 @@ NODE_TYPES: dict[str, Table] = {
     "normal": {},
     "observer": {"role": "observer"},
     "malicious_model_poisoning_random_model": {"attack": "random_model"},
+    "malicious_model_poisoning_random_model_by_turn": {"attack": "random_by_turns"},
+    "malicious_model_poisoning_random_model_biased_0_1": {"attack": "biased_model"},
+    "malicious_duplication_attack": {"attack": "copy"},
+    "malicious_data_poisoning_random_data": {"attack": "random_data"},
     "malicious_data_poisoning_shuffle_label": {"attack": "shuffled_labels"},
     "malicious_data_poisoning_shuffle_label_biased_1": {"attack": "shifted_labels"},
 }

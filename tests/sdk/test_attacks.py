@@ -8,9 +8,10 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import Attack, View
-from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, checked_offer, checked_teach, load_attack
+from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, checked_lesson, checked_offer, checked_teach, load_attack
 
 OWN = np.array([1.0, -2.0, 0.5], np.float32)
+IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
 LABELS = np.array([[0, 1, 2], [3, 9, 9]], np.uint8)
 
 
@@ -30,10 +31,12 @@ def taught(name: str, **parameters: object) -> np.ndarray:
 def test_an_attack_changes_something_leaves_its_input_alone_and_repeats_from_a_seed(name: str) -> None:
     own, labels = OWN.copy(), LABELS.copy()
     attack = load_attack(name, {})
-    model, lesson = checked_offer(attack, own, 0, rng()), checked_teach(attack, labels, 10, rng())
-    assert (own == OWN).all() and (labels == LABELS).all()
-    assert (model != OWN).any() or (lesson != LABELS).any()
-    assert (checked_offer(attack, own, 0, rng()) == model).all() and (checked_teach(attack, labels, 10, rng()) == lesson).all()
+    images = IMAGES.copy()
+    model, lesson = checked_offer(attack, own, 1, rng()), checked_lesson(attack, images, labels, 10, rng())
+    assert (own == OWN).all() and (labels == LABELS).all() and (images == IMAGES).all()
+    assert (model != OWN).any() or (lesson[0] != IMAGES).any() or (lesson[1] != LABELS).any() or not attack.trains
+    again = checked_lesson(attack, images, labels, 10, rng())
+    assert (checked_offer(attack, own, 1, rng()) == model).all() and all(map(np.array_equal, again, lesson))
 
 
 def test_the_models_that_are_offered() -> None:
@@ -44,6 +47,23 @@ def test_the_models_that_are_offered() -> None:
     assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(0.5, rel=0.02)
     random = checked_offer(load_attack("random_model", {"high": 0.01}), np.ones(20_000, np.float32), 0, rng())
     assert random.min() >= 0 and random.max() < 0.01 and random.mean() == pytest.approx(0.005, rel=0.02)
+
+
+def test_by_turns_the_first_model_is_honest_and_the_second_is_not() -> None:
+    attack = load_attack("random_by_turns", {})
+    assert (checked_offer(attack, OWN, 0, rng()) == OWN).all() and (checked_offer(attack, OWN, 2, rng()) == OWN).all()
+    assert checked_offer(attack, OWN, 1, rng()).max() < 0.001
+    biased = checked_offer(load_attack("biased_model", {"high": 0.5}), OWN, 0, rng())
+    assert ((biased > OWN - 0.5) & (biased <= OWN)).all()
+
+
+def test_images_of_noise_have_the_labels_that_were_drawn() -> None:
+    big = np.zeros((1, 64, 28, 28, 1), np.uint8)
+    images, labels = checked_lesson(load_attack("random_data", {}), big, LABELS, 10, rng())
+    assert labels is LABELS and images.shape == big.shape and abs(images.mean() - 127.5) < 1
+    with pytest.raises(AlgorithmError, match="attack 'bad'"):
+        checked_lesson(Attack("bad", imagine=lambda images, rng: images[0]), big, LABELS, 10, rng())
+    assert not load_attack("copy", {}).trains
 
 
 def test_the_labels_that_are_learned() -> None:

@@ -83,7 +83,7 @@ def test_everything_named_exists() -> None:
 
 
 def test_types_of_nodes_become_roles_and_attacks(tmp_path: Path) -> None:
-    types = ["observer", "malicious_model_poisoning_random_model", "normal", "malicious_duplication_attack"]
+    types = ["observer", "malicious_model_poisoning_random_model", "normal", "pontificator"]
     config, lost = converted(tmp_path, nodes=nodes(node_type=types))
     assert [(node.role, node.attack) for node in config.nodes] == [
         ("observer", None),
@@ -91,7 +91,7 @@ def test_types_of_nodes_become_roles_and_attacks(tmp_path: Path) -> None:
         ("normal", None),
         ("normal", None),
     ]
-    assert 'nodes.node_type: "malicious_duplication_attack" has no counterpart; normal instead: 3' in lost
+    assert 'nodes.node_type: "pontificator" has no counterpart; normal instead: 3' in lost
 
 
 def test_what_most_nodes_have_is_the_sections_and_others_say_so(tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ from types import MappingProxyType
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError
-from dfl_actors.sdk.attack import Attack, Labels, View
+from dfl_actors.sdk.attack import Attack, Images, Labels, View
 from dfl_actors.sdk.attacks import (
+    biased_model,
+    copy,
     gaussian_noise,
     label_flip,
+    random_by_turns,
+    random_data,
     random_model,
     scaled_model,
     shifted_labels,
@@ -20,12 +24,21 @@ from dfl_actors.sdk.attacks import (
 from dfl_actors.sdk.interface import Weights
 from dfl_actors.sdk.plugins import Registry, guarded
 
-BUILT_IN: Mapping[str, Callable[..., Attack]] = MappingProxyType(
-    {
-        module.NAME: module.build
-        for module in (gaussian_noise, label_flip, random_model, scaled_model, shifted_labels, shuffled_labels, sign_flip)
-    }
+MODULES = (
+    biased_model,
+    copy,
+    gaussian_noise,
+    label_flip,
+    random_by_turns,
+    random_data,
+    random_model,
+    scaled_model,
+    shifted_labels,
+    shuffled_labels,
+    sign_flip,
 )
+
+BUILT_IN: Mapping[str, Callable[..., Attack]] = MappingProxyType({module.NAME: module.build for module in MODULES})
 
 ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, Attack)
 
@@ -48,8 +61,24 @@ def checked_offer(attack: Attack, own: Weights, turn: int, rng: np.random.Genera
     return np.ascontiguousarray(offered)
 
 
+def checked_lesson(attack: Attack, images: Images, labels: Labels, count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
+    """The images and labels that the node trains on, of the shapes of those given. Raises `AlgorithmError` as `checked_offer`."""
+    return checked_imagine(attack, images, rng), checked_teach(attack, labels, count, rng)
+
+
+def checked_imagine(attack: Attack, images: Images, rng: np.random.Generator) -> Images:
+    """The images alone."""
+    if attack.imagine is None:
+        return images
+    imagine = attack.imagine
+    seen = guarded(f"attack {attack.name!r}: imagine failed", lambda: imagine(images, rng))
+    if not isinstance(seen, np.ndarray) or seen.dtype != images.dtype or seen.shape != images.shape:
+        raise AlgorithmError(f"attack {attack.name!r} broke its contract: imagine must return images as it got them; mend it")
+    return seen
+
+
 def checked_teach(attack: Attack, labels: Labels, count: int, rng: np.random.Generator) -> Labels:
-    """The labels that the node trains on, of the shape of `labels`. Raises `AlgorithmError` as `checked_offer`."""
+    """The labels alone."""
     if attack.teach is None:
         return labels
     teach = attack.teach

@@ -1,0 +1,10 @@
+"""Copy: it never trains, and offers what it has averaged from others as if it were its own work (the free rider)."""
+
+from dfl_actors.sdk.attack import Attack
+
+NAME = "copy"
+
+
+def build() -> Attack:
+    """Takes no parameters."""
+    return Attack(NAME, trains=False)
