@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, keys, report, run, runs, sim, tail, topo
+from dfl_actors.cli import chain, keys, report, run, runs, sdk, sim, tail, topo
 from dfl_actors.errors import DflError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(chain.app, name="chain")
 app.add_typer(keys.app, name="keys")
 app.add_typer(topo.app, name="topo")
 app.add_typer(runs.app, name="runs")
+app.add_typer(sdk.app, name="sdk")
 
 
 def _version(wanted: bool) -> None:

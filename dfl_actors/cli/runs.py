@@ -39,7 +39,7 @@ def show(directory: Path, json: bool) -> None:
     import msgspec
     from rich.console import Console
 
-    from dfl_actors.report.runs import columns, list_runs
+    from dfl_actors.report.many.runs import columns, list_runs
     from dfl_actors.report.table import grid
 
     listed, foreign = list_runs(directory, time.time_ns() // 1_000_000)
@@ -66,7 +66,7 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs, with their keys and chains. A run that goes on is refused, and a directory that is no run."""
-    from dfl_actors.report.runs import check_removable, find, remove, size_of
+    from dfl_actors.report.many.runs import check_removable, find, remove, size_of
     from dfl_actors.report.table import size_text
 
     paths = list({path.resolve(): path for path in (find(name, directory or context.obj) for name in names)}.values())
@@ -111,10 +111,10 @@ def compare(
     import orjson
     from rich.console import Console
 
-    from dfl_actors.report.compare import as_json, load_sides, render
-    from dfl_actors.report.compare import compare as compared
-    from dfl_actors.report.compare_plot import check_picture, plot_comparison
-    from dfl_actors.report.runs import find
+    from dfl_actors.report.many.compare import as_json, load_sides, render
+    from dfl_actors.report.many.compare import compare as compared
+    from dfl_actors.report.many.compare_plot import check_picture, plot_comparison
+    from dfl_actors.report.many.runs import find
 
     if plot is not None:
         check_picture(plot, force)
@@ -139,8 +139,8 @@ def export(
     force: Force = False,
 ) -> None:
     """Write the metrics of a run for other programs. The formats are CSV as the paper's results have it, JSON lines, and TensorBoard's."""
-    from dfl_actors.report.exports import export as exported
-    from dfl_actors.report.runs import find
+    from dfl_actors.report.many.exports import export as exported
+    from dfl_actors.report.many.runs import find
 
     place, told = exported(find(name, directory or context.obj), format, out, force)
     typer.echo(str(place))

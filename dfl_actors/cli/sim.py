@@ -62,7 +62,7 @@ def run_one(config: Config, path: Path, jobs: int, quiet: bool) -> None:
     """One simulation, with its picture of how far it is."""
     from rich.console import Console
 
-    from dfl_actors.report.simulated import Progress, show_result
+    from dfl_actors.report.simulation.simulated import Progress, show_result
     from dfl_actors.sim.plan import check_plugins
     from dfl_actors.sim.run import simulate
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfl_actors.errors import StoreError
-from dfl_actors.report.charts.chains import STEP_TEXTS
-from dfl_actors.report.charts.cost import WORK_TEXTS, task_rows
-from dfl_actors.report.charts.learning import layer_label, layers_shown
-from dfl_actors.report.charts.palette import LIGHT, STEPS
-from dfl_actors.report.charts.traffic import width_of
 from dfl_actors.report.journeys import PARTS, in_steps, journeys
 from dfl_actors.report.load import Run
 from dfl_actors.report.matrices import places, receipts, traffic
+from dfl_actors.report.page.charts.chains import STEP_TEXTS
+from dfl_actors.report.page.charts.cost import WORK_TEXTS, task_rows
+from dfl_actors.report.page.charts.learning import layer_label, layers_shown
+from dfl_actors.report.page.charts.palette import LIGHT, STEPS
+from dfl_actors.report.page.charts.traffic import width_of
 from dfl_actors.report.plots import COLOURS, CROWD, KEY, draw_accuracy, plain
 from dfl_actors.report.series import Numbers, Series, heights, reputations, standings, weight_differences
 from dfl_actors.report.summary import WORK, Figures, summarise

@@ -8,9 +8,9 @@ import zmq
 
 from dfl_actors.core import messages as m
 from dfl_actors.core.codec import encode
-from dfl_actors.report.follow import Heard
 from dfl_actors.report.lives import Life, lives
 from dfl_actors.report.load import load_run
+from dfl_actors.report.messages.follow import Heard
 from dfl_actors.runtime.recording import Recording
 from dfl_actors.runtime.tail import Numbers
 from tests.network.conftest import Start

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure as Picture
 from rich.console import Console
 
 from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.report.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
-from dfl_actors.report.compare_plot import check_picture, draw_comparison, plot_comparison
 from dfl_actors.report.load import load_run
+from dfl_actors.report.many.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
+from dfl_actors.report.many.compare_plot import check_picture, draw_comparison, plot_comparison
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
@@ -301,5 +301,5 @@ def test_a_picture_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, dfl_actors.report.compare, dfl_actors.report.compare_plot; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, dfl_actors.report.many.compare, dfl_actors.report.many.compare_plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from dfl_actors.errors import ConfigError
-from dfl_actors.report.follow import Heard, as_object, before, checked_prefix, chosen, over, tree
 from dfl_actors.report.lives import Life, Step
+from dfl_actors.report.messages.follow import Heard, as_object, before, checked_prefix, chosen, over, tree
 from dfl_actors.runtime.header import SHORT, Record
 from tests.report.made_run import START
 from tests.report.test_lives import DRAFT, OTHER, TX, line, read, whole_life

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dfl_actors.report.charts.palette import DARK, LIGHT
 from dfl_actors.report.load import load_run
-from dfl_actors.report.page import page
-from dfl_actors.report.runs import held_since
+from dfl_actors.report.many.runs import held_since
+from dfl_actors.report.page.charts.palette import DARK, LIGHT
+from dfl_actors.report.page.page import page
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium
 from tests.report.made_run import NASTY, START, Line, lively, ready, realistic, write_run

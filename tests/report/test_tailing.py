@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from dfl_actors.errors import ConfigError, DflError, StoreError
-from dfl_actors.report.tailing import Order, tail_run
+from dfl_actors.report.messages.tailing import Order, tail_run
 from dfl_actors.runtime.header import Record
 from dfl_actors.runtime.recording import Network, Recorder
 from tests.report.made_run import START, ready, write_run

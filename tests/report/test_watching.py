@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dfl_actors.report.watching import Filter, Lines, Stats, moment, size_text
+from dfl_actors.report.messages.watching import Filter, Lines, Stats, moment, size_text
 from dfl_actors.runtime.header import Record
 from dfl_actors.runtime.recording import Network
 

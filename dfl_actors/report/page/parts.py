@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from html import escape
 from re import sub
 
-from dfl_actors.report.charts.base import FEW, SYMBOLS, Chart, Entry
 from dfl_actors.report.load import Run
-from dfl_actors.report.runs import state_of
+from dfl_actors.report.many.runs import state_of
+from dfl_actors.report.page.charts.base import FEW, SYMBOLS, Chart, Entry
 from dfl_actors.report.summary import Figures
 from dfl_actors.report.table import range_text, size_text
 

@@ -12,12 +12,11 @@ import msgspec
 import orjson
 
 from dfl_actors import __version__
-from dfl_actors.report import page_parts as parts
-from dfl_actors.report import page_tables as tables
-from dfl_actors.report.charts import charts
-from dfl_actors.report.charts.base import FEW, Chart
-from dfl_actors.report.charts.palette import DARK, LIGHT, as_css
 from dfl_actors.report.load import Run
+from dfl_actors.report.page import parts, tables
+from dfl_actors.report.page.charts import charts
+from dfl_actors.report.page.charts.base import FEW, Chart
+from dfl_actors.report.page.charts.palette import DARK, LIGHT, as_css
 from dfl_actors.report.summary import Figures, summarise
 
 AFTER = {"accuracy": (tables.node_table,), "chains": (tables.block_table,), "cpu-nodes": (tables.cpu_table, tables.cpu_node_table)}
@@ -70,4 +69,4 @@ def _data(run: Run, made: list[Chart]) -> str:
 
 
 def _resource(name: str) -> str:
-    return resources.files("dfl_actors.report").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("dfl_actors.report.page").joinpath(name).read_text(encoding="utf-8")

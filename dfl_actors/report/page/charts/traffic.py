@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from dfl_actors.report.charts.base import FEW, SYMBOLS, Chart, Json, label, layout
 from dfl_actors.report.load import Run
 from dfl_actors.report.matrices import Link, Places, places, traffic
+from dfl_actors.report.page.charts.base import FEW, SYMBOLS, Chart, Json, label, layout
 from dfl_actors.report.table import size_text
 
 WIDTHS = (1.0, 1.8, 2.8, 4.0, 5.5)

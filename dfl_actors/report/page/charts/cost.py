@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dfl_actors.report.charts.base import Chart, Entry, Json, axis, labels, layout
 from dfl_actors.report.load import Run
+from dfl_actors.report.page.charts.base import Chart, Entry, Json, axis, labels, layout
 from dfl_actors.report.summary import TASKS, WORK, Figures
 
 ABOUT_MISSING = "Every process tells its CPU time when it ends: this run is still under way, or was killed."

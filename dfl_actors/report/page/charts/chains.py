@@ -1,8 +1,8 @@
 """The chains: how they grow, and where a transaction's time goes on its way into one."""
 
-from dfl_actors.report.charts.base import Chart, Entry, Json, axis, label, layout, line, node_style, share, stepped, time_axis
 from dfl_actors.report.journeys import PARTS, Journey, Journeys, journeys
 from dfl_actors.report.load import Run
+from dfl_actors.report.page.charts.base import Chart, Entry, Json, axis, label, layout, line, node_style, share, stepped, time_axis
 from dfl_actors.report.series import heights
 
 STEP_TEXTS = {

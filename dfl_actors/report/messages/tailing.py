@@ -18,10 +18,10 @@ from dfl_actors import __version__
 from dfl_actors.core.messages import ACTORS, AnyNews, Event, Letter, Reply, Request
 from dfl_actors.core.toml_text import nearest
 from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.report.follow import Heard, as_object, checked_prefix, chosen, over, tree
 from dfl_actors.report.lives import Life, lives
 from dfl_actors.report.load import load_run
-from dfl_actors.report.watching import COLOURS, WIDE, Filter, Lines, Stats, matcher
+from dfl_actors.report.messages.follow import Heard, as_object, checked_prefix, chosen, over, tree
+from dfl_actors.report.messages.watching import COLOURS, WIDE, Filter, Lines, Stats, matcher
 from dfl_actors.runtime.header import UNREADABLE, Record, read_record
 from dfl_actors.runtime.recording import Network, Recorder, Recording
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from dfl_actors.config import Config
-from dfl_actors.report.simulated_plot import plot_simulation, read_table
+from dfl_actors.report.simulation.simulated_plot import plot_simulation, read_table
 from dfl_actors.report.table import Column, grid
 from dfl_actors.runtime.rundir import whole
 

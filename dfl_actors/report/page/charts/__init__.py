@@ -1,12 +1,12 @@
 """The charts of the report's page, in their order: functions from a run to a `Chart`."""
 
-from dfl_actors.report.charts.base import Chart
-from dfl_actors.report.charts.chains import chain_heights, slowest
-from dfl_actors.report.charts.cost import cpu_by_node, cpu_by_task
-from dfl_actors.report.charts.learning import accuracy, weight_difference
-from dfl_actors.report.charts.traffic import network
-from dfl_actors.report.charts.trust import receipt_matrix, reputation_matrix, standing
 from dfl_actors.report.load import Run
+from dfl_actors.report.page.charts.base import Chart
+from dfl_actors.report.page.charts.chains import chain_heights, slowest
+from dfl_actors.report.page.charts.cost import cpu_by_node, cpu_by_task
+from dfl_actors.report.page.charts.learning import accuracy, weight_difference
+from dfl_actors.report.page.charts.traffic import network
+from dfl_actors.report.page.charts.trust import receipt_matrix, reputation_matrix, standing
 from dfl_actors.report.summary import Figures
 
 

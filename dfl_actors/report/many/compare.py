@@ -16,7 +16,7 @@ from rich.text import Text
 
 from dfl_actors.errors import StoreError
 from dfl_actors.report.load import Run
-from dfl_actors.report.runs import held_since, load_measured, state_of
+from dfl_actors.report.many.runs import held_since, load_measured, state_of
 from dfl_actors.report.summary import ROWS, Figures, seconds_to_target, summarise
 from dfl_actors.report.table import name_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory

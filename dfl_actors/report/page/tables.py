@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from dfl_actors.report.page_parts import section, tag
+from dfl_actors.report.page.parts import section, tag
 from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, node_columns
 from dfl_actors.report.table import Column, name_text
 

@@ -16,7 +16,7 @@ from rich.tree import Tree
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.lives import Life, Step, in_order, score
-from dfl_actors.report.watching import moment, printable
+from dfl_actors.report.messages.watching import moment, printable
 from dfl_actors.runtime.header import SHORT, Record
 
 LEAST_DIGITS = 4

@@ -21,9 +21,9 @@ from typing import Any
 import orjson
 
 from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.report.event_files import write_event_files
 from dfl_actors.report.load import Evaluated, Run, Updated, WeightDifference, by_node
-from dfl_actors.report.runs import load_measured
+from dfl_actors.report.many.event_files import write_event_files
+from dfl_actors.report.many.runs import load_measured
 from dfl_actors.runtime.rundir import RunDirectory
 
 Told = Iterator[str]

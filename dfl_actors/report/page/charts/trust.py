@@ -4,7 +4,9 @@ from math import floor
 
 import numpy as np
 
-from dfl_actors.report.charts.base import (
+from dfl_actors.report.load import Run
+from dfl_actors.report.matrices import receipts
+from dfl_actors.report.page.charts.base import (
     Chart,
     Json,
     axis,
@@ -18,8 +20,6 @@ from dfl_actors.report.charts.base import (
     stepped,
     time_axis,
 )
-from dfl_actors.report.load import Run
-from dfl_actors.report.matrices import receipts
 from dfl_actors.report.series import Numbers, reputations, standings
 
 MOST_CELLS = 150_000

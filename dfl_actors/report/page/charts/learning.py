@@ -5,7 +5,8 @@ from math import floor
 
 import numpy as np
 
-from dfl_actors.report.charts.base import (
+from dfl_actors.report.load import Evaluated, Run, Trained
+from dfl_actors.report.page.charts.base import (
     FEW,
     SYMBOLS,
     Chart,
@@ -21,7 +22,6 @@ from dfl_actors.report.charts.base import (
     thinning_note,
     time_axis,
 )
-from dfl_actors.report.load import Evaluated, Run, Trained
 from dfl_actors.report.plots import series_of, span_of
 from dfl_actors.report.series import Mark, Series, marks, weight_differences
 

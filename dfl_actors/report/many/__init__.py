@@ -1,0 +1,1 @@
+"""Runs beside each other: listed, compared, exported, deleted."""

@@ -1,0 +1,1 @@
+"""How a simulation goes, and what came of it."""
