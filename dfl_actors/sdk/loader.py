@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError
-from dfl_actors.sdk import fedavg, half_fedavg, reputation
+from dfl_actors.sdk import (
+    balance,
+    clustering,
+    fedavg,
+    half_fedavg,
+    krum,
+    median,
+    multi_krum,
+    reputation,
+    scclip,
+    trimmed_mean,
+    ubar,
+)
 from dfl_actors.sdk.interface import KNOWN_NEEDS, Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.plugins import Registry, guarded
 
@@ -20,6 +32,14 @@ BUILT_IN: Mapping[str, Build] = MappingProxyType(
         fedavg.NAME: fedavg.build,
         half_fedavg.NAME: half_fedavg.build,
         reputation.NAME: reputation.build,
+        median.NAME: median.build,
+        trimmed_mean.NAME: trimmed_mean.build,
+        krum.NAME: krum.build,
+        multi_krum.NAME: multi_krum.build,
+        balance.NAME: balance.build,
+        scclip.NAME: scclip.build,
+        ubar.NAME: ubar.build,
+        clustering.NAME: clustering.build,
     }
 )
 

@@ -42,14 +42,16 @@ class Registry(Generic[V]):
         Raises `AlgorithmError` when it cannot be found or loaded or is none, `ConfigError` when the parameters do not fit.
         """
         what = f"{self.kind} {name!r}"
-        build = self._find(name, what, base)
+        build = self.find(name, base)
         check_keywords(what, build, parameters)
         value = guarded(f"{what} cannot be built", lambda: build(**parameters))
         if not isinstance(value, self.value):
             raise AlgorithmError(f"{what}: its function returned {type(value).__name__}; it must return an {self.value.__name__}")
         return value
 
-    def _find(self, name: str, what: str, base: Path | None) -> Callable[..., V]:
+    def find(self, name: str, base: Path | None = None) -> Callable[..., V]:
+        """The function that builds the plug-in `name`. Raises `AlgorithmError` when it cannot be found or loaded."""
+        what = f"{self.kind} {name!r}"
         if name in self.built_in:
             return self.built_in[name]
         place, colon, function = name.rpartition(":")

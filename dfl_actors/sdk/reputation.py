@@ -20,7 +20,6 @@ from typing import Annotated
 
 import msgspec
 
-from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk.half_fedavg import half_mean
 from dfl_actors.sdk.interface import (
     ACCURACY,
@@ -33,6 +32,7 @@ from dfl_actors.sdk.interface import (
     Weights,
     checked_parameters,
 )
+from dfl_actors.sdk.robust import measured
 
 NAME = "reputation"
 
@@ -79,6 +79,4 @@ def punished(reputations: Reputations, senders: frozenset[str], penalty: float) 
 
 
 def _accuracy(model: ReceivedModel) -> float:
-    if model.accuracy is None:
-        raise AlgorithmError(f"algorithm {NAME}: the model of {model.sender} was not measured; run it with needs = {{'accuracy'}}")
-    return model.accuracy
+    return measured(NAME, model)

@@ -11,7 +11,7 @@ import pytest
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result
-from dfl_actors.sdk.loader import ALGORITHMS, checked_apply, load_algorithm
+from dfl_actors.sdk.loader import ALGORITHMS, BUILT_IN, checked_apply, load_algorithm
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def test_an_installed_entry_point_is_found_and_listed(tmp_path: Path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     assert [point.name for point in metadata.entry_points(group=ALGORITHMS.group)].count("novel") == 1
     assert load_algorithm("novel", {"step": 2}).name == "plugin"
-    assert ALGORITHMS.names() == ["fedavg", "half_fedavg", "reputation", "lost", "novel"]
+    assert ALGORITHMS.names() == [*BUILT_IN, "lost", "novel"]
     assert "no_such_module" in refusal("lost")
     sys.modules.pop("installed_plugin")
 

@@ -1,0 +1,67 @@
+"""What the robust algorithms share: one vote a sender, distances, values in order, and a mean with a fixed share for the own model.
+
+Several models of one sender may lie in one buffer. A robust rule counts on so many of its inputs being honest, so an attacker that sends
+twice must not count twice, nor support itself by a near-identical pair: only the newest model of each sender is used. They are taken in the
+order of the senders' names, so that neither a tie nor rounding depends on who came first.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dfl_actors.errors import AlgorithmError
+from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
+
+BLOCK = 16_384
+"""Weights that are looked at together: some ten models' worth of them stay in the processor's cache."""
+
+
+def newest(received: Sequence[ReceivedModel]) -> list[ReceivedModel]:
+    """The newest model of each sender, by the senders' names; `received` is in order of arrival."""
+    last = {model.sender: model for model in received}
+    return [last[sender] for sender in sorted(last)]
+
+
+def square_distance(one: Weights, other: Weights) -> float:
+    """|one - other|^2 of two [P]. Infinite when a block's sum exceeds float32 (3.4e38): such a model is as good as infinitely far away."""
+    total = 0.0
+    with np.errstate(over="ignore"):
+        for begin in range(0, len(one), BLOCK):
+            difference = one[begin : begin + BLOCK] - other[begin : begin + BLOCK]
+            total += float(difference @ difference)
+    return total
+
+
+def distance(one: Weights, other: Weights) -> float:
+    """|one - other| of two [P]; infinite as `square_distance` is."""
+    return float(np.sqrt(square_distance(one, other)))
+
+
+def sorted_blocks(models: Sequence[Weights]) -> Iterator[tuple[slice, list[Weights]]]:
+    """For each stretch of the vectors its values in ascending order, coordinate by coordinate: one array for each rank.
+
+    Odd-even transposition sort, whole arrays at a time: for a handful of models five times as fast as numpy's sort across them.
+    """
+    for begin in range(0, len(models[0]), BLOCK):
+        place = slice(begin, begin + BLOCK)
+        ranks = [model[place].astype(np.float32) for model in models]
+        for turn in range(len(ranks)):
+            for low in range(turn % 2, len(ranks) - 1, 2):
+                smaller = np.minimum(ranks[low], ranks[low + 1])
+                np.maximum(ranks[low], ranks[low + 1], out=ranks[low + 1])
+                ranks[low] = smaller
+        yield place, ranks
+
+
+def mixed(own: Weights, models: Sequence[Weights], alpha: float) -> Weights:
+    """alpha * own + (1 - alpha) * mean of `models`, float32 [P]; a copy of `own` when there are no models."""
+    if not models:
+        return own.copy()
+    return weighted_mean([own, *models], [alpha, *[(1.0 - alpha) / len(models)] * len(models)])
+
+
+def measured(name: str, model: ReceivedModel) -> float:
+    """The accuracy of a received model. Raises `AlgorithmError`, naming the algorithm, when nobody measured it."""
+    if model.accuracy is None:
+        raise AlgorithmError(f"algorithm {name}: the model of {model.sender} was not measured; run it with needs = {{'accuracy'}}")
+    return model.accuracy

@@ -1,0 +1,71 @@
+"""Self-centred clipping (ClippedGossip): every model counts, but none may pull the own one further than tau.
+
+    model_next = model_prev + sum over n of W * clip(model_n - model_prev, tau),   clip(z, tau) = min(1, tau / |z|) * z
+
+From He et al., Byzantine-Robust Decentralized Learning via ClippedGossip (arXiv 2202.01545). All N models, the newest of each sender,
+have the weight W = 1 / (N + 1), the own one the rest.
+
+Parameters: `tau`, from 0: the radius, in the models' own units; left out, it is chosen anew each time by the paper's rule
+
+    tau^2 = 1 / (weight of the attackers) * sum over the honest n of W * |model_n - model_prev|^2
+
+with the N - f nearest models in the place of the honest ones, whom nobody knows, and f * W as the attackers' weight.
+`f`, 0 to 1000, default 1: how many of the N models may be attackers'; it matters only when `tau` is left out. 0 clips nothing; with
+f >= N the own model stays.
+Needs: the own model, and the number of attackers or a radius; no accuracies. A model infinitely far away (its squared distance exceeds
+float32) is left out.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from math import inf, sqrt
+from typing import Annotated
+
+import msgspec
+
+from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters, weighted_mean
+from dfl_actors.sdk.robust import distance, newest
+
+NAME = "scclip"
+
+
+class Scclip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`tau`: the radius; left out, it follows from the distances and `f`, how many of the received models may be attackers'."""
+
+    tau: Annotated[float, msgspec.Meta(ge=0.0, le=1e30)] | None = None
+    f: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
+
+
+def build(**parameters: object) -> Algorithm:
+    """Takes `tau` (from 0; chosen by `f`) and `f` (0 to 1000, 1). Raises `ConfigError` for another parameter or value."""
+    return Algorithm(NAME, init, partial(apply, settings=checked_parameters(NAME, Scclip, parameters)))
+
+
+def init(context: Context) -> None:
+    """No state."""
+
+
+def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, settings: Scclip) -> Result:
+    """The own model and the clipped differences; reputations stay as they are."""
+    models = [model.weights for model in newest(received)]
+    distances = [distance(model, own) for model in models]
+    tau = chosen_radius(distances, settings.f) if settings.tau is None else settings.tau
+    shares = [clipped(length, tau) / (len(models) + 1) for length in distances]
+    # The sum above, told as a mean: each model by its clipped share, the own one by what is left.
+    weights = weighted_mean([own, *models], [1.0 - sum(shares), *shares])
+    return Result(state, weights, dict(reputations), {"clipped": sum(length > tau for length in distances)})
+
+
+def clipped(length: float, tau: float) -> float:
+    """min(1, tau / |z|), by what a difference of that length is multiplied; 0 for an infinite one."""
+    if length == inf:
+        return 0.0
+    return 1.0 if length <= tau else tau / length
+
+
+def chosen_radius(distances: Sequence[float], f: int) -> float:
+    """The paper's radius, with all but the `f` largest distances as those of the honest models."""
+    if f == 0:
+        return inf
+    nearest = sorted(distances)[: max(0, len(distances) - f)]
+    return sqrt(sum(length**2 for length in nearest) / f)

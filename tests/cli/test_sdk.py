@@ -1,0 +1,89 @@
+"""`dfl-actors sdk`: what a person sees, and the exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dfl_actors.cli import app
+from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.sdk.contract import EITHER
+
+PLUGIN = '''"""Greedy: takes the first."""
+from dfl_actors.sdk import Algorithm, Result
+def build(share: float, least=0.5):
+    return Algorithm("greedy", lambda context: None, lambda s, o, r, p: Result(s, r[0].weights.copy(), p, {}))
+def neither():
+    return 3
+'''
+
+
+def said(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["sdk", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "greedy.py").write_text(PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_list_has_a_line_for_each() -> None:
+    lines = said("list").splitlines()
+    for name in EITHER.built_in:
+        assert len([line for line in lines if line.startswith(f"  {name} ")]) == 1
+    rows = json.loads(said("list", "--json"))
+    assert {row["name"] for row in rows} >= set(EITHER.built_in) and all(row["summary"] for row in rows)
+    assert {row["kind"] for row in rows} == {"algorithm", "attack"}
+
+
+def test_show_tells_formula_source_and_parameters() -> None:
+    shown = said("show", "trimmed_mean")
+    assert "arXiv 1803.01498" in shown and "k = floor(beta * (N + 1))" in shown
+    assert "beta: number, at least 0, below 0.5; default 0.2" in shown
+    assert "tau: number, at least 0, at most 1e+30; default chosen" in said("show", "scclip")
+    assert "scale: number, above 0" in said("show", "sign_flip") and "no parameters" in said("show", "median")
+
+
+def test_show_of_a_file_tells_its_functions_parameters(here: Path) -> None:
+    shown = said("show", "greedy.py:build")
+    assert "Greedy: takes the first." in shown and "share: float; must be given" in shown and "least: anything; default 0.5" in shown
+    assert json.loads(said("show", "greedy.py:build", "--json"))["parameters"][1] == {"name": "least", "values": "", "default": "0.5"}
+
+
+@pytest.mark.parametrize("name", EITHER.built_in)
+def test_every_parameter_of_a_built_in_is_shown(name: str) -> None:
+    assert all(one["values"] and one["default"] for one in json.loads(said("show", name, "--json"))["parameters"])
+
+
+def test_check_says_what_holds() -> None:
+    lines = said("check", "krum", "--set", "f=2").splitlines()
+    assert len(lines) == 8 and all(line.startswith("holds") for line in lines)
+    assert all(one["failure"] == "" for one in json.loads(said("check", "sign_flip", "--json")))
+
+
+def test_check_says_what_fails_and_ends_with_10(here: Path) -> None:
+    result = CliRunner().invoke(app, ["sdk", "check", "greedy.py:build", "-s", "share=0.5"])
+    assert "FAILS      order of senders irrelevant  five senders: weights differ" in result.output
+    assert isinstance(result.exception, AlgorithmError) and result.exception.exit_code == 10
+    assert "greedy.py:build breaks its contract: order of senders irrelevant" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        (["check", "krum", "-s", "f=-1"], ConfigError, "algorithm krum, parameters"),
+        (["check", "krum", "-s", "f"], ConfigError, "KEY=VALUE"),
+        (["check", "krumm"], AlgorithmError, "'krumm' is not known; use one of fedavg"),
+        (["show", "greedy.py:nix"], AlgorithmError, "its functions are build, neither"),
+        (["check", "greedy.py:neither"], AlgorithmError, "must return an Algorithm or an Attack"),
+        (["check", "greedy.py:build"], ConfigError, "share"),
+    ],
+)
+def test_mistakes_are_one_line(here: Path, arguments: list[str], kind: type[Exception], words: str) -> None:
+    result = CliRunner().invoke(app, ["sdk", *arguments])
+    assert isinstance(result.exception, kind) and words in str(result.exception) and "\n" not in str(result.exception)

@@ -1,0 +1,142 @@
+"""Every built-in keeps its contract, a broken one is caught by the rule it breaks, and the examples of docs/sdk.md run."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfl_actors.sdk import Algorithm, Attack, Result
+from dfl_actors.sdk.contract import EITHER, Finding, check_plugin, load_plugin
+
+ROOT = Path(__file__).parents[2]
+SMALL = """
+import keras
+def build(shape, labels):
+    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
+"""
+calls: list[int] = []
+
+
+def failures(findings: list[Finding]) -> dict[str, str]:
+    return {one.rule: one.failure for one in findings if one.failure}
+
+
+@pytest.mark.parametrize("name", EITHER.built_in)
+def test_every_built_in_keeps_its_contract(name: str) -> None:
+    findings = check_plugin(lambda: load_plugin(name, {}, Path()))
+    assert failures(findings) == {} and all(one.tried for one in findings)
+
+
+def in_place(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    received[0].weights[:] = own
+    return Result(state, own.copy(), reputations, {})
+
+
+def in_place_reputations(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    reputations["a"] = 0.5
+    return Result(state, own.copy(), reputations, {})
+
+
+def pops(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    received.pop()
+    return Result(state, own.copy(), reputations, {})
+
+
+def remembers(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    calls.append(1)
+    return Result(state, own + np.float32(len(calls)), reputations, {})
+
+
+def divides(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    with np.errstate(all="ignore"):
+        return Result(state, own / np.linalg.norm(own) * np.linalg.norm(own), reputations, {})
+
+
+def shrinks(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    return Result(state, own * np.float32(0.99), reputations, {})
+
+
+def first_come(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    return Result(state, received[0].weights.copy(), reputations, {})
+
+
+def first_come_reputation(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    return Result(state, own.copy(), {**reputations, received[0].sender: 0.5}, {})
+
+
+def praises(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    return Result(state, own.copy(), {sender: value + 0.1 for sender, value in reputations.items()}, {})
+
+
+def doubles(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    return Result(state, own.astype(np.float64), reputations, {})
+
+
+@pytest.mark.parametrize(
+    ("apply", "rule", "words"),
+    [
+        (in_place, "inputs unchanged", "changes the model of a in place"),
+        (in_place_reputations, "inputs unchanged", "changes the reputations in place"),
+        (pops, "inputs unchanged", "changes the list"),
+        (remembers, "same input, same output", "weights differ by up to"),
+        (divides, "finite", "models of zeros: 260 of 260"),
+        (shrinks, "equal models stay equal", "differs from it by up to"),
+        (first_come, "order of senders irrelevant", "five senders: weights differ"),
+        (first_come_reputation, "order of senders irrelevant", "the reputation of a is 0.5 once and 1.0 then"),
+        (praises, "reputations within 0..1", "the reputation of a is 1.2"),
+        (doubles, "shape kept", "float64"),
+        (lambda *_: 1 // 0, "runs", "apply failed: ZeroDivisionError"),
+        (lambda *_: None, "runs", "returns a NoneType, not a Result"),
+    ],
+)
+def test_a_broken_algorithm_is_caught_by_its_rule(apply: Callable[..., Result], rule: str, words: str) -> None:
+    findings = check_plugin(lambda: Algorithm("bad", lambda context: None, apply))
+    assert words in failures(findings)[rule]
+    if rule in ("runs", "shape kept"):
+        assert not findings[-1].tried
+
+
+def test_a_random_algorithm_with_the_seeded_generator_repeats() -> None:
+    def apply(rng: np.random.Generator, own: Any, received: Any, reputations: Any) -> Result:
+        return Result(rng, own * np.float32(1 + 1e-9 * rng.random()), reputations, {})
+
+    assert failures(check_plugin(lambda: Algorithm("random", lambda context: context.rng, apply))) == {}
+
+
+@pytest.mark.parametrize(
+    ("attack", "rule", "words"),
+    [
+        (Attack("bad", offer=lambda view: view.own[:3]), "shape kept", "offer: returns float32 (3,)"),
+        (Attack("bad", offer=lambda view: view.own.__imul__(2)), "inputs unchanged", "offer: changes what it is given"),
+        (Attack("bad", offer=lambda view: view.own * np.float32("nan")), "finite", "260 of 260"),
+        (Attack("bad", offer=lambda view: view.own + np.float32(np.random.random())), "same input, same output", "same seed"),
+        (Attack("bad", teach=lambda labels, count, rng: labels + 10), "labels within range", "from 10 to 19"),
+        (Attack("bad", teach=lambda labels, count, rng: 1 // 0), "runs", "ZeroDivisionError"),
+        (Attack("bad", imagine=lambda images, rng: images[0]), "shape kept", "imagine"),
+    ],
+)
+def test_a_broken_attack_is_caught_by_its_rule(attack: Attack, rule: str, words: str) -> None:
+    assert words in failures(check_plugin(lambda: attack))[rule]
+
+
+def test_the_examples_of_the_documentation_keep_their_contract_and_run(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
+    trust, turncoat = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (topology,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    for name, content in (("trust.py", trust), ("turncoat.py", turncoat), ("mine.toml", topology), ("small.py", SMALL)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    for name, parameters in (("trust.py:build", {"least": 0.4}), ("turncoat.py:build", {"factor": 0.5})):
+        assert failures(check_plugin(lambda: load_plugin(name, parameters, tmp_path))) == {}  # noqa: B023
+    options = ["--ticks", "41", "--out", "out", "--jobs", "1", "-s", "training.model=small.py:build", "-s", "data.test_samples=10"]
+    command = [sys.executable, "-m", "dfl_actors", "sim", "mine.toml", *options]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = (tmp_path / "out" / "reputation" / "0_reputation.csv").read_text().splitlines()
+    opinion = dict(zip(rows[0].split(","), map(float, rows[-1].split(",")), strict=True))
+    assert opinion["3"] < 1.0 == opinion["1"] == opinion["2"], "the attacker is found out, and nobody else is accused"

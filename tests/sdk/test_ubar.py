@@ -1,0 +1,58 @@
+"""UBAR's two stages against choices made by hand."""
+
+import numpy as np
+import pytest
+
+from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.sdk import ReceivedModel, Result, ubar
+from dfl_actors.sdk.loader import checked_apply
+
+
+def model(sender: str, value: float, accuracy: float | None) -> ReceivedModel:
+    return ReceivedModel(sender, np.array([value], np.float32), accuracy)
+
+
+def applied(received: list[ReceivedModel], own: float = 0.0, **parameters: float) -> Result:
+    return checked_apply(ubar.build(**parameters), None, np.array([own], np.float32), received, {})
+
+
+def test_the_nearest_are_listed_and_the_accurate_of_them_averaged() -> None:
+    """Nearest two of four: b and a. Median of 0.4 and 0.8 is 0.6: a alone. Half of 2 and half of 0."""
+    received = [model("a", 2, 0.8), model("b", -1, 0.4), model("c", 5, 0.9), model("d", -50, 0.95)]
+    result = applied(received)
+    assert result.weights.tolist() == [1.0]
+    assert result.notes == {"shortlist": ["b", "a"], "chosen": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("rho", "shortlist"), [(0.01, "a"), (0.25, "a"), (0.26, "ab"), (0.75, "abc"), (1.0, "abcd")], ids=lambda value: str(value)
+)
+def test_rho_is_the_fraction_that_is_listed(rho: float, shortlist: str) -> None:
+    received = [model(sender, place, 0.5) for place, sender in enumerate("abcd")]
+    result = applied(received, rho=rho)
+    assert result.notes["shortlist"] == list(shortlist) == result.notes["chosen"], "equal accuracies are all chosen"
+
+
+def test_degenerate_cases() -> None:
+    assert applied([model("a", 4, 0.0)]).weights.tolist() == [2.0]
+    assert applied([], own=3.0).weights.tolist() == [3.0]
+    assert applied([model("a", 4, 0.0)], alpha=1.0).weights.tolist() == [0.0]
+    assert applied([model("a", 4, 0.0)], alpha=0.0).weights.tolist() == [4.0]
+    assert applied([model("a", 1e30, 0.9), model("b", 2, 0.1)]).notes["chosen"] == ["b"]
+
+
+def test_of_equal_distances_the_first_sender_goes_first() -> None:
+    assert applied([model("z", 1, 0.5), model("b", -1, 0.5)]).notes["shortlist"] == ["b"]
+
+
+def test_a_sender_has_one_vote_its_newest() -> None:
+    assert applied([model("a", 1, 0.9), model("b", 2, 0.5), model("a", 9, 0.9)]).notes["shortlist"] == ["b"]
+
+
+def test_it_needs_accuracies_and_sound_parameters() -> None:
+    assert ubar.build().needs == {"accuracy"}
+    with pytest.raises(AlgorithmError, match="algorithm ubar: the model of a was not measured"):
+        applied([model("a", 1, None)])
+    for parameters in ({"rho": 0.0}, {"rho": 1.1}, {"alpha": -0.1}):
+        with pytest.raises(ConfigError, match="algorithm ubar, parameters"):
+            ubar.build(**parameters)
