@@ -534,7 +534,7 @@ def test_a_block_whose_draft_would_not_fit_into_one_message_is_refused() -> None
 
 def test_a_store_is_sized_to_its_node_unless_the_file_says_otherwise() -> None:
     line = parse_topology('[network]\nnodes = 3\nlinks = "line"\n[update]\nbuffer = 5\n', where="net.toml", name="net")
-    assert [line.models_kept(name) for name in ("0", "1", "2")] == [5 + 16] * 3
+    assert [line.models_kept(name) for name in ("0", "1", "2")] == [5 + 13] * 3
     assert override(line, ["store.models=50"]).models_kept("1") == 50
     star = parse_topology('[network]\nnodes = 9\nlinks = "star"\n[node.1]\nattack = "sign_flip"\n', where="net.toml", name="net")
-    assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 4 + 3 * 8, 4 + 16 + 4, 4 + 16]
+    assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 4 + 3 * 8, 4 + 13 + 4, 4 + 13]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
+from dfl_actors.core.gossip import chunk_count
 from dfl_actors.core.messages import ACTORS, Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
 from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, everyone_answers, grows
@@ -89,7 +90,7 @@ def test_a_model_of_many_chunks_crosses_each_link_once() -> None:
     network = SimNetwork(Plan(full("a", "b", "c"), settings={"parameters": 1_200_000, "ttl": 2, "transactions": 1}))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
-    assert {index for *_, index in network.chunks} == set(range(19))
+    assert {index for *_, index in network.chunks} == set(range(chunk_count(4 * 1_200_000)))
     assert set(Counter(network.chunks).values()) == {1}
 
 
