@@ -42,11 +42,11 @@ def test_a_disk_that_fills_up_ends_the_run(start: Start, disk: Callable[[int], P
     run = start("run", "small.toml", "--out", "disk/run", out=path / "run")
     run.ready()
     ballast = path / "ballast"
-    with ballast.open("wb") as file:
+    # Without a buffer: what a full disk did not take would be tried, and fail, once more when the file is closed.
+    with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         except OSError:
             pass
     run.ended(6)
