@@ -10,6 +10,7 @@ import typer
 from dfl_actors.cli.run import Out, Sets, given
 from dfl_actors.config import Config, load_topology, override, parse_topology
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.runtime.rundir import default_path
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
 
@@ -27,7 +28,7 @@ def sim(
     """Simulate a network in ticks."""
     options = [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)]
     config = loaded(topology, options)
-    path = out or default_path(config.network.name)
+    path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
     workers = jobs or os.cpu_count() or 1
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}: give the number of worker processes, or 0 for one a processor")
@@ -51,11 +52,6 @@ def loaded(topology: str, options: list[str]) -> Config:
     for line in lost:
         typer.echo(f"warning: {line}", err=True)
     return parse_topology(topology_text(table, []), where=topology, name=path.parent.name or path.stem, options=options)
-
-
-def default_path(name: str) -> Path:
-    """A new directory under `sims/`."""
-    return Path("sims") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def run_one(config: Config, path: Path, jobs: int, quiet: bool) -> None:

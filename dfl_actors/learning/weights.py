@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dfl_actors.config import Config
 from dfl_actors.core.objects import Layer
 from dfl_actors.errors import Refused
 
@@ -67,6 +68,11 @@ class Recipe(msgspec.Struct, frozen=True):
     gamma: float = 1e-4
     power: float = 0.75
     bias_rate: float = 2.0
+
+
+def recipe_of(config: Config) -> Recipe:
+    """The optimiser's constants of a configuration."""
+    return Recipe(**{name: getattr(config.training, name) for name in Recipe.__struct_fields__})
 
 
 class TrainState(NamedTuple):

@@ -20,10 +20,10 @@ from dfl_actors.errors import ModelError, Refused
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.weights import decode_model, encode_model
+from dfl_actors.learning.weights import decode_model, encode_model, recipe_of
 from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.hatch import log_path, now_ms
-from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, recipe
+from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
 from dfl_actors.runtime.rundir import RunDirectory, read_about, whole
 from dfl_actors.runtime.stores import ModelStore
@@ -40,7 +40,7 @@ def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
 
     models.limit_threads()
     data = load_dataset(config.data.source, cache)
-    return models.load_learner(config.training.model, recipe(config), data.input_shape, data.labels), data
+    return models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels), data
 
 
 def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:

@@ -21,10 +21,10 @@ from dfl_actors.core.messages import ACTORS
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Parameters, TrainState
+from dfl_actors.learning.weights import Parameters, TrainState, recipe_of
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
-from dfl_actors.runtime.plan import NodePlan, recipe
+from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 from dfl_actors.sdk.attacks import checked_lesson, checked_offer, load_attack
@@ -128,7 +128,7 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
 
     models.limit_threads()
     data = load_dataset(plan.config.data.source, plan.cache)
-    learner = models.load_learner(plan.config.training.model, recipe(plan.config), data.input_shape, data.labels)
+    learner = models.load_learner(plan.config.training.model, recipe_of(plan.config), data.input_shape, data.labels)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
     return learner, MeteredLearner(learner, data, meter, lesson, trains)

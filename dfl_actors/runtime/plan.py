@@ -7,7 +7,7 @@ import msgspec
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node
 from dfl_actors.core.objects import Address, Digest
-from dfl_actors.learning.weights import Layer, Recipe
+from dfl_actors.learning.weights import Layer
 from dfl_actors.runtime.net import Endpoints
 
 EVALUATOR = "evaluator"
@@ -35,19 +35,6 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Where a plug-in's `file.py` is looked for."""
     starts: int
     """How often this run was started: 0, and one more for each `--resume`."""
-
-
-def recipe(config: Config) -> Recipe:
-    """The optimiser's constants."""
-    training = config.training
-    return Recipe(
-        learning_rate=training.learning_rate,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-        gamma=training.gamma,
-        power=training.power,
-        bias_rate=training.bias_rate,
-    )
 
 
 def settings(

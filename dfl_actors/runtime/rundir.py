@@ -231,9 +231,9 @@ def _names(path: Path, descriptor: int) -> bool:
         return False
 
 
-def default_path(name: str, now: int) -> Path:
-    """`runs/<name>-YYYYmmdd-HHMMSS` in local time, with -2, -3, ... behind it as long as there is such a path."""
-    first = Path("runs") / f"{name}-{datetime.fromtimestamp(now / 1000):%Y%m%d-%H%M%S}"
+def default_path(name: str, now: int, folder: str = "runs") -> Path:
+    """`<folder>/<name>-YYYYmmdd-HHMMSS` in local time, with -2, -3, ... behind it as long as there is such a path."""
+    first = Path(folder) / f"{name}-{datetime.fromtimestamp(now / 1000):%Y%m%d-%H%M%S}"
     paths = (first if number == 1 else first.with_name(f"{first.name}-{number}") for number in count(1))
     return next(path for path in paths if not path.exists())
 

@@ -82,13 +82,11 @@ class Results:
 
     def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None: ...
 
-    def loss(self, tick: int, node: int, loss: float) -> None: ...
-
     def close(self, tick: int) -> None: ...
 
 
 class Engine:
-    """Runs a timeline from `first` to `last` (not included) on workers behind `connections`; `owner` says which holds a node."""
+    """Runs a timeline on the workers behind `connections`. `readers` says how many neighbours receive what a node offers."""
 
     def __init__(
         self,
@@ -165,7 +163,7 @@ class Engine:
 
     def _train(self, job: Train) -> Task:
         slot = self._slots.take(job.model, self._readers[job.node]) if self._readers[job.node] else -1
-        task = Task(job, "train", (job.node, job.samples, slot), lambda loss: self._results.loss(job.tick, job.node, loss))
+        task = Task(job, "train", (job.node, job.samples, slot), lambda nothing: None)
         if slot >= 0:
             self._trained[job.model] = task
         return self._of_node(task, job.node)

@@ -9,7 +9,6 @@ from dfl_actors.config import Config, Node
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Recipe
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
@@ -96,9 +95,3 @@ def node_plans(config: Config) -> tuple[NodePlan, ...]:
 def slots(nodes: list[Member]) -> int:
     """Slots of the slab that are enough whatever happens: all buffers full, a tick of new models, and one comparison under way."""
     return sum(node.buffer + len(node.neighbours) + 4 for node in nodes)
-
-
-def recipe(config: Config) -> Recipe:
-    """The optimiser's constants."""
-    training = config.training
-    return Recipe(**{name: getattr(training, name) for name in Recipe.__struct_fields__})

@@ -16,6 +16,7 @@ from dfl_actors import errors
 from dfl_actors.config import Config
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.weights import recipe_of
 from dfl_actors.sim import plan
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
@@ -77,7 +78,7 @@ def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -
             cache=cache,
             folder=folder,
             model=config.training.model,
-            recipe=plan.recipe(config),
+            recipe=recipe_of(config),
             slab=slab,
             slots=slots,
             keep_biases=config.sim.exchange == "weights",

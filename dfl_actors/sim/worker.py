@@ -57,7 +57,7 @@ class WorkerPlan:
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error of a job: its kind, its line, and whether it is the program's own."""
+    """An error of a job: the name of its class in `errors`, and its line."""
 
     kind: str
     text: str
@@ -96,18 +96,16 @@ class Worker:
         attack = None if plan.attack is None else load_attack(plan.attack, plan.attack_parameters, self._plan.folder)
         return Resident(plan, state, algorithm, attack, self._parameters)
 
-    def train(self, number: int, samples: np.ndarray, slot: int) -> float:
-        """One step; the model that the node offers goes into `slot` (-1: nobody receives it). Returns the loss."""
+    def train(self, number: int, samples: np.ndarray, slot: int) -> None:
+        """One step; the model that the node offers goes into `slot` (-1: nobody receives it)."""
         node = self._nodes[number]
         x, y = self._data.x_train[samples], self._data.y_train[samples]
         if node.attack is not None:
             x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
-        loss = 0.0
         if node.attack is None or node.attack.trains:
-            node.state, loss = self._learner.train(node.state, x[None], y[None])
+            node.state, _ = self._learner.train(node.state, x[None], y[None])
         if slot >= 0:
             self._slab[slot] = self._offer(node)
-        return loss
 
     def _offer(self, node: Resident) -> Vector:
         node.offered += 1
