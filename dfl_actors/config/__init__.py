@@ -7,7 +7,16 @@ it, puts the `--set` options over it, lets msgspec check each value on its own, 
 An error is one line, `FILE:LINE: section.key: what is wrong; remedy`. `docs/topology-format.md` describes every key.
 """
 
-from dfl_actors.config.load import Config, Node, examine_topology, load_topology, override, parse_topology, ready_topologies
+from dfl_actors.config.load import (
+    Config,
+    Node,
+    examine_topology,
+    load_deployable,
+    load_topology,
+    override,
+    parse_topology,
+    ready_topologies,
+)
 from dfl_actors.config.sections import SECTIONS, NodeOptions, Role
 
 __all__ = [
@@ -17,6 +26,7 @@ __all__ = [
     "NodeOptions",
     "Role",
     "examine_topology",
+    "load_deployable",
     "load_topology",
     "override",
     "parse_topology",

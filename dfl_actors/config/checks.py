@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from dfl_actors.config.sections import LabelWeights, Sim
 from dfl_actors.core.toml_text import Mistakes
 from dfl_actors.core.topology import within
 
@@ -36,15 +37,32 @@ def check_label_weights(config: "Config", mistakes: Mistakes) -> None:
         key = ("node", name, "label_weights")
         if kind != "weights":
             mistakes.add(key, f'has no effect with data.partition = "{kind}"; set that to "weights", or remove this')
-        elif isinstance(weights, dict) and (wrong := next((label for label in weights if label not in LABELS), None)) is not None:
-            mistakes.add(key, f'"{wrong}" is no label; write labels as "0" to "{len(LABELS) - 1}"')
-        elif len(weights) > len(LABELS) or not any(weights.values() if isinstance(weights, dict) else weights):
-            mistakes.add(key, f"no label has a weight above 0; give 1 to {len(LABELS)} weights, one of them above 0")
+        elif problem := _weights_problem(weights):
+            mistakes.add(key, problem)
     missing = [node.name for node in config.nodes if node.name not in given]
     if kind == "weights" and missing:
         others = f", as are those of {len(missing) - 1} other nodes" if len(missing) > 1 else ""
         problem = f'missing while data.partition = "weights"{others}; give every node a weight for each label'
         mistakes.add(("node", missing[0], "label_weights"), problem)
+
+
+def _weights_problem(weights: LabelWeights) -> str | None:
+    if isinstance(weights, dict) and (wrong := next((label for label in weights if label not in LABELS), None)) is not None:
+        return f'"{wrong}" is no label; write labels as "0" to "{len(LABELS) - 1}"'
+    ranges = label_ranges(weights)
+    for label, (low, high) in enumerate(ranges):
+        if low > high:
+            return f"the range [{low:g}, {high:g}] of label {label} ends below its begin; give the lower number first"
+    if len(ranges) > len(LABELS) or not any(high for _, high in ranges):
+        return f"no label has a weight above 0; give 1 to {len(LABELS)} weights, one of them above 0"
+    return None
+
+
+def label_ranges(given: LabelWeights) -> tuple[tuple[float, float], ...]:
+    """The least and the largest weight of each label, from label 0 on; a label that a table leaves out weighs nothing."""
+    rows = {int(label): row for label, row in given.items() if label in LABELS} if isinstance(given, dict) else dict(enumerate(given))
+    weights = [rows.get(label, 0.0) for label in range(max(rows, default=-1) + 1)]
+    return tuple((weight[0], weight[-1]) if isinstance(weight, tuple) else (weight, weight) for weight in weights)
 
 
 def check_receipts(config: "Config", mistakes: Mistakes) -> None:
@@ -81,6 +99,24 @@ def check_target(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("run", "target"), "nothing measures it while run.evaluate_s = 0; set evaluate_s, or target = 0")
 
 
+def check_peers(config: "Config", mistakes: Mistakes) -> None:
+    """No accuracy is both good enough for another receiver and bad enough for one fewer."""
+    low, high = config.sim.peer_low, config.sim.peer_high
+    if low >= high:
+        key = "peer_high" if low == Sim().peer_low else "peer_low"
+        mistakes.add(("sim", key), f"peer_low = {low:g} is not below peer_high = {high:g}; give peer_low a smaller number than peer_high")
+
+
+def check_both_ways(config: "Config", mistakes: Mistakes) -> None:
+    """Receipts and confirmations travel back over the link that brought the model, so that a deployed network has no one-way links."""
+    if config.arrows:
+        one, other = config.arrows[0]
+        more = f", and {len(config.arrows) - 1} more do" if len(config.arrows) > 1 else ""
+        items = [] if isinstance(config.network.links, str) else list(config.network.links)
+        problem = f'"{one}->{other}" leads one way{more}, and receipts must come back; write "{one}--{other}", or use dfl-actors sim'
+        mistakes.add(("network", "links"), problem, items.index(f"{one}->{other}"))
+
+
 def check_keys(config: "Config", mistakes: Mistakes) -> None:
     """No two nodes are the same one."""
     owner: dict[str, str] = {}
@@ -89,14 +125,20 @@ def check_keys(config: "Config", mistakes: Mistakes) -> None:
             mistakes.add(("node", node.name, "public_key"), f'is also that of node "{other}"; every node has its own key')
 
 
-CHECKS: Mapping[Callable[["Config", Mistakes], None], tuple[str, ...]] = {
+Checks = Mapping[Callable[["Config", Mistakes], None], tuple[str, ...]]
+
+CHECKS: Checks = {
     check_roles: ("network.nodes", "node.role"),
     check_attacks: ("network.nodes", "node.role", "node.attack"),
     check_label_weights: ("network.nodes", "data.partition", "node.label_weights"),
     check_receipts: ("network.nodes", "network.links", "gossip.ttl", "block.receipts"),
     check_draft: ("network.nodes", "network.links", "gossip.ttl", "block.transactions"),
     check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),
+    check_peers: ("sim.peer_low", "sim.peer_high"),
     check_target: ("run.target", "run.evaluate_s"),
     check_keys: ("network.nodes", "node.public_key"),
 }
 """Each check with the keys it reads: it is passed over when one of them is wrong already, as it would blame another."""
+
+DEPLOYED: Checks = {check_both_ways: ("network.nodes", "network.links")}
+"""Checks of what only the simulator can have, for a network of processes alone."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dfl_actors.config.checks import CHECKS, LABELS
+from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
 from dfl_actors.config.sections import (
     SECTIONS,
     Block,
@@ -31,21 +31,40 @@ from dfl_actors.config.sections import (
 )
 from dfl_actors.core.listen import ListenError, host_port, is_loopback, listening
 from dfl_actors.core.toml_text import Mistakes, Source, Table, check_known, convert, dump_table, nearest, parse_table, put_options
-from dfl_actors.core.topology import Link, TopologyError, neighbours_of, node_names, parse_links
+from dfl_actors.core.topology import (
+    Link,
+    Neighbours,
+    TopologyError,
+    neighbours_of,
+    node_names,
+    one_way,
+    parse_links,
+    receivers_of,
+    senders_of,
+)
 from dfl_actors.errors import ConfigError
 
+GRAPH = ("network.nodes", "network.links")
 PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
 
 
 class Node(Struct, frozen=True, kw_only=True):
-    """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`."""
+    """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`.
+
+    A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_ranges` are the least
+    and the largest weight of each label where some weight is drawn anew for every batch, and None where all are fixed; `label_weights`
+    are their middles.
+    """
 
     name: str
     role: Role
     neighbours: tuple[str, ...]
+    receivers: tuple[str, ...]
+    senders: tuple[str, ...]
     rate: float
     steps_per_transaction: int
     label_weights: tuple[float, ...] | None
+    label_ranges: tuple[tuple[float, float], ...] | None
     buffer: int
     algorithm: str
     parameters: dict[str, Parameter]
@@ -58,7 +77,10 @@ class Node(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """A checked topology. `nodes` and `links` are worked out from the sections; `node_options` is what the file says of single nodes."""
+    """A checked topology. `nodes` and `links` are worked out from the sections; `node_options` is what the file says of single nodes.
+
+    `links` are all of them, as pairs of names; `arrows` are those that lead from the first to the second and not back.
+    """
 
     network: Network
     training: Training
@@ -73,6 +95,7 @@ class Config(Struct, frozen=True, kw_only=True):
     node_options: dict[str, NodeOptions]
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
+    arrows: tuple[Link, ...]
 
     def models_kept(self, name: str) -> int:
         """Models that a node's store holds: those in its buffer, its own that lack receipts, and some of each neighbour on their way."""
@@ -107,7 +130,8 @@ class Config(Struct, frozen=True, kw_only=True):
     def scaled(self) -> "Config":
         """The same network at `run.speed`: rates times speed, protocol times and the duration divided by it, speed 1.
 
-        Not scaled: `evaluate_s`, `heartbeat_s` and `max_skew_s`, which belong to the watcher and the machine. Raises ConfigError.
+        This is what a deployed network runs, so that what only the simulator can have is refused. Not scaled: `evaluate_s`,
+        `heartbeat_s` and `max_skew_s`, which belong to the watcher and the machine. Raises ConfigError.
         """
         table, speed = self._table(), self.run.speed
         for holder in (table["data"], *table.get("node", {}).values()):
@@ -117,6 +141,7 @@ class Config(Struct, frozen=True, kw_only=True):
         table["run"]["speed"] = 1.0
         mistakes = Mistakes(Source(where=f"{self.network.name} at speed {speed:g}"))
         scaled = _assemble(table, mistakes)
+        _check(scaled, DEPLOYED, mistakes)
         mistakes.raise_first()
         return scaled
 
@@ -130,6 +155,14 @@ class Config(Struct, frozen=True, kw_only=True):
 def load_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> Config:
     """Read a topology file, or a ready topology by its bare name, with `section.key=value` options over it. Raises ConfigError."""
     config, mistakes = examine_topology(path_or_name, options)
+    mistakes.raise_first()
+    return config
+
+
+def load_deployable(path_or_name: str | Path, options: Sequence[str] = ()) -> Config:
+    """As `load_topology`, of a network that is to run as processes: what only the simulator can have is refused too. Raises ConfigError."""
+    config, mistakes = examine_topology(path_or_name, options)
+    _check(config, DEPLOYED, mistakes)
     mistakes.raise_first()
     return config
 
@@ -207,16 +240,21 @@ def _assemble(table: Table, mistakes: Mistakes) -> Config:
     check_known(table, (*SECTIONS, "node"), (), mistakes)
     sections: dict[str, Any] = {name: convert(kind, table.get(name, {}), (name,), mistakes) for name, kind in SECTIONS.items()}
     names, links = _graph(sections["network"], mistakes)
-    neighbours = neighbours_of(names, links)
+    arrows = () if mistakes.touch(GRAPH) else one_way(sections["network"].links)
+    graph = _Graph(neighbours_of(names, links), arrows)
     given = _node_options(table.get("node", {}), names, mistakes)
     places = _listening(sections["transport"], names, given, mistakes)
     everyone = (sections["training"], sections["data"], sections["update"], sections["sim"])
-    filled = [_fill(name, neighbours[name], given.get(name, NodeOptions()), places.get(name), *everyone) for name in names]
-    config = Config(**sections, node_options=given, nodes=tuple(filled), links=links)
-    for check, reads in CHECKS.items():
+    filled = [_fill(name, graph, given.get(name, NodeOptions()), places.get(name), *everyone) for name in names]
+    config = Config(**sections, node_options=given, nodes=tuple(filled), links=links, arrows=arrows)
+    _check(config, CHECKS, mistakes)
+    return config
+
+
+def _check(config: Config, checks: Checks, mistakes: Mistakes) -> None:
+    for check, reads in checks.items():
         if not mistakes.touch(reads):
             check(config, mistakes)
-    return config
 
 
 def _graph(network: Network, mistakes: Mistakes) -> tuple[tuple[str, ...], tuple[Link, ...]]:
@@ -226,7 +264,7 @@ def _graph(network: Network, mistakes: Mistakes) -> tuple[tuple[str, ...], tuple
     try:
         names = node_names(network.nodes)
         key = "links"
-        if not mistakes.touch(["network.nodes", "network.links"]):
+        if not mistakes.touch(GRAPH):
             return names, parse_links(names, network.links)
     except TopologyError as error:
         for problem in error.problems:
@@ -244,9 +282,18 @@ def _node_options(table: Any, names: Sequence[str], mistakes: Mistakes) -> dict[
     return {name: options[name] for name in names if name in options}
 
 
+class _Graph:
+    """Who is linked with whom, and which way."""
+
+    def __init__(self, neighbours: Neighbours, arrows: tuple[Link, ...]) -> None:
+        self.neighbours = neighbours
+        self.receivers = receivers_of(neighbours, arrows)
+        self.senders = senders_of(neighbours, arrows)
+
+
 def _fill(
     name: str,
-    neighbours: tuple[str, ...],
+    graph: _Graph,
     given: NodeOptions,
     listen: str | None,
     training: Training,
@@ -257,13 +304,17 @@ def _fill(
     algorithm = given.algorithm or update.algorithm
     # The network's parameters belong to the network's algorithm: a node with another one starts from that one's defaults.
     inherited = update.parameters if algorithm == update.algorithm else {}
+    ranges = None if given.label_weights is None else label_ranges(given.label_weights)
     return Node(
         name=name,
         role=given.role,
-        neighbours=neighbours,
+        neighbours=graph.neighbours[name],
+        receivers=graph.receivers[name],
+        senders=graph.senders[name],
         rate=data.rate if given.rate is None else given.rate,
         steps_per_transaction=given.steps_per_transaction or training.steps_per_transaction,
-        label_weights=None if given.label_weights is None else _label_weights(given.label_weights),
+        label_weights=None if ranges is None else tuple((low + high) / 2 for low, high in ranges),
+        label_ranges=ranges if ranges is not None and any(low != high for low, high in ranges) else None,
         buffer=given.buffer or update.buffer,
         algorithm=algorithm,
         parameters=inherited if given.parameters is None else given.parameters,
@@ -274,14 +325,6 @@ def _fill(
         public_key=given.public_key,
         curve_key=given.curve_key,
     )
-
-
-def _label_weights(given: dict[str, float] | tuple[float, ...]) -> tuple[float, ...]:
-    """One weight a label, from label 0 on; a label that the table leaves out weighs nothing."""
-    if isinstance(given, tuple):
-        return given
-    weights = {int(label): weight for label, weight in given.items() if label in LABELS}
-    return tuple(weights.get(label, 0.0) for label in range(max(weights, default=-1) + 1))
 
 
 def _listening(transport: Transport, names: Sequence[str], given: dict[str, NodeOptions], mistakes: Mistakes) -> dict[str, str | None]:

@@ -13,6 +13,11 @@ Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Seconds = Annotated[float, Meta(gt=0, le=1e7)]
 SecondsOrNever = Annotated[float, Meta(ge=0, le=1e7)]
 Intervals = Annotated[tuple[Count, ...], Meta(min_length=1, max_length=1000)]  # ticks, each as likely
+Delays = Annotated[tuple[Annotated[int, Meta(ge=0, le=10_000)], ...], Meta(min_length=1, max_length=1000)]  # ticks, each as likely
+# Not tuple[NotNegative, NotNegative]: msgspec 0.22 crashes on a tuple of fixed length beside a number with limits.
+Range = Annotated[tuple[NotNegative, ...], Meta(min_length=2, max_length=2, description="a pair [low, high] of such numbers")]
+LabelWeight = NotNegative | Range
+LabelWeights = dict[str, LabelWeight] | tuple[LabelWeight, ...]
 Buffer = Annotated[int, Meta(ge=1, le=1000)]
 Name = Annotated[str, Meta(pattern=r"^[^/\\\x00-\x1f\x7f]{1,64}\Z", description="1 to 64 characters, no slash")]
 Digits = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 hexadecimal digits in lower case")]
@@ -109,6 +114,15 @@ class Sim(Section, frozen=True):
     compare_every: Amount = 20
     exchange: Literal["all", "weights"] = "all"
     measure_biases: bool = True
+    delay: Delays = (0,)
+    loss: Fraction = 0.0
+    broadcast_every: Amount = 0
+    ensemble: bool = True
+    peer_control: bool = False
+    peer_interval: Count = 50
+    peer_high: Fraction = 0.8
+    peer_low: Fraction = 0.2
+    peer_buffer: Literal["linear", "static"] = "linear"
 
 
 class NodeOptions(Section, frozen=True):
@@ -117,7 +131,7 @@ class NodeOptions(Section, frozen=True):
     role: Role = "normal"
     rate: NotNegative | None = None
     steps_per_transaction: Count | None = None
-    label_weights: dict[str, NotNegative] | tuple[NotNegative, ...] | None = None
+    label_weights: LabelWeights | None = None
     buffer: Buffer | None = None
     algorithm: Plugin | None = None
     parameters: dict[str, Parameter] | None = None

@@ -263,7 +263,7 @@ def describe(kind: msgspec.inspect.Type) -> str:
         case msgspec.inspect.DictType():
             return f"a table, each value {describe(kind.value_type)}"
         case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
-            return f"a list, each item {describe(kind.item_type)}"
+            return f"a list{_length(kind)}, each item {describe(kind.item_type)}"
         case _:
             return "a value of another kind"
 
@@ -274,10 +274,11 @@ def _limits(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
     return low + (" up" if low and not high else high)
 
 
-def _length(kind: msgspec.inspect.StrType) -> str:
+def _length(kind: msgspec.inspect.StrType | msgspec.inspect.VarTupleType | msgspec.inspect.ListType) -> str:
     if kind.max_length is None:
         return ""
-    return f" of {kind.min_length or 0} to {kind.max_length} characters"
+    what = "characters" if isinstance(kind, msgspec.inspect.StrType) else "items"
+    return f" of {kind.min_length or 0} to {kind.max_length} {what}"
 
 
 def _parts(dotted: str) -> Path:

@@ -1,13 +1,16 @@
 """The graph of a network: names of its nodes, links between them, who is whose neighbour.
 
-A link joins two nodes in both directions and is written `a--b`. Links are given one by one or as a named shape over
-the nodes in their order: `full` (everyone with everyone), `ring`, `line`, or `star` (the first node is the centre).
+A link joins two nodes in both directions and is written `a--b`, or leads from the first to the second alone and is written `a->b`;
+`a->b` and `b->a` together are `a--b`. Links are given one by one or as a named shape over the nodes in their order: `full`
+(everyone with everyone), `ring`, `line`, or `star` (the first node is the centre). Neighbours are those that a link joins, whichever
+way it leads; whom a node sends to are its receivers, whom it hears its senders. Without one-way links all three are the same.
+
 Everything here is a plain value in and a plain value out; a `TopologyError` says `what is wrong; remedy` of
 everything that is wrong and leaves it to the caller to say in which file and under which key.
 """
 
 import re
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -16,6 +19,7 @@ from dfl_actors.core.toml_text import listed
 NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 NAME_LENGTH = 32
 SHAPES = ("full", "ring", "line", "star")
+LINK = re.compile(r"(.*?)(--|->)(.*)", re.DOTALL)
 
 Link = tuple[str, str]
 Neighbours = Mapping[str, tuple[str, ...]]
@@ -56,26 +60,40 @@ def name_problem(name: str) -> str | None:
 
 
 def parse_links(names: Sequence[str], links: str | Sequence[str]) -> tuple[Link, ...]:
-    """The links as pairs in the order they were given. Raises TopologyError, also when a node cannot reach the others."""
+    """The links as pairs in the order they were given, whichever way they lead; `one_way` tells which lead one way.
+
+    Raises TopologyError, also when a node cannot reach the others.
+    """
     if isinstance(links, str):
         return _shape(names, links)
-    pairs, problems = [], []
     known = set(names)
-    for item, link in enumerate(links):
-        one, _, other = link.partition("--")
-        pairs.append((one, other))
-        if problem := _link_problem(link, names, known):
-            problems.append(Problem(problem, item))
-    sides = [tuple(sorted(pair)) for pair in pairs]
-    problems += [
-        Problem(f'"{"--".join(sides[item])}" is there twice; a link joins both ways, give it once', item) for item in _repeated(sides)
-    ]
+    problems = [Problem(problem, item) for item, link in enumerate(links) if (problem := _link_problem(link, names, known))]
+    problems += [Problem(f'"{text}" is there twice; {remedy}', item) for item, text, remedy in _doubled(links)]
+    pairs = _pairs(links)
     # Who is cut off is told of good links alone: a wrong one may be what was to join them.
     lost = [] if problems else separated(names, pairs)
     problems += [Problem(f'node "{name}" cannot be reached from node "{names[0]}"; add a link that joins it') for name in lost]
     if problems:
         raise TopologyError(*problems)
-    return tuple(pairs)
+    return pairs
+
+
+def one_way(links: str | Sequence[str]) -> tuple[Link, ...]:
+    """Those of checked links that lead from the first node to the second and not back, as pairs in the order they were given."""
+    arrows = [] if isinstance(links, str) else [(one, other) for one, arrow, other in map(_parted, links) if arrow == "->"]
+    there = set(arrows)
+    return tuple((one, other) for one, other in arrows if (other, one) not in there)
+
+
+def receivers_of(neighbours: Neighbours, arrows: Iterable[Link]) -> dict[str, tuple[str, ...]]:
+    """For each node those of its neighbours that it sends to, given the one-way links; the order stays."""
+    silent = {(other, one) for one, other in arrows}
+    return {name: tuple(other for other in others if (name, other) not in silent) for name, others in neighbours.items()}
+
+
+def senders_of(neighbours: Neighbours, arrows: Iterable[Link]) -> dict[str, tuple[str, ...]]:
+    """For each node those of its neighbours that send to it, given the one-way links; the order stays."""
+    return receivers_of(neighbours, [(other, one) for one, other in arrows])
 
 
 def neighbours_of(names: Sequence[str], links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
@@ -128,13 +146,39 @@ def _shape(names: Sequence[str], shape: str) -> tuple[Link, ...]:
 
 
 def _link_problem(link: str, names: Sequence[str], known: Collection[str]) -> str | None:
-    one, arrow, other = link.partition("--")
+    one, arrow, other = _parted(link)
     if not arrow:
         return f'"{link}" is no link; write two names joined by two dashes, such as "0--1"'
     for name in (one, other):
         if name not in known:
             return f'"{link}" names the unknown node "{name}"; the nodes are {listed(names)}'
     return f'"{link}" joins a node with itself; remove it' if one == other else None
+
+
+def _parted(link: str) -> tuple[str, str, str]:
+    """The first node, `--` or `->`, the second node; the arrow is empty when it is no link."""
+    parts = LINK.fullmatch(link)
+    return (parts[1], parts[2], parts[3]) if parts else (link, "", "")
+
+
+def _pairs(links: Sequence[str]) -> tuple[Link, ...]:
+    """The two nodes of each link, once where one-way links lead to and fro."""
+    pairs: dict[frozenset[str], Link] = {}
+    for one, _, other in map(_parted, links):
+        pairs.setdefault(frozenset((one, other)), (one, other))
+    return tuple(pairs.values())
+
+
+def _doubled(links: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """The items that say what was said before: place, text, remedy. One-way links to and fro say two things."""
+    said: dict[Link, str] = {}
+    for item, (one, arrow, other) in enumerate(map(_parted, links)):
+        ways = [(one, other)] if arrow == "->" else [(one, other), (other, one)]
+        earlier = {said[way] for way in ways if way in said}
+        if earlier:
+            text = f"{one}->{other}" if {arrow, *earlier} == {"->"} else "--".join(sorted((one, other)))
+            yield item, text, "give it once" if "->" in {arrow, *earlier} else "a link joins both ways, give it once"
+        said |= dict.fromkeys(ways, arrow)
 
 
 def _repeated(items: Sequence[Hashable]) -> list[int]:
