@@ -2,7 +2,8 @@
 
 An attack is a value of up to three functions. `offer` makes what the node offers in place of its own model; the node itself trains on
 honestly, and signs, states and receives as everybody does. `teach` makes the labels it trains on, `imagine` the images. What they do
-not touch is honest:
+not touch is honest. An attack that looks at the models of others says so (`watches`), and so does one that looks back at what was its own
+(`remembers`): keeping models costs memory, so nobody keeps them unasked.
 
     >>> import numpy as np
     >>> from dfl_actors.sdk import Attack
@@ -15,8 +16,9 @@ not touch is honest:
 Name it in a topology as ``attack = "louder.py:build"`` of a node; its `attack_parameters` become the keyword arguments of `build`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,13 +30,23 @@ Labels = npt.NDArray[np.integer]
 Images = npt.NDArray[np.uint8]
 
 
+MOST_REMEMBERED = 100
+"""The own models that an attack may look back at: of LeNet, 172 MB in a node."""
+
+
 class View(NamedTuple):
-    """What an attacker knows when it offers a model: its own, read-only float32 [P], how many it has offered before, and its
-    only source of randomness, seeded by the run."""
+    """What an attacker knows when it offers a model. All models are read-only float32 [P].
+
+    `own` is the model of the node, `turn` how many it has offered before, `rng` its only source of randomness, seeded by the run. `others`
+    holds the newest model that it averaged of each sender, by the sender, and is empty for an attack that does not watch. `past` holds the
+    own models of earlier offers, oldest first: all of them, up to as many as the attack remembers.
+    """
 
     own: Weights
     turn: int
     rng: np.random.Generator
+    others: Mapping[str, Weights] = MappingProxyType({})
+    past: Sequence[Weights] = ()
 
 
 Offer = Callable[[View], Weights]
@@ -46,10 +58,15 @@ Imagine = Callable[[Images, np.random.Generator], Images]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A way to attack. `offer` returns float32 [P], finite. No function changes what it is given. Not `trains`: the node never learns."""
+    """A way to attack. `offer` returns float32 [P], finite. No function changes what it is given. Not `trains`: the node never learns.
+
+    `watches` fills `View.others`; `remembers`, 0 to `MOST_REMEMBERED`, is how many models `View.past` may hold.
+    """
 
     name: str
     offer: Offer | None = None
     teach: Teach | None = None
     imagine: Imagine | None = None
     trains: bool = True
+    watches: bool = False
+    remembers: int = 0

@@ -6,7 +6,7 @@ Everything is drawn from a fixed seed, so a verdict repeats.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -19,7 +19,7 @@ from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.attacks import ATTACKS, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
-from dfl_actors.sdk.loader import ALGORITHMS, load_algorithm
+from dfl_actors.sdk.loader import ALGORITHMS, extra_inputs, load_algorithm
 from dfl_actors.sdk.plugins import Registry, guarded
 
 LAYERS = Parameters((Layer(name="dense/kernel", shape=(12, 20)), Layer(name="dense/bias", shape=(20,))))
@@ -59,6 +59,7 @@ class Situation:
     name: str
     own: Weights
     received: Sequence[ReceivedModel]
+    own_accuracy: float | None = 0.5
 
 
 def load_plugin(name: str, parameters: Mapping[str, object], base: Path) -> Plugin:
@@ -86,11 +87,11 @@ def check_algorithm(build: Build) -> list[Finding]:
 
 
 def check_attack(build: Build) -> list[Finding]:
-    """The rules of an attack, for each of its functions."""
+    """The rules of an attack, for each of its functions in each situation."""
     attack = build()
     assert isinstance(attack, Attack)
-    parts = [part for part in ATTACK_PARTS if getattr(attack, part) is not None]
-    return _findings(ATTACK_RULES, lambda rule, part: rule(build, part), parts, lambda part: part)
+    cases = [case for part in ATTACK_PARTS if getattr(attack, part) is not None for case in cases_of(part, attack)]
+    return _findings(ATTACK_RULES, lambda rule, case: rule(build, case), cases, lambda case: case.name)
 
 
 def _findings(rules: Mapping[str, R], trial: Callable[[R, S], None], cases: Sequence[S], name: Callable[[S], str]) -> list[Finding]:
@@ -133,7 +134,9 @@ def situations() -> list[Situation]:
         Situation("equal models", own, _models("abcde", [own] * 5)),
         Situation("models of zeros", zero, _models("abc", [zero] * 3)),
         Situation("one's own of zeros", zero, _models("abc", near(3))),
-        Situation("nobody is accurate", own, [ReceivedModel(model.sender, model.weights, 0.0) for model in _models("abc", near(3))]),
+        Situation("nobody is accurate", own, [ReceivedModel(model.sender, model.weights, 0.0) for model in _models("abc", near(3))], 0.0),
+        Situation("the own model is the most accurate", own, _models("abc", near(3)), 1.0),
+        Situation("the own model was not measured", own, _models("abc", near(3)), None),
     ]
 
 
@@ -153,9 +156,10 @@ def started(build: Build, received: Sequence[ReceivedModel]) -> tuple[Algorithm,
     return algorithm, guarded("init failed", lambda: algorithm.init(context)), dict.fromkeys(senders, 1.0)
 
 
-def applied(algorithm: Algorithm, state: Any, own: Weights, received: Sequence[ReceivedModel], reputations: Mapping[str, float]) -> Result:
+def applied(algorithm: Algorithm, state: Any, given: Situation, reputations: Mapping[str, float]) -> Result:
     """What `apply` gives. Raises `AlgorithmError`, and `Broken` if it is no result."""
-    result = guarded("apply failed", lambda: algorithm.apply(state, own, received, reputations))
+    extras = extra_inputs(algorithm, given.own_accuracy)
+    result = guarded("apply failed", lambda: algorithm.apply(state, given.own, given.received, reputations, **extras))
     if not isinstance(result, Result):
         raise Broken(f"apply returns a {type(result).__name__}, not a Result")
     if not isinstance(result.reputations, Mapping) or not isinstance(result.notes, Mapping):
@@ -163,27 +167,24 @@ def applied(algorithm: Algorithm, state: Any, own: Weights, received: Sequence[R
     return result
 
 
-def updated(build: Build, own: Weights, received: Sequence[ReceivedModel]) -> Result:
+def updated(build: Build, given: Situation) -> Result:
     """Two updates on copies of the same buffer, from a new start; what the second gave."""
-    algorithm, state, reputations = started(build, received)
-    first = applied(algorithm, state, own.copy(), _copied(received), reputations)
-    return applied(algorithm, first.state, own.copy(), _copied(received), dict(first.reputations))
+    algorithm, state, reputations = started(build, given.received)
+    first = applied(algorithm, state, _copied(given), reputations)
+    return applied(algorithm, first.state, _copied(given), dict(first.reputations))
 
 
-def _copied(received: Sequence[ReceivedModel]) -> list[ReceivedModel]:
-    return [ReceivedModel(model.sender, model.weights.copy(), model.accuracy) for model in received]
-
-
-def _run(build: Build, situation: Situation) -> Result:
-    return updated(build, situation.own, situation.received)
+def _copied(given: Situation) -> Situation:
+    received = [ReceivedModel(model.sender, model.weights.copy(), model.accuracy) for model in given.received]
+    return replace(given, own=given.own.copy(), received=received)
 
 
 def _runs(build: Build, situation: Situation) -> None:
-    _run(build, situation)
+    updated(build, situation)
 
 
 def _shape_kept(build: Build, situation: Situation) -> None:
-    _check_like(_run(build, situation).weights, situation.own)
+    _check_like(updated(build, situation).weights, situation.own)
 
 
 def _check_like(made: object, given: np.ndarray) -> None:
@@ -194,38 +195,41 @@ def _check_like(made: object, given: np.ndarray) -> None:
 
 
 def _inputs_unchanged(build: Build, situation: Situation) -> None:
-    own, received = situation.own.copy(), _copied(situation.received)
-    algorithm, state, reputations = started(build, received)
-    order, held = list(received), dict(reputations)
-    applied(algorithm, state, own, received, reputations)
-    if not np.array_equal(own, situation.own):
+    given = _copied(situation)
+    algorithm, state, reputations = started(build, given.received)
+    order, held = list(given.received), dict(reputations)
+    applied(algorithm, state, given, reputations)
+    if not np.array_equal(given.own, situation.own):
         raise Broken("changes the own model in place")
-    if received != order:
+    if given.received != order:
         raise Broken("changes the list of received models")
     if reputations != held:
         raise Broken("changes the reputations in place")
-    for model, kept in zip(received, situation.received, strict=True):
+    for model, kept in zip(given.received, situation.received, strict=True):
         if not np.array_equal(model.weights, kept.weights):
             raise Broken(f"changes the model of {model.sender} in place")
 
 
 def _repeats(build: Build, situation: Situation) -> None:
-    _check_same(_run(build, situation), _run(build, situation), 0.0)
+    _check_same(updated(build, situation), updated(build, situation), 0.0)
 
 
 def _check_same(first: Result, second: Result, tolerance: float) -> None:
-    finite = first.weights[np.isfinite(first.weights)]
-    scale = float(np.abs(finite).max(initial=0.0))
-    if not np.allclose(first.weights, second.weights, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
-        raise Broken(f"weights differ by up to {np.abs(first.weights.astype(float) - second.weights.astype(float)).max():.3g}")
+    _check_same_weights(first.weights, second.weights, tolerance)
     for sender in sorted({*first.reputations, *second.reputations}):
         one, other = first.reputations.get(sender), second.reputations.get(sender)
         if one is None or other is None or abs(one - other) > tolerance:
             raise Broken(f"the reputation of {sender} is {one} once and {other} then")
 
 
+def _check_same_weights(first: Weights, second: Weights, tolerance: float) -> None:
+    scale = float(np.abs(first[np.isfinite(first)]).max(initial=0.0))
+    if not np.allclose(first, second, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
+        raise Broken(f"weights differ by up to {np.abs(first.astype(float) - second.astype(float)).max():.3g}")
+
+
 def _finite(build: Build, situation: Situation) -> None:
-    _check_finite(_run(build, situation).weights)
+    _check_finite(updated(build, situation).weights)
 
 
 def _check_finite(made: np.ndarray) -> None:
@@ -235,7 +239,7 @@ def _check_finite(made: np.ndarray) -> None:
 
 def _equal_stay_equal(build: Build, situation: Situation) -> None:
     received = [ReceivedModel(model.sender, situation.own, model.accuracy) for model in situation.received]
-    weights = updated(build, situation.own, received).weights
+    weights = updated(build, replace(situation, received=received)).weights
     if not np.allclose(weights, situation.own, rtol=1e-5, atol=1e-7):
         raise Broken(f"when every model is the same, the result differs from it by up to {np.abs(weights - situation.own).max():.3g}")
 
@@ -244,11 +248,11 @@ def _order_irrelevant(build: Build, situation: Situation) -> None:
     """Senders in the opposite order, the models of each in the order they came in."""
     senders = list(dict.fromkeys(model.sender for model in situation.received))
     turned = list(chain.from_iterable([model for model in situation.received if model.sender == sender] for sender in reversed(senders)))
-    _check_same(_run(build, situation), updated(build, situation.own, turned), 1e-5)
+    _check_same(updated(build, situation), updated(build, replace(situation, received=turned)), 1e-5)
 
 
 def _reputations_in_range(build: Build, situation: Situation) -> None:
-    for sender, value in _run(build, situation).reputations.items():
+    for sender, value in updated(build, situation).reputations.items():
         if not isinstance(value, int | float | np.floating) or not isfinite(value) or not 0.0 <= value <= 1.0:
             raise Broken(f"the reputation of {sender} is {value!r}")
 
@@ -267,69 +271,112 @@ ALGORITHM_RULES: Mapping[str, AlgorithmRule] = {
 FIRST = frozenset({"runs", "shape kept"})
 
 
-def _acted(build: Build, part: str, given: np.ndarray) -> object:
-    """What an attack's function makes of `given`; two calls from a new start, what the second gave. Raises `AlgorithmError`."""
-    function, rng = getattr(build(), part), np.random.default_rng(SEED)
+@dataclass(frozen=True, eq=False, slots=True)
+class Case:
+    """A call of one of an attack's functions. `given` is the model, the labels or the images; `others` and `past` as in a `View`."""
+
+    name: str
+    part: str
+    given: np.ndarray
+    others: Mapping[str, Weights] = field(default_factory=dict)
+    past: Sequence[Weights] = ()
+
+
+def cases_of(part: str, attack: Attack) -> list[Case]:
+    """The calls an attack's function is tried on: for `offer`, one at the start and, if it watches or remembers, several later."""
+    rng = np.random.default_rng(SEED)
+    if part == "teach":
+        return [Case(part, part, rng.integers(0, LABELS, (2, 8), np.uint8))]
+    if part == "imagine":
+        return [Case(part, part, rng.integers(0, 256, (2, 4, 6, 6, 1), np.uint8))]
+    alone = Case(part, part, situations()[0].own)
+    if not attack.watches and not attack.remembers:
+        return [alone]
+    return [alone, *(_seen(attack, situation) for situation in situations())]
+
+
+def _seen(attack: Attack, situation: Situation) -> Case:
+    """A later call, with the models of a buffer as those of others and, in the order they came in, as its own of earlier."""
+    others = {model.sender: model.weights for model in situation.received} if attack.watches else {}
+    past = tuple(model.weights for model in situation.received)[: attack.remembers]
+    return Case(f"offer, {situation.name}", "offer", situation.own, others, past)
+
+
+def _acted(build: Build, case: Case) -> object:
+    """What an attack's function makes of a case; two calls from a new start, what the second gave. Raises `AlgorithmError`."""
+    function, rng = getattr(build(), case.part), np.random.default_rng(SEED)
 
     def call(turn: int) -> object:
-        arguments = {"offer": (View(given, turn, rng),), "teach": (given, LABELS, rng), "imagine": (given, rng)}
-        made: object = function(*arguments[part])
+        view = View(case.given, turn, rng, case.others, case.past)
+        arguments = {"offer": (view,), "teach": (case.given, LABELS, rng), "imagine": (case.given, rng)}
+        made: object = function(*arguments[case.part])
         return made
 
-    guarded(f"{part} failed", lambda: call(0))
-    return guarded(f"{part} failed", lambda: call(1))
+    guarded(f"{case.part} failed", lambda: call(0))
+    return guarded(f"{case.part} failed", lambda: call(1))
 
 
-def _given(part: str) -> np.ndarray:
-    rng = np.random.default_rng(SEED)
-    if part == "offer":
-        return rng.normal(scale=0.1, size=LAYERS.size).astype(np.float32)
-    return rng.integers(0, LABELS, (2, 8), np.uint8) if part == "teach" else rng.integers(0, 256, (2, 4, 6, 6, 1), np.uint8)
+def _fresh(case: Case) -> Case:
+    """The same with copies of everything: a rule must not find what an attack has changed under another."""
+    others = {sender: weights.copy() for sender, weights in case.others.items()}
+    return replace(case, given=case.given.copy(), others=others, past=[weights.copy() for weights in case.past])
 
 
-def _made(build: Build, part: str) -> np.ndarray:
-    made = _acted(build, part, _given(part))
-    _check_like(made, _given(part))
+def _made(build: Build, case: Case) -> np.ndarray:
+    made = _acted(build, _fresh(case))
+    _check_like(made, case.given)
     assert isinstance(made, np.ndarray)
     return made
 
 
-def _attack_runs(build: Build, part: str) -> None:
-    _acted(build, part, _given(part))
+def _attack_runs(build: Build, case: Case) -> None:
+    _acted(build, _fresh(case))
 
 
-def _attack_shape_kept(build: Build, part: str) -> None:
-    _made(build, part)
+def _attack_shape_kept(build: Build, case: Case) -> None:
+    _made(build, case)
 
 
-def _attack_inputs_unchanged(build: Build, part: str) -> None:
-    given = _given(part)
-    _acted(build, part, given)
-    if not np.array_equal(given, _given(part)):
+def _attack_inputs_unchanged(build: Build, case: Case) -> None:
+    given = _fresh(case)
+    _acted(build, given)
+    if not np.array_equal(given.given, case.given):
         raise Broken("changes what it is given in place")
+    if list(given.others) != list(case.others) or len(given.past) != len(case.past):
+        raise Broken("changes the collections of models that it is given")
+    for mine, kept in zip((*given.others.values(), *given.past), (*case.others.values(), *case.past), strict=True):
+        if not np.array_equal(mine, kept):
+            raise Broken("changes a model of the others or of the past in place")
 
 
-def _attack_repeats(build: Build, part: str) -> None:
-    if not np.array_equal(_made(build, part), _made(build, part), equal_nan=part == "offer"):
+def _attack_repeats(build: Build, case: Case) -> None:
+    if not np.array_equal(_made(build, case), _made(build, case), equal_nan=case.part == "offer"):
         raise Broken("two calls with the same seed give different results")
 
 
-def _attack_finite(build: Build, part: str) -> None:
-    _check_finite(_made(build, part))
+def _attack_finite(build: Build, case: Case) -> None:
+    _check_finite(_made(build, case))
 
 
-def _labels_in_range(build: Build, part: str) -> None:
-    made = _made(build, part)
-    if part == "teach" and not 0 <= made.min() <= made.max() < LABELS:
+def _labels_in_range(build: Build, case: Case) -> None:
+    made = _made(build, case)
+    if case.part == "teach" and not 0 <= made.min() <= made.max() < LABELS:
         raise Broken(f"labels from {made.min()} to {made.max()} where there are 0 to {LABELS - 1}")
 
 
+def _attack_order_irrelevant(build: Build, case: Case) -> None:
+    turned = replace(case, others=dict(reversed(list(case.others.items()))))
+    if case.others:
+        _check_same_weights(_made(build, case), _made(build, turned), 1e-5)
+
+
 ATTACK_PARTS = ("offer", "teach", "imagine")
-ATTACK_RULES: Mapping[str, Callable[[Build, str], None]] = {
+ATTACK_RULES: Mapping[str, Callable[[Build, Case], None]] = {
     "runs": _attack_runs,
     "shape kept": _attack_shape_kept,
     "inputs unchanged": _attack_inputs_unchanged,
     "same input, same output": _attack_repeats,
     "finite": _attack_finite,
+    "order of senders irrelevant": _attack_order_irrelevant,
     "labels within range": _labels_in_range,
 }

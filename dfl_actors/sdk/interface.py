@@ -5,6 +5,8 @@ An algorithm is a value, a pair of pure functions (the manner of fedjax, arXiv 2
     init(context) -> state
     apply(state, own, received, reputations) -> Result(state, weights, reputations, notes)
 
+An algorithm whose needs hold "own_accuracy" takes a keyword argument of that name besides: the accuracy of `own` in 0..1, or None when
+nobody measured it.
 The keeper calls `apply` each time the model buffer is full and keeps what it returns. `state` is the algorithm's own and means
 nothing to anyone else. Weights are one float32 vector [P]; `context.parameters` names its layers. An algorithm never modifies
 what it is given: weights arrive read-only, and results are new objects. Ten lines make one; this one averages the models that
@@ -45,7 +47,8 @@ Weights = npt.NDArray[np.float32]
 Reputations = Mapping[str, float]
 
 ACCURACY = "accuracy"
-KNOWN_NEEDS = frozenset({ACCURACY})
+OWN_ACCURACY = "own_accuracy"
+KNOWN_NEEDS = frozenset({ACCURACY, OWN_ACCURACY})
 
 # A reputation of somebody a node has not judged yet (section V of the paper: reputations lie in 0..1 and only fall).
 START_REPUTATION = 1.0
@@ -81,17 +84,26 @@ class Result(NamedTuple):
 
 
 Init = Callable[[Context], Any]
-Apply = Callable[[Any, Weights, Sequence[ReceivedModel], Reputations], Result]
+Apply = Callable[..., Result]
+"""`apply(state, own, received, reputations)`, and `own_accuracy=` for an algorithm that needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """An averaging algorithm. `needs` holds "accuracy" when received models must be measured, on the node's own samples, before `apply`."""
+    """An averaging algorithm. `needs` holds "accuracy" when received models must be measured, on the node's own samples, before `apply`,
+    and "own_accuracy" when the own model must be."""
 
     name: str
     init: Init
     apply: Apply
     needs: frozenset[str] = frozenset()
+
+
+def read_only(weights: Weights) -> Weights:
+    """The same numbers, for eyes only."""
+    view = weights.view()
+    view.flags.writeable = False
+    return view
 
 
 def weighted_mean(models: Sequence[Weights], weights: Sequence[float]) -> Weights:

@@ -22,7 +22,7 @@ from dfl_actors.sdk import (
     trimmed_mean,
     ubar,
 )
-from dfl_actors.sdk.interface import KNOWN_NEEDS, Algorithm, ReceivedModel, Reputations, Result, Weights
+from dfl_actors.sdk.interface import KNOWN_NEEDS, OWN_ACCURACY, Algorithm, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, guarded
 
 Build = Callable[..., Algorithm]
@@ -51,29 +51,39 @@ def load_algorithm(name: str, parameters: Mapping[str, object], base: Path | Non
     algorithm = ALGORITHMS.load(name, parameters, base)
     unknown = sorted(set(algorithm.needs) - KNOWN_NEEDS)
     if unknown:
-        raise AlgorithmError(f"algorithm {name!r} needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(KNOWN_NEEDS)}")
+        raise AlgorithmError(
+            f"algorithm {name!r} needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
+        )
     return algorithm
 
 
-def checked_apply(algorithm: Algorithm, state: Any, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
+def checked_apply(
+    algorithm: Algorithm,
+    state: Any,
+    own: Weights,
+    received: Sequence[ReceivedModel],
+    reputations: Reputations,
+    own_accuracy: float | None = None,
+) -> Result:
     """`algorithm.apply` on read-only inputs, its result checked; the weights returned share no memory with the inputs.
 
-    Raises `AlgorithmError` naming the algorithm and the rule: weights float32 [P] like `own` and finite, reputations finite in 0..1.
+    `own_accuracy` is passed on to an algorithm that needs it, and to no other. Raises `AlgorithmError` naming the algorithm and the rule:
+    weights float32 [P] like `own` and finite, reputations finite in 0..1.
     """
-    inputs = [_read_only(own), *(_read_only(model.weights) for model in received)]
+    inputs = [read_only(own), *(read_only(model.weights) for model in received)]
     models = [ReceivedModel(model.sender, weights, model.accuracy) for model, weights in zip(received, inputs[1:], strict=True)]
     known = MappingProxyType(dict(reputations))
-    result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known))
+    extras = extra_inputs(algorithm, own_accuracy)
+    result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))
     _check_result(algorithm.name, result, own)
     # A stored model may be a view of a store that is about to reuse the memory.
     shared = any(np.may_share_memory(result.weights, weights) for weights in inputs)
     return result._replace(weights=result.weights.copy() if shared else np.ascontiguousarray(result.weights))
 
 
-def _read_only(weights: Weights) -> Weights:
-    view = weights.view()
-    view.flags.writeable = False
-    return view
+def extra_inputs(algorithm: Algorithm, own_accuracy: float | None) -> dict[str, float | None]:
+    """The keyword arguments that `algorithm.apply` takes besides the four that all take."""
+    return {OWN_ACCURACY: own_accuracy} if OWN_ACCURACY in algorithm.needs else {}
 
 
 def _check_result(name: str, result: object, own: Weights) -> None:

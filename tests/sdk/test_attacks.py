@@ -8,11 +8,12 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import Attack, View
-from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, checked_lesson, checked_offer, checked_teach, load_attack
+from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_imagine, checked_lesson, checked_offer, checked_teach, load_attack
 
 OWN = np.array([1.0, -2.0, 0.5], np.float32)
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
 LABELS = np.array([[0, 1, 2], [3, 9, 9]], np.uint8)
+OTHERS = {"b": np.array([3.0, 0.0, 0.5], np.float32), "a": np.array([5.0, -1.0, 0.5], np.float32)}
 
 
 def rng() -> np.random.Generator:
@@ -29,14 +30,14 @@ def taught(name: str, **parameters: object) -> np.ndarray:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_attack_changes_something_leaves_its_input_alone_and_repeats_from_a_seed(name: str) -> None:
-    own, labels = OWN.copy(), LABELS.copy()
+    own, labels, past = OWN.copy(), LABELS.copy(), (OWN * 2, OWN * 3)
     attack = load_attack(name, {})
     images = IMAGES.copy()
-    model, lesson = checked_offer(attack, own, 1, rng()), checked_lesson(attack, images, labels, 10, rng())
+    model, lesson = checked_offer(attack, own, 1, rng(), OTHERS, past), checked_lesson(attack, images, labels, 10, rng())
     assert (own == OWN).all() and (labels == LABELS).all() and (images == IMAGES).all()
     assert (model != OWN).any() or (lesson[0] != IMAGES).any() or (lesson[1] != LABELS).any() or not attack.trains
     again = checked_lesson(attack, images, labels, 10, rng())
-    assert (checked_offer(attack, own, 1, rng()) == model).all() and all(map(np.array_equal, again, lesson))
+    assert (checked_offer(attack, own, 1, rng(), OTHERS, past) == model).all() and all(map(np.array_equal, again, lesson))
 
 
 def test_the_models_that_are_offered() -> None:
@@ -61,9 +62,64 @@ def test_images_of_noise_have_the_labels_that_were_drawn() -> None:
     big = np.zeros((1, 64, 28, 28, 1), np.uint8)
     images, labels = checked_lesson(load_attack("random_data", {}), big, LABELS, 10, rng())
     assert labels is LABELS and images.shape == big.shape and abs(images.mean() - 127.5) < 1
+    assert np.unique(images).tolist() == list(range(256))
     with pytest.raises(AlgorithmError, match="attack 'bad'"):
         checked_lesson(Attack("bad", imagine=lambda images, rng: images[0]), big, LABELS, 10, rng())
     assert not load_attack("copy", {}).trains
+
+
+def test_noise_is_as_bright_as_it_is_told_and_no_brighter() -> None:
+    dark = checked_imagine(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), rng())
+    assert np.unique(dark).tolist() == [0, 1] and dark.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_uniform_labels_are_drawn_from_all_there_are_not_from_the_batch() -> None:
+    batch = np.full((1, 20_000), 3, np.uint8)
+    drawn = checked_teach(load_attack("shuffled_labels", {"uniform": True}), batch, 10, rng())
+    assert (np.abs(np.bincount(drawn.flat, minlength=10) - 2_000) < 200).all()
+    assert (checked_teach(load_attack("shuffled_labels", {}), batch, 10, rng()) == 3).all()
+
+
+def test_delayed_offers_its_first_model_until_it_has_one_of_so_many_offers_ago() -> None:
+    offer = Offering(load_attack("delayed", {"by": 3}), rng())
+    own = np.zeros(2, np.float32)
+    offered = []
+    for turn in range(7):
+        own[:] = turn  # in place: what is remembered is no view of it
+        offered.append(float(offer(own, turn)[0]))
+    assert offered == [0, 0, 0, 0, 1, 2, 3]
+
+
+def test_what_is_remembered_is_bounded_and_only_what_was_asked_for() -> None:
+    seen: list[int] = []
+
+    def offer(view: View) -> np.ndarray:
+        seen.append(len(view.past))
+        return view.own
+
+    for remembers in (0, 2):
+        offering = Offering(Attack("counts", offer=offer, remembers=remembers), rng())
+        for turn in range(4):
+            offering(OWN, turn)
+    assert seen == [0, 0, 0, 0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("remembers", [-1, 101])
+def test_an_attack_that_remembers_too_much_is_refused(tmp_path: Path, remembers: int) -> None:
+    (tmp_path / "long.py").write_text(
+        f"from dfl_actors.sdk import Attack\ndef build():\n    return Attack('long', remembers={remembers})\n"
+    )
+    with pytest.raises(AlgorithmError, match=f"'long.py:build' remembers {remembers} models; it may remember 0 to 100"):
+        load_attack("long.py:build", {}, tmp_path)
+
+
+def test_models_of_others_and_of_the_past_are_read_only_and_what_is_offered_is_no_view_of_them() -> None:
+    for offer in (lambda view: view.others["a"], lambda view: view.past[0]):
+        offered = checked_offer(Attack("replays", offer=offer), OWN, 1, rng(), OTHERS, (OWN * 2,))
+        assert not np.may_share_memory(offered, OTHERS["a"]) and (offered != OWN).any() and offered.flags.writeable
+    for write in (lambda view: view.others["a"].__imul__(2), lambda view: view.past[0].__imul__(2), lambda view: view.others.pop("a")):
+        with pytest.raises(AlgorithmError, match="attack 'bad': offer failed"):
+            checked_offer(Attack("bad", offer=write), OWN, 1, rng(), OTHERS, (OWN * 2,))
 
 
 def test_the_labels_that_are_learned() -> None:
@@ -79,6 +135,11 @@ def test_the_labels_that_are_learned() -> None:
         ("sign_flip", {"scale": 0}, "attack sign_flip, parameters"),
         ("sign_flip", {"size": 1}, "attack sign_flip, parameters"),
         ("label_flip", {"by": 1}, "attack 'label_flip', parameters"),
+        ("random_data", {"high": 0}, "attack random_data, parameters"),
+        ("random_data", {"high": 256}, "attack random_data, parameters"),
+        ("shuffled_labels", {"uniform": 1}, "attack shuffled_labels, parameters"),
+        ("delayed", {"by": 0}, "attack delayed, parameters"),
+        ("delayed", {"by": 101}, "attack delayed, parameters"),
     ],
 )
 def test_wrong_parameters_are_named(name: str, parameters: dict[str, object], words: str) -> None:

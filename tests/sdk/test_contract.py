@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl_actors.sdk import Algorithm, Attack, Result
+from dfl_actors.sdk import Algorithm, Attack, Result, View
 from dfl_actors.sdk.contract import EITHER, Finding, check_plugin, load_plugin
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +109,48 @@ def test_a_random_algorithm_with_the_seeded_generator_repeats() -> None:
     assert failures(check_plugin(lambda: Algorithm("random", lambda context: context.rng, apply))) == {}
 
 
+def first_other(view: View) -> Any:
+    return next(iter(view.others.values()), view.own).copy()
+
+
+def pops_other(view: View) -> Any:
+    return view.others.pop("a", view.own).copy()  # type: ignore[attr-defined]
+
+
+def doubles_others(view: View) -> Any:
+    for weights in view.others.values():
+        weights *= 2
+    return view.own.copy()
+
+
+def doubles_past(view: View) -> Any:
+    for weights in view.past:
+        weights *= 2
+    return view.own.copy()
+
+
+def needs_own(state: Any, own: Any, received: Any, reputations: Any, *, own_accuracy: float | None) -> Result:
+    return Result(state, own * np.float32(own_accuracy - 0.5), reputations, {})  # type: ignore[operator]
+
+
+def test_an_algorithm_that_counts_on_the_own_accuracy_is_caught_where_there_is_none() -> None:
+    findings = check_plugin(lambda: Algorithm("bad", lambda context: None, needs_own, frozenset({"own_accuracy"})))
+    assert "the own model was not measured: apply failed: TypeError" in failures(findings)["runs"]
+
+
+def test_what_an_attack_did_not_ask_for_it_does_not_see() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def offer(view: View) -> Any:
+        seen.append((len(view.others), len(view.past)))
+        return view.own.copy()
+
+    for attack in (Attack("honest", offer=offer), Attack("honest", offer=offer, watches=True), Attack("honest", offer=offer, remembers=2)):
+        seen.clear()
+        assert failures(check_plugin(lambda: attack)) == {}  # noqa: B023
+        assert any(others for others, _ in seen) == attack.watches and max(past for _, past in seen) == attack.remembers
+
+
 @pytest.mark.parametrize(
     ("attack", "rule", "words"),
     [
@@ -119,6 +161,12 @@ def test_a_random_algorithm_with_the_seeded_generator_repeats() -> None:
         (Attack("bad", teach=lambda labels, count, rng: labels + 10), "labels within range", "from 10 to 19"),
         (Attack("bad", teach=lambda labels, count, rng: 1 // 0), "runs", "ZeroDivisionError"),
         (Attack("bad", imagine=lambda images, rng: images[0]), "shape kept", "imagine"),
+        (Attack("bad", offer=first_other, watches=True), "order of senders irrelevant", "offer, five senders: weights differ"),
+        (Attack("bad", offer=pops_other, watches=True), "inputs unchanged", "changes the collections of models"),
+        (Attack("bad", offer=doubles_others, watches=True), "inputs unchanged", "changes a model of the others or of the past"),
+        (Attack("bad", offer=doubles_past, remembers=1), "inputs unchanged", "changes a model of the others or of the past"),
+        (Attack("bad", offer=lambda view: view.past[1].copy(), remembers=2), "runs", "offer: offer failed: IndexError"),
+        (Attack("bad", offer=lambda view: view.own * np.float32(np.inf), remembers=1), "finite", "offer: "),
     ],
 )
 def test_a_broken_attack_is_caught_by_its_rule(attack: Attack, rule: str, words: str) -> None:

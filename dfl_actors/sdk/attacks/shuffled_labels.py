@@ -1,10 +1,35 @@
-"""Shuffled labels: it trains on the labels of its batch in another order, so that they say nothing of the samples."""
+"""Shuffled labels: it trains on the labels of its batch in another order, so that they say nothing of the samples.
 
-from dfl_actors.sdk.attack import Attack
+Parameter `uniform`, default false: instead, every label is drawn from all there are, each as likely, whatever the batch holds. That is
+what the authors' program does under this name; the two differ where a node has few labels.
+"""
+
+import msgspec
+import numpy as np
+
+from dfl_actors.sdk.attack import Attack, Labels
+from dfl_actors.sdk.interface import checked_parameters
 
 NAME = "shuffled_labels"
 
 
-def build() -> Attack:
-    """Takes no parameters."""
-    return Attack(NAME, teach=lambda labels, count, rng: rng.permuted(labels))
+class ShuffledLabels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`uniform`: labels are drawn from all there are."""
+
+    uniform: bool = False
+
+
+def build(**parameters: object) -> Attack:
+    """Takes `uniform` (false). Raises `ConfigError` for another parameter or value."""
+    uniform = checked_parameters(NAME, ShuffledLabels, parameters, "attack").uniform
+    return Attack(NAME, teach=drawn if uniform else shuffled)
+
+
+def shuffled(labels: Labels, count: int, rng: np.random.Generator) -> Labels:
+    """The same labels in another order, over the whole batch."""
+    return rng.permuted(labels)
+
+
+def drawn(labels: Labels, count: int, rng: np.random.Generator) -> Labels:
+    """As many labels, uniform in 0 to `count` - 1."""
+    return rng.integers(0, count, labels.shape).astype(labels.dtype)
