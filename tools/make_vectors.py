@@ -48,6 +48,7 @@ GENESIS = Genesis(
     labels=10,
     initial="11" * 32,
     hash="sha256",
+    model_hash="blake3",
     signature="ed25519",
 )
 NET = digest(GENESIS)
@@ -247,6 +248,7 @@ def wrong_others() -> Iterator[Case]:
     for name, kind, value in (
         ("another protocol", "Genesis", changed(GENESIS, protocol=2)),
         ("another hash", "Genesis", changed(GENESIS, hash="sha1")),
+        ("another hash of models", "Genesis", changed(GENESIS, model_hash="sha256")),
         ("a network without a name", "Genesis", changed(GENESIS, network="")),
         ("a model without layers", "Genesis", changed(GENESIS, layers=())),
         ("a receipt that tested nothing", "Receipt", receipt(TX, correct=0, tested=0)),

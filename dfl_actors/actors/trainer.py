@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
-from dfl_actors.core.codec import decode, encode, sha256
+from dfl_actors.core.codec import decode, encode, model_digest, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
@@ -177,7 +177,7 @@ class Trainer(Actor):
     def _keep(self) -> Iterator[Effect]:
         """Put the node's present model into the store; `model` names it."""
         data = self._encoded()
-        self.model = sha256(data)
+        self.model = model_digest(data)
         yield Keep(self.model, data)
 
     def _pull(self, now: int) -> Iterator[Effect]:
@@ -224,11 +224,11 @@ class Trainer(Actor):
         tests = self._pool.draw(self.settings.tests, self._rng)
         correct = self._learner.measure(self.state.weights, tests)
         data = self._encoded()
-        own = sha256(data)
+        own = model_digest(data)
         if self._offer is not None:
             yield Keep(own, data)
             data = self._encoded(self._offer(self.state.weights, self._point.sequence + 1))
-        transaction = self._sign(own if self._offer is None else sha256(data), len(data), correct, len(tests), now)
+        transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, len(tests), now)
         self._point = msgspec.structs.replace(
             self._point,
             sequence=transaction.sequence,

@@ -47,7 +47,10 @@ class Layer(Record, frozen=True, kw_only=True):
 
 
 class Genesis(Record, frozen=True, kw_only=True):
-    """What every node of a network agrees on. Its digest is in every signed object, so networks never mix."""
+    """What every node of a network agrees on. Its digest is in every signed object, so networks never mix.
+
+    `hash` is the kind of the objects' digests, `model_hash` that of the models', `initial` included.
+    """
 
     network: Name
     protocol: Annotated[int, Meta(ge=1, le=1)]
@@ -57,6 +60,7 @@ class Genesis(Record, frozen=True, kw_only=True):
     labels: Annotated[int, Meta(ge=2, le=1_000_000)]
     initial: Digest
     hash: Annotated[str, Meta(pattern=r"^sha256\Z")]
+    model_hash: Annotated[str, Meta(pattern=r"^blake3\Z")]
     signature: Annotated[str, Meta(pattern=r"^ed25519\Z")]
 
 

@@ -13,7 +13,7 @@ import zmq
 
 from dfl_actors.config import Config
 from dfl_actors.core import codec
-from dfl_actors.core.codec import sha256
+from dfl_actors.core.codec import model_digest
 from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, Ready
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
@@ -76,8 +76,9 @@ def genesis_of(config: Config, learner: Any, labels: int) -> Genesis:
                 "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in learner.parameters.layers],
                 "dtype": "float32",
                 "labels": labels,
-                "initial": sha256(encode_model(learner.initial(config.network.seed), "float32")),
+                "initial": model_digest(encode_model(learner.initial(config.network.seed), "float32")),
                 "hash": "sha256",
+                "model_hash": "blake3",
                 "signature": "ed25519",
             },
         )

@@ -15,7 +15,7 @@ from dfl_actors.actors.injector import Injector
 from dfl_actors.actors.keeper import Keeper
 from dfl_actors.actors.trainer import Trainer
 from dfl_actors.actors.validator import Validator
-from dfl_actors.core.codec import sha256
+from dfl_actors.core.codec import model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ACTORS
 from dfl_actors.learning.data import Dataset, load_dataset
@@ -151,9 +151,9 @@ def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator
 
 
 def metered_hash(meter: Meter, data: bytes) -> str:
-    """SHA-256, counted as blockchain work."""
+    """Digest of a model, counted as blockchain work."""
     with meter.doing("blockchain"):
-        return sha256(data)
+        return model_digest(data)
 
 
 def now_ms() -> int:

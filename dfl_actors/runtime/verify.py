@@ -81,7 +81,9 @@ def _genesis(raw: bytes, where: str) -> str:
     try:
         return codec.digest(codec.decode(Genesis, raw, LARGEST_BLOCK))
     except Refused as error:
-        raise ChainError(f"{where}: the genesis breaks rule {error}: the chain was altered") from None
+        raise ChainError(
+            f"{where}: the genesis breaks rule {error}: the chain was altered, or another version of dfl-actors made it"
+        ) from None
 
 
 def _check_weights(run: RunDirectory, name: str, models: set[str]) -> int:
@@ -93,7 +95,7 @@ def _check_weights(run: RunDirectory, name: str, models: set[str]) -> int:
     with ModelStore(path, capacity=1 << 20) as store:
         for model in models:
             with store.view(model) as data:
-                if data is not None and codec.sha256(data) != model:
+                if data is not None and codec.model_digest(data) != model:
                     raise ChainError(f"node {name}: stored weights {model[:8]} do not have their digest: remove them with `chain prune`")
                 found += data is not None
     return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
-from dfl_actors.core.codec import digest, sha256
+from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Message
@@ -32,7 +32,13 @@ def transaction(by: str, sequence: int, data: bytes = bytes(32), now: int = NOW,
     key = KEYS[by]
     right: dict[str, Any] = {"created": now, "expires": now + 60_000, "codec": "float32", "size": len(data), "correct": 1, "tested": 2}
     unsigned = Transaction(
-        genesis=GENESIS, public_key=key.public, generator=key.address, sequence=sequence, ttl=ttl, model=sha256(data), **{**right, **fields}
+        genesis=GENESIS,
+        public_key=key.public,
+        generator=key.address,
+        sequence=sequence,
+        ttl=ttl,
+        model=model_digest(data),
+        **{**right, **fields},
     )
     return sign(unsigned, key)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dfl_actors.actors.gossiper import MOST_ASSEMBLIES, MOST_SERVED, Gossiper
-from dfl_actors.core.codec import digest, sha256
+from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
 from dfl_actors.core.gossip import CHUNK, WINDOW
 from dfl_actors.core.link import proof, welcome
@@ -49,7 +49,7 @@ from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, draft, n
 from tests.simnet.rogue import unsigned
 
 DATA = bytes(32)
-MODEL = sha256(DATA)
+MODEL = model_digest(DATA)
 PEER = b"g-peer"
 
 
@@ -64,7 +64,7 @@ def greeting(name: str) -> Hello:
 
 def opened(**fields: Any) -> Bench:
     """A gossiper with the neighbours g and h, of which nothing has come yet."""
-    made = Bench(lambda one: Gossiper(bench.settings(**fields), KEYS["me"], one.models, 1, lambda: NONCE, sha256))
+    made = Bench(lambda one: Gossiper(bench.settings(**fields), KEYS["me"], one.models, 1, lambda: NONCE, model_digest))
     made.give(Opened())
     return made
 

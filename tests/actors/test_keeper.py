@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.actors.keeper import Keeper
-from dfl_actors.core.codec import sha256
+from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
 from dfl_actors.sdk.half_fedavg import apply as half
@@ -24,14 +24,14 @@ def built(apply: Any = half, **fields: Any) -> Bench:
 
 
 def version(made: Bench, weights: np.ndarray, applied: int = 0) -> Versioned:
-    key = sha256(weights.tobytes())
+    key = model_digest(weights.tobytes())
     made.models.put(key, weights)
     return Versioned(model=key, applied=applied)
 
 
 def scored(made: Bench, by: str, value: float) -> Scored:
     weights = np.full(8, value, np.float32)
-    key = sha256(weights.tobytes())
+    key = model_digest(weights.tobytes())
     made.models.put(key, weights)
     return Scored(transaction=key, generator=KEYS[by].address, model=key, codec="float32", correct=1, tested=2)
 

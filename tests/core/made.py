@@ -104,6 +104,7 @@ genesis = st.builds(
     labels=st.integers(2, 1_000_000),
     initial=hexadecimal,
     hash=st.just("sha256"),
+    model_hash=st.just("blake3"),
     signature=st.just("ed25519"),
 )
 who = {"genesis": hexadecimal, "public_key": hexadecimal, "signature": signatures}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.core.codec import decode, digest, encode, sha256
+from dfl_actors.core.codec import decode, digest, encode, model_digest, sha256
 from dfl_actors.core.objects import Receipt, Transaction
 from dfl_actors.errors import Refused
 from tests.core import made
@@ -91,6 +91,18 @@ def test_the_identity_covers_the_signature() -> None:
 
 def test_the_hash_takes_views() -> None:
     assert sha256(memoryview(b"abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1024, "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"),
+        (1025, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"),
+    ],
+)
+def test_the_digest_of_a_model_is_blake3(length: int, expected: str) -> None:
+    """Within and beyond one chunk of the hash's tree; input and result are those of the official test vectors."""
+    assert model_digest(memoryview(bytes(number % 251 for number in range(length)))) == expected
 
 
 def test_a_header_with_its_receipt_fits_in_two_kilobytes() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl_actors.core.codec import digest, encode, sha256
+from dfl_actors.core.codec import digest, encode, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ConfirmationsFor, DraftNews, Fetch, Hello, ReceiptNews, Refusal, Resend, Resent, TransactionNews
 from dfl_actors.core.objects import MAX_RECEIPTS, Entry, Receipt, sign
@@ -143,7 +143,7 @@ def test_a_flood_of_receipts_from_invented_witnesses_makes_no_block_too_large() 
         ({"created": 1_800_000_000_000, "expires": 1_800_000_000_001}, "from_the_future"),
         ({"data": np.full(8, np.nan, "<f4").tobytes()}, "model_not_finite"),
         ({"data": bytes(31)}, "chunk"),
-        ({"model": sha256(b"another")}, "model_digest"),
+        ({"model": model_digest(b"another")}, "model_digest"),
     ],
 )
 def test_a_wrong_transaction_gets_no_receipt(fields: dict[str, Any], code: str) -> None:

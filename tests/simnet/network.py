@@ -95,7 +95,7 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
     if process.name == "builder":
         return Builder(settings, key, node.chain, journal)
     if process.name == "gossiper":
-        return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.sha256)
+        return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.model_digest)
     algorithm = half_fedavg()
     context = Context(settings.address, settings.neighbours, Parameters(network.genesis_object.layers), rng)
     return Keeper(settings, algorithm.apply, algorithm.init(context), models, journal)
@@ -119,7 +119,7 @@ class SimNetwork:
         parameters = plan.settings.get("parameters", 8)
         self.genesis_object = Genesis(
             network="simnet", protocol=1, model="point", layers=(Layer(name="w", shape=(parameters,)),), dtype="float32", labels=2,
-            initial=codec.sha256(parts.initial(parameters).tobytes()), hash="sha256", signature="ed25519",
+            initial=codec.model_digest(parts.initial(parameters).tobytes()), hash="sha256", model_hash="blake3", signature="ed25519",
         )  # fmt: skip
         self.genesis = codec.digest(self.genesis_object)
         self.keys = {name: KeyPair.from_seed(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}

@@ -12,7 +12,7 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.links import Links
-from dfl_actors.core.codec import digest, sha256
+from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
 from dfl_actors.core.gossip import Outgoing, chunk_count
 from dfl_actors.core.messages import (
@@ -106,7 +106,7 @@ class Rogue(Actor):
     def transaction(self, now: int, data: bytes | None = None, **fields: Any) -> Transaction:
         """A right transaction, but for `fields`; `data` is what will be served as its model, by default eight zeros."""
         body = bytes(32) if data is None else data
-        model = fields.pop("model", sha256(body))
+        model = fields.pop("model", model_digest(body))
         self._node.models.put(model, body)
         right: dict[str, Any] = {
             "genesis": self.settings.genesis, "public_key": self.key.public, "generator": self.key.address, "sequence": 0,
