@@ -27,29 +27,36 @@ MILLION = 1_000_000
 
 
 class Apply(Protocol):
-    """The algorithm with its context bound: own model, received ones and reputations in, the result out."""
+    """The algorithm with its context bound: own model, received ones, reputations and own accuracy in, the result out."""
 
-    def __call__(self, state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float]) -> Result: ...
+    def __call__(
+        self, state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float], own_accuracy: float | None
+    ) -> Result: ...
 
 
 class Keeper(Actor):
-    """Publishes `Updated`; tells the trainer `Averaged`."""
+    """Publishes `Updated`; tells the trainer `Averaged`, with the models averaged when the node's attack is to see them (`watched`)."""
 
     name = "keeper"
     task: ClassVar[str] = "update_model"
 
-    def __init__(self, settings: Settings, apply: Apply, state: object, models: Models, journal: JournalReader) -> None:
+    def __init__(
+        self, settings: Settings, apply: Apply, state: object, models: Models, journal: JournalReader, watched: bool = False
+    ) -> None:
         super().__init__(settings)
-        self._apply, self._state, self._models, self._journal = apply, state, models, journal
+        self._apply, self._state, self._models, self._journal, self._watched = apply, state, models, journal, watched
         saved = journal.get(b"reputations")
         self.reputations: dict[str, float] = dict.fromkeys(settings.neighbours, 1.0) if saved is None else orjson.loads(saved)
         self._number = int(journal.get(b"number") or b"0")
         self._own: str | None = None
+        self._own_accuracy: float | None = None
         self._pending: dict[int, np.ndarray] = {}
         self._buffer: list[Scored] = []
 
     def on_versioned(self, message: Versioned, now: int) -> Iterator[Effect]:
         self._own = message.model
+        # Differences on their way change the model; its accuracy is known again with the next transaction.
+        self._own_accuracy = message.correct / message.tested if message.tested else None
         self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
         yield from ()
 
@@ -82,12 +89,14 @@ class Keeper(Actor):
             if not models:
                 return
             with self.doing("learning"):
-                result = self._apply(self._state, own, models, self.reputations)
+                result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
                 delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)
-        yield from self._hand_over(delta, models, now)
+        # In order of arrival: of several models of a sender the last stays.
+        seen = {score.generator: (score.model, score.codec) for score, weights in received if weights is not None}
+        yield from self._hand_over(delta, models, seen if self._watched else {}, now)
 
-    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel], now: int) -> Iterator[Effect]:
+    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], now: int) -> Iterator[Effect]:
         self._number += 1
         self._pending[self._number] = delta
         if len(self._pending) > MOST_PENDING:
@@ -98,7 +107,7 @@ class Keeper(Actor):
         yield Keep(key, delta)
         yield Journal(b"number", str(self._number).encode())
         yield Journal(b"reputations", orjson.dumps(self.reputations))
-        yield Tell(Averaged(delta=key, number=self._number))
+        yield Tell(Averaged(delta=key, number=self._number, received=seen))
         yield Publish(Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()}))
         yield Note(
             "updated",

@@ -6,7 +6,8 @@ byte. What the keeper averages comes back as a difference, so that a step traine
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -18,10 +19,10 @@ from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, sign
-from dfl_actors.learning.weights import TrainState, decode_model, encode_model
+from dfl_actors.learning.weights import TrainState, decode_model, encode_model, known_model
 
-Offer = Callable[[np.ndarray, int], np.ndarray]
-"""What a malicious node offers in place of its own model, having offered so many before."""
+Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray]
+"""What a malicious node offers in place of its own model, having offered so many before and knowing these of others."""
 
 IN_FLIGHT = 4
 """Transactions without receipts that stop a trainer which runs as fast as it can: it waits for its neighbours."""
@@ -82,6 +83,7 @@ class Trainer(Actor):
         self._pool, self._rng = pool, rng
         self._waiting: deque[int] = deque()
         self._in_flight: dict[str, int] = {}
+        self._seen: dict[str, tuple[str, str]] = {}
         self._pulled = 0
         self._since = 0
         self._running = False
@@ -155,6 +157,7 @@ class Trainer(Actor):
         return bool(self.settings.rate) or len(self._in_flight) < IN_FLIGHT
 
     def on_averaged(self, message: Averaged, now: int) -> Iterator[Effect]:
+        self._seen |= message.received
         if message.number <= self._point.applied:
             # A letter that came again after a crash: it is in the weights of the last transaction already.
             return
@@ -227,7 +230,7 @@ class Trainer(Actor):
         own = model_digest(data)
         if self._offer is not None:
             yield Keep(own, data)
-            data = self._encoded(self._offer(self.state.weights, self._point.sequence + 1))
+            data = self._offered(self._offer)
         transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, len(tests), now)
         self._point = msgspec.structs.replace(
             self._point,
@@ -247,7 +250,7 @@ class Trainer(Actor):
         yield Journal(b"transaction", raw)
         yield Journal(b"point", encode(self._point))
         yield Tell(Trained(transaction=transaction))
-        yield Publish(Versioned(model=own, applied=self._point.applied))
+        yield Publish(Versioned(model=own, applied=self._point.applied, correct=correct, tested=len(tests)))
         yield Note(
             "trained",
             {
@@ -260,6 +263,13 @@ class Trainer(Actor):
                 "loss": round(loss, 6),
             },
         )
+
+    def _offered(self, offer: Offer) -> bytes:
+        """The bytes of the model that an attacker offers. It sees what the store still holds of the models that were averaged."""
+        with ExitStack() as stack:
+            found = [(sender, stack.enter_context(self._models.view(model)), codec) for sender, (model, codec) in self._seen.items()]
+            others = {sender: known_model(data, codec) for sender, data, codec in found if data is not None}
+            return self._encoded(offer(self.state.weights, self._point.sequence + 1, others))
 
     def _sign(self, model: str, size: int, correct: int, tested: int, now: int) -> Transaction:
         unsigned = Transaction(

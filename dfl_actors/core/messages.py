@@ -90,10 +90,15 @@ class Injected(Message, frozen=True, kw_only=True):
 
 
 class Versioned(Message, frozen=True, kw_only=True):
-    """trainer -> keeper. The node's own model, in the model store; the deltas up to number `applied` are in it."""
+    """trainer -> keeper. The node's own model, in the model store; the deltas up to number `applied` are in it.
+
+    It got `correct` of `tested` of the node's own samples right; both are 0 when it was not measured.
+    """
 
     model: Digest
     applied: Count
+    correct: Count = 0
+    tested: Count = 0
 
 
 class Scored(Message, frozen=True, kw_only=True):
@@ -204,10 +209,14 @@ class Finalised(Message, frozen=True, kw_only=True):
 
 
 class Averaged(Message, frozen=True, kw_only=True):
-    """keeper -> trainer. The difference under this key of the model store is to be added to the node's weights."""
+    """keeper -> trainer. The difference under this key of the model store is to be added to the node's weights.
+
+    For an attack that watches, `received` names the newest model of each sender among those averaged, and its codec; else it is empty.
+    """
 
     delta: Digest
     number: Count
+    received: dict[Address, tuple[Digest, str]] = {}
 
 
 # --- between nodes: news (XPUB -> SUB of every neighbour, sequence-numbered) -------------------------------------------

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
-from dfl_actors.sdk.attacks import checked_lesson, checked_offer, load_attack
+from dfl_actors.sdk.attack import Attack
+from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
-Offer = Callable[[np.ndarray, int], np.ndarray] | None
+Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray] | None
 Lesson = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None
 
 
@@ -99,15 +100,20 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
 
 def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, bool]:
     """What the node's attack has it offer in place of its model, learn in place of the right samples, and whether it learns at all."""
-    if plan.node.attack is None:
+    chosen = attack_of(plan)
+    if chosen is None:
         return None, None, True
-    chosen = load_attack(plan.node.attack, plan.node.attack_parameters, plan.folder)
     labels = load_dataset(plan.config.data.source, plan.cache).labels
     return (
-        None if chosen.offer is None else lambda own, turn: checked_offer(chosen, own, turn, rng),
+        None if chosen.offer is None else Offering(chosen, rng),
         lambda images, right: checked_lesson(chosen, images, right, labels, rng),
         chosen.trains,
     )
+
+
+def attack_of(plan: NodePlan) -> Attack | None:
+    """The node's attack, if it is malicious. Raises `DflError`."""
+    return None if plan.node.attack is None else load_attack(plan.node.attack, plan.node.attack_parameters, plan.folder)
 
 
 def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
@@ -115,11 +121,15 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     algorithm = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder)
     context = Context(plan.settings.address, plan.settings.neighbours, Parameters(plan.layers), rng)
 
-    def apply(state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float]) -> Result:
+    def apply(
+        state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float], own_accuracy: float | None
+    ) -> Result:
         with owned.meter.doing("learning"):
-            return checked_apply(algorithm, state, own, received, reputations)
+            return checked_apply(algorithm, state, own, received, reputations, own_accuracy)
 
-    return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal)
+    malice = attack_of(plan)
+    watched = malice is not None and malice.watches
+    return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal, watched)
 
 
 def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple[Any, MeteredLearner]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,8 +20,16 @@ from tests.actors.bench import KEYS, Bench, notes, told
 ZERO = np.zeros(8, np.float32)
 
 
-def built(apply: Any = half, **fields: Any) -> Bench:
-    return Bench(lambda one: Keeper(bench.settings(**{"buffer": 2, **fields}), apply, None, one.models, one.journal))
+def built(apply: Any = half, watched: bool = False, told: list[float | None] | None = None, **fields: Any) -> Bench:
+    """`told` takes the own accuracies that the algorithm hears."""
+
+    def bound(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float], own_accuracy: float | None) -> Result:
+        if told is not None:
+            told.append(own_accuracy)
+        result: Result = apply(state, own, received, reputations)
+        return result
+
+    return Bench(lambda one: Keeper(bench.settings(**{"buffer": 2, **fields}), bound, None, one.models, one.journal, watched))
 
 
 def version(made: Bench, weights: np.ndarray, applied: int = 0) -> Versioned:
@@ -48,6 +57,23 @@ def test_a_full_buffer_is_averaged_with_the_own_model() -> None:
     assert np.allclose(delta(made, averaged), 1.0)
     assert updated.models == 2 and set(updated.reputations.values()) == {1_000_000}
     assert notes(said, "updated")[0]["senders"] == {KEYS[name].address: 0.5 for name in "gh"}
+
+
+def test_the_algorithm_hears_the_accuracy_of_the_newest_own_model_and_none_of_one_that_was_not_measured() -> None:
+    heard: list[float | None] = []
+    made = built(told=heard, buffer=1)
+    for right in ({"correct": 3, "tested": 4}, {}, {"correct": 0, "tested": 4}):
+        made.give(msgspec.structs.replace(version(made, ZERO), **right), scored(made, "g", 1.0))
+    assert heard == [0.75, None, 0.0]
+
+
+def test_the_newest_model_of_each_sender_is_told_only_where_an_attack_watches() -> None:
+    for watched in (False, True):
+        made = built(watched=watched, buffer=3)
+        models = [scored(made, by, value) for by, value in (("g", 1.0), ("h", 3.0), ("g", 5.0))]
+        (averaged,) = told(made.give(version(made, ZERO), *models), Averaged)
+        newest = {KEYS["g"].address: (models[2].model, "float32"), KEYS["h"].address: (models[1].model, "float32")}
+        assert averaged.received == (newest if watched else {})
 
 
 def test_several_models_of_one_sender_each_count() -> None:

@@ -1,7 +1,9 @@
 """The trainer: steps and transactions, its pace at full speed, and what a crash leaves of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,7 +54,7 @@ def test_a_batch_is_a_step_and_so_many_steps_a_transaction(steps: int, injected:
 
 
 def test_an_attacker_offers_another_model_and_goes_on_with_its_own() -> None:
-    made = built(offer=lambda own, turn: own * np.float32(turn + 2))
+    made = built(offer=lambda own, turn, others: own * np.float32(turn + 2))
     for turn in range(2):
         said = made.give(samples(BATCH))
         (letter,), (version,) = told(said, Trained), told(said, Versioned)
@@ -62,6 +64,47 @@ def test_an_attacker_offers_another_model_and_goes_on_with_its_own() -> None:
         made.give(crash=0)
         assert np.array_equal(weights(made), before), "a crash does not make the offered model its own"
         made.give(Started())
+
+
+def seen(made: Bench, number: int, kept: bool = True, **values: float) -> Averaged:
+    """A difference of zeros, and models of senders with these values."""
+    received = {}
+    for name, value in values.items():
+        key = f"{number:032x}{name:0>32}"
+        received[KEYS[name].address] = (key, "float32")
+        if kept:
+            made.models.put(key, np.full(8, value, np.float32))
+    return msgspec.structs.replace(delta(made, number, 0.0), received=received)
+
+
+def test_an_attacker_knows_the_newest_model_of_each_sender_that_the_store_still_holds() -> None:
+    known: list[dict[str, float]] = []
+
+    def offer(own: np.ndarray, turn: int, others: Mapping[str, np.ndarray]) -> np.ndarray:
+        known.append({sender: float(model.mean()) for sender, model in others.items()})
+        return sum(others.values(), start=own)
+
+    g, h = KEYS["g"].address, KEYS["h"].address
+    made = built(offer=offer)
+    made.give(samples(BATCH), seen(made, 1, g=1.0, h=2.0), seen(made, 2, g=3.0))
+    said = made.give(samples(BATCH))
+    assert known == [{}, {g: 3.0, h: 2.0}]
+    offered = decode_model(made.models.data[told(said, Trained)[0].transaction.model], "float32", 8)
+    assert np.allclose(offered, weights(made) + 5.0)
+    made.give(seen(made, 3, kept=False, g=4.0))
+    made.give(samples(BATCH), crash=0)
+    assert known[2:] == [{h: 2.0}], "what has left the store is left out"
+    made.give(Started(), samples(BATCH))
+    assert known[3:] == [{}], "a restarted trainer begins anew"
+
+
+def test_the_own_accuracy_goes_with_the_model_that_was_measured() -> None:
+    made = built(tests=10)
+    (started,) = told(made.said, Versioned)
+    said = made.give(samples(BATCH))
+    (letter,), (version,) = told(said, Trained), told(said, Versioned)
+    assert (started.correct, started.tested) == (0, 0)
+    assert (version.correct, version.tested) == (letter.transaction.correct, 10) and version.correct > 0
 
 
 def test_a_transaction_commits_to_the_model_in_the_store() -> None:

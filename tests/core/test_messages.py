@@ -28,6 +28,7 @@ FIELDS: dict[str, Any] = {
     "codec": "float32",
     "correct": 1,
     "tested": 2,
+    "received": {D: (D, "float32")},
     "models": 4,
     "reputations": {D: 1_000_000},
     "receipts": (RECEIPT,),

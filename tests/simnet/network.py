@@ -33,6 +33,7 @@ from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.sdk.half_fedavg import build as half_fedavg
 from dfl_actors.sdk.interface import Context
+from dfl_actors.sdk.loader import checked_apply
 from tests.scenarios.interface import SOON, USUAL, Plan
 from tests.simnet import parts
 from tests.simnet.process import Process
@@ -98,7 +99,7 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
         return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.model_digest)
     algorithm = half_fedavg()
     context = Context(settings.address, settings.neighbours, Parameters(network.genesis_object.layers), rng)
-    return Keeper(settings, algorithm.apply, algorithm.init(context), models, journal)
+    return Keeper(settings, partial(checked_apply, algorithm), algorithm.init(context), models, journal)
 
 
 class SimNetwork:

@@ -60,17 +60,17 @@ def load_attack(name: str, parameters: Mapping[str, object], base: Path | None =
 
 
 class Offering:
-    """An attack at work in one node: it holds the own models of earlier offers, as many as the attack remembers."""
+    """An attack at work in one node. `past` holds the own models of earlier offers, oldest first, as many as the attack remembers."""
 
     def __init__(self, attack: Attack, rng: np.random.Generator) -> None:
         self._attack, self._rng = attack, rng
-        self._past: deque[Weights] = deque(maxlen=attack.remembers)
+        self.past: deque[Weights] = deque(maxlen=attack.remembers)
 
     def __call__(self, own: Weights, turn: int, others: Mapping[str, Weights] = NOBODY) -> Weights:
         """What the node offers in place of `own`, having offered `turn` models before. Raises as `checked_offer`."""
-        offered = checked_offer(self._attack, own, turn, self._rng, others, tuple(self._past))
+        offered = checked_offer(self._attack, own, turn, self._rng, others, tuple(self.past))
         if self._attack.remembers:
-            self._past.append(own.copy())
+            self.past.append(own.copy())
         return offered
 
 
