@@ -7,7 +7,7 @@ canonical bytes, decoded on arrival. `tap` holds every signed object that left a
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,8 @@ from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, T
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
+from dfl_actors.sdk.attack import Attack
+from dfl_actors.sdk.attacks import Offering
 from dfl_actors.sdk.half_fedavg import build as half_fedavg
 from dfl_actors.sdk.interface import Context
 from dfl_actors.sdk.loader import checked_apply
@@ -87,10 +89,12 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
     settings, key, journal, models = node.settings, node.key, process.journal, node.models
     seed = parts.number(network.plan.seed, node.name, process.name, process.starts)
     rng, first = np.random.default_rng(seed), parts.initial(settings.parameters)
+    attack = network.attacks.get(node.name)
     if process.name == "injector":
         return Injector(settings, parts.Stream(seed))
     if process.name == "trainer":
-        return Trainer(settings, key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng)
+        offer = None if attack is None else Offering(attack, rng)
+        return Trainer(settings, key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng, offer)
     if process.name == "validator":
         return Validator(settings, key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
     if process.name == "builder":
@@ -99,14 +103,23 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
         return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.model_digest)
     algorithm = half_fedavg()
     context = Context(settings.address, settings.neighbours, Parameters(network.genesis_object.layers), rng)
-    return Keeper(settings, partial(checked_apply, algorithm), algorithm.init(context), models, journal)
+    watched = attack is not None and attack.watches
+    return Keeper(settings, partial(checked_apply, algorithm), algorithm.init(context), models, journal, watched)
 
 
 class SimNetwork:
     """The `Network` of the scenarios, and what only a simulation can do: weather, planned crashes, the tap."""
 
-    def __init__(self, plan: Plan, weather: Weather | None = None, crashes: Crashes = never, rogues: tuple[str, ...] = ()) -> None:
-        self.plan, self.weather, self.crashes = plan, weather or Weather(), crashes
+    def __init__(
+        self,
+        plan: Plan,
+        weather: Weather | None = None,
+        crashes: Crashes = never,
+        rogues: tuple[str, ...] = (),
+        attacks: Mapping[str, Attack] | None = None,
+    ) -> None:
+        """`rogues` break the rules of the network, `attacks` are what nodes do that keep them."""
+        self.plan, self.weather, self.crashes, self.attacks = plan, weather or Weather(), crashes, attacks or {}
         self.random = random.Random(plan.seed)
         self.now = BEGIN
         self.tap: list[Signed] = []
