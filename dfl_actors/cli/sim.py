@@ -1,73 +1,169 @@
 """`dfl-actors sim`: the same learning in virtual time, without processes for actors and without a chain."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
+import orjson
 import typer
 
-from dfl_actors.cli.run import Out, Sets, given
-from dfl_actors.config import Config, load_topology, override, parse_topology
+from dfl_actors.cli.run import Out, Sets, given, with_its_data
+from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
+from dfl_actors.core.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.runtime.rundir import default_path
+from dfl_actors.runtime.signals import told_to
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
 
 
+REPEAT = "repeat.json"
+"""In the directory of a --repeat: its seeds."""
+
+
 def sim(
-    topology: Annotated[str, typer.Argument(metavar="FILE", help="A topology, or the reference program's simulator_config.json.")],
+    topology: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A topology, or the reference program's simulator_config.json.")
+    ] = None,
     ticks: Annotated[int | None, typer.Option(help="How long.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="So many runs with consecutive seeds, each in a directory of its own.")] = 1,
     jobs: Jobs = 0,
     out: Out = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted simulation, or with a --repeat.")] = None,
     sets: Sets = [],  # noqa: B006
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Simulate a network in ticks."""
-    options = [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)]
-    config = loaded(topology, options)
-    path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
-    workers = jobs or os.cpu_count() or 1
+    """Simulate a network in ticks. Ctrl-C stops it so that --resume can go on."""
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}: give the number of worker processes, or 0 for one a processor")
+    workers = jobs or os.cpu_count() or 1
+    if resume is not None:
+        if topology or sets or out or repeat > 1 or not (ticks is seed is None):
+            raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs and --quiet")
+        go_on(resume, workers, quiet)
+        return
+    if topology is None:
+        raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
+    config = loaded(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)])
+    path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
     if repeat == 1:
         run_one(config, path, workers, quiet)
         return
-    for number in range(repeat):
-        one = override(config, [f"network.seed={config.network.seed + number}"])
-        run_one(one, path / f"seed-{one.network.seed}", workers, quiet)
+    check_plugins(config, Path.cwd())
+    prepare(path, config)
+    save_repeat(path, [config.network.seed + number for number in range(repeat)])
+    run_seeds(path, config, workers, quiet)
+
+
+def run_seeds(path: Path, config: Config, jobs: int, quiet: bool) -> None:
+    """Each simulation of a repeat, in its own directory: those that were not begun, and those that were interrupted."""
+    for seed in load_repeat(path):
+        place = path / f"seed-{seed}"
+        if not place.exists():
+            run_one(override(config, [f"network.seed={seed}"]), place, jobs, quiet)
+        elif any(place.glob("checkpoint*")):
+            go_on(place, jobs, quiet)
+
+
+def go_on(path: Path, jobs: int, quiet: bool) -> None:
+    """An interrupted simulation, or a repeat of them, from its directory. Raises `StoreError` if it is none."""
+    if not (path / "config.toml").is_file():
+        raise StoreError(f"{path} is not the directory of a simulation: it has no config.toml")
+    config = load_topology(path / "config.toml")
+    if (path / REPEAT).exists():
+        run_seeds(path, config, jobs, quiet)
+    else:
+        watched(config, path, jobs, quiet, resume=True)
+
+
+def save_repeat(path: Path, seeds: list[int]) -> None:
+    """Note the seeds of a repeat in its directory. Raises `StoreError`."""
+    try:
+        (path / REPEAT).write_bytes(orjson.dumps(seeds))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+
+
+def load_repeat(path: Path) -> list[int]:
+    """The seeds of a repeat. Raises `StoreError`."""
+    try:
+        return msgspec.json.decode((path / REPEAT).read_bytes(), type=list[int])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StoreError(f"{path / REPEAT} is damaged ({error}): simulate it again") from error
 
 
 def loaded(topology: str, options: list[str]) -> Config:
-    """A topology of ours, or the reference program's. Raises `ConfigError`."""
+    """A topology of ours, or the reference program's, with `options` over it. Raises `DflError`."""
     if not topology.endswith(".json"):
-        return load_topology(topology, options)
+        return with_its_data(*examine_topology(topology, options))
     from dfl_actors.topo.convert import convert_reference
-    from dfl_actors.topo.write import topology_text
 
     path = Path(topology)
-    table, lost = convert_reference(path)
+    table, lost = convert_reference(path, seed_in(options), simulated=True)
     for line in lost:
         typer.echo(f"warning: {line}", err=True)
-    return parse_topology(topology_text(table, []), where=topology, name=path.parent.name or path.stem, options=options)
+    return with_its_data(*examine_table(table, where=topology, name=path.parent.name or path.stem, options=options))
+
+
+def seed_in(options: list[str]) -> int:
+    """The seed that the options set, 0 if none does: the links of the reference's `average_degree-k` are drawn with it too."""
+    table: Table = {}
+    put_options(table, options)
+    network = table.get("network", {})
+    seed = network.get("seed", 0) if isinstance(network, dict) else 0
+    return seed if isinstance(seed, int) else 0
 
 
 def run_one(config: Config, path: Path, jobs: int, quiet: bool) -> None:
-    """One simulation, with its picture of how far it is."""
+    """One new simulation."""
+    check_plugins(config, Path.cwd())
+    prepare(path, config)
+    watched(config, path, jobs, quiet)
+
+
+def watched(config: Config, path: Path, jobs: int, quiet: bool, resume: bool = False) -> None:
+    """One simulation, new or gone on with, with a picture of how far it is. Exits with 130 when it was interrupted."""
     from rich.console import Console
 
     from dfl_actors.report.simulation.simulated import Progress, show_result
-    from dfl_actors.sim.plan import check_plugins
-    from dfl_actors.sim.run import simulate
+    from dfl_actors.sim.run import Stopped, simulate
 
-    check_plugins(config, Path.cwd())
-    prepare(path, config)
-    console = Console()
-    with Progress(console, config, quiet) as progress:
-        simulate(config, path, jobs, Path.cwd(), progress.measured, progress.done)
+    console, stop = Console(), Stop()
+    try:
+        with told_to(stop.on_signal), Progress(console, config, quiet) as progress:
+            simulate(config, path, jobs, Path.cwd(), progress, stop, resume=resume)
+    except Stopped as stopped:
+        typer.echo(f"stopped after {stopped.tick} of {config.sim.ticks} ticks; go on with: dfl-actors sim --resume {path}", err=True)
+        raise typer.Exit(128 + stop.came[0]) from None
     show_result(path, config, console, quiet)
+
+
+class Stop:
+    """Whether somebody wants the simulation to stop. It asks now and then; before it does, and a second time, a signal stops it at once."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._asked = False
+
+    def __call__(self) -> bool:
+        self._asked = True
+        return bool(self.came)
+
+    def on_signal(self, number: int) -> None:
+        self.came.append(number)
+        if len(self.came) > 1 or not self._asked:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def check_plugins(config: Config, folder: Path) -> None:
+    """Whether every algorithm and attack can be loaded. Raises `DflError`."""
+    from dfl_actors.sim import plan
+
+    plan.check_plugins(config, folder)
 
 
 def prepare(path: Path, config: Config) -> None:

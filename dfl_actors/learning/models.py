@@ -110,6 +110,7 @@ class Learner:
             _train_function(network, recipe), lambda dtype: [flat, flat, one, tf.TensorSpec([None, None, *input_shape], dtype), table]
         )
         self._measure = _by_dtype(_measure_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype), many])
+        self._probable = _by_dtype(_probable_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype)])
 
     def initial(self, seed: int) -> Vector:
         """Initial weights [P], own memory. The same seed gives the same bytes; LeNet's do not depend on Keras or the host.
@@ -141,6 +142,11 @@ class Learner:
         count, given, labels = self._measure(x.dtype), tf.convert_to_tensor(weights), y.astype(np.int64)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(x), CHUNK)]
         return sum(int(count(given, x[chunk], labels[chunk])) for chunk in chunks)
+
+    def probabilities(self, weights: Vector, x: np.ndarray) -> np.ndarray:
+        """What the model gives each label of n samples x uint8 or float32 [n, *input_shape]: float32 [n, labels], rows of sum 1."""
+        probable, given = self._probable(x.dtype), tf.convert_to_tensor(weights)
+        return np.concatenate([probable(given, x[start : start + CHUNK]).numpy() for start in range(0, len(x), CHUNK)])
 
     def warm(self, batch: int, k: int, measure_n: int) -> None:
         """Traces what uint8 messages will need, by k steps of `batch` and a measure of `measure_n`; 0 leaves either out.
@@ -286,6 +292,17 @@ def _measure_function(network: _Network) -> Callable[..., Any]:
         return tf.math.count_nonzero(tf.argmax(output, 1) == y)
 
     return measure
+
+
+def _probable_function(network: _Network) -> Callable[..., Any]:
+    """(weights [P], x [n, ...]) -> probabilities [n, labels]."""
+    n = network.n_trained
+
+    def probable(weights: Any, x: Any) -> Any:
+        output, _, _ = network.call(_cut(weights[:n], network.trained), weights[n:], 0, x, training=False)
+        return tf.nn.softmax(output) if network.from_logits else output
+
+    return probable
 
 
 def _by_dtype(function: Callable[..., Any], signature: Callable[[type], list[Any]]) -> Callable[[Any], Any]:

@@ -123,30 +123,44 @@ class SampleStream:
     """An endless stream of training samples with given label weights; the only state is the generator it was given.
 
     `y_train` is uint8 [n], `weights` is [labels], one row of `label_weights`. Two streams of equal arguments draw the same
-    samples however the draws are cut: `draw(3)` then `draw(5)` is `draw(8)`. Raises `ConfigError` when a label with weight has
-    no sample.
+    samples however the draws are cut: `draw(3)` then `draw(5)` is `draw(8)`. With `ranges` [labels, 2] in place of weights every
+    draw begins by drawing each weight uniformly from its range, so there the cuts matter. Raises `ConfigError` when a label with
+    weight has no sample.
     """
 
-    def __init__(self, y_train: npt.NDArray[np.uint8], weights: Floats, rng: np.random.Generator) -> None:
-        shares = _normalised("label_weights", np.asarray(weights, dtype=np.float64))
+    def __init__(
+        self, y_train: npt.NDArray[np.uint8], weights: Floats, rng: np.random.Generator, ranges: Sequence[tuple[float, float]] | None = None
+    ) -> None:
+        self._ranges = None if ranges is None else _given_ranges(ranges, len(weights))
+        shares = _normalised("label_weights", np.asarray(weights if self._ranges is None else self._ranges[1], dtype=np.float64))
         counts = np.bincount(y_train, minlength=len(shares))
         _check_stocked(shares, counts)
         self._rng = rng
         self._by_label: Indices = np.argsort(y_train, kind="stable").astype(np.uint32)
         self._counts = counts
         self._starts = np.cumsum(counts) - counts
-        bounds = np.cumsum(shares)
-        # The last bound is exactly 1, so that a draw below 1 never falls beyond the last label with weight.
-        self._bounds: Floats = bounds / bounds[-1]
+        self._bounds = _bounds(shares)
 
     def draw(self, n: int) -> Indices:
         """The next `n` samples: uint32 [n], indices into the training set."""
+        bounds = self._bounds if self._ranges is None else _bounds(self._rng.uniform(self._ranges[0], self._ranges[1]))
         # Pairs, not two arrays: sample k takes draws 2k and 2k + 1 however the stream is cut.
         chances = self._rng.random((n, 2))
-        label = np.searchsorted(self._bounds, chances[:, 0], side="right")
+        label = np.searchsorted(bounds, chances[:, 0], side="right")
         offset = (chances[:, 1] * self._counts[label]).astype(np.int64)
         drawn: Indices = self._by_label[self._starts[label] + offset]
         return drawn
+
+
+def _given_ranges(ranges: Sequence[tuple[float, float]], labels: int) -> Floats:
+    """The lowest and the highest weights [2, labels], 0 for the labels that are left out."""
+    return np.array([*ranges, *[(0.0, 0.0)] * (labels - len(ranges))], dtype=np.float64).T
+
+
+def _bounds(shares: Floats) -> Floats:
+    """Where the chance of each label ends. The last is exactly 1, so that a draw below 1 never falls beyond the last label with weight."""
+    bounds = np.cumsum(shares)
+    return np.asarray(bounds / bounds[-1], dtype=np.float64)
 
 
 def _check_stocked(shares: Floats, counts: npt.NDArray[np.intp]) -> None:

@@ -7,14 +7,15 @@ to no worker. So the workers stay busy though in one tick hardly a node trains, 
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from dfl_actors import errors
 from dfl_actors.errors import DflError
-from dfl_actors.sim.timeline import Check, Compare, Job, Measure, Timeline, Train, Update
+from dfl_actors.sim.peers import Change
+from dfl_actors.sim.tasks import Slots, Task
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Update
 from dfl_actors.sim.worker import Fault
 
 AHEAD = 2
@@ -23,54 +24,8 @@ AHEAD = 2
 TICKS_AHEAD = 24
 """Ticks that may be under way at once."""
 
-
-@dataclass
-class Task:
-    """A job on its way: what it waits for, who does it (None: anybody), and what becomes of the answer."""
-
-    job: Job
-    name: str
-    arguments: tuple[Any, ...]
-    done: Callable[[Any], None]
-    worker: int | None = None
-    waits: int = 0
-    after: list["Task"] = field(default_factory=list)
-    finished: bool = False
-
-    def follow(self, other: "Task | None") -> None:
-        """Wait for `other`."""
-        if other is not None and not other.finished:
-            self.waits += 1
-            other.after.append(self)
-
-
-class Slots:
-    """The slots of the slab: who holds which, and which are free."""
-
-    def __init__(self, number: int) -> None:
-        self._free = list(range(number))[::-1]
-        self._slot: dict[int, int] = {}
-        self._readers: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._free)
-
-    def take(self, model: int, readers: int) -> int:
-        """A slot for a model that so many jobs will read."""
-        self._slot[model], self._readers[model] = self._free.pop(), readers
-        return self._slot[model]
-
-    def of(self, model: int) -> int:
-        return self._slot[model]
-
-    def read(self, model: int) -> bool:
-        """One of its readers is done; whether it was the last."""
-        self._readers[model] -= 1
-        if self._readers[model]:
-            return False
-        del self._readers[model]
-        self._free.append(self._slot.pop(model))
-        return True
+SLOTS_A_TICK = 3
+"""Slots that one tick may take, for each node: its new model, one to be compared, one to be averaged."""
 
 
 class Results:
@@ -82,25 +37,21 @@ class Results:
 
     def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None: ...
 
+    def changed(self, tick: int, change: Change) -> None: ...
+
     def close(self, tick: int) -> None: ...
 
 
 class Engine:
-    """Runs a timeline on the workers behind `connections`. `readers` says how many neighbours receive what a node offers."""
+    """Runs a timeline on the workers behind `connections`; `begin` is its first tick."""
 
     def __init__(
-        self,
-        timeline: Timeline,
-        names: Sequence[str],
-        readers: Sequence[int],
-        connections: Sequence[Connection],
-        slots: int,
-        results: Results,
+        self, timeline: Timeline, names: Sequence[str], connections: Sequence[Connection], slots: Slots, results: Results, begin: int = 0
     ) -> None:
-        self._timeline, self._names, self._readers, self._results = timeline, names, readers, results
+        self._timeline, self._names, self._results = timeline, names, results
         self._connections = list(connections)
-        self._slots = Slots(slots)
-        self._least_slots = 2 * len(names)
+        self._slots = slots
+        self._asked = self.closed = begin
         self._shared: deque[Task] = deque()
         self._own: list[deque[Task]] = [deque() for _ in connections]
         self._sent: list[dict[int, Task]] = [{} for _ in connections]
@@ -115,21 +66,40 @@ class Engine:
         """The worker that holds a node."""
         return node % len(self._connections)
 
-    def run(self, ticks: int) -> Iterator[int]:
-        """Compute ticks 0 up to `ticks`; yields how many are done whenever one is. Raises the `DflError` of a job or of a lost worker."""
-        asked = closed = 0
-        while closed < ticks:
-            while asked < ticks and asked - closed < TICKS_AHEAD and len(self._slots) >= self._least_slots:
-                self._ask(asked)
-                asked += 1
+    def run(self, ticks: int, hold: Callable[[], bool]) -> Iterator[int]:
+        """Compute up to `ticks`; yields how many are done whenever one is. Once `hold` says so, what is under way is done and no more.
+
+        Raises the `DflError` of a job or of a lost worker.
+        """
+        while self.closed < ticks:
+            while self._asked < ticks and self._may_ask() and not hold():
+                self._ask(self._asked)
+                self._asked += 1
+            if self.closed == self._asked:
+                return
             self._dispatch()
-            while closed < asked and not self._open[closed]:
-                del self._open[closed]
-                self._results.close(closed)
-                closed += 1
-                yield closed
-            if closed < asked:
+            while self.closed < self._asked and not self._open[self.closed]:
+                del self._open[self.closed]
+                self._results.close(self.closed)
+                self.closed += 1
+                yield self.closed
+            if self.closed < self._asked:
                 self._take_answers()
+
+    def every(self, tasks: Sequence[Task]) -> Iterator[int]:
+        """Do tasks that belong to no tick; yields how many are left whenever one is done."""
+        left = len(tasks)
+        for task in tasks:
+            if not task.waits:
+                self._queue(task)
+        while left:
+            self._dispatch()
+            left -= self._take_answers()
+            yield left
+
+    def _may_ask(self) -> bool:
+        room = len(self._slots) > SLOTS_A_TICK * len(self._names)
+        return room and self._asked - self.closed < TICKS_AHEAD and not self._timeline.waits
 
     def _ask(self, tick: int) -> None:
         self._open[tick] = 0
@@ -138,6 +108,7 @@ class Engine:
                 self._open[tick] += 1
                 if not task.waits:
                     self._queue(task)
+        self._tell_changes()
 
     # --- from jobs to tasks
 
@@ -149,24 +120,26 @@ class Engine:
                 yield self._measure(job)
             case Update():
                 yield self._update(job)
-            case Check():
+            case Check() | Judge():
                 yield self._check(job)
             case Compare():
                 yield from self._compare(job)
+            case Broadcast():
+                yield from self._broadcast(job)
 
-    def _of_node(self, task: Task, node: int) -> Task:
-        """A task of the node that holds it: after the one before."""
+    def of_node(self, task: Task, node: int) -> Task:
+        """A task of the node's worker, after the one before."""
         task.worker = self.owner(node)
         task.follow(self._last[node])
         self._last[node] = task
         return task
 
     def _train(self, job: Train) -> Task:
-        slot = self._slots.take(job.model, self._readers[job.node]) if self._readers[job.node] else -1
-        task = Task(job, "train", (job.node, job.samples, slot), lambda nothing: None)
+        slot = self._slots.take(job.model, job.readers) if job.readers else -1
+        task = Task(job, "train", (job.node, job.samples, slot))
         if slot >= 0:
             self._trained[job.model] = task
-        return self._of_node(task, job.node)
+        return self.of_node(task, job.node)
 
     def _measure(self, job: Measure) -> Task:
         accuracies: list[float] = []
@@ -174,7 +147,7 @@ class Engine:
         slots = tuple(map(self._slots.of, job.models))
         task = Task(job, "measure", (slots, job.samples), lambda right: accuracies.extend(count / tested for count in right))
         for model in job.models:
-            task.follow(self._trained[model])
+            task.follow(self._trained.get(model))
         self._measured[job.node] = task, accuracies
         return task
 
@@ -183,41 +156,78 @@ class Engine:
         senders = [self._names[offered.sender] for offered in job.received]
         slots = [self._slots.of(model) for model in models]
 
-        def done(reputations: dict[str, float]) -> None:
+        def done(answer: tuple[dict[str, float], int]) -> None:
+            reputations, right = answer
             for model in models:
                 if self._slots.read(model):
-                    del self._trained[model]
+                    self._trained.pop(model, None)
             self._results.updated(job.tick, job.node, reputations)
+            if job.own is not None:
+                self._judged(job.tick, job.node, right / len(job.own))
 
         measured, accuracies = self._measured.pop(job.node) if job.measured else (None, None)
-        task = Task(job, "update", (job.node, senders, slots, accuracies), done)
+        task = Task(job, "update", (job.node, senders, slots, accuracies, job.own), done)
         for model in models:
-            task.follow(self._trained[model])
+            task.follow(self._trained.get(model))
         task.follow(measured)
-        return self._of_node(task, job.node)
+        return self.of_node(task, job.node)
 
-    def _check(self, job: Check) -> Task:
+    def _check(self, job: Check | Judge) -> Task:
         tested = len(job.samples)
-        task = Task(job, "check", (job.node, job.samples), lambda right: self._results.accuracy(job.tick, job.node, right, tested))
-        return self._of_node(task, job.node)
+
+        def done(right: int) -> None:
+            if isinstance(job, Judge):
+                self._judged(job.tick, job.node, right / tested)
+            else:
+                self._results.accuracy(job.tick, job.node, right, tested)
+
+        return self.of_node(Task(job, "check", (job.node, job.samples), done), job.node)
+
+    def _judged(self, tick: int, node: int, accuracy: float) -> None:
+        self._timeline.judged(tick, node, accuracy)
+        self._tell_changes()
+
+    def _tell_changes(self) -> None:
+        for tick, change in self._timeline.changes():
+            self._results.changed(tick, change)
 
     def _compare(self, job: Compare) -> Iterator[Task]:
         """Everybody shows its model; then they are compared."""
+        compare = Task(job, "compare", (), lambda by_layer: self._results.difference(job.tick, by_layer))
+        yield from self._show_all(job, compare)
+        yield compare
+
+    def _broadcast(self, job: Broadcast) -> Iterator[Task]:
+        """Everybody shows its model; then they are averaged, and everybody takes the mean."""
+        mean = self._shown
+        self._shown -= 1
+        slot = self._slots.take(mean, len(self._names))
+        average = Task(job, "average", (slot,))
+        yield from self._show_all(job, average)
+        yield average
+        for node in range(len(self._names)):
+            adopt = Task(job, "adopt", (node, slot), lambda nothing: self._slots.drop(mean))
+            adopt.follow(average)
+            yield self.of_node(adopt, node)
+
+    def _show_all(self, job: Compare | Broadcast, then: Task) -> Iterator[Task]:
+        """Everybody shows its model, in a slot each, which `then` reads; they are its first argument."""
         shown = [self._shown - place for place in range(len(self._names))]
         self._shown -= len(shown)
         slots = [self._slots.take(model, 1) for model in shown]
+        then.arguments = (slots, *then.arguments)
+        finish = then.done
 
-        def done(by_layer: dict[str, float]) -> None:
+        def done(answer: Any) -> None:
             for model in shown:
                 self._slots.read(model)
-            self._results.difference(job.tick, by_layer)
+            finish(answer)
 
-        compare = Task(job, "compare", (slots,), done)
+        then.done = done
         for node, slot in enumerate(slots):
-            show = self._of_node(Task(job, "show", (node, slot), lambda nothing: None), node)
-            compare.follow(show)
+            show = self.of_node(Task(job, "show", (node, slot)), node)
+            then.follow(show)
             yield show
-        yield compare
 
     # --- to the workers and back
 
@@ -231,27 +241,33 @@ class Engine:
                 task = (self._own[number] or self._shared).popleft()
                 ticket = next(self._tickets)
                 self._sent[number][ticket] = task
-                connection.send((ticket, task.name, task.arguments))
+                try:
+                    connection.send((ticket, task.name, task.arguments))
+                except OSError:
+                    raise self._lost() from None
 
-    def _take_answers(self) -> None:
-        """Wait for answers, and free whoever waited for them."""
-        for connection in wait(self._connections):
+    def _take_answers(self) -> int:
+        """Wait for answers, and free whoever waited for them; returns how many there were."""
+        ready = wait(self._connections)
+        for connection in ready:
             number = self._connections.index(connection)  # type: ignore[arg-type]
             try:
                 ticket, answer = self._connections[number].recv()
-            except (EOFError, ConnectionError):
-                raise DflError(
-                    "a worker of the simulation ended unexpectedly: run it again, with fewer --jobs if memory was short"
-                ) from None
+            except (EOFError, OSError):
+                raise self._lost() from None
             if isinstance(answer, Fault):
-                task = self._sent[number].get(ticket)
-                raise self._error(answer, task)
+                raise self._error(answer, self._sent[number].get(ticket))
             self._finish(self._sent[number].pop(ticket), answer)
+        return len(ready)
+
+    def _lost(self) -> DflError:
+        return DflError("a worker of the simulation ended unexpectedly: go on with --resume, with fewer --jobs if memory was short")
 
     def _finish(self, task: Task, answer: Any) -> None:
         task.finished = True
         task.done(answer)
-        self._open[task.job.tick] -= 1
+        if task.job is not None:
+            self._open[task.job.tick] -= 1
         for other in task.after:
             other.waits -= 1
             if not other.waits:
@@ -261,5 +277,5 @@ class Engine:
     def _error(self, fault: Fault, task: Task | None) -> DflError:
         """The error of a job, with tick and node."""
         job = None if task is None else task.job
-        where = "" if job is None or isinstance(job, Compare) else f"tick {job.tick}, node {self._names[job.node]}: "
+        where = "" if job is None or isinstance(job, Compare | Broadcast) else f"tick {job.tick}, node {self._names[job.node]}: "
         return getattr(errors, fault.kind, DflError)(where + fault.text)

@@ -2,28 +2,34 @@
 
 accuracy.csv                   tick, one column a node: the accuracy on test images
 model_weight_diff.csv          tick, one column a layer: equation 5
-reputation/NAME_reputation.csv tick, one column a neighbour: what node NAME thinks of it after an update
+reputation/NAME_reputation.csv tick, one column a sender: what node NAME thinks of it after an update
+peers.csv                      tick, node, its accuracy, whom it added or dropped as a receiver, and the buffer of that one since
+ensemble.csv                   train and test set: how many samples all models together got right, of how many
 """
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from dfl_actors.errors import StoreError
+from dfl_actors.sdk.interface import START_REPUTATION
 from dfl_actors.sim.engine import Results
+from dfl_actors.sim.peers import Change
 
 
 class Tables(Results):
     """Writes the tables of a simulation into `out`; `watch` is told each row of accuracies. Raises `StoreError` when the disk is full."""
 
     def __init__(
-        self, out: Path, names: Sequence[str], neighbours: Sequence[Sequence[str]], watch: Callable[[int, list[float]], None]
+        self, out: Path, names: Sequence[str], senders: Sequence[Sequence[str]], watch: Callable[[int, list[float]], None]
     ) -> None:
-        self._out, self._names, self._neighbours, self._watch = out, names, neighbours, watch
+        self._out, self._names, self._senders, self._watch = out, names, senders, watch
         self._accuracy: dict[int, dict[int, float]] = {}
         self._difference: dict[int, dict[str, float]] = {}
         self._reputations: dict[int, dict[int, dict[str, float]]] = {}
+        self._changes: dict[int, list[Change]] = {}
         self._files: dict[Path, IO[str]] = {}
 
     def accuracy(self, tick: int, node: int, right: int, tested: int) -> None:
@@ -34,6 +40,9 @@ class Tables(Results):
 
     def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None:
         self._reputations.setdefault(tick, {})[node] = reputations
+
+    def changed(self, tick: int, change: Change) -> None:
+        self._changes.setdefault(tick, []).append(change)
 
     def close(self, tick: int) -> None:
         """Write what was said of the tick."""
@@ -46,8 +55,36 @@ class Tables(Results):
         if layers is not None:
             self._write(Path("model_weight_diff.csv"), list(layers), tick, layers.values())
         for node, reputations in sorted(self._reputations.pop(tick, {}).items()):
-            others = self._neighbours[node]
-            self._write(Path("reputation", f"{self._names[node]}_reputation.csv"), others, tick, (reputations[name] for name in others))
+            others = self._senders[node]
+            path = Path("reputation", f"{self._names[node]}_reputation.csv")
+            self._write(path, others, tick, (reputations.get(name, START_REPUTATION) for name in others))
+        for change in self._changes.pop(tick, ()):
+            names = self._names[change.node], self._names[change.peer]
+            told = names[0], change.accuracy, "add" if change.added else "drop", names[1], change.buffer
+            self._write(Path("peers.csv"), ("node", "accuracy", "change", "peer", "buffer"), tick, told)
+
+    def ensemble(self, found: Iterable[tuple[str, int, int]]) -> None:
+        """For each set how many samples all models together got right, and how many there are."""
+        for name, right, count in found:
+            self._write(Path("ensemble.csv"), ("correct", "tested", "accuracy"), name, (right, count, right / count), first="set")
+
+    def lengths(self) -> dict[str, int]:
+        """How many bytes each table has."""
+        return {str(path): file.tell() for path, file in self._files.items()}
+
+    def restore(self, lengths: Mapping[str, int]) -> None:
+        """Go on with tables of these lengths, and with no others. Raises `StoreError`."""
+        try:
+            for path in (*self._out.glob("*.csv"), *self._out.glob("reputation/*.csv")):
+                name = str(path.relative_to(self._out))
+                if name not in lengths or path.stat().st_size < lengths[name]:
+                    path.unlink()
+                else:
+                    os.truncate(path, lengths[name])
+            for name in lengths:
+                self._files[Path(name)] = self._append(self._out / name)
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be gone on with ({error.strerror}): simulate it again") from None
 
     def end(self) -> None:
         """Close the files."""
@@ -55,18 +92,25 @@ class Tables(Results):
             file.close()
         self._files = {}
 
-    def _write(self, path: Path, columns: Sequence[str], tick: int, row: Iterable[Any]) -> None:
+    def _write(self, path: Path, columns: Sequence[str], key: int | str, row: Iterable[Any], first: str = "tick") -> None:
         """Numbers have six digits, as the reference program prints them."""
         try:
-            file = self._files.get(path) or self._open(path, columns)
-            csv.writer(file, lineterminator="\n").writerow([tick, *(f"{value:.6g}" for value in row)])
+            file = self._files.get(path) or self._open(path, (first, *columns))
+            csv.writer(file, lineterminator="\n").writerow([key, *map(_printed, row)])
             file.flush()
         except OSError as error:
-            raise StoreError(f"{self._out / path} cannot be written ({error.strerror}): free some space and run it again") from None
+            raise StoreError(f"{self._out / path} cannot be written ({error.strerror}): free some space and go on with --resume") from None
 
     def _open(self, path: Path, columns: Sequence[str]) -> IO[str]:
         place = self._out / path
         place.parent.mkdir(exist_ok=True)
-        file = self._files[path] = place.open("w", newline="", encoding="utf-8")
-        csv.writer(file, lineterminator="\n").writerow(["tick", *columns])
+        file = self._files[path] = self._append(place)
+        csv.writer(file, lineterminator="\n").writerow(columns)
         return file
+
+    def _append(self, place: Path) -> IO[str]:
+        return place.open("a", newline="", encoding="utf-8")
+
+
+def _printed(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.sdk.attacks import load_attack
-from dfl_actors.sdk.interface import ACCURACY
+from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
-from dfl_actors.sim.timeline import Member
+from dfl_actors.sim.engine import SLOTS_A_TICK
+from dfl_actors.sim.peers import Control
+from dfl_actors.sim.timeline import Links, Member, Services, Timeline
 from dfl_actors.sim.worker import NodePlan
 
 
@@ -23,21 +26,28 @@ class NodeDraw:
     def __init__(self, config: Config, node: Node, data: Dataset, weights: Floats) -> None:
         seed = seed_of(config, node.name)
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
-        self._train = SampleStream(data.y_train, weights, np.random.default_rng([*seed, 0]))
-        self._test = SampleStream(data.y_test, weights, np.random.default_rng([*seed, 1]))
-        self._check = np.random.default_rng([*seed, 2])
+        self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
+        self._train = SampleStream(data.y_train, weights, self._rngs[0], node.label_ranges)
+        self._test = SampleStream(data.y_test, weights, self._rngs[1], node.label_ranges)
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:
         return self._train.draw(self._batch)
 
     def tests(self, models: int) -> Indices:
-        return self._test.draw(models * self._tests).reshape(models, self._tests)
+        return np.stack([self._test.draw(self._tests) for _ in range(models)])
 
     def check(self) -> Indices:
         if not 0 < self._checks < self._every:
             return np.arange(self._every, dtype=np.uint32)
-        return self._check.choice(self._every, self._checks, replace=False).astype(np.uint32)
+        return self._rngs[2].choice(self._every, self._checks, replace=False).astype(np.uint32)
+
+    def state(self) -> list[Any]:
+        return [rng.bit_generator.state for rng in self._rngs]
+
+    def restore(self, state: list[Any]) -> None:
+        for rng, found in zip(self._rngs, state, strict=True):
+            rng.bit_generator.state = found
 
 
 def seed_of(config: Config, name: str) -> tuple[int, int]:
@@ -45,19 +55,38 @@ def seed_of(config: Config, name: str) -> tuple[int, int]:
     return config.network.seed, name_number(name)
 
 
+def timeline(config: Config, folder: Path, data: Dataset) -> Timeline:
+    """All that will happen, before any of it is computed. Raises `DflError`."""
+    sim, seed = config.sim, config.network.seed
+    return Timeline(
+        members(config, folder),
+        draws(config, data),
+        Services(sim.check_every, sim.compare_every, sim.broadcast_every, _control(config)),
+        Links(sim.delay, sim.loss),
+        [np.random.default_rng([seed, number]) for number in (5, 6, 7)],
+    )
+
+
+def _control(config: Config) -> Control | None:
+    sim = config.sim
+    return Control(sim.peer_interval, sim.peer_high, sim.peer_low, sim.peer_buffer == "linear") if sim.peer_control else None
+
+
 def members(config: Config, folder: Path) -> list[Member]:
     """The nodes in their order."""
     number = {node.name: place for place, node in enumerate(config.nodes)}
+    needs = [load_algorithm(node.algorithm, node.parameters, folder).needs for node in config.nodes]
     return [
         Member(
             name=node.name,
-            neighbours=tuple(sorted(number[name] for name in node.neighbours)),
+            receivers=tuple(sorted(number[name] for name in node.receivers)),
             intervals=node.interval,
             buffer=node.buffer,
             offers=node.role == "normal",
-            measures=ACCURACY in load_algorithm(node.algorithm, node.parameters, folder).needs,
+            measures=ACCURACY in need,
+            judges=OWN_ACCURACY in need,
         )
-        for node in config.nodes
+        for node, need in zip(config.nodes, needs, strict=True)
     ]
 
 
@@ -80,7 +109,7 @@ def node_plans(config: Config) -> tuple[NodePlan, ...]:
     return tuple(
         NodePlan(
             name=node.name,
-            neighbours=node.neighbours,
+            neighbours=node.senders,
             seed=seed_of(config, node.name),
             initial=initial_seed(config, node.name),
             algorithm=node.algorithm,
@@ -92,6 +121,8 @@ def node_plans(config: Config) -> tuple[NodePlan, ...]:
     )
 
 
-def slots(nodes: list[Member]) -> int:
-    """Slots of the slab that are enough whatever happens: all buffers full, a tick of new models, and one comparison under way."""
-    return sum(node.buffer + len(node.neighbours) + 4 for node in nodes)
+def slots(config: Config) -> int:
+    """Slots of the slab that are enough whatever happens: all buffers nearly full, models delayed on their way, as many as some ticks
+    under way take. Only those that are used cost memory."""
+    on_the_way = max(config.sim.delay) // min(min(node.interval) for node in config.nodes)
+    return 1 + sum(node.buffer + len(node.senders) + on_the_way + 2 * SLOTS_A_TICK + 2 for node in config.nodes)

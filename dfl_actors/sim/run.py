@@ -3,25 +3,27 @@
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-
-import numpy as np
+from typing import Protocol
 
 from dfl_actors import errors
 from dfl_actors.config import Config
-from dfl_actors.errors import DflError, StoreError
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.errors import AlgorithmError, DflError, StoreError
+from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.weights import recipe_of
-from dfl_actors.sim import plan
+from dfl_actors.sim import checkpoint, plan
+from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
+from dfl_actors.sim.tasks import Slots, Task
 from dfl_actors.sim.timeline import Timeline
-from dfl_actors.sim.worker import Fault, WorkerPlan, work
+from dfl_actors.sim.worker import Fault, Slab, WorkerPlan, opened, work
 
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -35,39 +37,169 @@ ENVIRONMENT = {
 Watch = Callable[[int, list[float]], None]
 """Told each row of accuracies: the tick, and one a node."""
 
+FIRST_CHECKPOINT_S = 30.0
+"""Seconds between two checkpoints, or more."""
 
-def simulate(config: Config, out: Path, jobs: int, folder: Path, watch: Watch, progress: Callable[[int], None]) -> None:
-    """Simulate `config` into the directory `out`, which exists, on `jobs` workers. `progress` is told how many ticks are done.
+CHECKPOINT_SHARE = 0.03
+"""The part of the time that checkpoints may take."""
 
-    Raises `DflError`; what has been written by then stays.
+VOTES_AT_ONCE = 1000
+"""Samples that one job has a model vote on."""
+
+
+class Listener(Protocol):
+    """Whoever watches a simulation."""
+
+    def measured(self, tick: int, row: list[float]) -> None:
+        """A row of accuracies, one a node."""
+
+    def done(self, ticks: int) -> None:
+        """So many ticks are done."""
+
+    def voting(self, done: float) -> None:
+        """This part of the last measurement, of all models together, is done."""
+
+    def warn(self, text: str) -> None:
+        """Something that a person should know."""
+
+
+class Stopped(Exception):
+    """The simulation was asked to stop, and can go on later from tick `tick`."""
+
+    def __init__(self, tick: int) -> None:
+        super().__init__(tick)
+        self.tick = tick
+
+
+def simulate(
+    config: Config, out: Path, jobs: int, folder: Path, listener: Listener, stop: Callable[[], bool], resume: bool = False
+) -> None:
+    """Simulate `config` into the directory `out`, which exists, on `jobs` workers; with `resume` go on from its checkpoint.
+
+    Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, and can be gone on with.
     """
     jobs = min(jobs, len(config.nodes))
-    members = plan.members(config, folder)
     with tempfile.TemporaryDirectory(prefix="dfl-sim-") as cache:
         data = load_dataset(config.data.source, Path(cache))
-        draws = plan.draws(config, data)
-        slots = plan.slots(members)
-        with _workers(config, Path(cache), folder, jobs, slots) as connections:
-            names = [node.name for node in config.nodes]
-            tables = Tables(out, names, [[names[other] for other in member.neighbours] for member in members], watch)
-            timeline = Timeline(
-                members,
-                draws,
-                np.random.default_rng([config.network.seed, 5]),
-                check_every=config.sim.check_every,
-                compare_every=config.sim.compare_every,
-            )
-            engine = Engine(timeline, names, [len(member.neighbours) for member in members], connections, slots, tables)
+        timeline, number = plan.timeline(config, folder, data), plan.slots(config)
+        found = checkpoint.find(out) if resume else None
+        kept = None if found is None else checkpoint.load(found)
+        with _workers(config, Path(cache), folder, jobs, number) as (connections, slab):
+            names, slots = [node.name for node in config.nodes], Slots(number)
+            tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
+            engine = Engine(timeline, names, connections, slots, tables, begin=0 if kept is None else kept.tick)
+            run = _Run(config, out, timeline, engine, slots, slab, tables, listener)
             try:
-                for done in engine.run(config.sim.ticks):
-                    progress(done)
+                if found is not None and kept is not None:
+                    run.restore(found, kept)
+                run.compute(stop)
+                if config.sim.ensemble:
+                    run.vote(Path(cache), data, stop)
+                checkpoint.remove(out)
             finally:
                 tables.end()
 
 
+class _Run:
+    """One simulation with its workers ready."""
+
+    def __init__(
+        self,
+        config: Config,
+        out: Path,
+        timeline: Timeline,
+        engine: Engine,
+        slots: Slots,
+        slab: Slab,
+        tables: Tables,
+        listener: Listener,
+    ) -> None:
+        self._config, self._out, self._listener = config, out, listener
+        self._timeline, self._engine, self._slots, self._slab, self._tables = timeline, engine, slots, slab, tables
+        self._due = time.monotonic() + FIRST_CHECKPOINT_S
+        self._keeps = True
+
+    def restore(self, place: Path, kept: Kept) -> None:
+        """Go on from a checkpoint. Raises `StoreError` if it is none of this simulation."""
+        try:
+            self._timeline.restore(kept.timeline)
+            for model, readers in sorted(self._timeline.waiting().items()):
+                self._slab[self._slots.take(model, readers)] = kept.models[model]
+        except (KeyError, ValueError, TypeError) as error:
+            raise StoreError(f"{place} is damaged ({error}): simulate it again") from error
+        self._each("load", place)
+        self._tables.restore(kept.tables)
+
+    def compute(self, stop: Callable[[], bool]) -> None:
+        """All ticks that are left, with a checkpoint now and then. Raises `Stopped`."""
+        ticks = self._config.sim.ticks
+        while self._engine.closed < ticks:
+            for done in self._engine.run(ticks, lambda: stop() or self._checkpoint_due()):
+                self._listener.done(done)
+            if self._engine.closed < ticks:
+                self._save()
+                if stop():
+                    raise Stopped(self._engine.closed)
+
+    def _checkpoint_due(self) -> bool:
+        return self._keeps and time.monotonic() >= self._due
+
+    def _save(self) -> None:
+        """Write a checkpoint; the next is due when this one's cost has become small."""
+        if not self._keeps:
+            return
+        begun = time.monotonic()
+        try:
+            place = checkpoint.begin(self._out)
+            self._each("save", place)
+            models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
+            checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models))
+        except OSError as error:
+            raise StoreError(f"{self._out} cannot be written ({error.strerror}): free some space and go on with --resume") from None
+        except AlgorithmError as error:
+            self._keeps = False
+            self._listener.warn(f"{error}: this simulation cannot be interrupted and gone on with")
+        cost = time.monotonic() - begun
+        self._due = begun + cost + max(FIRST_CHECKPOINT_S, cost / CHECKPOINT_SHARE)
+
+    def _each(self, name: str, place: Path) -> None:
+        """Have every node do something with a checkpoint."""
+        nodes = range(len(self._config.nodes))
+        for _ in self._engine.every([self._engine.of_node(Task(None, name, (node, place)), node) for node in nodes]):
+            pass
+
+    def vote(self, folder: Path, data: Dataset, stop: Callable[[], bool]) -> None:
+        """All models together: for each sample the label to which they give most, their probabilities added in the nodes' order.
+
+        Raises `Stopped`.
+        """
+        self._save()
+        found: list[tuple[str, int, int]] = []
+        for part, labels in (("train", data.y_train), ("test", data.y_test)):
+            (folder / part).touch()
+            votes = opened(folder / part, len(labels), data.labels)
+            tasks = list(self._votes(part, len(labels)))
+            for left in self._engine.every(tasks):
+                self._listener.voting((len(found) + 1 - left / len(tasks)) / 2)
+                if stop():
+                    raise Stopped(self._engine.closed)
+            found.append((part, int((votes.argmax(axis=1) == labels).sum()), len(labels)))
+        self._tables.ensemble(found)
+
+    def _votes(self, part: str, count: int) -> Iterator[Task]:
+        for first in range(0, count, VOTES_AT_ONCE):
+            before = None
+            for node in range(len(self._config.nodes)):
+                task = Task(None, "vote", (node, part, first, min(first + VOTES_AT_ONCE, count)))
+                task.worker = self._engine.owner(node)
+                task.follow(before)
+                before = task
+                yield task
+
+
 @contextmanager
-def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -> Iterator[list[Connection]]:
-    """So many workers, ready; they are gone afterwards, whatever happens."""
+def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -> Iterator[tuple[list[Connection], Slab]]:
+    """So many workers, ready, and the slab that they share; they are gone afterwards, whatever happens."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     connections: list[Connection] = []
@@ -81,6 +213,7 @@ def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -
             recipe=recipe_of(config),
             slab=slab,
             slots=slots,
+            votes=cache,
             keep_biases=config.sim.exchange == "weights",
             zero_biases=not config.sim.measure_biases,
         )
@@ -94,24 +227,25 @@ def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -
                 theirs.close()
                 processes.append(process)
                 connections.append(ours)
-            for connection in connections:
-                _ready(connection)
+            sizes = [_ready(connection) for connection in connections]
+            shared_slab = opened(slab, slots, sizes[0])
             slab.unlink()
-            yield connections
+            yield connections, shared_slab
         finally:
             for process in processes:
                 process.kill()
                 process.join()
 
 
-def _ready(connection: Connection) -> None:
-    """Wait for a worker's first word. Raises the error that kept it from starting."""
+def _ready(connection: Connection) -> int:
+    """Wait for a worker's first word: the size of a model. Raises the error that kept it from starting."""
     try:
         _, word = connection.recv()
     except (EOFError, ConnectionError):
         raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs") from None
     if isinstance(word, Fault):
         raise getattr(errors, word.kind, DflError)(word.text)
+    return int(word)
 
 
 @contextmanager

@@ -1,32 +1,56 @@
 """What happens in which tick, before any of it is computed: who trains on which samples, who receives, who averages, what is measured.
 
 The order within a tick is the reference simulation's: every node whose training tick has come trains a step and puts the model it sends
-into the buffer of each neighbour; then every node whose buffer is full averages and empties it; then the services look. None of this
-depends on what the models turn out to be, so it is drawn here, in order, by generators of its own for each node, and the jobs that come
-out may be computed in any order that respects what they need: the result is the same on one worker and on many.
+into the buffer of each receiver; then every node whose buffer is full averages and empties it; then the services: the mean that is forced
+on everybody, accuracies, differences, and peer control. A model that is delayed or lost on a link comes later, at the beginning of its
+tick, or never. None of this depends on what the models turn out to be, so it is drawn here, in order, by generators of its own for
+each node, and the jobs that come out may be computed in any order that respects what they need: the result is the same on one worker
+and on many. Peer control alone asks for accuracies: while it waits for them (`waits`), the next tick must not be asked for.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from dfl_actors.sim.peers import Change, Control, Peers
 
 Indices = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A node of a simulation. `neighbours` are those it sends to; `intervals` the ticks that may lie between two trainings, each
-    as likely; `offers` is false for an observer, which trains nothing."""
+    """A node of a simulation. `receivers` are those it sends to; `intervals` the ticks that may lie between two trainings, each
+    as likely; `offers` is false for an observer, which trains nothing; `measures` what it receives, `judges` its own model, at updates."""
 
     name: str
-    neighbours: tuple[int, ...]
+    receivers: tuple[int, ...]
     intervals: tuple[int, ...]
     buffer: int
     offers: bool = True
     measures: bool = False
+    judges: bool = False
+
+
+@dataclass(frozen=True)
+class Services:
+    """How often what is done for all nodes, in ticks; 0 never. `control` is None without peer control."""
+
+    check_every: int = 0
+    compare_every: int = 0
+    broadcast_every: int = 0
+    control: Control | None = None
+
+
+@dataclass(frozen=True)
+class Links:
+    """What happens to models on their way: `delays` in ticks, each as likely, and the chance of `loss`."""
+
+    delays: tuple[int, ...] = (0,)
+    loss: float = 0.0
 
 
 class Offered(NamedTuple):
@@ -37,12 +61,13 @@ class Offered(NamedTuple):
 
 
 class Train(NamedTuple):
-    """A node trains a step on these samples of the training set, and offers model `model` to its neighbours."""
+    """A node trains a step on these samples of the training set, and offers model `model` to so many `readers`."""
 
     tick: int
     node: int
     samples: Indices
     model: int
+    readers: int
 
 
 class Measure(NamedTuple):
@@ -55,12 +80,20 @@ class Measure(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A node averages what its buffer holds; `measured` says whether a `Measure` of the same models comes before."""
+    """A node averages what its buffer holds; `measured` says whether a `Measure` of the same models comes before. `own` are the samples
+    of the test set on which it measures its own model first, if it does."""
 
     tick: int
     node: int
     received: tuple[Offered, ...]
     measured: bool
+    own: Indices | None
+
+
+class Broadcast(NamedTuple):
+    """All nodes get the mean of all their models."""
+
+    tick: int
 
 
 class Check(NamedTuple):
@@ -77,11 +110,20 @@ class Compare(NamedTuple):
     tick: int
 
 
-Job = Train | Measure | Update | Check | Compare
+class Judge(NamedTuple):
+    """A node's model is measured on samples of its own label weights, for peer control."""
+
+    tick: int
+    node: int
+    samples: Indices
+
+
+Job = Train | Measure | Update | Broadcast | Check | Compare | Judge
 
 
 class Draw(Protocol):
-    """Draws the samples of one node: a batch to train on, so many rows to measure received models on, one row for the accuracy."""
+    """Draws the samples of one node: a batch to train on, so many rows to measure models on, one row for the accuracy.
+    `state` and `restore` are for checkpoints."""
 
     def batch(self) -> Indices: ...
 
@@ -89,40 +131,77 @@ class Draw(Protocol):
 
     def check(self) -> Indices: ...
 
+    def state(self) -> Any: ...
+
+    def restore(self, state: Any) -> None: ...
+
 
 class Timeline:
     """The jobs of a simulation, tick after tick."""
 
     def __init__(
-        self, members: Sequence[Member], draws: Sequence[Draw], rng: np.random.Generator, *, check_every: int, compare_every: int
+        self, members: Sequence[Member], draws: Sequence[Draw], services: Services, links: Links, rngs: Sequence[np.random.Generator]
     ) -> None:
-        self._members, self._draws, self._rng = members, draws, rng
-        self._check_every, self._compare_every = check_every, compare_every
+        """`rngs`: one for the intervals, one for links, one for peer control."""
+        self._members, self._draws, self._services, self._links = members, draws, services, links
+        self._rng, self._link_rng, self._peer_rng = rngs
+        planned = [member.receivers for member in members]
+        self._peers = Peers(planned, [member.buffer for member in members], services.control, self._peer_rng)
         self._due = [0] * len(members)
         self._buffers: list[list[Offered]] = [[] for _ in members]
+        self._coming: dict[int, list[tuple[int, Offered]]] = defaultdict(list)
         self._models = 0
+        self._judging = 0
+        self._changes: list[tuple[int, Change]] = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether accuracies are still to be told before the next tick can be asked for."""
+        return self._judging > 0
 
     def tick(self, tick: int) -> Iterator[Job]:
         """The jobs of one tick, in an order in which they may be done; ticks are asked for one after the other, from 0 on."""
+        for receiver, offered in self._coming.pop(tick, ()):
+            self._buffers[receiver].append(offered)
         for number, member in enumerate(self._members):
             if member.offers and self._due[number] <= tick:
                 self._due[number] = tick + int(self._rng.choice(member.intervals))
-                yield self._train(tick, number, member)
+                yield self._train(tick, number)
         for number, member in enumerate(self._members):
-            if len(self._buffers[number]) >= member.buffer:
+            if len(self._buffers[number]) >= self._peers.buffers[number]:
                 yield from self._update(tick, number, member)
-        if self._check_every and tick % self._check_every == 0:
+        yield from self._serve(tick)
+
+    def _serve(self, tick: int) -> Iterator[Job]:
+        services = self._services
+        if tick and _due(tick, services.broadcast_every):
+            yield Broadcast(tick)
+        if _due(tick, services.check_every):
             for number in range(len(self._members)):
                 yield Check(tick, number, self._draws[number].check())
-        if self._compare_every and tick % self._compare_every == 0:
+        if _due(tick, services.compare_every):
             yield Compare(tick)
+        for number in self._peers.to_measure(tick):
+            self._judging += 1
+            yield Judge(tick, number, self._draws[number].tests(1)[0])
+        self._settle(tick)
 
-    def _train(self, tick: int, number: int, member: Member) -> Train:
+    def _train(self, tick: int, number: int) -> Train:
         model = self._models
         self._models += 1
-        for neighbour in member.neighbours:
-            self._buffers[neighbour].append(Offered(model, number))
-        return Train(tick, number, self._draws[number].batch(), model)
+        readers = sum(self._send(tick, receiver, Offered(model, number)) for receiver in self._peers.receivers[number])
+        return Train(tick, number, self._draws[number].batch(), model, readers)
+
+    def _send(self, tick: int, receiver: int, offered: Offered) -> bool:
+        """Put a model on its way; whether it will arrive."""
+        if self._links.loss and self._link_rng.random() < self._links.loss:
+            return False
+        delay = int(self._link_rng.choice(self._links.delays)) if len(self._links.delays) > 1 else self._links.delays[0]
+        if delay:
+            self._coming[tick + delay].append((receiver, offered))
+        else:
+            self._buffers[receiver].append(offered)
+        return True
 
     def _update(self, tick: int, number: int, member: Member) -> Iterator[Job]:
         received = tuple(self._buffers[number])
@@ -130,4 +209,64 @@ class Timeline:
         if member.measures:
             models = tuple(offered.model for offered in received)
             yield Measure(tick, number, models, self._draws[number].tests(len(models)))
-        yield Update(tick, number, received, member.measures)
+        judges = member.judges or self._peers.controlled
+        self._judging += self._peers.controlled
+        yield Update(tick, number, received, member.measures, self._draws[number].tests(1)[0] if judges else None)
+
+    def judged(self, tick: int, node: int, accuracy: float) -> None:
+        """The accuracy of a node's own model, found in this tick."""
+        if self._peers.controlled:
+            self._judging -= 1
+            self._peers.measured(tick, node, accuracy)
+            self._settle(tick)
+
+    def _settle(self, tick: int) -> None:
+        """Let the nodes change their receivers, once all accuracies of the tick are told."""
+        if not self._judging:
+            self._changes += [(tick, change) for change in self._peers.change(tick)]
+
+    def changes(self) -> list[tuple[int, Change]]:
+        """What peer control changed since the last call, with the tick."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def waiting(self) -> dict[int, int]:
+        """The models on their way or in buffers, and how many will read each."""
+        found: dict[int, int] = defaultdict(int)
+        for offered in self._offered():
+            found[offered.model] += 1
+        return dict(found)
+
+    def _offered(self) -> Iterator[Offered]:
+        for buffer in self._buffers:
+            yield from buffer
+        for coming in self._coming.values():
+            yield from (offered for _, offered in coming)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps between two ticks, as plain values; `restore` takes it."""
+        return {
+            "due": self._due,
+            "models": self._models,
+            "buffers": self._buffers,
+            "coming": list(self._coming.items()),
+            "peers": self._peers.state(),
+            "rngs": [rng.bit_generator.state for rng in (self._rng, self._link_rng, self._peer_rng)],
+            "draws": [draw.state() for draw in self._draws],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where another timeline of the same simulation was when it gave `state`."""
+        self._due, self._models = state["due"], state["models"]
+        self._buffers = [[Offered(*one) for one in buffer] for buffer in state["buffers"]]
+        for tick, coming in state["coming"]:
+            self._coming[tick] = [(receiver, Offered(*offered)) for receiver, offered in coming]
+        self._peers.restore(state["peers"])
+        for rng, found in zip((self._rng, self._link_rng, self._peer_rng), state["rngs"], strict=True):
+            rng.bit_generator.state = found
+        for draw, found in zip(self._draws, state["draws"], strict=True):
+            draw.restore(found)
+
+
+def _due(tick: int, every: int) -> bool:
+    return bool(every) and tick % every == 0

@@ -14,14 +14,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dfl_actors.errors import DflError
+from dfl_actors.errors import AlgorithmError, DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import distances
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.attacks import checked_lesson, checked_offer, load_attack
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel
+from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
+from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
+from dfl_actors.sim.checkpoint import Unkept, load_node, save_node
 
 Slab = np.memmap[Any, np.dtype[np.float32]]
 
@@ -42,7 +43,8 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What every worker needs. `keep_biases`: biases never travel; `zero_biases`: every accuracy is measured with biases of zero."""
+    """What every worker needs. `slab` is the file of models on their way, `votes` the folder of what all models together say of each
+    sample. `keep_biases`: biases never travel; `zero_biases`: every accuracy is measured with biases of zero."""
 
     nodes: tuple[NodePlan, ...]
     source: str
@@ -52,6 +54,7 @@ class WorkerPlan:
     recipe: Recipe
     slab: Path
     slots: int
+    votes: Path
     keep_biases: bool
     zero_biases: bool
 
@@ -69,10 +72,41 @@ class Resident:
     def __init__(self, plan: NodePlan, state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters) -> None:
         self.plan, self.state, self.algorithm, self.attack = plan, state, algorithm, attack
         self.rng = np.random.default_rng([*plan.seed, 3])
+        self.offering = None if attack is None else Offering(attack, self.rng)
+        self.seen: dict[str, Vector] = {}
         self.offered = 0
         self.reputations: dict[str, float] = dict.fromkeys(plan.neighbours, 1.0)
-        context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
-        self.memory = algorithm.init(context)
+        self.context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
+        self.memory = algorithm.init(self.context)
+
+    def save(self, place: Path, number: int) -> None:
+        """Write the node into a checkpoint. Raises `AlgorithmError` for a memory that cannot be written, and `StoreError`."""
+        values = {
+            "iteration": self.state.iteration,
+            "offered": self.offered,
+            "reputations": self.reputations,
+            "seen": self.seen,
+            "past": [] if self.offering is None else list(self.offering.past),
+            "memory": self.memory,
+            "rngs": [rng.bit_generator.state for rng in (self.rng, self.context.rng)],
+        }
+        try:
+            save_node(place, number, {"weights": self.state.weights, "momentum": self.state.momentum}, values)
+        except Unkept as kind:
+            raise AlgorithmError(f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold") from None
+        except OSError as error:
+            raise StoreError(f"{place} cannot be written ({error.strerror}): free some space and go on with --resume") from None
+
+    def load(self, place: Path, number: int) -> None:
+        """Become the node that a checkpoint holds. Raises `StoreError`."""
+        arrays, values = load_node(place, number)
+        self.state = TrainState(arrays["weights"], arrays["momentum"], values["iteration"])
+        self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
+        self.seen = values["seen"]
+        if self.offering is not None:
+            self.offering.past.extend(values["past"])
+        for rng, found in zip((self.rng, self.context.rng), values["rngs"], strict=True):
+            rng.bit_generator.state = found
 
 
 class Worker:
@@ -87,7 +121,7 @@ class Worker:
         self._learner = models.load_learner(plan.model, plan.recipe, self._data.input_shape, self._data.labels)
         self._parameters = self._learner.parameters
         self._slab = opened(plan.slab, plan.slots, self._parameters.size)
-        self._biases = bias_mask(self._parameters)
+        self._biases = bias_places(self._parameters)
         self._nodes = {number: self._settle(plan.nodes[number]) for number in numbers}
 
     def _settle(self, plan: NodePlan) -> Resident:
@@ -104,14 +138,15 @@ class Worker:
             x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
         if node.attack is None or node.attack.trains:
             node.state, _ = self._learner.train(node.state, x[None], y[None])
+        offered = self._offer(node)
         if slot >= 0:
-            self._slab[slot] = self._offer(node)
+            self._slab[slot] = offered
 
     def _offer(self, node: Resident) -> Vector:
         node.offered += 1
-        if node.attack is None:
+        if node.offering is None:
             return node.state.weights
-        return checked_offer(node.attack, node.state.weights, node.offered - 1, node.rng)
+        return node.offering(node.state.weights, node.offered - 1, node.seen)
 
     def measure(self, slots: Sequence[int], samples: np.ndarray) -> list[int]:
         """How many of each model's own row of test samples [models, tests] it gets right."""
@@ -123,24 +158,42 @@ class Worker:
 
     def _right(self, weights: Vector, samples: np.ndarray) -> int:
         if self._plan.zero_biases:
-            weights = np.where(self._biases, np.float32(0), weights)
+            weights = self._with_biases(weights, np.float32(0))
         return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
 
-    def update(self, number: int, senders: Sequence[str], slots: Sequence[int], accuracies: Sequence[float] | None) -> dict[str, float]:
-        """Run the node's algorithm on received models. Returns the reputations it then holds."""
+    def update(
+        self, number: int, senders: Sequence[str], slots: Sequence[int], accuracies: Sequence[float] | None, samples: np.ndarray | None
+    ) -> tuple[dict[str, float], int]:
+        """Run the node's algorithm on received models. Returns the reputations it then holds, and how many of `samples` its own model
+        got right before (0 without samples)."""
         node, own = self._nodes[number], self._nodes[number].state.weights
         received = [
             ReceivedModel(sender, self._received(slot, own), None if accuracies is None else accuracies[place])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
         ]
-        result = checked_apply(node.algorithm, node.memory, own, received, node.reputations)
+        if node.attack is not None and node.attack.watches:
+            node.seen |= {model.sender: model.weights.copy() for model in received}
+        right = 0 if samples is None else self._right(own, samples)
+        own_accuracy = None if samples is None else right / len(samples)
+        result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
         node.memory, node.reputations = result.state, dict(result.reputations)
-        weights = np.where(self._biases, own, result.weights) if self._plan.keep_biases else result.weights
+        self._take(node, result.weights)
+        return node.reputations, right
+
+    def _take(self, node: Resident, weights: Vector) -> None:
+        """Give a node new weights; its biases stay where biases do not travel."""
+        if self._plan.keep_biases:
+            weights = self._with_biases(weights, node.state.weights[self._biases])
         node.state = node.state._replace(weights=weights)
-        return node.reputations
 
     def _received(self, slot: int, own: Vector) -> Vector:
-        return np.where(self._biases, own, self._slab[slot]) if self._plan.keep_biases else self._slab[slot]
+        return self._with_biases(self._slab[slot], own[self._biases]) if self._plan.keep_biases else self._slab[slot]
+
+    def _with_biases(self, weights: Vector, biases: Vector | np.float32) -> Vector:
+        """A copy of `weights` with these biases."""
+        weights = np.array(weights)
+        weights[self._biases] = biases
+        return weights
 
     def show(self, number: int, slot: int) -> None:
         """Put the node's model into a slot, for a comparison."""
@@ -152,6 +205,31 @@ class Worker:
         total = np.sum([distances(one, other, self._parameters) for one, other in pairwise(around)], axis=0)
         return {layer.name: float(part / len(slots)) for layer, part in zip(self._parameters.layers, total, strict=True)}
 
+    def average(self, slots: Sequence[int], mean: int) -> None:
+        """Put the mean of the models in `slots` into slot `mean`."""
+        self._slab[mean] = weighted_mean([self._slab[slot] for slot in slots], [1.0] * len(slots))
+
+    def adopt(self, number: int, slot: int) -> None:
+        """The node goes on with the model in a slot."""
+        self._take(self._nodes[number], np.array(self._slab[slot]))
+
+    def vote(self, number: int, part: str, first: int, last: int) -> None:
+        """Add what the node's model gives each label, as probabilities, for these samples of a set, to the votes of the others."""
+        x = self._data.x_train if part == "train" else self._data.x_test
+        votes = self._votes(part)
+        votes[first:last] += self._learner.probabilities(self._nodes[number].state.weights, x[first:last])
+
+    def save(self, number: int, place: Path) -> None:
+        """Write a node into the checkpoint that is being made in `place`."""
+        self._nodes[number].save(place, number)
+
+    def load(self, number: int, place: Path) -> None:
+        """Go on with the node that a checkpoint holds."""
+        self._nodes[number].load(place, number)
+
+    def _votes(self, part: str) -> Slab:
+        return opened(self._plan.votes / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.labels)
+
 
 def opened(path: Path, slots: int, size: int) -> Slab:
     """The slab, float32 [slots, size]; whoever comes first gives the file its length. Only slots that are used take memory."""
@@ -160,9 +238,9 @@ def opened(path: Path, slots: int, size: int) -> Slab:
     return np.memmap(path, np.float32, "r+", shape=(slots, size))
 
 
-def bias_mask(parameters: Parameters) -> np.ndarray:
-    """Which numbers of the flat vector [P] are biases: those of arrays with one axis."""
-    return np.concatenate([np.full(int(np.prod(layer.shape)), len(layer.shape) == 1) for layer in parameters.layers])
+def bias_places(parameters: Parameters) -> np.ndarray:
+    """Where in the flat vector [P] biases lie: those of arrays with one axis."""
+    return np.flatnonzero(np.concatenate([np.full(int(np.prod(layer.shape)), len(layer.shape) == 1) for layer in parameters.layers]))
 
 
 def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> None:
@@ -184,3 +262,8 @@ def _answer(job: Any, arguments: Sequence[Any]) -> Any:
         return job(*arguments)
     except DflError as error:
         return Fault(type(error).__name__, str(error))
+    except Exception as error:
+        text = " ".join(str(error).split())
+        return Fault(
+            DflError.__name__, f"{job.__name__} failed, {type(error).__name__}: {text}; this is a mistake of dfl-actors, report it"
+        )

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from dfl_actors.config import Config
-from dfl_actors.report.simulation.simulated_plot import plot_simulation, read_table
+from dfl_actors.report.simulation.simulated_plot import plot_simulation, read_rows, read_table
 from dfl_actors.report.table import Column, grid
 from dfl_actors.runtime.rundir import whole
 
@@ -18,7 +18,7 @@ LAST = 20
 
 
 class Progress:
-    """A progress bar on a terminal; otherwise a line for every tenth."""
+    """A progress bar on a terminal; otherwise a line for every tenth. It listens to a simulation."""
 
     def __init__(self, console: Console, config: Config, quiet: bool) -> None:
         self._console, self._ticks, self._quiet = console, config.sim.ticks, quiet
@@ -49,6 +49,14 @@ class Progress:
             self._told = ticks * 10 // self._ticks
             self._console.print(f"{ticks} of {self._ticks} {said}", highlight=False)
 
+    def voting(self, done: float) -> None:
+        """This part of the measurement of all models together is done."""
+        self._bar.update(self._task, total=100, completed=round(100 * done), description="per cent of all models together")
+
+    def warn(self, text: str) -> None:
+        """Something that a person should know, also with --quiet."""
+        Console(stderr=True).print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+
 
 def show_result(path: Path, config: Config, console: Console, quiet: bool) -> None:
     """The plot, and the accuracy of each node: the mean of its last measurements, and the last."""
@@ -75,4 +83,6 @@ def show_result(path: Path, config: Config, console: Console, quiet: bool) -> No
             f"(of the last {len(last)} measurements, to tick {rows[-1]['tick']:.0f})",
             highlight=False,
         )
+    for row in read_rows(path / "ensemble.csv"):
+        console.print(f"all models together on the {row['set']} set: {float(row['accuracy']):.4f} ({row['correct']} of {row['tested']})")
     console.print(f"everything lies in {path}", highlight=False)

@@ -64,8 +64,13 @@ def draw_difference(axes: "Axes", rows: list[dict[str, float]]) -> None:
 
 
 def read_table(path: Path) -> list[dict[str, float]]:
-    """The rows of a table, none if it was not made."""
+    """The rows of a table of numbers, none if it was not made."""
+    return [{column: float(value) for column, value in row.items()} for row in read_rows(path)]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table as text, none if it was not made."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [{column: float(value) for column, value in row.items()} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))

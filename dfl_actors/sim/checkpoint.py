@@ -1,0 +1,144 @@
+"""What a simulation keeps to go on after an interruption, and give the bytes that it would have given without one.
+
+    checkpoint/state.json        the tick, the timeline with all its generators, and how long each table was
+    checkpoint/models.npz        the models on their way, by their number
+    checkpoint/nodes/NUMBER.npz  one node: weights, momentum, and the rest of it as JSON
+
+It is taken between two ticks, when nothing is under way, and appears by one rename; the one before is then removed. Only plain values
+and arrays are written and read, so that a directory of somebody else's cannot run code here. What an algorithm remembers (its state) must
+therefore be made of numbers, texts, arrays, lists, tuples, dictionaries and numpy generators.
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dfl_actors import __version__
+from dfl_actors.errors import StoreError
+
+FOLDER = "checkpoint"
+FORMAT = 1
+
+Arrays = dict[str, np.ndarray]
+
+
+class Unkept(Exception):
+    """Something that cannot be written; the text says what it is."""
+
+
+class Kept(NamedTuple):
+    """A checkpoint: the next tick, the state of the timeline, the bytes of each table, and the models on their way."""
+
+    tick: int
+    timeline: dict[str, Any]
+    tables: dict[str, int]
+    models: dict[int, np.ndarray]
+
+
+def begin(out: Path) -> Path:
+    """An empty place for the next checkpoint of the simulation in `out`. Raises `OSError`."""
+    place = out / f"{FOLDER}.new"
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "nodes").mkdir(parents=True)
+    return place
+
+
+def commit(place: Path, kept: Kept) -> None:
+    """Write the rest of a checkpoint whose nodes are in `place`, and let it take the place of the one before. Raises `OSError`."""
+    np.savez(place / "models.npz", **{str(number): model for number, model in kept.models.items()})  # type: ignore[arg-type]
+    state = {"format": FORMAT, "version": __version__, "tick": kept.tick, "timeline": kept.timeline, "tables": kept.tables}
+    (place / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    current, old = place.with_name(FOLDER), place.with_name(f"{FOLDER}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if current.exists():
+        current.rename(old)
+    place.rename(current)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def find(out: Path) -> Path:
+    """The newest whole checkpoint of the simulation in `out`. Raises `StoreError`."""
+    for name in (FOLDER, f"{FOLDER}.old"):
+        if (out / name / "state.json").is_file():
+            return out / name
+    raise StoreError(f"{out} holds no checkpoint to go on from: it has ended, or was stopped before its first; simulate it again")
+
+
+def load(place: Path) -> Kept:
+    """What `commit` wrote. Raises `StoreError` for a checkpoint that is damaged or of another version."""
+    try:
+        state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        made = (state["format"], state["version"])
+        if made != (FORMAT, __version__):
+            raise StoreError(f"{place} is of dfl-actors {made[1]}, this is {__version__}, which may compute other bytes: simulate it again")
+        with np.load(place / "models.npz", allow_pickle=False) as models:
+            return Kept(state["tick"], state["timeline"], state["tables"], {int(number): models[number] for number in models.files})
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise StoreError(f"{place} is damaged ({error}): simulate it again") from error
+
+
+def remove(out: Path) -> None:
+    """Forget all checkpoints of a simulation that has ended."""
+    for name in (FOLDER, f"{FOLDER}.old", f"{FOLDER}.new"):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def save_node(place: Path, number: int, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+    """Write one node: its arrays, and its values, in which arrays may be too. Raises `Unkept` or `OSError`."""
+    found: Arrays = {}
+    text = json.dumps(_plain(dict(values), found))
+    np.savez(place / "nodes" / f"{number}.npz", allow_pickle=False, **arrays, **found, values=np.frombuffer(text.encode(), np.uint8))
+
+
+def load_node(place: Path, number: int) -> tuple[Arrays, dict[str, Any]]:
+    """What `save_node` wrote. Raises `StoreError`."""
+    path = place / "nodes" / f"{number}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return arrays, _rich(json.loads(arrays.pop("values").tobytes()), arrays)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise StoreError(f"{path} is damaged ({error}): simulate it again") from error
+
+
+def _plain(value: Any, arrays: Arrays) -> Any:
+    """`value` as JSON holds it: what JSON has no word for is a list of its kind and its parts; arrays go into `arrays`."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray) and not value.dtype.hasobject:
+        name = f"array{len(arrays)}"
+        arrays[name] = np.asarray(value)
+        return ["scalar" if isinstance(value, np.generic) else "array", name]
+    if type(value) in (list, tuple):
+        return [type(value).__name__, [_plain(part, arrays) for part in value]]
+    if type(value) is dict:
+        return ["dict", [[_plain(key, arrays), _plain(part, arrays)] for key, part in value.items()]]
+    if isinstance(value, np.random.Generator) and type(value.bit_generator) is np.random.PCG64:
+        return ["generator", _plain(value.bit_generator.state, arrays)]
+    raise Unkept(f"a {type(value).__name__}")
+
+
+def _rich(value: Any, arrays: Arrays) -> Any:
+    """The value that `_plain` wrote."""
+    if not isinstance(value, list):
+        return value
+    kind, parts = value
+    match kind:
+        case "scalar":
+            return arrays[parts][()]
+        case "array":
+            return arrays[parts]
+        case "list" | "tuple":
+            return (list if kind == "list" else tuple)(_rich(part, arrays) for part in parts)
+        case "dict":
+            return {_rich(key, arrays): _rich(part, arrays) for key, part in parts}
+        case "generator":
+            generator = np.random.Generator(np.random.PCG64())
+            generator.bit_generator.state = _rich(parts, arrays)
+            return generator
+    raise ValueError(f"a value of kind {kind}")

@@ -1,0 +1,100 @@
+"""Peer control: a node's models go to more neighbours while it learns well, and to fewer while it does not (a service of the reference).
+
+Every node begins with no receivers. When it was last found at least `high` accurate, on samples of its own label weights, it adds the
+first of its planned receivers that it has not got; at most `low` accurate, it drops one at random; and after a change it leaves everything
+as it is for `every` ticks. With `linear` buffers a node waits for fewer models while fewer neighbours send to it:
+its planned buffer times the share of its planned senders that send now, rounded, at least 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Control:
+    """When a node changes its receivers, and whether buffers follow (`linear`)."""
+
+    every: int
+    high: float
+    low: float
+    linear: bool
+
+
+class Change(NamedTuple):
+    """Node `node`, found `accuracy` accurate, added or dropped the receiver `peer`, whose buffer is `buffer` from now on."""
+
+    node: int
+    accuracy: float
+    added: bool
+    peer: int
+    buffer: int
+
+
+class Peers:
+    """Who sends to whom. `planned` are each node's receivers, `buffers` each node's planned buffer."""
+
+    def __init__(self, planned: Sequence[Sequence[int]], buffers: Sequence[int], control: Control | None, rng: np.random.Generator) -> None:
+        self._planned, self._planned_buffers, self._control, self._rng = planned, tuple(buffers), control, rng
+        self._senders = [sum(node in receivers for receivers in planned) for node in range(len(planned))]
+        self.receivers: list[list[int]] = [[] if control else list(those) for those in planned]
+        self.buffers = list(buffers)
+        self._changed = [0] * len(planned)
+        self._measured = [0] * len(planned)
+        self._accuracy = [0.0] * len(planned)
+
+    @property
+    def controlled(self) -> bool:
+        return self._control is not None
+
+    def to_measure(self, tick: int) -> list[int]:
+        """The nodes whose accuracy is not fresh any more."""
+        if self._control is None:
+            return []
+        return [node for node, measured in enumerate(self._measured) if tick - measured >= self._control.every]
+
+    def measured(self, tick: int, node: int, accuracy: float) -> None:
+        """A node was found so accurate."""
+        self._measured[node], self._accuracy[node] = tick, accuracy
+
+    def change(self, tick: int) -> list[Change]:
+        """What the nodes change at the end of a tick, in their order."""
+        if self._control is None:
+            return []
+        due = [node for node, changed in enumerate(self._changed) if tick - changed >= self._control.every]
+        return [change for node in due if (change := self._change(tick, node, self._control)) is not None]
+
+    def _change(self, tick: int, node: int, control: Control) -> Change | None:
+        present, accuracy = self.receivers[node], self._accuracy[node]
+        missing = [peer for peer in self._planned[node] if peer not in present]
+        if accuracy >= control.high and missing:
+            peer, added = missing[0], True
+            present.append(peer)
+        elif accuracy <= control.low and present:
+            peer, added = present.pop(int(self._rng.integers(len(present)))), False
+        else:
+            return None
+        self._changed[node] = tick
+        if control.linear:
+            self.buffers[peer] = self._buffer(peer)
+        return Change(node, accuracy, added, peer, self.buffers[peer])
+
+    def _buffer(self, node: int) -> int:
+        senders = sum(node in receivers for receivers in self.receivers)
+        return max(1, int(self._planned_buffers[node] * senders / self._senders[node] + 0.5))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps; `restore` takes it."""
+        return {
+            "receivers": self.receivers,
+            "buffers": self.buffers,
+            "changed": self._changed,
+            "measured": self._measured,
+            "accuracy": self._accuracy,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.receivers, self.buffers = state["receivers"], state["buffers"]
+        self._changed, self._measured, self._accuracy = state["changed"], state["measured"], state["accuracy"]
