@@ -175,7 +175,10 @@ def show(out: Path, cells: Sequence[Cell], console: Console) -> None:
     console.print(table(HEADERS, [row(result) for result in shown]))
     (out / "results.json").write_bytes(orjson.dumps({result.cell.name: result.as_json() for result in every}, option=orjson.OPT_INDENT_2))
     (out / "results.md").write_text(markdown(HEADERS, [row(result) for result in every]), encoding="utf-8")
-    console.print(f"results.json and results.md lie in {out}", highlight=False)
+    from paper_figures import draw_figures  # it imports matplotlib, which takes long
+
+    names = ["results.json", "results.md", *draw_figures(every, out)]
+    console.print(f"{', '.join(names)} lie in {out}", highlight=False)
 
 
 def show_reference(out: Path, folders: Sequence[Path], console: Console) -> None:
