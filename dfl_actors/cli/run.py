@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dfl_actors.config import Config, load_topology
+from dfl_actors.config import Config, examine_topology, load_topology
+from dfl_actors.core.toml_text import Mistakes
 from dfl_actors.errors import ConfigError, StoreError, TargetMissed
 from dfl_actors.runtime import children
 from dfl_actors.runtime.launch import resume_network, run_network, run_node
@@ -53,7 +54,7 @@ def run(
     else:
         if not topology:
             raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
-        config = load_topology(topology, options)
+        config = with_its_data(*examine_topology(topology, options, deployed=True))
         path = out or default_path(config.network.name, time.time_ns() // 1_000_000)
         go = lambda watcher: run_network(config, path, watcher, begun)  # noqa: E731
     watched(path, go, quiet, json)
@@ -70,7 +71,7 @@ def node(
 ) -> None:
     """Run one node on this host; the others run on theirs."""
     begun = time.monotonic()
-    config = load_topology(topology, sets)
+    config = load_topology(topology, sets, deployed=True)
     path = out or Path("runs") / f"{config.network.name}-{name}"
     watched(path, lambda watcher: run_node(config, name, keys, path, watcher, begun), quiet, json)
 
@@ -78,6 +79,21 @@ def node(
 def given(key: str, value: float | None) -> list[str]:
     """An option of the command as an override of the topology's key."""
     return [] if value is None else [f"{key}={value}"]
+
+
+def with_its_data(config: Config, mistakes: Mistakes) -> Config:
+    """The configuration that was examined, once its data is too: a label that nobody learns is a warning. Raises `DflError`."""
+    mistakes.raise_first()
+    from dfl_actors.learning.coverage import SELECTIVE, check_labels, coverage_warning
+    from dfl_actors.learning.data import load_dataset
+
+    if config.data.partition in SELECTIVE:
+        data = load_dataset(config.data.source)
+        check_labels(config, data, mistakes)
+        mistakes.raise_first()
+        if warning := coverage_warning(config, data, mistakes.source):
+            typer.echo(f"warning: {warning}", err=True)
+    return config
 
 
 def watched(path: Path, go: Callable[[Watcher], Outcome], quiet: bool, json: bool) -> None:

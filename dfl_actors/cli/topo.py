@@ -99,19 +99,21 @@ def show(
 
 @app.command()
 def check(topology: File, sets: Sets = [], json: Json = False) -> None:  # noqa: B006
-    """Explain every mistake of a topology at once, with its line. Exit code 2 if there is one."""
+    """Explain every mistake of a topology at once, with its line. Exit code 2 if there is one; a label nobody draws is a warning."""
     import msgspec
 
     from dfl_actors.topo.check import check_topology
 
-    config, mistakes = check_topology(topology, sets)
+    config, mistakes, warnings = check_topology(topology, sets)
+    warn(warnings)
     if json:
         typer.echo(msgspec.json.encode(mistakes))
     elif mistakes:
         for mistake in mistakes:
             typer.echo(mistake.text)
     else:
-        typer.echo(f"{topology}: fine: {len(config.nodes)} nodes, {len(config.links)} links")
+        one_way = f" ({len(config.arrows)} one way: for dfl-actors sim alone)" if config.arrows else ""
+        typer.echo(f"{topology}: fine: {len(config.nodes)} nodes, {len(config.links)} links{one_way}")
     if mistakes:
         raise typer.Exit(ConfigError.exit_code)
 
@@ -138,7 +140,7 @@ def import_(
 
 
 def warn(lines: Sequence[str]) -> None:
-    """Say on stderr what the file will not hold."""
+    """Say on stderr what is lost or odd, and no mistake."""
     for line in lines:
         typer.echo(f"warning: {line}", err=True)
 
@@ -146,9 +148,9 @@ def warn(lines: Sequence[str]) -> None:
 def deliver(table: Table, head: Sequence[str], out: Path | None, force: bool) -> None:
     """Print the topology, or write it and say so. What leaves here is known to load."""
     text = topology_text(table, head)
-    parse_topology(text, where=str(out or "the topology"), name="generated")
+    config = parse_topology(text, where=str(out or "the topology"), name="generated")
     if out is None:
         typer.echo(text, nl=False)
     else:
         save(out, force, lambda draft: draft.write_text(text, encoding="utf-8", newline="\n"))
-        typer.echo(f"{out}: written; dfl-actors run {out}", err=True)
+        typer.echo(f"{out}: written; dfl-actors {'sim' if config.arrows else 'run'} {out}", err=True)

@@ -111,9 +111,8 @@ def check_both_ways(config: "Config", mistakes: Mistakes) -> None:
     """Receipts and confirmations travel back over the link that brought the model, so that a deployed network has no one-way links."""
     if config.arrows:
         one, other = config.arrows[0]
-        more = f", and {len(config.arrows) - 1} more do" if len(config.arrows) > 1 else ""
         items = [] if isinstance(config.network.links, str) else list(config.network.links)
-        problem = f'"{one}->{other}" leads one way{more}, and receipts must come back; write "{one}--{other}", or use dfl-actors sim'
+        problem = f'"{one}->{other}" leads one way, but receipts must come back; write "{one}--{other}", or use dfl-actors sim'
         mistakes.add(("network", "links"), problem, items.index(f"{one}->{other}"))
 
 

@@ -152,22 +152,17 @@ class Config(Struct, frozen=True, kw_only=True):
         return sections | ({"node": nodes} if nodes else {})
 
 
-def load_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> Config:
-    """Read a topology file, or a ready topology by its bare name, with `section.key=value` options over it. Raises ConfigError."""
-    config, mistakes = examine_topology(path_or_name, options)
+def load_topology(path_or_name: str | Path, options: Sequence[str] = (), *, deployed: bool = False) -> Config:
+    """Read a topology file, or a ready topology by its bare name, with `section.key=value` options over it. Raises ConfigError.
+
+    `deployed`: it is to run as processes, so that what only the simulator can have is refused too.
+    """
+    config, mistakes = examine_topology(path_or_name, options, deployed=deployed)
     mistakes.raise_first()
     return config
 
 
-def load_deployable(path_or_name: str | Path, options: Sequence[str] = ()) -> Config:
-    """As `load_topology`, of a network that is to run as processes: what only the simulator can have is refused too. Raises ConfigError."""
-    config, mistakes = examine_topology(path_or_name, options)
-    _check(config, DEPLOYED, mistakes)
-    mistakes.raise_first()
-    return config
-
-
-def examine_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:
+def examine_topology(path_or_name: str | Path, options: Sequence[str] = (), *, deployed: bool = False) -> tuple[Config, Mistakes]:
     """What `load_topology` reads, and everything that is wrong with it; with mistakes, the Config is one to look at, not to run.
 
     Raises ConfigError when there is nothing to read, or an option is none.
@@ -177,7 +172,15 @@ def examine_topology(path_or_name: str | Path, options: Sequence[str] = ()) -> t
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path_or_name}: cannot be read ({problem}); give a readable topology file in UTF-8") from problem
-    return _examine(text, str(path_or_name), path.stem, path.resolve().parent, options)
+    config, mistakes = _examine(text, str(path_or_name), path.stem, path.resolve().parent, options)
+    if deployed:
+        _check(config, DEPLOYED, mistakes)
+    return config, mistakes
+
+
+def examine_table(table: Table, *, where: str, name: str, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:
+    """As `examine_topology`, of a topology that is no text yet, so that its mistakes have no line. The table is not kept as it was."""
+    return _put_together(table, Mistakes(Source(where=where)), name, options)
 
 
 def parse_topology(text: str, *, where: str, name: str, folder: Path | None = None, options: Sequence[str] = ()) -> Config:
@@ -194,7 +197,12 @@ def _examine(text: str, where: str, name: str, folder: Path, options: Sequence[s
     mistakes = Mistakes(Source(where=where, text=text))
     table = parse_table(text, mistakes)
     _anchor_plugins(table, folder)
-    mistakes.source = Source(where=where, text=text, options=put_options(table, options))
+    return _put_together(table, mistakes, name, options)
+
+
+def _put_together(table: Table, mistakes: Mistakes, name: str, options: Sequence[str]) -> tuple[Config, Mistakes]:
+    """The Config of a table with options over it, and what is wrong beside what was wrong already."""
+    mistakes.source = msgspec.structs.replace(mistakes.source, options=put_options(table, options))
     _anchor_plugins(table, Path.cwd())
     table.setdefault("network", {})
     if isinstance(table["network"], dict):

@@ -51,7 +51,7 @@ def resume_network(path: Path, options: tuple[str, ...], watcher: Watcher, begun
     run = RunDirectory.open(path)
     check_space(path)
     before = read_about(run)
-    config = load_topology(run.config, options)
+    config = load_topology(run.config, options, deployed=True)
     with run.lock():
         verify_all(run, tuple(before.nodes))
         keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}

@@ -6,13 +6,13 @@ and the mistake gets the line of the key that names them.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfl_actors.config import Config, examine_topology
 from dfl_actors.core.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
+from dfl_actors.learning.coverage import check_labels, coverage_warning
 from dfl_actors.learning.data import Dataset, load_dataset
-from dfl_actors.learning.partition import weights_by_node
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
@@ -20,25 +20,38 @@ OWN_MODEL = "lenet"
 PARTITION_KEYS = {"dirichlet": "alpha", "labels": "labels_per_node"}
 
 
-def check_topology(path_or_name: str, options: Sequence[str] = ()) -> tuple[Config, list[Mistake]]:
-    """The configuration and its mistakes in the order of their lines. Raises ConfigError when there is nothing to read."""
+class Checked(NamedTuple):
+    """A configuration, its mistakes in the order of their lines, and what is no mistake but odd, a line each."""
+
+    config: Config
+    mistakes: list[Mistake]
+    warnings: list[str]
+
+
+def check_topology(path_or_name: str, options: Sequence[str] = ()) -> Checked:
+    """All that there is to be said about a topology. Raises ConfigError when there is nothing to read."""
     config, mistakes = examine_topology(path_or_name, options)
-    _check_data(config, mistakes)
+    warnings = _check_data(config, mistakes)
     _check_plugins(config, mistakes)
-    return config, sorted(mistakes.found, key=lambda mistake: mistake.line or 0)
+    return Checked(config, sorted(mistakes.found, key=lambda mistake: mistake.line or 0), warnings)
 
 
-def _check_data(config: Config, mistakes: Mistakes) -> None:
-    """The data set, what the partition makes of it, and the model that is to learn it."""
+def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
+    """The data set, what the partition makes of it, and the model that is to learn it. Returns what is odd about them."""
+    warnings: list[str] = []
     with _noted(mistakes, ("data", "source")):
         data = load_dataset(config.data.source)
         key = PARTITION_KEYS.get(config.data.partition, "partition")
-        if not mistakes.touch(["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]):
+        partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
+        if not mistakes.touch(partitioned):
+            check_labels(config, data, mistakes)
+        if not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
-                weights_by_node(config, data)
+                warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
         if config.training.model != OWN_MODEL:
             with _noted(mistakes, ("training", "model")):
                 _build_model(config.training.model, data)
+    return warnings
 
 
 def _build_model(model: str, data: Dataset) -> None:

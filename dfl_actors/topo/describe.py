@@ -4,7 +4,8 @@ Models agree by averaging with neighbours. Seen as a Markov chain on the graph, 
 weights of Metropolis and Hastings, W[i, j] = 1 / (1 + max(d_i, d_j)) for a link between nodes of d_i and d_j neighbours, and
 W[i, i] = 1 - the rest of the row. W is symmetric and doubly stochastic, so rounds of it lead to the mean, and the part of the
 disagreement that is left after a round is at most the second largest modulus of its eigenvalues: 1 - gap. The spectral gap lies in
-(0, 1]; 1 agrees in one round (everyone linked with everyone), and 1 / gap is about how many rounds a network needs.
+(0, 1]; 1 agrees in one round (everyone linked with everyone), and 1 / gap is about how many rounds a network needs. One-way links
+count as links both ways here and in distances: the weights of the mixing matrix need an answer.
 
 Sources: L. Xiao, S. Boyd, S. Lall, "A scheme for robust distributed sensor fusion based on average consensus", IPSN 2005 (the weights);
 S. Boyd, P. Diaconis, L. Xiao, "Fastest mixing Markov chain on a graph", SIAM Review 46 (2004), 667-689 (the second largest modulus).
@@ -24,12 +25,17 @@ Neighbours = Mapping[str, Sequence[str]]
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """One node. `labels` are the shares of its samples by label, sum 1; `rate` is in samples a second, 0 as fast as it goes."""
+    """One node. `labels` are the shares of its samples by label, sum 1; `rate` is in samples a second, 0 as fast as it goes.
+
+    It sends its models to its `receivers` and gets those of its `senders`; with links both ways these are its `neighbours`.
+    """
 
     name: str
     role: str
     attack: str | None
     neighbours: tuple[str, ...]
+    receivers: tuple[str, ...]
+    senders: tuple[str, ...]
     rate: float
     labels: tuple[float, ...]
 
@@ -44,8 +50,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     links: int
+    one_way: int
+    """How many of the links lead one way."""
     degrees: tuple[int, float, int]
-    """Least, mean, most."""
+    """Neighbours of a node: least, mean, most."""
+    out_degrees: tuple[int, float, int]
+    """Receivers of a node: least, mean, most."""
+    in_degrees: tuple[int, float, int]
+    """Senders to a node: least, mean, most."""
     diameter: int
     distance: float
     """Mean over all pairs."""
@@ -74,13 +86,15 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 def describe(config: Config, data: Dataset) -> Description:
     """The description of a checked topology over its data set. Raises ConfigError when the partition does not fit the data."""
     neighbours = {node.name: node.neighbours for node in config.nodes}
-    degrees = [len(others) for others in neighbours.values()]
     farthest, mean = distances(neighbours)
     shares = weights_by_node(config, data)
     return Description(
         name=config.network.name,
         links=len(config.links),
-        degrees=(min(degrees), sum(degrees) / len(degrees), max(degrees)),
+        one_way=len(config.arrows),
+        degrees=_spread([len(node.neighbours) for node in config.nodes]),
+        out_degrees=_spread([len(node.receivers) for node in config.nodes]),
+        in_degrees=_spread([len(node.senders) for node in config.nodes]),
         diameter=farthest,
         distance=mean,
         gap=spectral_gap(neighbours),
@@ -91,8 +105,20 @@ def describe(config: Config, data: Dataset) -> Description:
 
 
 def _described(node: Node, shares: Floats) -> Described:
-    labels = tuple(shares.tolist())
-    return Described(name=node.name, role=node.role, attack=node.attack, neighbours=node.neighbours, rate=node.rate, labels=labels)
+    return Described(
+        name=node.name,
+        role=node.role,
+        attack=node.attack,
+        neighbours=node.neighbours,
+        receivers=node.receivers,
+        senders=node.senders,
+        rate=node.rate,
+        labels=tuple(shares.tolist()),
+    )
+
+
+def _spread(counts: Sequence[int]) -> tuple[int, float, int]:
+    return min(counts), sum(counts) / len(counts), max(counts)
 
 
 def _partition(config: Config) -> str:

@@ -93,9 +93,10 @@ def rows_for(count: int) -> int:
 def summary(description: Description) -> str:
     """The figures of the graph in a line."""
     low, mean, high = description.degrees
+    one_way = f" ({description.one_way} one way)" if description.one_way else ""
     degrees = f"{low} neighbours each" if low == high else f"{low} to {high} neighbours, {mean:.1f} on average"
     return (
-        f"{len(description.nodes)} nodes, {description.links} links, {degrees}, "
+        f"{len(description.nodes)} nodes, {description.links} links{one_way}, {degrees}, "
         f"diameter {description.diameter}, spectral gap {description.gap:.3g}"
     )
 
@@ -104,15 +105,9 @@ def summary(description: Description) -> str:
 
 
 def _draw_graph(axes: "Axes", description: Description) -> None:
-    from matplotlib.collections import LineCollection
-
     places = positions(description)
-    index = [(node.name, other) for node in description.nodes for other in node.neighbours]
-    lines = [(places[one], places[other]) for one, other in index if one < other]
-    crowd = len(description.nodes)
-    alpha = min(0.8, max(0.06, 150 / max(len(lines), 1)))
-    axes.add_collection(LineCollection(lines, colors=FAINT, linewidths=1.2 if crowd <= 20 else 0.8, alpha=alpha, zorder=1))
-    area = node_area(crowd)
+    area = node_area(len(description.nodes))
+    _draw_links(axes, description, places, area)
     for kind, label in description.kinds().items():
         look, names = LOOKS[kind], [node.name for node in description.nodes if node.kind == kind]
         spots = np.array([places[name] for name in names])
@@ -135,6 +130,26 @@ def _draw_graph(axes: "Axes", description: Description) -> None:
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9, markerscale=min(1.0, (120 / area) ** 0.5)
     )
+
+
+def _draw_links(axes: "Axes", description: Description, places: Positions, area: float) -> None:
+    """A line for a link both ways, an arrow that ends before its node for one that leads one way."""
+    from matplotlib.collections import LineCollection
+
+    names = [(node.name, other) for node in description.nodes for other in node.neighbours if node.name < other]
+    arrows = [(node.name, other) for node in description.nodes for other in node.receivers if other not in node.senders]
+    led = {frozenset(arrow) for arrow in arrows}
+    crowd = len(description.nodes)
+    alpha = min(0.8, max(0.06, 150 / max(len(names), 1)))
+    lines = [(places[one], places[other]) for one, other in names if frozenset((one, other)) not in led]
+    axes.add_collection(LineCollection(lines, colors=FAINT, linewidths=1.2 if crowd <= 20 else 0.8, alpha=alpha, zorder=1))
+    if arrows:
+        starts = np.array([places[one] for one, _ in arrows])
+        ways = np.array([places[other] for _, other in arrows]) - starts
+        rim = 0.65 * math.sqrt(area) / POINTS
+        ways *= 1 - rim / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
+        thin = 0.003 if crowd <= 20 else 0.0015
+        axes.quiver(*starts.T, *ways.T, angles="xy", scale_units="xy", scale=1, width=thin, headwidth=6, color=FAINT, alpha=alpha, zorder=1)
 
 
 def node_area(count: int) -> float:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from dfl_actors.errors import ConfigError
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Label = Annotated[int, Meta(ge=0, le=255)]
 Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Range = tuple[Weight, Weight]
@@ -39,12 +40,46 @@ class Service(Struct, frozen=True):
     interval: Count = 1
 
 
+class Broadcast(Struct, frozen=True):
+    """Every so many ticks all nodes get the mean of the models of all."""
+
+    enable: bool = False
+    broadcast_interval: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.enable and self.broadcast_interval is None:
+            raise ValueError("broadcast_interval is missing")
+
+
+class PeerControl(Struct, frozen=True):
+    """Nodes find their receivers as they learn."""
+
+    enable: bool = False
+    accuracy_threshold_high: Fraction = 0.8
+    accuracy_threshold_low: Fraction = 0.2
+    fedavg_buffer_size: Literal["linear", "static"] = "linear"
+    least_peer_change_interval: Count = 50
+
+    def __post_init__(self) -> None:
+        if self.enable and self.accuracy_threshold_low >= self.accuracy_threshold_high:
+            raise ValueError("accuracy_threshold_low is not below accuracy_threshold_high")
+
+
+class Services(Struct, frozen=True):
+    """Those of `services` that have a counterpart."""
+
+    accuracy: Service = Service()
+    weights_diff: Service = Service()
+    force_broadcast_average: Broadcast = Broadcast()
+    peer_control_service: PeerControl = PeerControl()
+
+
 class Reference(Struct, frozen=True):
     """The whole file. Keys that are not here have no counterpart in a topology."""
 
     nodes: Annotated[tuple[ReferenceNode, ...], Meta(min_length=2, max_length=1000)]
     node_topology: tuple[str, ...]
-    ml_max_tick: Annotated[int, Meta(ge=1, le=10_000_000)]
+    ml_max_tick: Annotated[int, Meta(ge=1, le=999_999)]
     ml_reputation_dll_path: str
     ml_solver_proto: str = "lenet"
     ml_train_dataset: str = "MNIST"
@@ -52,7 +87,7 @@ class Reference(Struct, frozen=True):
     ml_test_batch_size: Annotated[int, Meta(ge=1, le=100_000)] = 100
     ml_dataset_all_possible_labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = tuple(range(10))
     ml_non_iid_normal_weight: Range = (10.0, 15.0)
-    services: dict[str, Service] = {}
+    services: Services = Services()
 
 
 def read_reference(path: Path) -> tuple[Reference, dict[str, Any]]:

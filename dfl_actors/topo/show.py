@@ -23,14 +23,16 @@ def headline(description: Description) -> str:
     """Name, nodes by kind, links, data."""
     special = "; ".join(words for kind, words in description.kinds().items() if kind != "normal")
     nodes = f"{len(description.nodes)} nodes{f' ({special})' if special else ''}"
-    return f"{description.name}: {nodes}, {description.links} links, {description.source}, partition {description.partition}"
+    links = f"{description.links} links{f' ({description.one_way} one way)' if description.one_way else ''}"
+    return f"{description.name}: {nodes}, {links}, {description.source}, partition {description.partition}"
 
 
 def figures(description: Description) -> RenderableType:
     """The figures of the graph, each with what it means."""
-    low, mean, high = description.degrees
-    rows = {
-        "neighbours": f"{low} to {high}, {mean:.2f} on average" if low != high else f"{low} each",
+    rows = {"neighbours": _range(description.degrees)}
+    if description.one_way:
+        rows |= {"sends to": _range(description.out_degrees), "hears": _range(description.in_degrees)}
+    rows |= {
         "distance": f"at most {description.diameter} (the diameter), {description.distance:.2f} on average",
         "spectral gap": f"{description.gap:.4g}: a tenth of the differences is left after {_rounds(description.rounds)}",
     }
@@ -40,29 +42,42 @@ def figures(description: Description) -> RenderableType:
     return table
 
 
+def _range(degrees: tuple[int, float, int]) -> str:
+    low, mean, high = degrees
+    return f"{low} to {high}, {mean:.2f} on average" if low != high else f"{low} each"
+
+
 def _rounds(rounds: float) -> str:
     return "one round" if rounds <= 1 else f"about {rounds:.{0 if rounds >= 10 else 1}f} rounds"
 
 
 def nodes_table(description: Description) -> Table:
-    """A row a node."""
+    """A row a node. With one-way links it counts those out and in, and an arrow tells which way a link to a neighbour leads."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("node")
     table.add_column("role", no_wrap=True)
-    table.add_column("links", justify="right")
+    for count in ("out", "in") if description.one_way else ("links",):
+        table.add_column(count, justify="right")
     table.add_column("neighbours", min_width=12)
     table.add_column("rate", justify="right")
     for label in range(len(description.nodes[0].labels)):
         table.add_column(str(label), justify="right", min_width=3, no_wrap=True)
     for node in description.nodes:
-        cells = [node.name, node.kind, str(len(node.neighbours)), _names(node), f"{node.rate:g}" if node.rate else "max"]
+        counts = [node.receivers, node.senders] if description.one_way else [node.neighbours]
+        cells = [node.name, node.kind, *(str(len(others)) for others in counts), _names(node), f"{node.rate:g}" if node.rate else "max"]
         table.add_row(*map(Text, [*cells, *map(_percent, node.labels)]), style=STYLES[node.kind])
     return table
 
 
 def _names(node: Described) -> str:
-    more = len(node.neighbours) - MOST_NAMES
-    return " ".join(node.neighbours) if more <= 1 else f"{' '.join(node.neighbours[:MOST_NAMES])} and {more} more"
+    names = [_way(node, other) + other for other in node.neighbours]
+    more = len(names) - MOST_NAMES
+    return " ".join(names) if more <= 1 else f"{' '.join(names[:MOST_NAMES])} and {more} more"
+
+
+def _way(node: Described, other: str) -> str:
+    """`->` to one that only hears, `<-` from one that is only heard."""
+    return "<-" if other not in node.receivers else "->" if other not in node.senders else ""
 
 
 def _percent(share: float) -> str:

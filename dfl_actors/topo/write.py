@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dfl_actors.core.toml_text import Table, dump_value
+from dfl_actors.core.topology import LINK
 from dfl_actors.errors import StoreError
 
 WIDTH = 100
@@ -53,7 +54,7 @@ def _rows(values: Sequence[str]) -> str:
     rows: list[str] = []
     last = None
     for value in values:
-        item, first = f"{dump_value(value)}, ", value.partition("--")[0] if "--" in value else ""
+        item, first = f"{dump_value(value)}, ", link[1] if (link := LINK.fullmatch(value)) else ""
         if rows and first == last and len(rows[-1]) + len(item) <= WIDTH:
             rows[-1] += item
         else:

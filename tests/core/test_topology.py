@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.core.topology import SHAPES, TopologyError, neighbours_of, node_names, parse_links, separated, within
+from dfl_actors.core.topology import (
+    SHAPES,
+    TopologyError,
+    neighbours_of,
+    node_names,
+    one_way,
+    parse_links,
+    receivers_of,
+    senders_of,
+    separated,
+    within,
+)
 
 NAMES = node_names(4)
 
@@ -60,6 +71,33 @@ def test_names_may_hold_a_dash_and_links_still_part_at_the_double_one() -> None:
     assert parse_links(("lab-1", "lab-2"), ["lab-1--lab-2"]) == (("lab-1", "lab-2"),)
 
 
+def test_a_one_way_link_makes_neighbours_of_whom_one_sends_and_one_hears() -> None:
+    links = ["0->1", "2--1", "3->1", "1->3", "3->0"]
+    pairs, arrows = parse_links(NAMES, links), one_way(links)
+    assert pairs == (("0", "1"), ("2", "1"), ("3", "1"), ("3", "0"))
+    assert arrows == (("0", "1"), ("3", "0"))
+    neighbours = neighbours_of(NAMES, pairs)
+    assert neighbours == {"0": ("1", "3"), "1": ("0", "2", "3"), "2": ("1",), "3": ("0", "1")}
+    assert receivers_of(neighbours, arrows) == {"0": ("1",), "1": ("2", "3"), "2": ("1",), "3": ("0", "1")}
+    assert senders_of(neighbours, arrows) == {"0": ("3",), "1": ("0", "2", "3"), "2": ("1",), "3": ("1",)}
+
+
+@pytest.mark.parametrize("links", [*SHAPES, ["0--1", "1--2", "2--3"], ["0->1", "1->0", "1->2", "2->1", "3->2", "2->3"]])
+def test_without_one_way_links_receivers_and_senders_are_the_neighbours(links: str | list[str]) -> None:
+    arrows, neighbours = one_way(links), neighbours_of(NAMES, parse_links(NAMES, links))
+    assert arrows == ()
+    assert receivers_of(neighbours, arrows) == senders_of(neighbours, arrows) == neighbours
+
+
+@given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(lambda way: way[0] != way[1])))
+def test_one_sends_to_whom_hears_it(ways: set[tuple[int, int]]) -> None:
+    links = [f"{one}->{other}" for one, other in ways]
+    neighbours = neighbours_of(NAMES, [(str(one), str(other)) for one, other in ways])
+    receivers, senders = receivers_of(neighbours, one_way(links)), senders_of(neighbours, one_way(links))
+    assert {(int(one), int(other)) for one, others in receivers.items() for other in others} == ways
+    assert {(int(other), int(one)) for one, others in senders.items() for other in others} == ways
+
+
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
@@ -90,6 +128,13 @@ def test_names_that_are_refused(names: int | list[str], problem: str) -> None:
         (["0--1--2"], 'unknown node "1--2"'),
         (["0--0"], "joins a node with itself"),
         (["0--1", "1--0"], '"0--1" is there twice'),
+        (["0->9"], 'unknown node "9"'),
+        (["0->0"], '"0->0" joins a node with itself'),
+        (["0>1"], '"0>1" is no link'),
+        (["0->1", "0->1"], '"0->1" is there twice; give it once'),
+        (["0--1", "1->0"], '"0--1" is there twice; give it once'),
+        (["0->1", "1->0", "0--1"], '"0--1" is there twice; give it once'),
+        (["0->1", "3->2"], 'node "2" cannot be reached from node "0"'),
         (["0--1", "2--3"], 'node "2" cannot be reached from node "0"'),
         ([], 'node "1" cannot be reached'),
     ],

@@ -60,8 +60,7 @@ attack_parameters = { scale = -1 }
 def told(folder: Path, text: str, *options: str) -> list[str]:
     path = folder / "net.toml"
     path.write_text(text, encoding="utf-8")
-    _, mistakes = check_topology(str(path), options)
-    return [mistake.text.removeprefix(f"{path}:") for mistake in mistakes]
+    return [mistake.text.removeprefix(f"{path}:") for mistake in check_topology(str(path), options).mistakes]
 
 
 def test_every_mistake_is_told_in_the_order_of_its_line(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_a_topology_without_mistakes_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["fully_connected_4", "paper_two_node", "paper_four_node", "ring_6_noniid"])
 def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
-    assert check_topology(name)[1] == []
+    assert check_topology(name)[1:] == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
         ("[data]\npartition='labels'\nlabels_per_node=11", "3: data.labels_per_node: data.labels_per_node is 11; use 1 to 10"),
         (
             "[network]\nnodes=2\n[data]\npartition='weights'\n[node]\n0={label_weights=[0,0,0,0,0,0,0,0,0,0,1]}\n1={label_weights=[1]}",
-            "4: data.partition: label_weights gives a node 11 weights; the data set has 10 labels",
+            '6: node.0.label_weights: goes up to label 10, and data.source = "mnist" has labels 0 to 9; give weights for those alone',
         ),
         ("[update]\nalgorithm='mine.py:build'\nparameters={least=1,most=2}", "3: update.parameters: algorithm"),
         ("[update]\nalgorithm='mine.py:broken'", "2: update.algorithm: algorithm"),
@@ -126,3 +125,15 @@ def test_a_value_that_is_wrong_already_is_not_tried(tmp_path: Path) -> None:
 def test_mistakes_of_options_name_the_option_and_come_first(tmp_path: Path) -> None:
     lines = told(tmp_path, "[training]\nbatch = 0", "update.algorithm=fedavgg", "training.momentum=2")
     assert [line.partition(": ")[0] for line in lines] == ["--set training.momentum=2", "--set update.algorithm=fedavgg", "2"]
+
+
+def test_labels_that_nobody_draws_are_a_warning_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text("[network]\nnodes = 3\n[data]\npartition = 'labels'\nlabels_per_node = 3\n", encoding="utf-8")
+    _, mistakes, warnings = check_topology(str(path))
+    assert mistakes == []
+    (warning,) = warnings
+    assert warning.startswith(f"{path}:4: data.partition: no node draws label 5, 6, 7, 8, 9 to train on; ")
+    assert check_topology(str(path), ["data.labels_per_node=8"]).warnings == []
+    assert check_topology(str(path), ["data.labels_per_node=11"]).warnings == []
+    assert check_topology(str(path), ["data.partition=labels"]).warnings[0].startswith("--set data.partition=labels: data.partition: ")

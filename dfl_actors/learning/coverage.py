@@ -1,0 +1,47 @@
+"""Whether the data of the nodes fits the data set: labels that are not in it, and labels of it that no node learns.
+
+A network cannot learn a label that none of its nodes trains on, so that no model of it gets more of the test set right than has the
+other labels. Such networks are worth studying, but nobody should meet that ceiling unawares: it is a warning, not a mistake.
+"""
+
+import numpy as np
+
+from dfl_actors.config import Config
+from dfl_actors.core.toml_text import Mistakes, Source, listed
+from dfl_actors.learning.data import Dataset
+from dfl_actors.learning.partition import Floats, weights_by_node
+
+SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
+"""The partitions that can leave a label out; of the others every node draws all labels."""
+
+
+def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
+    """Notes each node that gives a weight to a label that the data set does not have, or has no training sample of."""
+    counts = np.bincount(data.y_train, minlength=data.labels)
+    for node in config.nodes:
+        key, weights = ("node", node.name, "label_weights"), node.label_weights or ()
+        if len(weights) > data.labels:
+            problem = f'goes up to label {len(weights) - 1}, and data.source = "{config.data.source}" has labels 0 to {data.labels - 1}'
+            mistakes.add(key, f"{problem}; give weights for those alone")
+        elif empty := [label for label, weight in enumerate(weights) if weight and not counts[label]]:
+            problem = f'label {empty[0]} has a weight, and data.source = "{config.data.source}" has no sample of it'
+            mistakes.add(key, f"{problem}; give it none")
+
+
+def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
+    """The labels of the data set that no node draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
+    shares = weights_by_node(config, data)
+    drawn: Floats = sum((shares[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.labels))
+    return tuple(np.flatnonzero(drawn == 0).tolist())
+
+
+def coverage_warning(config: Config, data: Dataset, source: Source) -> str | None:
+    """One line, as of a mistake at `source`, when some label is drawn by no node; None when all are. Raises `ConfigError`."""
+    labels = undrawn_labels(config, data)
+    if not labels:
+        return None
+    ceiling = 1 - np.isin(data.y_test, labels).mean()
+    told = Mistakes(source)
+    problem = f"no node draws label {listed([str(label) for label in labels])} to train on"
+    told.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
+    return told.found[0].text
