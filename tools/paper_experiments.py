@@ -279,7 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         console.print("interrupted: what is over stays, and the same command goes on from there", highlight=False)
         sys.exit(INTERRUPTED)
     except (Refused, DflError, OSError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
