@@ -60,6 +60,7 @@ def test_the_options_of_run_are_in_its_help() -> None:
         (("run", "fully_connected_4", "-s", "network.links=['0--9']"), 2, "network.links"),
         (("run", "fully_connected_4", "-s", "network.links=['0--1','2--3']"), 2, "network.links"),
         (("run", "fully_connected_4", "-s", "network.nodes=['a','a']"), 2, "network.nodes"),
+        (("run", "fully_connected_4", "-s", "network.links=['0--1','1->2','2--3']"), 2, 'network.links: "1->2" leads one way'),
         (("run", "fully_connected_4", "--target", "2"), 2, "run.target"),
         (("run", "fully_connected_4", "--duration", "-1"), 2, "run.duration_s"),
         (("run", "fully_connected_4", "--seed", "-1"), 2, "network.seed"),
@@ -85,6 +86,15 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str
 def test_a_topology_that_is_none_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "net.toml").write_bytes(text.encode("latin-1"))
     assert "net.toml" in refused(2, "run", "net.toml", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", [("run", "net.toml"), ("node", "net.toml", "--name", "0", "--keys", "keys")])
+def test_a_network_of_processes_names_the_line_of_a_one_way_link(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "net.toml").write_text('[network]\nnodes = 2\nlinks = ["0->1"]\n', encoding="utf-8")
+    assert refused(2, *command, cwd=tmp_path) == (
+        'error: net.toml:3: network.links: "0->1" leads one way, but receipts must come back; write "0--1", or use dfl-actors sim\n'
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.toml"]
 
 
 def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:

@@ -128,6 +128,29 @@ def test_an_imported_file_is_fine_and_its_losses_are_warnings(topo: Topo, tmp_pa
     assert load_topology("net.toml").node("0").role == "observer"
 
 
+def test_what_leads_one_way_is_fine_and_for_the_simulator(topo: Topo) -> None:
+    saved(Path("simulator_config.json"), node_topology=["0->1", "1--2", "2->3"])
+    ended = topo("import", "simulator_config.json", "-o", "net.toml")
+    assert ended.code == 0 and ended.err.splitlines()[-1] == "net.toml: written; dfl-actors sim net.toml"
+    assert load_topology("net.toml").arrows == (("0", "1"), ("2", "3"))
+    assert topo("check", "net.toml") == (0, "net.toml: fine: 4 nodes, 3 links (2 one way: for dfl-actors sim alone)\n", "")
+    assert topo("show", "net.toml", "--plot", "net.svg").out.startswith("net: 4 nodes, 3 links (2 one way), ")
+
+
+def test_the_seed_of_an_import_draws_its_links(topo: Topo) -> None:
+    saved(Path("simulator_config.json"), node_topology=["average_degree-2"])
+    printed = [topo("import", "simulator_config.json", "--seed", seed).out for seed in (1, 1, 2)]
+    assert printed[0] == printed[1] != printed[2] and "seed = 2" in printed[2]
+
+
+def test_a_label_that_nobody_draws_is_a_warning_and_no_mistake(topo: Topo) -> None:
+    Path("net.toml").write_text("[data]\npartition = 'labels'\n")
+    code, out, err = topo("check", "net.toml")
+    assert (code, out) == (0, "net.toml: fine: 4 nodes, 6 links\n")
+    assert err.startswith("warning: net.toml:2: data.partition: no node draws label 5, 6, 7, 8, 9 to train on; ")
+    assert topo("check", "net.toml", "-s", "network.nodes=9").err == ""
+
+
 MISTAKES = [
     (("gen",), 2, "--nodes is missing"),
     (("gen", "-n", "10", "--degree", "10"), 2, "--degree 10: each of 10 nodes has 9 others"),

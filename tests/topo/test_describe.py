@@ -74,6 +74,24 @@ def test_a_description_holds_the_figures_of_the_graph() -> None:
     assert about.nodes[0].neighbours == ("1", "2", "3", "4")
 
 
+ONE_WAY = "[network]\nlinks = ['0->1', '2->1', '2--3', '3->0', '3->1']"
+
+
+def test_one_way_links_are_counted_out_and_in_and_neighbours_are_both() -> None:
+    about = described(ONE_WAY)
+    assert (about.links, about.one_way, about.degrees) == (5, 4, (2, 2.5, 3))
+    assert (about.out_degrees, about.in_degrees) == ((0, 1.5, 3), (1, 1.5, 3))
+    assert [(node.receivers, node.senders) for node in about.nodes] == [
+        (("1",), ("3",)),
+        ((), ("0", "2", "3")),
+        (("1", "3"), ("3",)),
+        (("0", "1", "2"), ("2",)),
+    ]
+    both_ways = described(ONE_WAY.replace("->", "--"))
+    assert (about.gap, about.distance, about.diameter) == (both_ways.gap, both_ways.distance, both_ways.diameter)
+    assert (both_ways.one_way, both_ways.out_degrees, both_ways.in_degrees) == (0, both_ways.degrees, both_ways.degrees)
+
+
 def test_kinds_are_counted_and_attacks_named() -> None:
     attacks = "".join(
         f"[node.{name}]\nattack = '{attack}'\n" for name, attack in {2: "sign_flip", 4: "random_model", 5: "sign_flip"}.items()
@@ -134,6 +152,18 @@ def test_the_table_has_a_row_a_node_and_fits_80_columns() -> None:
 def test_many_neighbours_are_counted_not_listed() -> None:
     lines = shown(described("[network]\nnodes = 30"), 200)
     assert any("1 2 3 4 5 6 7 8 and 21 more" in line for line in lines)
+
+
+def test_arrows_tell_which_way_links_lead() -> None:
+    lines = shown(described(ONE_WAY))
+    assert lines[0] == "net: 4 nodes, 5 links (4 one way), mnist, partition iid"
+    assert [line.split(maxsplit=2)[:2] for line in lines[1:4]] == [["neighbours", "2"], ["sends", "to"], ["hears", "1"]]
+    rows = {line[0]: line.split() for line in lines if line[:1].isdigit()}
+    assert rows["0"][:6] == ["0", "normal", "1", "1", "->1", "<-3"]
+    assert rows["1"][:7] == ["1", "normal", "0", "3", "<-0", "<-2", "<-3"]
+    assert rows["2"][:6] == ["2", "normal", "2", "1", "->1", "3"]
+    plain = shown(described(ONE_WAY.replace("->", "--")))
+    assert not any("->" in line or "<-" in line or "one way" in line or "hears" in line for line in plain)
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:

@@ -9,12 +9,24 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.quiver import Quiver
 
 from dfl_actors.config import parse_topology
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.topo.describe import Description, describe
-from dfl_actors.topo.draw import LOOKS, MOST_SPRINGS, POINTS, draw_topology, node_area, plot_format, plot_topology, positions, rows_for
+from dfl_actors.topo.draw import (
+    LOOKS,
+    MOST_SPRINGS,
+    POINTS,
+    draw_topology,
+    node_area,
+    plot_format,
+    plot_topology,
+    positions,
+    rows_for,
+    summary,
+)
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
 from dfl_actors.topo.template import generated_table
@@ -51,6 +63,23 @@ def test_every_node_is_there_with_its_role_its_name_and_its_bars(count: int) -> 
     colours = {node.name: LOOKS[node.kind].colour for node in about.nodes}
     named = {text.get_text(): text.get_color() for text in data.texts if text.get_fontweight() == "bold"}
     assert named == colours
+
+
+def test_a_one_way_link_is_an_arrow_towards_its_receiver() -> None:
+    text = "[network]\nlinks = ['0->1', '2->1', '2--3', '3->0']"
+    about = describe(parse_topology(text, where="made", name="made"), mnist())
+    graph = draw_topology(about).axes[0]
+    (links,) = [each for each in graph.collections if isinstance(each, LineCollection)]
+    (arrows,) = [each for each in graph.collections if isinstance(each, Quiver)]
+    places = positions(about)
+    assert len(links.get_segments()) == 1
+    for (x, y), along, up, (one, other) in zip(arrows.XY, arrows.U, arrows.V, [("0", "1"), ("2", "1"), ("3", "0")], strict=True):
+        assert (x, y) == pytest.approx(tuple(places[one]))
+        way = places[other] - places[one]
+        # It points there and ends at the rim of the node.
+        assert 0.7 * np.linalg.norm(way) < np.hypot(along, up) < np.linalg.norm(way)
+        assert np.arctan2(up, along) == pytest.approx(np.arctan2(way[1], way[0]))
+    assert summary(about).startswith("4 nodes, 4 links (3 one way), ")
 
 
 def test_bars_are_as_high_as_the_shares_and_even_data_do_not_fill_them() -> None:
