@@ -5,7 +5,7 @@ the result to the trainer as a difference against the model it started from. Dif
 model does not contain yet are added to it first, so that none is counted twice or lost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import ClassVar, Protocol
 
@@ -94,9 +94,11 @@ class Keeper(Actor):
         self._state, self.reputations = result.state, dict(result.reputations)
         # In order of arrival: of several models of a sender the last stays.
         seen = {score.generator: (score.model, score.codec) for score, weights in received if weights is not None}
-        yield from self._hand_over(delta, models, seen if self._watched else {}, now)
+        yield from self._hand_over(delta, models, seen if self._watched else {}, result.notes, now)
 
-    def _hand_over(self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], now: int) -> Iterator[Effect]:
+    def _hand_over(
+        self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], notes: Mapping[str, object], now: int
+    ) -> Iterator[Effect]:
         self._number += 1
         self._pending[self._number] = delta
         if len(self._pending) > MOST_PENDING:
@@ -115,6 +117,7 @@ class Keeper(Actor):
                 "models": len(models),
                 "senders": {model.sender: model.accuracy for model in models},
                 "reputations": self.reputations,
+                "notes": dict(notes),
             },
         )
 

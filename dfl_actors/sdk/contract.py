@@ -19,7 +19,7 @@ from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.attacks import ATTACKS, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
-from dfl_actors.sdk.loader import ALGORITHMS, extra_inputs, load_algorithm
+from dfl_actors.sdk.loader import ALGORITHMS, extra_inputs, load_algorithm, plain_notes
 from dfl_actors.sdk.plugins import Registry, guarded
 
 LAYERS = Parameters((Layer(name="dense/kernel", shape=(12, 20)), Layer(name="dense/bias", shape=(20,))))
@@ -164,6 +164,7 @@ def applied(algorithm: Algorithm, state: Any, given: Situation, reputations: Map
         raise Broken(f"apply returns a {type(result).__name__}, not a Result")
     if not isinstance(result.reputations, Mapping) or not isinstance(result.notes, Mapping):
         raise Broken("reputations and notes are not both mappings")
+    plain_notes(algorithm.name, result.notes)
     return result
 
 

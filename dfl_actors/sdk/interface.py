@@ -75,7 +75,8 @@ class ReceivedModel:
 
 
 class Result(NamedTuple):
-    """What `apply` returns: the next state, the node's new weights, every reputation it now holds (0..1), and notes for the metrics."""
+    """What `apply` returns: the next state, the node's new weights, every reputation it now holds (0..1), and notes for the metrics,
+    made of numbers, texts, lists and mappings."""
 
     state: Any
     weights: Weights

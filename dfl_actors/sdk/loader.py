@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import orjson
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import (
@@ -65,10 +66,11 @@ def checked_apply(
     reputations: Reputations,
     own_accuracy: float | None = None,
 ) -> Result:
-    """`algorithm.apply` on read-only inputs, its result checked; the weights returned share no memory with the inputs.
+    """`algorithm.apply` on read-only inputs, its result checked. The weights returned share no memory with the inputs, reputations are
+    floats and notes what JSON can hold.
 
     `own_accuracy` is passed on to an algorithm that needs it, and to no other. Raises `AlgorithmError` naming the algorithm and the rule:
-    weights float32 [P] like `own` and finite, reputations finite in 0..1.
+    weights float32 [P] like `own` and finite, reputations finite in 0..1, notes of numbers, texts, lists and mappings.
     """
     inputs = [read_only(own), *(read_only(model.weights) for model in received)]
     models = [ReceivedModel(model.sender, weights, model.accuracy) for model, weights in zip(received, inputs[1:], strict=True)]
@@ -78,12 +80,26 @@ def checked_apply(
     _check_result(algorithm.name, result, own)
     # A stored model may be a view of a store that is about to reuse the memory.
     shared = any(np.may_share_memory(result.weights, weights) for weights in inputs)
-    return result._replace(weights=result.weights.copy() if shared else np.ascontiguousarray(result.weights))
+    return result._replace(
+        weights=result.weights.copy() if shared else np.ascontiguousarray(result.weights),
+        reputations={sender: float(value) for sender, value in result.reputations.items()},
+        notes=plain_notes(algorithm.name, result.notes),
+    )
 
 
 def extra_inputs(algorithm: Algorithm, own_accuracy: float | None) -> dict[str, float | None]:
     """The keyword arguments that `algorithm.apply` takes besides the four that all take."""
     return {OWN_ACCURACY: own_accuracy} if OWN_ACCURACY in algorithm.needs else {}
+
+
+def plain_notes(name: str, notes: Mapping[str, object]) -> dict[str, object]:
+    """The notes as JSON holds them: numpy's numbers and arrays become numbers and lists. Raises `AlgorithmError` for what has no JSON."""
+    try:
+        plain: dict[str, object] = orjson.loads(orjson.dumps(dict(notes), option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS))
+    except TypeError as error:
+        rule = f"notes must be made of numbers, texts, lists and mappings ({error})"
+        raise AlgorithmError(f"algorithm {name!r} broke its contract: {rule}; mend its apply function") from error
+    return plain
 
 
 def _check_result(name: str, result: object, own: Weights) -> None:

@@ -112,10 +112,11 @@ def test_models_that_have_gone_are_left_out_and_named(gone: tuple[int, ...], mod
 
 def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_differences() -> None:
     def harsh(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
-        return Result(state, own + 1, {**reputations, received[0].sender: 0.25}, {})
+        return Result(state, own + 1, {**reputations, received[0].sender: 0.25}, {"harsh": 1})
 
     made = built(harsh, buffer=1)
     made.give(version(made, ZERO), scored(made, "g", 1.0), crash=99)
+    assert notes(made.said, "updated")[0]["notes"] == {"harsh": 1}
     assert made.actor.reputations[KEYS["g"].address] == 0.25  # type: ignore[attr-defined]
     first = told(made.said, Averaged)[0]
     made.give(version(made, ZERO, 1), scored(made, "g", 2.0), crash=1)

@@ -93,6 +93,7 @@ def doubles(state: Any, own: Any, received: Any, reputations: Any) -> Result:
         (doubles, "shape kept", "float64"),
         (lambda *_: 1 // 0, "runs", "apply failed: ZeroDivisionError"),
         (lambda *_: None, "runs", "returns a NoneType, not a Result"),
+        (lambda state, own, *_: Result(state, own.copy(), {}, {"who": {1, 2}}), "runs", "notes must be made of numbers"),
     ],
 )
 def test_a_broken_algorithm_is_caught_by_its_rule(apply: Callable[..., Result], rule: str, words: str) -> None:

@@ -82,6 +82,18 @@ def test_the_own_accuracy_reaches_an_algorithm_that_needs_it_and_no_other() -> N
         assert checked_apply(algorithm, None, OWN, RECEIVED, {}, 0.25).notes == notes
 
 
+def test_what_numpy_counts_becomes_plain_numbers_and_what_has_no_json_is_named() -> None:
+    def build(notes: dict[str, object]) -> Algorithm:
+        reputations = {"a": np.float32(0.5), "b": np.float64(0.25)}
+        return Algorithm("noted", lambda context: None, lambda state, own, *_: Result(state, own, reputations, notes))  # type: ignore[arg-type]
+
+    result = checked_apply(build({"mean": np.float32(0.5), "ranks": np.arange(2), "who": ("a", "b")}), None, OWN, RECEIVED, {})
+    assert result.notes == {"mean": 0.5, "ranks": [0, 1], "who": ["a", "b"]}
+    assert [type(value) for value in result.reputations.values()] == [float, float]
+    with pytest.raises(AlgorithmError, match="algorithm 'noted' broke its contract: notes must be made of numbers"):
+        checked_apply(build({"who": {"a", "b"}}), None, OWN, RECEIVED, {})
+
+
 def test_a_file_is_found_from_the_base(base: Path) -> None:
     algorithm = load_algorithm("plugin.py:build", {"step": 5}, base)
     result = checked_apply(algorithm, algorithm.init(context()), OWN, [], {})

@@ -1,0 +1,125 @@
+"""One worker's nodes: what an attack there sees of the others and of its own past, and that an algorithm hears the own accuracy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfl_actors.learning.weights import Recipe
+from dfl_actors.sdk.attacks.a_little_is_enough import beside
+from dfl_actors.sim.worker import NodePlan, Worker, WorkerPlan
+
+LABELS, SLOTS = 3, 6
+FILES = {
+    "small.py": """
+import keras
+def build(shape, labels):
+    return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(labels)])
+""",
+    "told.py": """
+from dfl_actors.sdk import Algorithm, Result
+def build():
+    def apply(state, own, received, reputations, own_accuracy):
+        return Result(state, own, {"told": 0.0 if own_accuracy is None else own_accuracy}, {})
+    return Algorithm("told", lambda context: None, apply, frozenset({"own_accuracy"}))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place, rng = tmp_path_factory.mktemp("worker"), np.random.default_rng(3)
+    for name, text in FILES.items():
+        (place / name).write_text(text)
+    y = rng.integers(0, LABELS, 200, np.uint8)
+    x = (rng.integers(0, 100, (200, 4, 4)) + 50 * y[:, None, None]).astype(np.uint8)
+    np.savez(place / "data.npz", x_train=x, y_train=y, x_test=x[:90], y_test=y[:90])
+    return place
+
+
+def worker(folder: Path, attack: str | None, algorithm: str = "fedavg", **parameters: Any) -> Worker:
+    """Node 0, with neighbours a and b."""
+    slab = folder / "slab"
+    slab.touch()
+    node = NodePlan("0", ("a", "b"), (1, 2), 7, algorithm, {}, attack, parameters)
+    fields: Mapping[str, object] = {"keep_biases": False, "zero_biases": False, "votes": folder}
+    plan = WorkerPlan((node,), str(folder / "data.npz"), folder, folder, f"{folder}/small.py:build", Recipe(), slab, SLOTS, **fields)  # type: ignore[arg-type]
+    return Worker(plan, [0])
+
+
+def own(made: Worker) -> np.ndarray:
+    made.show(0, 5)
+    return np.array(made._slab[5])
+
+
+def trained(made: Worker, turn: int = 0) -> np.ndarray:
+    """One step; the model that is offered."""
+    made.train(0, np.arange(16 * turn, 16 * turn + 16), 0)
+    return np.array(made._slab[0])
+
+
+def received(made: Worker, **values: float) -> dict[str, np.ndarray]:
+    """Models of these senders in slots 1 and up, averaged by the node; what they were."""
+    for slot, value in enumerate(values.values(), 1):
+        made._slab[slot] = np.linspace(-value, value, made._slab.shape[1])
+    senders, slots = [name.strip("_") for name in values], list(range(1, len(values) + 1))
+    made.update(0, senders, slots, None, None)
+    models = {sender: made._slab[slot].copy() for sender, slot in zip(senders, slots, strict=True)}
+    made._slab[1:5] = 99.0  # the slots are used again
+    return models
+
+
+def test_an_attacker_that_watches_offers_something_beside_the_newest_model_of_each_sender(folder: Path) -> None:
+    made = worker(folder, "a_little_is_enough", z=1.5)
+    assert np.array_equal(trained(made), own(made)), "while it knows nobody, its own"
+    seen = received(made, a=1.0, b=0.5, a_=0.25)
+    offered = trained(made, 1)
+    assert np.array_equal(offered, beside([own(made), seen["a"], seen["b"]], 1.5)) and not np.array_equal(offered, own(made))
+    assert np.abs(seen["a"]).max() == 0.25, "the second model of a took the place of its first"
+    seen |= received(made, b=2.0)
+    assert np.array_equal(trained(made, 2), beside([own(made), seen["a"], seen["b"]], 1.5)), "of a, the one of the update before"
+
+
+def test_an_attacker_that_looks_back_offers_what_was_its_own(folder: Path) -> None:
+    made = worker(folder, "delayed", by=2)
+    models, offered = [], []
+    for turn in range(5):
+        offered.append(trained(made, turn))
+        models.append(own(made))
+    for turn, model in enumerate(offered):
+        assert np.array_equal(model, models[max(0, turn - 2)])
+    assert len({model.tobytes() for model in models}) == 5
+
+
+@pytest.mark.parametrize(("attack", "parameters"), [("delayed", {"by": 2}), ("a_little_is_enough", {"z": 1.0})])
+def test_what_an_attack_has_seen_is_in_a_checkpoint(folder: Path, tmp_path: Path, attack: str, parameters: dict[str, Any]) -> None:
+    (tmp_path / "nodes").mkdir()
+    first = worker(folder, attack, **parameters)
+    for turn in range(3):
+        trained(first, turn)
+    received(first, a=1.0, b=0.5)
+    first.save(0, tmp_path)
+    second = worker(folder, attack, **parameters)
+    second.load(0, tmp_path)
+    for turn in (3, 4):
+        assert np.array_equal(trained(first, turn), trained(second, turn))
+        assert not np.array_equal(second._slab[0], own(second))
+
+
+def test_an_honest_node_keeps_no_models_of_others(folder: Path) -> None:
+    for attack in (None, "sign_flip"):
+        made = worker(folder, attack)
+        received(made, a=1.0, b=0.5)
+        assert made._nodes[0].seen == {}
+
+
+def test_an_algorithm_hears_the_accuracy_of_the_own_model_before_it_averages(folder: Path) -> None:
+    made, samples = worker(folder, None, algorithm="told.py:build"), np.arange(60)
+    for turn in range(5):
+        trained(made, turn)
+    right = made.check(0, samples)
+    assert 0 < right < 60
+    assert made.update(0, ["a"], [1], None, samples) == ({"told": right / 60}, right)
+    assert made.update(0, ["a"], [1], None, None)[0] == {"told": 0.0}
