@@ -176,11 +176,12 @@ def test_a_broken_attack_is_caught_by_its_rule(attack: Attack, rule: str, words:
 
 def test_the_examples_of_the_documentation_keep_their_contract_and_run(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
-    trust, turncoat = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    trust, turncoat, parrot = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (topology,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    for name, content in (("trust.py", trust), ("turncoat.py", turncoat), ("mine.toml", topology), ("small.py", SMALL)):
+    files = {"trust.py": trust, "turncoat.py": turncoat, "parrot.py": parrot, "mine.toml": topology, "small.py": SMALL}
+    for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
-    for name, parameters in (("trust.py:build", {"least": 0.4}), ("turncoat.py:build", {"factor": 0.5})):
+    for name, parameters in (("trust.py:build", {"least": 0.4}), ("turncoat.py:build", {"factor": 0.5}), ("parrot.py:build", {})):
         assert failures(check_plugin(lambda: load_plugin(name, parameters, tmp_path))) == {}  # noqa: B023
     options = ["--ticks", "41", "--out", "out", "--jobs", "1", "-s", "training.model=small.py:build", "-s", "data.test_samples=10"]
     command = [sys.executable, "-m", "dfl_actors", "sim", "mine.toml", *options]
