@@ -7,8 +7,8 @@
 
 A cell is one simulation: `ALGORITHM/ATTACK/PARTITION` of table IX and figure 9, or `ratio/UPDATES-TRAININGS/PARTITION` of figures 10
 and 11; `--list` shows all. Each run is a `dfl-actors sim` of a file in topologies/paper with `--set` options and a seed, in
-OUT/CELL/seed-N. What is over is not run again: the same command goes on after Ctrl-C, which loses only the runs under way. At the end
-OUT holds results.json, results.md and the figures, of all runs that are there.
+OUT/CELL/seed-N. What is over is not run again: the same command goes on after Ctrl-C, with the runs that were under way too. At the
+end OUT holds results.json, results.md and the figures, of all runs that are there.
 
 The ratio of figures 10 and 11 is updates to trainings. A node trains once in 8 to 12 ticks; in these ten ticks each of the eight others
 that train sends it a model (the tenth is an observer), so that it updates once if its buffer holds 8: 1:1. The paper gives buffers of 2,
@@ -115,7 +115,7 @@ class Told:
     def __init__(self, console: Console, jobs: Sequence[Job]) -> None:
         self._console, self._number = console, len(jobs)
         self._all = sum(job.cost for job in jobs)
-        self._done, self._over = 0.0, 0
+        self._done, self._found, self._over = 0.0, 0.0, 0
         self._begun = time.monotonic()
         self.failed: list[str] = []
         columns = (BarColumn(), TextColumn("{task.description}"))
@@ -123,32 +123,32 @@ class Told:
         self._task: TaskID = self.bar.add_task("starting", total=self._all)
 
     def look(self, running: Sequence[Running]) -> None:
-        done = self._done + sum(one.job.cost * one.share for one in running)
         said = ", ".join(f"{one.job.name} {one.share:.0%}" for one in running)
-        self.bar.update(self._task, completed=done, description=f"{self._over} of {self._number} runs, {self._left(done)}; {said}")
+        text = f"{self._over} of {self._number} runs, {self._left(running)}; {said}"
+        self.bar.update(self._task, completed=self._done + sum(one.job.cost * one.share for one in running), description=text)
 
-    def over(self, one: Running, failure: str | None) -> None:
+    def over(self, one: Running, failure: str | None, others: Sequence[Running]) -> None:
         self._over += 1
-        took = f"{time.monotonic() - one.begun:.0f} s"
         if failure is None:
             self._done += one.job.cost
+            self._found += one.job.cost * one.found
             curves = read_curves(one.job.folder / "accuracy.csv", attackers_in(one.job.folder))
-            self._say(f"{one.job.name}: {share(curves.final)} after {took}")
+            said = f": {share(curves.final)} after {time.monotonic() - one.begun:.0f} s"
         else:
             self._all -= one.job.cost
             self.failed.append(one.job.name)
-            self._say(f"{one.job.name} failed: {failure}")
+            said = f" failed: {failure}"
+        text = f"[{self._over}/{self._number}] {one.job.name}{said}; {self._left(others)}"
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _say(self, line: str) -> None:
-        self._console.print(
-            f"[{self._over}/{self._number}] {line}; {self._left(self._done)}", highlight=False, markup=False, soft_wrap=True
-        )
-
-    def _left(self, done: float) -> str:
+    def _left(self, running: Sequence[Running]) -> str:
+        """The time left at the pace so far; what was found done when we began took none of it."""
+        done = self._done + sum(one.job.cost * one.share for one in running)
+        found = self._found + sum(one.job.cost * one.found for one in running)
         passed = time.monotonic() - self._begun
-        if not done:
+        if done <= found:
             return "time left unknown"
-        return f"about {timedelta(seconds=round(passed * (self._all - done) / done))} left"
+        return f"about {timedelta(seconds=round(passed * (self._all - done) / (done - found)))} left"
 
 
 def run(jobs: Sequence[Job], at_once: int, console: Console) -> list[str]:

@@ -1,7 +1,7 @@
 """Runs many simulations of `dfl-actors sim` at once, and goes on where an earlier call was ended.
 
-A run has a directory of its own. One that is over, by the same configuration, is not run again; one that is not is begun anew; one of
-another configuration is left alone and refused.
+A run has a directory of its own. One that is over, by the same configuration, is not run again; one that was interrupted goes on from its
+checkpoint, or is begun anew without one; one of another configuration is left alone and refused.
 """
 
 import fcntl
@@ -22,12 +22,14 @@ from typing import IO, Protocol
 
 from dfl_actors.cli.sim import loaded
 from dfl_actors.config import Config, load_topology
+from dfl_actors.errors import StoreError
+from dfl_actors.sim import checkpoint
 
 LOOK = 0.3
 """Seconds between two looks at what is under way."""
 
-PATIENCE = 15
-"""Seconds that a simulation has to clean up once it is told to end."""
+PATIENCE = 60
+"""Seconds that a simulation has to write its checkpoint once it is told to end."""
 
 
 class Refused(Exception):
@@ -37,6 +39,7 @@ class Refused(Exception):
 class State(Enum):
     NEW = "new"
     BROKEN_OFF = "broken off"
+    INTERRUPTED = "interrupted"
     DONE = "done"
 
 
@@ -50,10 +53,11 @@ class Job:
     options: tuple[str, ...]
     cost: float = 1.0
 
-    def command(self, workers: int) -> list[str]:
+    def command(self, workers: int, resume: bool) -> list[str]:
+        """What runs it, or goes on with it."""
         sets = [part for option in self.options for part in ("--set", option)]
-        start = [sys.executable, "-m", "dfl_actors", "sim", str(self.topology)]
-        return [*start, *sets, "--out", str(self.folder), "--jobs", str(workers), "--quiet"]
+        what = ["--resume", str(self.folder)] if resume else [str(self.topology), *sets, "--out", str(self.folder)]
+        return [sys.executable, "-m", "dfl_actors", "sim", *what, "--jobs", str(workers), "--quiet"]
 
     def config(self) -> Config:
         """What it would run as. Raises `ConfigError`."""
@@ -68,7 +72,13 @@ def state(job: Job) -> State:
         return State.NEW
     if not kept.exists() or load_topology(kept) != wanted:
         raise Refused(f"{job.folder} holds another simulation (other ticks or options?): remove it, or give another --out")
-    return State.DONE if is_over(job.folder) else State.BROKEN_OFF
+    if is_over(job.folder):
+        return State.DONE
+    try:
+        checkpoint.find(job.folder)
+    except StoreError:
+        return State.BROKEN_OFF
+    return State.INTERRUPTED
 
 
 def is_over(folder: Path) -> bool:
@@ -91,10 +101,13 @@ def tick_of(folder: Path) -> int:
 
 @dataclass
 class Running:
+    """A simulation under way. `found` is how much of it had been done before."""
+
     job: Job
     ticks: int
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
+    found: float
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -111,11 +124,11 @@ class Running:
 
 
 class Watcher(Protocol):
-    """Is told how things go."""
+    """Is told how things go: now and then, and when one is over while the others run on."""
 
     def look(self, running: Sequence[Running]) -> None: ...
 
-    def over(self, one: Running, failure: str | None) -> None: ...
+    def over(self, one: Running, failure: str | None, others: Sequence[Running]) -> None: ...
 
 
 def run_all(jobs: Sequence[Job], at_once: int, watcher: Watcher) -> None:
@@ -131,7 +144,7 @@ def run_all(jobs: Sequence[Job], at_once: int, watcher: Watcher) -> None:
                 running.append(begin(waiting.popleft(), workers))
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
-                watcher.over(one, one.failure())
+                watcher.over(one, one.failure(), running)
             watcher.look(running)
             time.sleep(LOOK)
     finally:
@@ -139,18 +152,24 @@ def run_all(jobs: Sequence[Job], at_once: int, watcher: Watcher) -> None:
 
 
 def begin(job: Job, workers: int) -> Running:
-    """Start a simulation in an empty directory. It does not hear Ctrl-C: we end it. Raises `Refused` without a place for it."""
-    ticks = job.config().sim.ticks
-    try:
-        shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(parents=True)
-    except OSError as error:
-        raise Refused(f"{job.folder} cannot be written ({error.strerror}): choose another --out") from error
+    """Start a simulation, or go on with it. It does not hear Ctrl-C: we end it. Raises `Refused` without a place for it."""
+    ticks, resume = job.config().sim.ticks, state(job) is State.INTERRUPTED
+    if not resume:
+        clear(job.folder)
     errors = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(
-        job.command(workers), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        job.command(workers, resume), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
     )
-    return Running(job, ticks, process, errors)
+    return Running(job, ticks, process, errors, tick_of(job.folder) / ticks)
+
+
+def clear(folder: Path) -> None:
+    """An empty directory. Raises `Refused`."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise Refused(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 
 
 def end(running: Sequence[Running]) -> None:

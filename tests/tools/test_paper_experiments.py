@@ -145,6 +145,9 @@ def test_only_what_came_to_its_end_is_not_run_again(job: Job) -> None:
     assert state(job) is State.NEW
     leave(job, "accuracy.csv")
     assert state(job) is State.BROKEN_OFF
+    (job.folder / "checkpoint").mkdir()
+    (job.folder / "checkpoint" / "state.json").touch()
+    assert state(job) is State.INTERRUPTED
     (job.folder / "accuracy.png").touch()
     assert state(job) is State.DONE
 
@@ -261,7 +264,7 @@ def experiments(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_what_was_broken_off_is_run_for_real_and_not_twice(tmp_path: Path) -> None:
     broken_off(tmp_path / "out" / "half_fedavg" / "random_model" / "iid" / "seed-1", tmp_path / "small.py")
-    first, _ = (process := experiments(tmp_path, "--ticks", "41", "--out", "out")).communicate(timeout=120)
+    first, _ = (process := experiments(tmp_path, "--ticks", "41", "--out", "out")).communicate(timeout=240)
     assert process.returncode == 0 and "[1/1] half_fedavg/random_model/iid seed 1: ." in first
     out = tmp_path / "out"
     (result,) = results_in(out, CELLS)
@@ -270,7 +273,7 @@ def test_what_was_broken_off_is_run_for_real_and_not_twice(tmp_path: Path) -> No
     assert "| half_fedavg/random_model/iid | 1 |" in (out / "results.md").read_text()
     assert (out / "figure_9.png").read_bytes().startswith(b"\x89PNG") and not (out / "figure_10.png").exists()
     written = (result.runs[0].folder / "accuracy.csv").stat().st_mtime_ns
-    again, _ = (process := experiments(tmp_path, "--ticks", "41", "--out", "out")).communicate(timeout=60)
+    again, _ = (process := experiments(tmp_path, "--ticks", "41", "--out", "out")).communicate(timeout=240)
     assert process.returncode == 0 and "1 of 1 runs are there already" in again
     assert (result.runs[0].folder / "accuracy.csv").stat().st_mtime_ns == written
 
@@ -285,12 +288,12 @@ def broken_off(folder: Path, model: Path) -> None:
 def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     process = experiments(tmp_path, "--ticks", "400000", "--out", "out")
     table = tmp_path / "out" / "half_fedavg" / "random_model" / "iid" / "seed-1" / "accuracy.csv"
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 240
     while not tick_of(table.parent):
         assert process.poll() is None and time.monotonic() < give_up
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=240)
     assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
     ours = [one for one in psutil.process_iter(["cmdline"]) if str(table.parent) in " ".join(one.info["cmdline"] or ())]
     assert not ours and table.exists(), "nobody computes any more, and what was written stays"
