@@ -111,9 +111,9 @@ def check_both_ways(config: "Config", mistakes: Mistakes) -> None:
     """Receipts and confirmations travel back over the link that brought the model, so that a deployed network has no one-way links."""
     if config.arrows:
         one, other = config.arrows[0]
-        items = [] if isinstance(config.network.links, str) else list(config.network.links)
+        item = list(config.network.links).index(f"{one}->{other}")
         problem = f'"{one}->{other}" leads one way, but receipts must come back; write "{one}--{other}", or use dfl-actors sim'
-        mistakes.add(("network", "links"), problem, items.index(f"{one}->{other}"))
+        mistakes.add(("network", "links"), problem, item)
 
 
 def check_keys(config: "Config", mistakes: Mistakes) -> None:

@@ -173,11 +173,11 @@ def _doubled(links: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """The items that say what was said before: place, text, remedy. One-way links to and fro say two things."""
     said: dict[Link, str] = {}
     for item, (one, arrow, other) in enumerate(map(_parted, links)):
-        ways = [(one, other)] if arrow == "->" else [(one, other), (other, one)]
-        earlier = {said[way] for way in ways if way in said}
-        if earlier:
-            text = f"{one}->{other}" if {arrow, *earlier} == {"->"} else "--".join(sorted((one, other)))
-            yield item, text, "give it once" if "->" in {arrow, *earlier} else "a link joins both ways, give it once"
+        ways = {"->": [(one, other)], "--": [(one, other), (other, one)]}.get(arrow, [])
+        arrows = {arrow, *(said[way] for way in ways if way in said)}
+        if any(way in said for way in ways):
+            text = f"{one}->{other}" if arrows == {"->"} else "--".join(sorted((one, other)))
+            yield item, text, "give it once" if "->" in arrows else "a link joins both ways, give it once"
         said |= dict.fromkeys(ways, arrow)
 
 

@@ -121,6 +121,7 @@ def _sim(reference: Reference) -> Table:
         "compare_every": services.weights_diff.interval if services.weights_diff.enable else 0,
         "exchange": "weights",
         "measure_biases": False,
+        "ensemble": True,
         **_broadcast(services.force_broadcast_average),
         **_peers(services.peer_control_service),
     }
@@ -148,13 +149,13 @@ def _links(reference: Reference, names: Sequence[str], seed: int) -> str | list[
     What the file leaves to chance is drawn with `seed`, again until all nodes are joined.
     """
     drawn = any(item.startswith(AVERAGE_DEGREE) for item in reference.node_topology)
-    random = Random(f"links {seed}")
+    random, known = Random(f"links {seed}"), set(names)
     for _ in range(ATTEMPTS if drawn else 1):
         ways = _ways(reference.node_topology, names, random)
         if ways is None:
             return "full"
         links = _as_items(ways)
-        if not drawn or not separated(names, [way for way in ways if {*way} <= {*names}]):
+        if not drawn or not separated(names, [way for way in ways if known.issuperset(way)]):
             break
     else:
         remedy = f"ask for more than the degree in {AVERAGE_DEGREE}N, or change the seed"

@@ -49,12 +49,12 @@ def _line(section: str, key: str, value: Any) -> str:
     return f"{line:<{REMARK_AT}}  # {remark}\n" if remark else f"{line}\n"
 
 
-def _rows(values: Sequence[str]) -> str:
+def _rows(values: Sequence[Any]) -> str:
     """The items of a list in rows; a row ends where the first node of the links changes, so that a row is a node's."""
     rows: list[str] = []
     last = None
     for value in values:
-        item, first = f"{dump_value(value)}, ", link[1] if (link := LINK.fullmatch(value)) else ""
+        item, first = f"{dump_value(value)}, ", link[1] if (link := LINK.fullmatch(str(value))) else ""
         if rows and first == last and len(rows[-1]) + len(item) <= WIDTH:
             rows[-1] += item
         else:

@@ -13,7 +13,7 @@ def parse(text: str) -> Sim:
 
 def test_by_default_nothing_is_late_or_lost_and_no_peer_changes() -> None:
     sim = parse("")
-    assert (sim.delay, sim.loss, sim.broadcast_every, sim.ensemble, sim.peer_control) == ((0,), 0.0, 0, True, False)
+    assert (sim.delay, sim.loss, sim.broadcast_every, sim.peer_control) == ((0,), 0.0, 0, False)
 
 
 def test_every_key_is_taken() -> None:

@@ -167,6 +167,12 @@ def test_all_that_is_wrong_with_links_is_told_with_its_place() -> None:
     ]
 
 
+def test_what_is_no_link_is_told_as_that_alone() -> None:
+    with pytest.raises(TopologyError) as raised:
+        parse_links(NAMES, ["0-1", "0-1"])
+    assert [problem.text.partition(";")[0] for problem in raised.value.problems] == ['"0-1" is no link'] * 2
+
+
 def test_each_part_that_is_cut_off_is_told() -> None:
     with pytest.raises(TopologyError) as raised:
         parse_links(("a", "b", "c", "d"), ["b--d"])

@@ -55,7 +55,7 @@ def test_the_simulator_takes_ticks_services_and_biases_to_the_letter(tmp_path: P
     # From tick 0 to tick 77.
     assert (sim.ticks, sim.check_every, sim.compare_every, sim.check_samples) == (78, 30, 40, 100)
     assert (sim.broadcast_every, sim.peer_control) == (0, False)
-    assert (sim.exchange, sim.measure_biases) == ("weights", False)
+    assert (sim.exchange, sim.measure_biases, sim.ensemble) == ("weights", False, True)
     assert [list(node.interval) for node in config.nodes] == intervals
 
 
@@ -140,6 +140,12 @@ def test_what_most_nodes_have_is_the_sections_and_others_say_so(tmp_path: Path) 
     assert [node.rate for node in config.nodes] == [6.4, 6.4, 6.4, 3.2]
     assert set(config.node_options) == {"1", "3"}
     assert config.gossip.expiry_s > 4 * 20
+
+
+def test_a_long_list_of_intervals_is_written_in_rows(tmp_path: Path) -> None:
+    intervals = list(range(100, 200))
+    config, _ = converted(tmp_path, nodes=nodes(training_interval_tick=[intervals] * 4))
+    assert config.sim.interval == tuple(intervals)
 
 
 # ---- data
