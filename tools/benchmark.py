@@ -504,7 +504,7 @@ class Row:
     name: str
     what: str
     figures: tuple[Figure, ...]
-    measure: Callable[[Runs], Values]
+    measure: Callable[[Any], Values]
 
 
 DEMO_FIGURES = (
@@ -539,12 +539,12 @@ class Results:
         return {name: median(values[name] for values in self.values[row] if name in values) for name in names}
 
 
-def measure(rows: Sequence[Row], repeats: int, console: Console) -> Results:
-    """Every row, `repeats` times."""
+def measure(rows: Sequence[Row], repeats: int, console: Console, make: Callable[[Path], Any] = Runs) -> Results:
+    """Every row, `repeats` times; `make` gives the runs that they measure, in a folder that is then removed."""
     results = Results()
     for repeat in range(repeats):
         with tempfile.TemporaryDirectory(prefix="dfl-benchmark-", ignore_cleanup_errors=True) as folder:
-            runs = Runs(Path(folder))
+            runs = make(Path(folder))
             for row in rows:
                 console.print(f"measuring {row.name}" + (f", {repeat + 1} of {repeats}" if repeats > 1 else ""), style="dim")
                 try:

@@ -88,12 +88,17 @@ def is_over(folder: Path) -> bool:
 
 def tick_of(folder: Path) -> int:
     """The tick of the last row of accuracies; 0 before the first."""
+    return max(ticks_in(folder), default=0)
+
+
+def ticks_in(folder: Path) -> list[int]:
+    """The ticks whose rows of accuracies have been written."""
     try:
-        last = (folder / "accuracy.csv").read_bytes().splitlines()[-1]
-    except (OSError, IndexError):
-        return 0
-    number = last.partition(b",")[0]
-    return int(number) if number.isdigit() else 0
+        table = (folder / "accuracy.csv").read_bytes()
+    except OSError:
+        return []
+    # The first line is the header, and the last is written in part until it ends.
+    return [int(line.partition(b",")[0]) for line in table.splitlines(keepends=True)[1:] if line.endswith(b"\n")]
 
 
 # --- running
