@@ -27,6 +27,7 @@ from benchmark import IDLE, Figure, Row, Unmeasured, Values, as_json, cores, exp
 from paper_runs import ticks_in
 from rich.console import Console
 
+from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.config import Config, load_topology
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.sim import plan
@@ -54,7 +55,7 @@ RUN_IN = 40
 LOOK = 0.02
 """Seconds between two looks at a run's table."""
 
-SAMPLE_EVERY = 1.0
+SAMPLE_EVERY = 2.0
 """Seconds between two looks at the memory."""
 
 BATCHES = 64
@@ -105,16 +106,21 @@ def follow(process: subprocess.Popen[bytes], run: Path, begun: float, watched: b
     """When each row appeared, and if `watched` the memory now and then, until the process ends."""
     rows: dict[int, float] = {}
     memory: list[int] = []
-    sampled = begun
+    sampled, size = begun, 0
     while process.poll() is None:
         now = time.monotonic()
-        for tick in ticks_in(run):
-            rows.setdefault(tick, now - begun)
+        if (grown := size_of(run / "accuracy.csv")) != size:
+            size = grown
+            rows |= {tick: now - begun for tick in ticks_in(run) if tick not in rows}
         if watched and now - sampled > SAMPLE_EVERY:
             memory.append(benchmark.total_memory(benchmark.memory_by_kind(process.pid)))
             sampled = now
         time.sleep(LOOK)
     return rows, memory
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 class Runs:
@@ -318,7 +324,10 @@ def main() -> NoReturn:
     if arguments.ticks != TICKS:
         console.print(f"{arguments.ticks} ticks instead of {TICKS}: what is wanted of seconds is not what is measured", style="bold yellow")
     rows = [row for row in ROWS if not arguments.only or row.name in arguments.only]
-    results = measure(rows, arguments.repeat, console, lambda folder: Runs(folder, arguments.ticks))
+    try:
+        results = measure(rows, arguments.repeat, console, lambda folder: Runs(folder, arguments.ticks))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_CODES["interrupted"])
     console.print(table(rows, results))
     for line in explanations(rows, results):
         console.print(line)
