@@ -120,7 +120,7 @@ def _plain(value: Any, arrays: Arrays) -> Any:
         return ["dict", [[_plain(key, arrays), _plain(part, arrays)] for key, part in value.items()]]
     if isinstance(value, np.random.Generator) and type(value.bit_generator) is np.random.PCG64:
         return ["generator", _plain(value.bit_generator.state, arrays)]
-    raise Unkept(f"a {type(value).__name__}")
+    raise Unkept(f"an object of type {type(value).__name__}")
 
 
 def _rich(value: Any, arrays: Arrays) -> Any:

@@ -7,6 +7,7 @@ peers.csv                      tick, node, its accuracy, whom it added or droppe
 ensemble.csv                   train and test set: how many samples all models together got right, of how many
 """
 
+import contextlib
 import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -87,9 +88,10 @@ class Tables(Results):
             raise StoreError(f"{error.filename} cannot be gone on with ({error.strerror}): simulate it again") from None
 
     def end(self) -> None:
-        """Close the files."""
+        """Close the files. Each row was written when it was there: what a full disk refuses now it has refused before."""
         for file in self._files.values():
-            file.close()
+            with contextlib.suppress(OSError):
+                file.close()
         self._files = {}
 
     def _write(self, path: Path, columns: Sequence[str], key: int | str, row: Iterable[Any], first: str = "tick") -> None:

@@ -88,11 +88,11 @@ class Peers:
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps; `restore` takes it."""
         return {
-            "receivers": self.receivers,
-            "buffers": self.buffers,
-            "changed": self._changed,
-            "measured": self._measured,
-            "accuracy": self._accuracy,
+            "receivers": [list(those) for those in self.receivers],
+            "buffers": list(self.buffers),
+            "changed": list(self._changed),
+            "measured": list(self._measured),
+            "accuracy": list(self._accuracy),
         }
 
     def restore(self, state: dict[str, Any]) -> None:

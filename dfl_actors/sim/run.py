@@ -14,7 +14,7 @@ from typing import Protocol
 
 from dfl_actors import errors
 from dfl_actors.config import Config
-from dfl_actors.errors import AlgorithmError, DflError, StoreError
+from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.weights import recipe_of
 from dfl_actors.sim import checkpoint, plan
@@ -117,6 +117,7 @@ class _Run:
         self._config, self._out, self._listener = config, out, listener
         self._timeline, self._engine, self._slots, self._slab, self._tables = timeline, engine, slots, slab, tables
         self._due = time.monotonic() + FIRST_CHECKPOINT_S
+        self._saved = engine.closed
         self._keeps = True
 
     def restore(self, place: Path, kept: Kept) -> None:
@@ -142,31 +143,35 @@ class _Run:
                     raise Stopped(self._engine.closed)
 
     def _checkpoint_due(self) -> bool:
-        return self._keeps and time.monotonic() >= self._due
+        return self._keeps and self._engine.closed > self._saved and time.monotonic() >= self._due
 
     def _save(self) -> None:
         """Write a checkpoint; the next is due when this one's cost has become small."""
         if not self._keeps:
             return
-        begun = time.monotonic()
+        begun, self._saved = time.monotonic(), self._engine.closed
         try:
             place = checkpoint.begin(self._out)
-            self._each("save", place)
+            reasons = self._each("save", place)
+            if reasons:
+                self._keeps = False
+                checkpoint.remove(self._out)
+                self._listener.warn(f"{reasons[0]}: this simulation cannot be interrupted and gone on with")
+                return
             models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
             checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models))
         except OSError as error:
             raise StoreError(f"{self._out} cannot be written ({error.strerror}): free some space and go on with --resume") from None
-        except AlgorithmError as error:
-            self._keeps = False
-            self._listener.warn(f"{error}: this simulation cannot be interrupted and gone on with")
         cost = time.monotonic() - begun
         self._due = begun + cost + max(FIRST_CHECKPOINT_S, cost / CHECKPOINT_SHARE)
 
-    def _each(self, name: str, place: Path) -> None:
-        """Have every node do something with a checkpoint."""
+    def _each(self, name: str, place: Path) -> list[str]:
+        """Have every node do something with a checkpoint; returns what they say against it."""
+        said: list[str | None] = []
         nodes = range(len(self._config.nodes))
-        for _ in self._engine.every([self._engine.of_node(Task(None, name, (node, place)), node) for node in nodes]):
+        for _ in self._engine.every([self._engine.of_node(Task(None, name, (node, place), said.append), node) for node in nodes]):
             pass
+        return [text for text in said if text]
 
     def vote(self, folder: Path, data: Dataset, stop: Callable[[], bool]) -> None:
         """All models together: for each sample the label to which they give most, their probabilities added in the nodes' order.
@@ -252,12 +257,13 @@ def _ready(connection: Connection) -> int:
 def _slab_file() -> Iterator[Path]:
     """A new file in memory where the system has such a place; the caller may unlink it once all have opened it."""
     folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
-    descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot hold the models ({error.strerror}): free some space there") from error
     os.close(descriptor)
     try:
         yield Path(name)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot hold the models ({error.strerror}): free some space there") from error
     finally:
         Path(name).unlink(missing_ok=True)
 

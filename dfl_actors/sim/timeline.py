@@ -246,10 +246,10 @@ class Timeline:
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps between two ticks, as plain values; `restore` takes it."""
         return {
-            "due": self._due,
+            "due": list(self._due),
             "models": self._models,
-            "buffers": self._buffers,
-            "coming": list(self._coming.items()),
+            "buffers": [list(buffer) for buffer in self._buffers],
+            "coming": [(tick, list(coming)) for tick, coming in self._coming.items()],
             "peers": self._peers.state(),
             "rngs": [rng.bit_generator.state for rng in (self._rng, self._link_rng, self._peer_rng)],
             "draws": [draw.state() for draw in self._draws],

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dfl_actors.errors import AlgorithmError, DflError, StoreError
+from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import distances
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
@@ -79,8 +79,8 @@ class Resident:
         self.context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
         self.memory = algorithm.init(self.context)
 
-    def save(self, place: Path, number: int) -> None:
-        """Write the node into a checkpoint. Raises `AlgorithmError` for a memory that cannot be written, and `StoreError`."""
+    def save(self, place: Path, number: int) -> str:
+        """Write the node into a checkpoint; returns why that cannot be, if so. Raises `StoreError`."""
         values = {
             "iteration": self.state.iteration,
             "offered": self.offered,
@@ -93,9 +93,10 @@ class Resident:
         try:
             save_node(place, number, {"weights": self.state.weights, "momentum": self.state.momentum}, values)
         except Unkept as kind:
-            raise AlgorithmError(f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold") from None
+            return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
         except OSError as error:
             raise StoreError(f"{place} cannot be written ({error.strerror}): free some space and go on with --resume") from None
+        return ""
 
     def load(self, place: Path, number: int) -> None:
         """Become the node that a checkpoint holds. Raises `StoreError`."""
@@ -219,9 +220,9 @@ class Worker:
         votes = self._votes(part)
         votes[first:last] += self._learner.probabilities(self._nodes[number].state.weights, x[first:last])
 
-    def save(self, number: int, place: Path) -> None:
-        """Write a node into the checkpoint that is being made in `place`."""
-        self._nodes[number].save(place, number)
+    def save(self, number: int, place: Path) -> str:
+        """Write a node into the checkpoint that is being made in `place`; returns why that cannot be, if so."""
+        return self._nodes[number].save(place, number)
 
     def load(self, number: int, place: Path) -> None:
         """Go on with the node that a checkpoint holds."""
@@ -255,6 +256,8 @@ def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> No
         return
     except DflError as error:
         connection.send((-1, Fault(type(error).__name__, str(error))))
+    except OSError as error:
+        connection.send((-1, Fault("StoreError", f"{plan.slab.parent} cannot hold the models ({error.strerror}): free some space there")))
 
 
 def _answer(job: Any, arguments: Sequence[Any]) -> Any:

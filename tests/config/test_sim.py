@@ -18,10 +18,10 @@ def test_by_default_nothing_is_late_or_lost_and_no_peer_changes() -> None:
 
 def test_every_key_is_taken() -> None:
     sim = parse(
-        "delay = [0, 3, 10000]\nloss = 1\nbroadcast_every = 100\nensemble = false\npeer_control = true\n"
+        "delay = [0, 3, 10000]\nloss = 1\nbroadcast_every = 100\nensemble = true\npeer_control = true\n"
         "peer_interval = 10\npeer_high = 0.6\npeer_low = 0.5\npeer_buffer = 'static'"
     )
-    assert (sim.delay, sim.loss, sim.broadcast_every, sim.ensemble) == ((0, 3, 10000), 1.0, 100, False)
+    assert (sim.delay, sim.loss, sim.broadcast_every, sim.ensemble) == ((0, 3, 10000), 1.0, 100, True)
     assert (sim.peer_control, sim.peer_interval, sim.peer_high, sim.peer_low, sim.peer_buffer) == (True, 10, 0.6, 0.5, "static")
 
 

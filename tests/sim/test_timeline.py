@@ -1,10 +1,29 @@
 """What happens in which tick: the order within a tick, who receives what, and the same again from a seed."""
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from dfl_actors.sim.timeline import Check, Compare, Indices, Job, Measure, Member, Timeline, Train, Update
+from dfl_actors.sim.peers import Control
+from dfl_actors.sim.timeline import (
+    Broadcast,
+    Check,
+    Compare,
+    Indices,
+    Job,
+    Judge,
+    Links,
+    Measure,
+    Member,
+    Services,
+    Timeline,
+    Train,
+    Update,
+)
+
+NONE, DIRECT = Services(), Links()
 
 
 class Numbered:
@@ -26,6 +45,12 @@ class Numbered:
     def check(self) -> Indices:
         return self._next(4)
 
+    def state(self) -> Any:
+        return self.drawn
+
+    def restore(self, state: Any) -> None:
+        self.drawn = state
+
 
 def line(buffer: int = 2, observer: bool = False, measures: bool = False, intervals: tuple[int, ...] = (2,)) -> list[Member]:
     """Three nodes in a line: 0 - 1 - 2."""
@@ -36,10 +61,19 @@ def line(buffer: int = 2, observer: bool = False, measures: bool = False, interv
     ]
 
 
-def jobs(members: list[Member], ticks: int, seed: int = 0, check_every: int = 0, compare_every: int = 0) -> list[list[Job]]:
-    rng = np.random.default_rng(seed)
-    timeline = Timeline(members, [Numbered() for _ in members], rng, check_every=check_every, compare_every=compare_every)
-    return [list(timeline.tick(tick)) for tick in range(ticks)]
+def timeline(members: list[Member], seed: int = 0, services: Services = NONE, links: Links = DIRECT) -> Timeline:
+    return Timeline(members, [Numbered() for _ in members], services, links, [np.random.default_rng([seed, part]) for part in range(3)])
+
+
+def jobs(
+    members: list[Member],
+    ticks: int,
+    seed: int = 0,
+    services: Services = NONE,
+    links: Links = DIRECT,
+) -> list[list[Job]]:
+    made = timeline(members, seed, services, links)
+    return [list(made.tick(tick)) for tick in range(ticks)]
 
 
 def kinds(tick: list[Job]) -> list[tuple[str, int]]:
@@ -47,7 +81,7 @@ def kinds(tick: list[Job]) -> list[tuple[str, int]]:
 
 
 def test_a_tick_is_training_then_averaging_then_looking() -> None:
-    first, second, third = jobs(line(), 3, check_every=2, compare_every=2)
+    first, second, third = jobs(line(), 3, services=Services(check_every=2, compare_every=2))
     trained = [("Train", 0), ("Train", 1), ("Train", 2)]
     assert kinds(first) == [*trained, ("Update", 1), ("Check", 0), ("Check", 1), ("Check", 2), ("Compare", -1)]
     assert kinds(second) == []
@@ -92,3 +126,66 @@ def test_the_same_seed_gives_the_same_jobs_and_another_gives_others() -> None:
 
 def test_services_that_are_off_say_nothing() -> None:
     assert not [job for tick in jobs(line(), 30) for job in tick if isinstance(job, Check | Compare)]
+
+
+def test_a_model_that_is_delayed_comes_at_the_beginning_of_its_tick() -> None:
+    found = jobs(line(buffer=1, intervals=(100,)), 5, links=Links(delays=(3,)))
+    assert [kinds(tick) for tick in found[1:]] == [[], [], [("Update", 0), ("Update", 1), ("Update", 2)], []]
+    (update,) = [job for job in found[3] if isinstance(job, Update) and job.node == 1]
+    assert [one.sender for one in update.received] == [0, 2]
+
+
+def test_a_model_that_is_lost_is_read_by_nobody_and_each_link_loses_its_own() -> None:
+    trained = [job for tick in jobs(line(), 400, links=Links(loss=0.25)) for job in tick if isinstance(job, Train)]
+    arrived = [sum(job.readers for job in trained if job.node == node) / sum(job.node == node for job in trained) for node in range(3)]
+    assert 0.6 < arrived[0] < 0.9 and 1.3 < arrived[1] < 1.7
+    assert {job.readers for job in trained if job.node == 1} == {0, 1, 2}
+    lost = [job for tick in jobs(line(), 9, links=Links(loss=1.0)) for job in tick]
+    assert {job.readers for job in lost if isinstance(job, Train)} == {0} and not [job for job in lost if isinstance(job, Update)]
+
+
+def test_links_may_lead_one_way() -> None:
+    members = [Member("a", (1,), (2,), 1), Member("b", (), (2,), 1)]
+    found = [job for tick in jobs(members, 5) for job in tick]
+    assert {job.node for job in found if isinstance(job, Update)} == {1}
+    assert {job.node: job.readers for job in found if isinstance(job, Train)} == {0: 1, 1: 0}
+
+
+def test_everybody_gets_the_mean_now_and_then_but_not_at_the_beginning() -> None:
+    found = jobs(line(), 9, services=Services(broadcast_every=4, check_every=4))
+    assert [job.tick for tick in found for job in tick if isinstance(job, Broadcast)] == [4, 8]
+    assert [type(job) for job in found[4]][-4:] == [Broadcast, Check, Check, Check], "accuracies are those after it"
+
+
+def test_an_algorithm_that_asks_for_it_has_the_own_model_measured_at_its_updates() -> None:
+    members = [Member("a", (1,), (2,), 1, judges=True), Member("b", (0,), (2,), 1)]
+    updates = {job.node: job.own for job in jobs(members, 1)[0] if isinstance(job, Update)}
+    assert updates[0] is not None and updates[0].shape == (3,) and updates[1] is None
+
+
+def test_peer_control_begins_without_receivers_and_waits_for_accuracies_before_it_changes_them() -> None:
+    made = timeline(line(buffer=1), services=Services(control=Control(every=4, high=0.8, low=0.2, linear=True)))
+    ticks = [list(made.tick(tick)) for tick in range(4)]
+    assert {job.readers for tick in ticks for job in tick if isinstance(job, Train)} == {0} and not made.waits
+    judged = [job for job in made.tick(4) if isinstance(job, Judge)]
+    assert [job.node for job in judged] == [0, 1, 2] and made.waits
+    for node, accuracy in enumerate((0.9, 0.5, 0.85)):
+        assert made.waits and not made.changes()
+        made.judged(4, node, accuracy)
+    assert [(tick, change.node, change.added, change.peer) for tick, change in made.changes()] == [(4, 0, True, 1), (4, 2, True, 1)]
+    assert not made.waits and not made.changes()
+    assert {job.node: job.readers for job in [*made.tick(5), *made.tick(6)] if isinstance(job, Train)} == {0: 1, 1: 0, 2: 1}
+    assert made.waits, "the update of node 1 has measured it"
+
+
+def test_a_timeline_goes_on_from_its_state_as_if_nothing_had_been() -> None:
+    options = Services(check_every=5), Links(delays=(0, 2, 7), loss=0.3)
+    whole, half = (timeline(line(intervals=(2, 3)), 3, *options) for _ in range(2))
+    told = [[kinds(tick), [job.model for job in tick if isinstance(job, Train)]] for tick in (list(whole.tick(n)) for n in range(40))]
+    for tick in range(20):
+        list(half.tick(tick))
+    other = timeline(line(intervals=(2, 3)), 99, *options)
+    other.restore(json.loads(json.dumps(half.state())))
+    assert other.waiting() == half.waiting() != {}
+    rest = [[kinds(tick), [job.model for job in tick if isinstance(job, Train)]] for tick in (list(other.tick(n)) for n in range(20, 40))]
+    assert rest == told[20:]

@@ -1,0 +1,280 @@
+"""Whole simulations over real worker processes: interrupted and gone on with, what is done for all nodes, and what goes wrong."""
+
+import contextlib
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfl_actors.config import Config, load_topology
+from dfl_actors.errors import DflError, StoreError
+from dfl_actors.sim import files, run
+from dfl_actors.sim.run import Stopped, simulate
+
+TOPOLOGY = """
+[network]
+nodes = 4
+links = "ring"
+seed = 5
+[training]
+model = "small.py:build"
+batch = 16
+init = "independent"
+[data]
+test_samples = 20
+partition = "dirichlet"
+[update]
+algorithm = "remember.py:build"
+buffer = 2
+[sim]
+ticks = 61
+interval = [3, 4, 5]
+delay = [0, 1, 6]
+loss = 0.1
+check_every = 10
+compare_every = 20
+[node.3]
+attack = "delayed"
+attack_parameters = { by = 3 }
+[node.1]
+attack = "a_little_is_enough"
+"""
+MODEL = """
+import keras
+def build(shape, labels):
+    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
+"""
+REMEMBER = """
+import numpy as np
+from dfl_actors.sdk import Algorithm, Result, weighted_mean
+def build(odd=False):
+    def apply(state, own, received, reputations):
+        mean = weighted_mean([own, state["last"], *(model.weights for model in received)], [2.0, 1.0, *[1.0] * len(received)])
+        noisy = mean + state["rng"].normal(scale=1e-3, size=own.size).astype(np.float32)
+        return Result({"last": mean, "rng": state["rng"], "odd": object() if odd else None}, noisy, reputations, {})
+    def init(context):
+        return {"last": np.zeros(context.parameters.size, np.float32), "rng": context.rng, "odd": None}
+    return Algorithm("remember", init, apply)
+"""
+
+
+PATIENCE = 120  # seconds
+
+
+class Watcher:
+    """Listens, and does something after so many ticks."""
+
+    def __init__(self, after: int = -1, then: Callable[[], None] = lambda: None) -> None:
+        self.after, self.then = after, then
+        self.warnings: list[str] = []
+        self.ticks = 0
+
+    def measured(self, tick: int, row: list[float]) -> None: ...
+
+    def done(self, ticks: int) -> None:
+        self.ticks = ticks
+        if ticks == self.after:
+            self.then()
+
+    def voting(self, done: float) -> None: ...
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    for name, text in (("net.toml", TOPOLOGY), ("small.py", MODEL), ("remember.py", REMEMBER)):
+        (folder / name).write_text(text)
+    return folder
+
+
+def config(place: Path, *options: str) -> Config:
+    return load_topology(place / "net.toml", options)
+
+
+def begun(place: Path, name: str) -> Path:
+    out = place / name
+    out.mkdir()
+    return out
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+
+
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint whenever there can be one."""
+    monkeypatch.setattr(run, "FIRST_CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(run, "CHECKPOINT_SHARE", 1e9)
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> dict[str, bytes]:
+    out = begun(place, "whole")
+    simulate(config(place), out, 2, place, Watcher(), never)
+    assert sorted(path.name for path in out.iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation"]
+    return tables(out)
+
+
+def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same_bytes(place: Path, whole: dict[str, bytes]) -> None:
+    out, watcher = begun(place, "stopped"), Watcher()
+    with pytest.raises(Stopped) as stopped:
+        simulate(config(place), out, 2, place, watcher, lambda: watcher.ticks >= 25)
+    assert 25 <= stopped.value.tick == watcher.ticks < 61
+    assert tables(out)["accuracy.csv"] != whole["accuracy.csv"]
+    simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+    assert tables(out) == whole
+    with pytest.raises(StoreError, match="no checkpoint"):
+        simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+
+
+def test_a_crash_costs_what_came_after_the_last_checkpoint(place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    often(monkeypatch)
+
+    def crash() -> None:
+        raise RuntimeError("crash")
+
+    out = begun(place, "crashed")
+    with pytest.raises(RuntimeError, match="crash"):
+        simulate(config(place), out, 2, place, Watcher(45, crash), never)
+    kept = run.checkpoint.load(run.checkpoint.find(out))
+    assert 0 < kept.tick <= 45
+    with (out / "accuracy.csv").open("a") as file:
+        file.write("torn")
+    monkeypatch.undo()
+    resumed = Watcher()
+    simulate(config(place), out, 2, place, resumed, never, resume=True)
+    assert tables(out) == whole
+
+
+def test_a_memory_that_no_checkpoint_can_hold_is_told_and_costs_only_the_resuming(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    often(monkeypatch)
+    out, watcher = begun(place, "odd"), Watcher()
+    simulate(config(place, "update.parameters.odd=true"), out, 1, place, watcher, never)
+    (warning,) = watcher.warnings
+    assert "algorithm 'remember' remembers an object of type object" in warning
+    assert watcher.ticks == 61
+
+
+def test_a_checkpoint_of_a_damaged_node_is_refused(place: Path, whole: dict[str, bytes]) -> None:
+    out, watcher = begun(place, "damaged"), Watcher()
+    with pytest.raises(Stopped):
+        simulate(config(place), out, 1, place, watcher, lambda: watcher.ticks >= 5)
+    (out / "checkpoint" / "nodes" / "2.npz").write_bytes(b"no")
+    with pytest.raises(StoreError, match=r"2\.npz is damaged"):
+        simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+
+
+def test_a_mean_forced_on_everybody_leaves_no_difference_and_all_models_vote_together(place: Path) -> None:
+    out = begun(place, "mean")
+    options = ("sim.broadcast_every=20", "sim.ensemble=true", "sim.loss=0", "sim.delay=[0]", "update.algorithm=half_fedavg")
+    simulate(config(place, *options), out, 2, place, Watcher(), never)
+    rows = list(csv.DictReader((out / "model_weight_diff.csv").open()))
+    difference = {int(row["tick"]): sum(float(value) for key, value in row.items() if key != "tick") for row in rows}
+    assert difference[0] > 1 and difference[20] == difference[40] == difference[60] == 0
+    votes = {row["set"]: row for row in csv.DictReader((out / "ensemble.csv").open())}
+    assert (votes["train"]["tested"], votes["test"]["tested"]) == ("60000", "10000")
+    # At tick 60 everybody has the same model, so all together know what each alone knows.
+    checks = list(csv.DictReader((out / "accuracy.csv").open()))[-1]
+    alone = np.mean([float(checks[name]) for name in "0123"])
+    assert abs(float(votes["test"]["accuracy"]) - alone) < 0.15
+    assert int(votes["test"]["correct"]) == round(float(votes["test"]["accuracy"]) * 10000)
+
+
+def test_peer_control_adds_receivers_of_whoever_learns(place: Path) -> None:
+    out = begun(place, "peers")
+    options = ("sim.peer_control=true", "sim.peer_interval=6", "sim.peer_high=0.01", "sim.peer_low=0", "sim.loss=0")
+    simulate(config(place, *options), out, 2, place, Watcher(), never)
+    rows = list(csv.DictReader((out / "peers.csv").open()))
+    assert {row["node"] for row in rows} == set("0123") and {row["change"] for row in rows if float(row["accuracy"]) > 0} == {"add"}
+    assert min(int(row["tick"]) for row in rows) == 6
+    assert all(float(row["accuracy"]) >= 0.01 for row in rows if row["change"] == "add")
+
+
+def test_what_a_plug_in_says_wrong_is_named_with_tick_and_node(place: Path) -> None:
+    (place / "wrong.py").write_text(
+        "from dfl_actors.sdk import Algorithm, Result\n"
+        "def build(how='undefined'):\n"
+        "    def apply(state, own, received, reputations):\n"
+        "        if how == 'raises': raise ValueError('out of\\nluck')\n"
+        "        return Result(state, own * float('nan') if how == 'undefined' else own[1:], reputations, {})\n"
+        "    return Algorithm('wrong', lambda context: None, apply)\n"
+    )
+    for how, words in (("undefined", "must be finite"), ("shape", "must keep the shape"), ("raises", "out of luck")):
+        out = begun(place, f"wrong-{how}")
+        wrong = config(place, f"update.algorithm={place}/wrong.py:build", f"update.parameters.how={how}")
+        with pytest.raises(DflError) as error:
+            simulate(wrong, out, 1, place, Watcher(), never)
+        text = str(error.value)
+        assert "tick " in text and "node " in text and words in text and "\n" not in text
+        shutil.rmtree(out)
+
+
+def test_a_worker_that_dies_is_told(place: Path) -> None:
+    (place / "dies.py").write_text(
+        "import os\nfrom dfl_actors.sdk import Algorithm\n"
+        "def build():\n    return Algorithm('dies', lambda context: None, lambda *given: os._exit(3))\n"
+    )
+    out = begun(place, "dies")
+    with pytest.raises(DflError, match="a worker of the simulation ended unexpectedly"):
+        simulate(config(place, f"update.algorithm={place}/dies.py:build"), out, 2, place, Watcher(), never)
+
+
+def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, whole: dict[str, bytes]) -> None:
+    command = [sys.executable, "-m", "dfl_actors", "sim"]
+    long = [*command, "net.toml", "--out", "long", "--ticks", "1000000"]
+    with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_file(process, place / "long" / "accuracy.csv")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "go on with: dfl-actors sim --resume long" in said and said.count("\n") == 1
+    settings = (place / "long" / "config.toml").read_text()
+    (place / "long" / "config.toml").write_text(settings.replace("ticks = 1000000", "ticks = 61"))
+    resumed = subprocess.run([*command, "--resume", "long"], cwd=place, capture_output=True, text=True, timeout=240)
+    assert (resumed.returncode, resumed.stderr) == (0, "") and "honest nodes" in resumed.stdout
+    assert tables(place / "long") == whole
+    for arguments, words in ((["--resume", "nothing"], "not the directory of a simulation"), (["--resume", "long"], "no checkpoint")):
+        refused = subprocess.run([*command, *arguments], cwd=place, capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 6 and words in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def wait_for_file(process: subprocess.Popen[str], path: Path) -> None:
+    """Until there is something in the file; fails when the process ends before."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists() or not path.stat().st_size:
+        assert time.monotonic() < deadline
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise AssertionError(process.stderr.read() if process.stderr else "it has ended")
+
+
+def test_a_disk_that_fills_is_told_and_what_was_written_can_be_gone_on_with(
+    place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, watcher = begun(place, "full"), Watcher()
+    with pytest.raises(Stopped):
+        simulate(config(place), out, 1, place, watcher, lambda: watcher.ticks >= 5)
+    kept = (out / "accuracy.csv").read_bytes()
+    (out / "accuracy.csv").unlink()
+    (out / "accuracy.csv").symlink_to("/dev/full")
+    monkeypatch.setattr(files.Tables, "restore", lambda self, lengths: None)
+    with pytest.raises(StoreError, match=r"accuracy\.csv cannot be written \(No space left on device\): free some space"):
+        simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+    monkeypatch.undo()
+    (out / "accuracy.csv").unlink()
+    (out / "accuracy.csv").write_bytes(kept)
+    simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+    assert tables(out) == whole
