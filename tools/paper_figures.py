@@ -1,6 +1,7 @@
 """Figures 9, 10 and 11 of the paper, drawn from the runs that are there: in each place the accuracy above and the weight difference below.
 
-Nodes and layers are means over a cell's runs, as in the paper. All places of a figure have the same axes, and one legend stands above them.
+Nodes and layers are means over a cell's runs, as in the paper; biases, which never travel here, are left out of the difference, as they are
+there. All places of a figure have the same axes, and one legend stands above them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,9 @@ ROWS = {
 PUBLISHED = "#E69F00"
 MEAN = "#000000"
 FAINT = {"color": "#DDDDDD", "linewidth": 0.5}
+
+WEIGHTS, BIAS = "/kernel", "/bias"
+"""What Keras calls the two arrays of a layer."""
 
 WIDTH, HEIGHT = 3.6, 3.3
 """Inches that one place takes."""
@@ -178,7 +182,7 @@ def differences(result: Result) -> tuple[Floats, dict[str, Floats]]:
     """The ticks, and the difference of each layer, a mean over the runs; a logarithmic scale has no place for zeros."""
     tables = [read_table(run.folder / "model_weight_diff.csv") for run in result.runs]
     length = min(map(len, tables))
-    layers = [column for column in (tables[0][0] if length else {}) if column != "tick"]
+    layers = [column for column in (tables[0][0] if length else {}) if column != "tick" and not column.endswith(BIAS)]
     means = {layer: np.mean([[row[layer] for row in table[:length]] for table in tables], axis=0) for layer in layers}
     ticks = np.array([row["tick"] for row in tables[0][:length]])
     return ticks, {layer: np.where(line > 0, line, np.nan) for layer, line in means.items()}
@@ -206,7 +210,10 @@ def draw_legend(figure: Figure, results: Sequence[Result]) -> None:
     if any(result.cell.attackers for result in results):
         accuracy.insert(1, Line2D([], [], **line_of(True), label="attacker"))
     layers = dict.fromkeys(layer for result in results for layer in differences(result)[1])
-    difference = [Line2D([], [], color=COLOURS[number % len(COLOURS)], label=layer) for number, layer in enumerate(layers)]
+    difference = [
+        Line2D([], [], color=COLOURS[number % len(COLOURS)], label=layer.removesuffix(WEIGHTS).rpartition("/")[2])
+        for number, layer in enumerate(layers)
+    ]
     height = figure.get_size_inches()[1]
     for inches, name, handles in ((0.05, "accuracy:", accuracy), (0.35, "weight difference:", difference)):
         handles.insert(0, Line2D([], [], linestyle="none", label=name))
