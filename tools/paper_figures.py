@@ -217,5 +217,5 @@ def draw_legend(figure: Figure, results: Sequence[Result]) -> None:
     height = figure.get_size_inches()[1]
     for inches, name, handles in ((0.05, "accuracy:", accuracy), (0.35, "weight difference:", difference)):
         handles.insert(0, Line2D([], [], linestyle="none", label=name))
-        spot = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - inches / height)}
-        figure.legend(handles=handles, ncols=len(handles), frameon=False, fontsize=10, **spot)
+        spot = (0.5, 1 - inches / height)
+        figure.legend(handles=handles, loc="upper center", bbox_to_anchor=spot, ncols=len(handles), frameon=False, fontsize=10)
