@@ -256,7 +256,7 @@ def wrong_others() -> Iterator[Case]:
         ("a draft without transactions", "Draft", draft()),
         ("a memo of 257 characters", "Draft", draft(entry(TX), memo=memo)),
         ("another kind of object", "Receipt", TX),
-        ("a fetch of 65 chunks", "Request", Fetch(model=TX.model, first=0, count=65)),
+        ("a fetch of 17 chunks", "Request", Fetch(model=TX.model, first=0, count=17)),
         ("a reply where a request is due", "Request", Chunk(model=TX.model, index=0)),
         ("repeated news that are none", "Reply", Resent(epoch=1, number=1, news={"deep": {}})),  # type: ignore[arg-type]
         ("news with a wrong transaction", "AnyNews", TransactionNews(transaction=changed(TX, ttl=17), receipts=())),

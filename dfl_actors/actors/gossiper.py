@@ -84,7 +84,7 @@ class Gossiper(Actor):
         models: Models,
         epoch: int,
         nonce: Callable[[], str],
-        hash_model: Callable[[bytes], str],
+        hash_model: Callable[[memoryview | bytes], str],
     ) -> None:
         super().__init__(settings)
         self._models, self._hash = models, hash_model

@@ -7,6 +7,7 @@ refused. This closes duplicate keys, extra fields, white space and other spellin
 """
 
 import hashlib
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, overload
 
@@ -36,10 +37,20 @@ def decode(kind: Any, data: bytes, limit: int = 1 << 20) -> Any:
     """
     if len(data) > limit:
         raise Refused("too_large", f"{len(data)} bytes, at most {limit}")
-    value = convert(kind, parse(data))
+    try:
+        value = decoder(kind).decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        # The longer way decides, and says which rule was broken.
+        value = convert(kind, parse(data))
     if encode(value) != data:
         raise Refused("not_canonical")
     return value
+
+
+@cache
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """What turns JSON into a `kind` at once, in half the time of `parse` and `convert`; it tells errors apart less exactly."""
+    return msgspec.json.Decoder(kind)
 
 
 def parse(data: bytes) -> Any:

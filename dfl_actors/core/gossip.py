@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 from dfl_actors.core.messages import AnyNews, Beat
 from dfl_actors.core.objects import Address, Digest, Draft, Transaction
 
-CHUNK = 512 * 1024
-"""Bytes in one chunk of a model."""
+CHUNK = 2 << 20
+"""Bytes in one chunk of a model. Most models are one chunk: it is hashed and stored where it arrived, without being joined."""
 
-WINDOW = 8
+WINDOW = 4
 """Chunks asked for at once."""
 
 KEPT = 512
@@ -164,8 +164,10 @@ class Assembly:
     def complete(self) -> bool:
         return len(self._have) == self.chunks
 
-    def whole(self) -> bytes:
-        """The model, once it is complete."""
+    def whole(self) -> memoryview | bytes:
+        """The model, once it is complete; that of a single chunk is not copied."""
+        if self.chunks == 1:
+            return self._have[0]
         return b"".join(self._have[index] for index in range(self.chunks))
 
     def restart(self, source: Address, now: int) -> None:

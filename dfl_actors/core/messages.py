@@ -293,7 +293,7 @@ class Fetch(Message, frozen=True, kw_only=True):
 
     model: Digest
     first: Count
-    count: Annotated[int, Meta(ge=1, le=64)]
+    count: Annotated[int, Meta(ge=1, le=16)]
 
 
 class Chunk(Message, frozen=True, kw_only=True):

@@ -46,8 +46,9 @@ from dfl_actors.runtime.tap import Tap
 STATUS_EVERY = 1_000
 """Milliseconds between two reports to the supervisor."""
 
-ACKNOWLEDGE_WITHIN = 50
-"""Milliseconds an acknowledgement may wait for others to the same sender; one word then does for all of them."""
+ACKNOWLEDGE_WITHIN = 250
+"""Milliseconds an acknowledgement may wait for others to the same sender: one word then does for all of them, and one synced commit
+for what they wrote. Once the end has been announced it does not wait."""
 
 ON_THE_CHAIN = ("trainer", "validator", "builder")
 """Actors whose own work is the blockchain's: hashing, signing, checking, chaining, and the journal of what they have signed. The
@@ -97,6 +98,7 @@ class Driver:
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._status_at = 0
         self._acknowledge_at: int | None = None
+        self._last_chunk: tuple[str, int, zmq.Frame] | None = None
         self._speech: list[Effect] = []
         self._acknowledgements: list[Acknowledgement] = []
         self._done: list[Acknowledgement] = []
@@ -235,7 +237,7 @@ class Driver:
         if not self._done and not self._unwritten:
             return
         if self._acknowledge_at is None:
-            self._acknowledge_at = now + ACKNOWLEDGE_WITHIN
+            self._acknowledge_at = now + (0 if self._stopped else ACKNOWLEDGE_WITHIN)
         if now >= self._acknowledge_at or not self._running:
             self._write_journal()
             self._post.acknowledge(self._done)
@@ -259,16 +261,26 @@ class Driver:
     def _serve(self, net: Net, effect: Serve) -> int:
         """Several messages, each told to watchers by itself."""
         sent = 0
-        with self._owned.models.view(effect.model) as data:
-            if data is None:
-                return sent
-            for index in range(effect.first, effect.last):
-                chunk = Chunk(model=effect.model, index=index)
-                size = net.answer(effect.peer, chunk, chunk_of(data, index))
-                if self._tap.watched:
-                    self._tap.said(Answer(effect.peer, chunk), size)
-                sent += size
+        for index in range(effect.first, effect.last):
+            body = self._chunk(effect.model, index)
+            if body is None:
+                break
+            chunk = Chunk(model=effect.model, index=index)
+            size = net.answer(effect.peer, chunk, body)
+            if self._tap.watched:
+                self._tap.said(Answer(effect.peer, chunk), size)
+            sent += size
         return sent
+
+    def _chunk(self, model: str, index: int) -> zmq.Frame | None:
+        """A chunk's bytes as a message. All neighbours ask for a new model within moments, so the last one made serves them all."""
+        if self._last_chunk is None or self._last_chunk[:2] != (model, index):
+            with self._owned.models.view(model) as data:
+                if data is None:
+                    return None
+                # A copy, for the view ends here and the message does not.
+                self._last_chunk = (model, index, zmq.Frame(chunk_of(data, index), copy=True))
+        return self._last_chunk[2]
 
     # --- sources
 

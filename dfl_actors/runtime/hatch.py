@@ -160,7 +160,7 @@ def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator
     return np.random.default_rng(numbers)
 
 
-def metered_hash(meter: Meter, data: bytes) -> str:
+def metered_hash(meter: Meter, data: memoryview | bytes) -> str:
     """Digest of a model, counted as blockchain work."""
     with meter.doing("blockchain"):
         return model_digest(data)

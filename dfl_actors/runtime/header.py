@@ -189,6 +189,7 @@ READERS: Mapping[str, Callable[[Any, Named], Fields]] = {
     "samples": _many,
     "models": _many,
     "receipts": _many,
+    "received": _many,
     "generator": _node("generator"),
     "sender": _node("sender"),
     "address": _node("sender"),

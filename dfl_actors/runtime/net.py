@@ -114,25 +114,24 @@ class Net:
 
     def announce(self, epoch: int, number: int, news: Message) -> int:
         body = codec.encode(news)
-        self.publisher.send_multipart([TOPIC, epoch.to_bytes(8, "big") + number.to_bytes(8, "big"), body], zmq.NOBLOCK)
+        sockets.send(self.publisher, TOPIC, epoch.to_bytes(8, "big") + number.to_bytes(8, "big"), body)
         return len(body)
 
     def send(self, neighbour: Address, message: Message) -> int:
         """A request; one that cannot leave now is dropped and counted, and the gossiper asks again. Returns its size, 0 when dropped."""
         body = codec.encode(message)
         try:
-            self.dealers[neighbour].send_multipart([body], zmq.NOBLOCK)
+            sockets.send(self.dealers[neighbour], body)
         except (zmq.Again, KeyError):
             self._dropped[type(message).__name__] += 1
             return 0
         return len(body)
 
-    def answer(self, peer: bytes, message: Message, body: memoryview | None) -> int:
+    def answer(self, peer: bytes, message: Message, body: zmq.Frame | None) -> int:
         """A reply; a peer that has gone is not an error. Returns its size, 0 when dropped."""
         head = codec.encode(message)
-        frames: list[Any] = [peer, head] if body is None else [peer, head, body]
         try:
-            self.router.send_multipart(frames, zmq.NOBLOCK)
+            sockets.send(self.router, peer, head, *(() if body is None else (body,)))
         except (zmq.Again, zmq.ZMQError):
             self._dropped[type(message).__name__] += 1
             return 0

@@ -8,6 +8,7 @@ last to `@` and its own name, so when the publisher has seen that of every liste
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import zmq
 
 from dfl_actors.core import codec
@@ -17,6 +18,9 @@ from dfl_actors.runtime import sockets
 
 MOST = 64
 """Messages taken from one socket before the others have their turn."""
+
+EVENT: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Event)
+LETTER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Letter)
 
 Acknowledgement = tuple[bytes, bytes]
 
@@ -69,7 +73,7 @@ class Post:
     def publish(self, message: Message) -> int:
         """Send an event to its listeners; returns its size in bytes."""
         body = codec.encode(message)
-        self.publisher.send_multipart([type(message).__name__.encode(), body], zmq.NOBLOCK)
+        sockets.send(self.publisher, type(message).__name__.encode(), body)
         return len(body)
 
     def tell(self, message: Message) -> int:
@@ -83,7 +87,7 @@ class Post:
         for name, outbox in self._outboxes.items():
             for number, body in outbox.due(now):
                 try:
-                    self.ways[name].send_multipart([outbox.header(number), body], zmq.NOBLOCK)
+                    sockets.send(self.ways[name], outbox.header(number), body)
                 except zmq.Again:
                     break
                 outbox.sent(number, now)
@@ -99,7 +103,7 @@ class Post:
             newest[sender] = max(header, newest.get(sender, b""))
         for sender, header in newest.items():
             try:
-                self.mailbox.send_multipart([sender, header], zmq.NOBLOCK)
+                sockets.send(self.mailbox, sender, header)
             except (zmq.Again, zmq.ZMQError):
                 # The sender was restarted and will send again, in a new epoch.
                 continue
@@ -108,7 +112,7 @@ class Post:
 
     def events(self) -> Iterator[Message]:
         for _, body in receive(self.subscriber):
-            yield codec.convert(Event, codec.parse(body))
+            yield EVENT.decode(body)
 
     def letters(self) -> Iterator[tuple[Message | None, Acknowledgement]]:
         """New letters with what to acknowledge; a repeat has no message."""
@@ -116,7 +120,7 @@ class Post:
             epoch, number = read_header(header)
             new = self._inbox.take(sender, epoch, number, read_oldest(header))
             if new is not None:
-                message = codec.convert(Letter, codec.parse(body)) if new else None
+                message = LETTER.decode(body) if new else None
                 yield message, (sender, header[:ACKNOWLEDGEMENT])
 
     def acknowledgements(self, name: str, now: int) -> None:
@@ -131,17 +135,11 @@ class Post:
 
 def receive(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
     """Messages that are there already, at most `MOST`."""
-    for _ in range(MOST):
-        try:
-            yield socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return
+    for frames in sockets.arrived(socket, MOST):
+        yield [frame.bytes for frame in frames]
 
 
 def receive_frames(socket: zmq.Socket[bytes]) -> Iterator[list[memoryview]]:
     """The same without a copy: each frame is a view of ZeroMQ's own memory, valid as long as it is held."""
-    for _ in range(MOST):
-        try:
-            yield [frame.buffer for frame in socket.recv_multipart(zmq.NOBLOCK, copy=False)]
-        except zmq.Again:
-            return
+    for frames in sockets.arrived(socket, MOST):
+        yield [frame.buffer for frame in frames]

@@ -387,9 +387,9 @@ def test_no_more_chunks_are_served_than_the_model_has() -> None:
     made, one = built(parameters=size // 4), transaction("me", 0, bytes(size))
     made.models.put(one.model, bytes(size))
     made.give(Trained(transaction=one))
-    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=64)))) == [(one.model, 0, 2)]
-    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=1, count=64)))) == [(one.model, 1, 2)]
-    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=2, count=64)))) == []
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=16)))) == [(one.model, 0, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=1, count=16)))) == [(one.model, 1, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=2, count=16)))) == []
 
 
 def test_a_peer_that_has_proved_nothing_is_refused() -> None:

@@ -128,9 +128,9 @@ def test_an_actor_handles_what_is_said_to_it() -> None:
     ("value", "taken"),
     [
         (m.Fetch(model=D, first=0, count=1), True),
-        (m.Fetch(model=D, first=0, count=64), True),
+        (m.Fetch(model=D, first=0, count=16), True),
         (m.Fetch(model=D, first=0, count=0), False),
-        (m.Fetch(model=D, first=0, count=65), False),
+        (m.Fetch(model=D, first=0, count=17), False),
         (m.Refusal(code="x" * 64, what="x" * 64), True),
         (m.Refusal(code="x" * 65, what=""), False),
         (m.ConfirmationsFor(confirmations=()), True),

@@ -341,8 +341,8 @@ def test_a_model_is_not_served_for_ever() -> None:
     with attacked() as (network, rogue):
         model = rogue.transactions_of(network.address("a"))[-1].model
         for _ in range(20):
-            rogue.ask(network.address("a"), Fetch(model=model, first=0, count=64))
-        rogue.ask(network.address("a"), Fetch(model=model, first=1 << 50, count=64))
+            rogue.ask(network.address("a"), Fetch(model=model, first=0, count=16))
+        rogue.ask(network.address("a"), Fetch(model=model, first=1 << 50, count=16))
         soon(network)
         assert codes(network, "a") == {"fetched_often"}
         assert [reply.code for reply in rogue.replies if isinstance(reply, Refusal)]

@@ -87,10 +87,10 @@ def test_slow_links_are_made_too() -> None:
 
 
 def test_a_model_of_many_chunks_crosses_each_link_once() -> None:
-    network = SimNetwork(Plan(full("a", "b", "c"), settings={"parameters": 1_200_000, "ttl": 2, "transactions": 1}))
+    network = SimNetwork(Plan(full("a", "b", "c"), settings={"parameters": 2_400_000, "ttl": 2, "transactions": 1}))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
-    assert {index for *_, index in network.chunks} == set(range(chunk_count(4 * 1_200_000)))
+    assert {index for *_, index in network.chunks} == set(range(chunk_count(4 * 2_400_000)))
     assert set(Counter(network.chunks).values()) == {1}
 
 

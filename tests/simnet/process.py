@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_BATCH = 4
 """Messages handled before their effects are performed."""
 
-ACKNOWLEDGE_WITHIN = 50
+ACKNOWLEDGE_WITHIN = 250
 """Milliseconds an acknowledgement may wait for others to the same sender."""
 
 PACE = {"trainer": (60, 100), "validator": (5, 10)}
