@@ -1,38 +1,22 @@
 """Runs a simulation: the workers, the slab they share, the engine, and the files it leaves."""
 
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Protocol
 
-from dfl_actors import errors
 from dfl_actors.config import Config
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import StoreError
 from dfl_actors.learning.data import Dataset, load_dataset
-from dfl_actors.learning.weights import recipe_of
 from dfl_actors.sim import checkpoint, plan
 from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
 from dfl_actors.sim.tasks import Slots, Task
+from dfl_actors.sim.team import starting
 from dfl_actors.sim.timeline import Timeline
-from dfl_actors.sim.worker import Fault, Slab, WorkerPlan, opened, work
-
-ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Lets glibc use freed models again, which otherwise cost a page fault for every 4 KiB.
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
-"""One compute thread a worker: there are as many workers as processors."""
+from dfl_actors.sim.worker import Slab, opened
 
 Watch = Callable[[int, list[float]], None]
 """Told each row of accuracies: the tick, and one a node."""
@@ -79,25 +63,27 @@ def simulate(
     Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, and can be gone on with.
     """
     jobs = min(jobs, len(config.nodes))
-    with tempfile.TemporaryDirectory(prefix="dfl-sim-") as cache:
-        data = load_dataset(config.data.source, Path(cache))
-        timeline, number = plan.timeline(config, folder, data), plan.slots(config)
-        found = checkpoint.find(out) if resume else None
-        kept = None if found is None else checkpoint.load(found)
-        with _workers(config, Path(cache), folder, jobs, number) as (connections, slab):
-            names, slots = [node.name for node in config.nodes], Slots(number)
-            tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
-            engine = Engine(timeline, names, connections, slots, tables, begin=0 if kept is None else kept.tick)
-            run = _Run(config, out, timeline, engine, slots, slab, tables, listener)
-            try:
-                if found is not None and kept is not None:
-                    run.restore(found, kept)
-                run.compute(stop)
-                if config.sim.ensemble:
-                    run.vote(Path(cache), data, stop)
-                checkpoint.remove(out)
-            finally:
-                tables.end()
+    found = checkpoint.find(out) if resume else None
+    kept = None if found is None else checkpoint.load(found)
+    with (
+        tempfile.TemporaryDirectory(prefix="dfl-sim-") as folder_of_data,
+        starting(config, cache := Path(folder_of_data), folder, jobs) as team,
+    ):
+        data = load_dataset(config.data.source, cache)
+        timeline, slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
+        names = [node.name for node in config.nodes]
+        tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
+        engine = Engine(timeline, names, team.connections, slots, tables, begin=0 if kept is None else kept.tick)
+        run = _Run(config, out, timeline, engine, slots, team.ready(), tables, listener)
+        try:
+            if found is not None and kept is not None:
+                run.restore(found, kept)
+            run.compute(stop)
+            if config.sim.ensemble:
+                run.vote(cache, data, stop)
+            checkpoint.remove(out)
+        finally:
+            tables.end()
 
 
 class _Run:
@@ -200,91 +186,3 @@ class _Run:
                 task.follow(before)
                 before = task
                 yield task
-
-
-@contextmanager
-def _workers(config: Config, cache: Path, folder: Path, jobs: int, slots: int) -> Iterator[tuple[list[Connection], Slab]]:
-    """So many workers, ready, and the slab that they share; they are gone afterwards, whatever happens."""
-    context = get_context("spawn")
-    processes: list[SpawnProcess] = []
-    connections: list[Connection] = []
-    with _environment(), _slab_file() as slab:
-        shared = WorkerPlan(
-            nodes=plan.node_plans(config),
-            source=config.data.source,
-            cache=cache,
-            folder=folder,
-            model=config.training.model,
-            recipe=recipe_of(config),
-            slab=slab,
-            slots=slots,
-            votes=cache,
-            keep_biases=config.sim.exchange == "weights",
-            zero_biases=not config.sim.measure_biases,
-        )
-        try:
-            for number in range(jobs):
-                ours, theirs = context.Pipe()
-                mine = [node for node in range(len(config.nodes)) if node % jobs == number]
-                process = context.Process(target=work, args=(theirs, shared, mine), name=f"worker {number}", daemon=True)
-                with _ctrl_c_is_ours():
-                    process.start()
-                theirs.close()
-                processes.append(process)
-                connections.append(ours)
-            sizes = [_ready(connection) for connection in connections]
-            shared_slab = opened(slab, slots, sizes[0])
-            slab.unlink()
-            yield connections, shared_slab
-        finally:
-            for process in processes:
-                process.kill()
-                process.join()
-
-
-def _ready(connection: Connection) -> int:
-    """Wait for a worker's first word: the size of a model. Raises the error that kept it from starting."""
-    try:
-        _, word = connection.recv()
-    except (EOFError, ConnectionError):
-        raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs") from None
-    if isinstance(word, Fault):
-        raise getattr(errors, word.kind, DflError)(word.text)
-    return int(word)
-
-
-@contextmanager
-def _slab_file() -> Iterator[Path]:
-    """A new file in memory where the system has such a place; the caller may unlink it once all have opened it."""
-    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot hold the models ({error.strerror}): free some space there") from error
-    os.close(descriptor)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Workers get their environment from ours."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-@contextmanager
-def _ctrl_c_is_ours() -> Iterator[None]:
-    """A child started inside does not hear Ctrl-C: we end it."""
-    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, kept)

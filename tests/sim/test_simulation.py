@@ -96,7 +96,7 @@ def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(pl
 
 def test_an_algorithm_that_breaks_its_contract_is_named_with_tick_and_node_and_what_was_written_stays(place: Path) -> None:
     broken = sim(
-        place, "--out", "broken", "-s", "update.algorithm=plugin.py:build", "-s", "node.0.algorithm=fedavg", "-s", "update.buffer=5"
+        place, "--out", "broken", "-s", "update.algorithm=plugin.py:build", "-s", "node.0.algorithm=fedavg", "-s", "update.buffer=14"
     )
     assert broken.returncode == 10
     assert broken.stderr.count("\n") == 1 and "tick " in broken.stderr and "algorithm 'short'" in broken.stderr

@@ -1,0 +1,132 @@
+"""The worker processes of a simulation, the slab of memory that they share, and the environment that they start in."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from dfl_actors import errors
+from dfl_actors.config import Config
+from dfl_actors.errors import DflError, StoreError
+from dfl_actors.learning.weights import recipe_of
+from dfl_actors.sim import plan
+from dfl_actors.sim.worker import Fault, Slab, WorkerPlan, opened, work
+
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Lets glibc use freed models again, which otherwise cost a page fault for every 4 KiB.
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+"""One compute thread a worker: there are as many workers as processors."""
+
+
+class Team:
+    """Workers that are starting. They take seconds to be `ready`, in which others can do something else."""
+
+    def __init__(self, connections: list[Connection], slab: Path, slots: int) -> None:
+        self.connections = connections
+        self._slab, self._slots = slab, slots
+
+    def ready(self) -> Slab:
+        """Wait for everybody; the slab that they share. Raises the error that kept one from starting."""
+        sizes = [_size_of_model(connection) for connection in self.connections]
+        slab = opened(self._slab, self._slots, sizes[0])
+        self._slab.unlink()
+        return slab
+
+
+@contextmanager
+def starting(config: Config, cache: Path, folder: Path, jobs: int) -> Iterator[Team]:
+    """So many workers, which are gone afterwards, whatever happens. `cache` is where they find the data set, or put it."""
+    context = get_context("spawn")
+    processes: list[SpawnProcess] = []
+    connections: list[Connection] = []
+    with _environment(), _slab_file() as slab:
+        shared = worker_plan(config, cache, folder, slab)
+        try:
+            for number in range(jobs):
+                ours, theirs = context.Pipe()
+                mine = [node for node in range(len(config.nodes)) if node % jobs == number]
+                process = context.Process(target=work, args=(theirs, shared, mine), name=f"worker {number}", daemon=True)
+                with _ctrl_c_is_ours():
+                    process.start()
+                theirs.close()
+                processes.append(process)
+                connections.append(ours)
+            yield Team(connections, slab, shared.slots)
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+
+
+def worker_plan(config: Config, cache: Path, folder: Path, slab: Path) -> WorkerPlan:
+    """What every worker must know."""
+    return WorkerPlan(
+        nodes=plan.node_plans(config),
+        source=config.data.source,
+        cache=cache,
+        folder=folder,
+        model=config.training.model,
+        recipe=recipe_of(config),
+        slab=slab,
+        slots=plan.slots(config),
+        votes=cache,
+        keep_biases=config.sim.exchange == "weights",
+        zero_biases=not config.sim.measure_biases,
+    )
+
+
+def _size_of_model(connection: Connection) -> int:
+    """A worker's first word. Raises the error that kept it from starting."""
+    try:
+        _, word = connection.recv()
+    except (EOFError, ConnectionError):
+        raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs") from None
+    if isinstance(word, Fault):
+        raise getattr(errors, word.kind, DflError)(word.text)
+    return int(word)
+
+
+@contextmanager
+def _slab_file() -> Iterator[Path]:
+    """A new file in memory where the system has such a place; the caller may unlink it once all have opened it."""
+    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot hold the models ({error.strerror}): free some space there") from error
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Workers get their environment from ours."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextmanager
+def _ctrl_c_is_ours() -> Iterator[None]:
+    """A child started inside does not hear Ctrl-C: we end it."""
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
