@@ -25,7 +25,7 @@ FIELDS = {
     "drafted": {"height", "draft", "transactions", "receipts", "txs"},
     "confirmed": {"draft", "generator", "confirmations"},
     "final": {"height", "block", "transactions", "confirmations", "expected", "ms"},
-    "updated": {"models", "senders", "reputations"},
+    "updated": {"models", "senders", "reputations", "notes"},
     "evaluated": {"correct", "tested"},
     "weight_difference": {"layers", "overall"},
     "sent": {"tx", "to", "bytes"},
