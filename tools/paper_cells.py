@@ -14,7 +14,7 @@ FIGURES = ("figure_9", "figure_10", "figure_11")
 
 ALGORITHMS = {
     "half_fedavg": ("update.algorithm=half_fedavg",),
-    "reputation": ("update.algorithm=reputation", "update.parameters={ penalty = 0.05 }"),
+    "reputation": ("update.algorithm=reputation", "update.parameters={ penalty = 0.05, every_model = true }"),
 }
 ATTACKS = {
     "none": (),

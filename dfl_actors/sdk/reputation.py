@@ -10,11 +10,13 @@ After each mean the sender of the least accurate model loses `penalty` of its re
 * Senders that tie for the least accuracy are all punished, so that the order of the buffer decides nothing.
 * A sender starts at reputation 1.
 * All models of a sender in the buffer are used, each with its own accuracy; a sender is punished at most once a round, however many of
-  its models tie.
+  its models tie. With `every_model` it is punished once for each of them, as in the authors' program: where labels are skewed, several
+  honest models often get nothing right at once, and reputations are spent twice as fast.
 * When all weights are 0 (all reputations, as in the paper, or all accuracies), the mean is HalfFedAvg's, equation 2.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -38,22 +40,25 @@ NAME = "reputation"
 
 
 class Reputation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`penalty`: what the least accurate sender loses each round, 0..1."""
+    """`penalty`: what the least accurate sender loses each round, 0..1; `every_model`: for each of its models that are the least."""
 
     penalty: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.05
+    every_model: bool = False
 
 
 def build(**parameters: object) -> Algorithm:
-    """Takes `penalty` (0..1, 0.05). Raises `ConfigError` for another parameter or value."""
+    """Takes `penalty` (0..1, 0.05) and `every_model` (false). Raises `ConfigError` for another parameter or value."""
     chosen = checked_parameters(NAME, Reputation, parameters)
-    return Algorithm(NAME, init, partial(apply, penalty=chosen.penalty), frozenset({ACCURACY}))
+    return Algorithm(NAME, init, partial(apply, penalty=chosen.penalty, every_model=chosen.every_model), frozenset({ACCURACY}))
 
 
 def init(context: Context) -> None:
     """No state: what this algorithm remembers are the reputations themselves."""
 
 
-def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, penalty: float) -> Result:
+def apply(
+    state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, penalty: float, every_model: bool = False
+) -> Result:
     """Equations 3 and 4, then the punishment. Raises `AlgorithmError` when a model was not measured."""
     accuracies = [_accuracy(model) for model in received]
     held = {**reputations, **{model.sender: reputations.get(model.sender, START_REPUTATION) for model in received}}
@@ -61,21 +66,22 @@ def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputati
     fallback = not any(weights)
     mean = half_mean(own, [model.weights for model in received], [1.0] * len(received) if fallback else weights)
     least = least_accurate(received)
-    return Result(state, mean, punished(held, least, penalty), {"punished": sorted(least), "fallback": fallback})
+    times = least if every_model else Counter(least.keys())
+    return Result(state, mean, punished(held, times, penalty), {"punished": sorted(least), "fallback": fallback})
 
 
-def least_accurate(received: Sequence[ReceivedModel]) -> frozenset[str]:
-    """The senders of the least accurate model or models; empty when there are none."""
+def least_accurate(received: Sequence[ReceivedModel]) -> Counter[str]:
+    """The senders of the least accurate model or models, and how many of these each sent; empty when there are none."""
     lowest = min(map(_accuracy, received), default=0.0)
-    return frozenset(model.sender for model in received if _accuracy(model) == lowest)
+    return Counter(model.sender for model in received if _accuracy(model) == lowest)
 
 
-def punished(reputations: Reputations, senders: frozenset[str], penalty: float) -> dict[str, float]:
-    """`reputations` with those of `senders` lower by `penalty`, not below 0.
+def punished(reputations: Reputations, times: Mapping[str, int], penalty: float) -> dict[str, float]:
+    """`reputations` with those of the senders lower by `penalty`, so many times, not below 0.
 
     Rounded to 9 decimals: twenty penalties of 0.05 must end at exactly 0, since a remainder of 1e-16 would still earn a share of the mean.
     """
-    return {sender: max(0.0, round(held - penalty, 9)) if sender in senders else held for sender, held in reputations.items()}
+    return {sender: max(0.0, round(held - penalty * times[sender], 9)) if sender in times else held for sender, held in reputations.items()}
 
 
 def _accuracy(model: ReceivedModel) -> float:

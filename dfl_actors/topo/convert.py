@@ -26,11 +26,11 @@ from dfl_actors.topo.template import LABELS
 ALGORITHMS: dict[str, Table] = {
     "libreputation_FedAvg": {"algorithm": "fedavg"},
     "libreputation_HalfFedAvg": {"algorithm": "half_fedavg"},
-    "libreputation_api_sample": {"algorithm": "reputation", "parameters": {"penalty": 0.05}},
-    "libreputation_005": {"algorithm": "reputation", "parameters": {"penalty": 0.05}},
-    "libreputation_reputation_005": {"algorithm": "reputation", "parameters": {"penalty": 0.05}},
-    "libreputation_001": {"algorithm": "reputation", "parameters": {"penalty": 0.01}},
-    "libreputation_reputation_001": {"algorithm": "reputation", "parameters": {"penalty": 0.01}},
+    "libreputation_api_sample": {"algorithm": "reputation", "parameters": {"penalty": 0.05, "every_model": True}},
+    "libreputation_005": {"algorithm": "reputation", "parameters": {"penalty": 0.05, "every_model": True}},
+    "libreputation_reputation_005": {"algorithm": "reputation", "parameters": {"penalty": 0.05, "every_model": True}},
+    "libreputation_001": {"algorithm": "reputation", "parameters": {"penalty": 0.01, "every_model": True}},
+    "libreputation_reputation_001": {"algorithm": "reputation", "parameters": {"penalty": 0.01, "every_model": True}},
 }
 NODE_TYPES: dict[str, Table] = {
     "normal": {},

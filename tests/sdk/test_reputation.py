@@ -60,6 +60,12 @@ def test_every_sender_tied_for_the_least_accuracy_is_punished() -> None:
     assert result.notes["punished"] == ["a", "c"]
 
 
+def test_the_authors_program_punishes_for_every_model() -> None:
+    received = [model("a", 0, 0.2), model("a", 6, 0.2), model("b", 3, 0.4), model("c", 3, 0.2)]
+    assert dict(applied(received, {"a": 0.07}, every_model=True).reputations) == {"a": 0.0, "b": 1.0, "c": 0.95}
+    assert dict(applied(received, {"a": 0.5}, every_model=True).reputations) == {"a": 0.4, "b": 1.0, "c": 0.95}
+
+
 def test_all_models_of_a_sender_count_but_it_is_punished_once() -> None:
     received = [model("a", 0, 0.2), model("a", 6, 0.2), model("b", 3, 0.4)]
     result = applied(received, {})

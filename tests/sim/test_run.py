@@ -17,6 +17,7 @@ from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.sim import files, run
 from dfl_actors.sim.run import Stopped, simulate
+from tests.sim.small import SMALL
 
 TOPOLOGY = """
 [network]
@@ -45,11 +46,6 @@ attack = "delayed"
 attack_parameters = { by = 3 }
 [node.1]
 attack = "a_little_is_enough"
-"""
-MODEL = """
-import keras
-def build(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
 """
 REMEMBER = """
 import numpy as np
@@ -92,7 +88,7 @@ class Watcher:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    for name, text in (("net.toml", TOPOLOGY), ("small.py", MODEL), ("remember.py", REMEMBER)):
+    for name, text in (("net.toml", TOPOLOGY), ("small.py", SMALL), ("remember.py", REMEMBER)):
         (folder / name).write_text(text)
     return folder
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sim.small import SMALL
+
 ROOT = Path(__file__).parents[2]
 
 TOPOLOGY = """
@@ -35,11 +37,6 @@ attack = "random_model"
 [node.2]
 role = "observer"
 """
-MODEL = """
-import keras
-def build(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
-"""
 PLUGIN = """
 from dfl_actors.sdk import Algorithm, Result
 def build():
@@ -53,7 +50,7 @@ def build():
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sim")
     (folder / "net.toml").write_text(TOPOLOGY)
-    (folder / "small.py").write_text(MODEL)
+    (folder / "small.py").write_text(SMALL)
     (folder / "plugin.py").write_text(PLUGIN)
     return folder
 

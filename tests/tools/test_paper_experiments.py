@@ -86,7 +86,7 @@ def test_cells_differ_by_what_their_names_say() -> None:
     config = load_topology(PAPER / "figure_9.toml", BY_NAME["reputation/random_model/dirichlet_0.1"].options)
     assert (config.update.algorithm, config.update.parameters, config.data.partition, config.data.alpha) == (
         "reputation",
-        {"penalty": 0.05},
+        {"penalty": 0.05, "every_model": True},
         "dirichlet",
         0.1,
     )

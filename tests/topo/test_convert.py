@@ -100,9 +100,9 @@ def test_ticks_and_what_means_nothing_are_all_that_an_ordinary_file_loses(tmp_pa
     [
         ("../libreputation_HalfFedAvg.so", "half_fedavg", {}),
         ("libreputation_FedAvg.so", "fedavg", {}),
-        ("/x/libreputation_api_sample.so", "reputation", {"penalty": 0.05}),
-        ("libreputation_reputation_005.so", "reputation", {"penalty": 0.05}),
-        ("libreputation_reputation_001.so", "reputation", {"penalty": 0.01}),
+        ("/x/libreputation_api_sample.so", "reputation", {"penalty": 0.05, "every_model": True}),
+        ("libreputation_reputation_005.so", "reputation", {"penalty": 0.05, "every_model": True}),
+        ("libreputation_reputation_001.so", "reputation", {"penalty": 0.01, "every_model": True}),
         ("../libreputation_hcluster.so", "clustering", {}),
     ],
 )
