@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import typer
 
-from dfl_actors.cli.run import Out, Sets, given, with_its_data
+from dfl_actors.cli.run import Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.core.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
@@ -26,13 +26,13 @@ REPEAT = "repeat.json"
 
 def sim(
     topology: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A topology, or the reference program's simulator_config.json.")
+        str | None, typer.Argument(metavar="FILE", help="A topology, or the reference program's simulator_config.json.")
     ] = None,
     ticks: Annotated[int | None, typer.Option(help="How long.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="So many runs with consecutive seeds, each in a directory of its own.")] = 1,
     jobs: Jobs = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sims/NAME-TIME].")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted simulation, or with a --repeat.")] = None,
     sets: Sets = [],  # noqa: B006
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
