@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from dfl_actors import errors
@@ -45,8 +45,9 @@ class Team:
 @contextmanager
 def starting(config: Config, cache: Path, folder: Path, jobs: int) -> Iterator[Team]:
     """So many workers, which are gone afterwards, whatever happens. `cache` is where they find the data set, or put it."""
-    context = get_context("spawn")
-    processes: list[SpawnProcess] = []
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["dfl_actors.sim.preload"])
+    processes: list[ForkServerProcess] = []
     connections: list[Connection] = []
     with _environment(), _slab_file() as slab:
         shared = worker_plan(config, cache, folder, slab)
