@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,8 @@ import typer
 from dfl_actors.cli.run import Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.core.toml_text import Table, put_options
-from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.errors import ConfigError, DflError, StoreError
+from dfl_actors.runtime import children
 from dfl_actors.runtime.rundir import default_path
 from dfl_actors.runtime.signals import told_to
 
@@ -44,11 +47,29 @@ def sim(
     if resume is not None:
         if topology or sets or out or repeat > 1 or not (ticks is seed is None):
             raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs and --quiet")
-        go_on(resume, workers, quiet)
+        with early_workers():
+            go_on(resume, workers, quiet)
         return
     if topology is None:
         raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
-    config = loaded(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)])
+    with early_workers():
+        begin(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)], out, repeat, workers, quiet)
+
+
+@contextmanager
+def early_workers() -> Iterator[None]:
+    """The server that workers are forked from imports TensorFlow while we read the topology; an error before they start ends it."""
+    children.prepare()
+    try:
+        yield
+    except DflError:
+        children.end()
+        raise
+
+
+def begin(topology: str, options: list[str], out: Path | None, repeat: int, workers: int, quiet: bool) -> None:
+    """New simulations. Raises `DflError`."""
+    config = loaded(topology, options)
     path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
     if repeat == 1:
         run_one(config, path, workers, quiet)

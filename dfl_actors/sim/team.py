@@ -1,7 +1,6 @@
 """The worker processes of a simulation, the slab of memory that they share, and the environment that they start in."""
 
 import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,8 +55,7 @@ def starting(config: Config, cache: Path, folder: Path, jobs: int) -> Iterator[T
                 ours, theirs = context.Pipe()
                 mine = [node for node in range(len(config.nodes)) if node % jobs == number]
                 process = context.Process(target=work, args=(theirs, shared, mine), name=f"worker {number}", daemon=True)
-                with _ctrl_c_is_ours():
-                    process.start()
+                process.start()
                 theirs.close()
                 processes.append(process)
                 connections.append(ours)
@@ -121,13 +119,3 @@ def _environment() -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-@contextmanager
-def _ctrl_c_is_ours() -> Iterator[None]:
-    """A child started inside does not hear Ctrl-C: we end it."""
-    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, kept)

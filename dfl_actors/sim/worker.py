@@ -4,6 +4,7 @@ A node's weights, momentum and the state of its algorithm live in one worker for
 a slab of memory that all workers share, one slot each; the engine says which job may read or write which slot, so there are no locks.
 """
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -245,14 +246,15 @@ def bias_places(parameters: Parameters) -> np.ndarray:
 
 
 def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> None:
-    """The life of a worker process: jobs in, answers out, until the engine hangs up."""
+    """The life of a worker process: jobs in, answers out, until the engine hangs up. Ctrl-C is for whoever started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         worker: Any = Worker(plan, numbers)
         connection.send((-1, worker._parameters.size))
         while True:
             ticket, name, arguments = connection.recv()
             connection.send((ticket, _answer(getattr(worker, name), arguments)))
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+    except (EOFError, BrokenPipeError):
         return
     except DflError as error:
         connection.send((-1, Fault(type(error).__name__, str(error))))

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import os
 import shutil
 import signal
 import subprocess
@@ -232,9 +233,9 @@ def test_a_worker_that_dies_is_told(place: Path) -> None:
 def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, whole: dict[str, bytes]) -> None:
     command = [sys.executable, "-m", "dfl_actors", "sim"]
     long = [*command, "net.toml", "--out", "long", "--ticks", "1000000"]
-    with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait_for_file(process, place / "long" / "accuracy.csv")
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "go on with: dfl-actors sim --resume long" in said and said.count("\n") == 1
     settings = (place / "long" / "config.toml").read_text()
