@@ -24,6 +24,10 @@ AHEAD = 2
 TICKS_AHEAD = 24
 """Ticks that may be under way at once."""
 
+TASKS_AHEAD = 64
+"""Jobs for each worker, ready or waiting for others, beyond which no tick is begun: with hundreds of nodes one or two ticks keep everybody
+busy, and every tick more costs the memory of the models in it."""
+
 SLOTS_A_TICK = 3
 """Slots that one tick may take, for each node: its new model, one to be compared, one to be averaged."""
 
@@ -99,7 +103,8 @@ class Engine:
 
     def _may_ask(self) -> bool:
         room = len(self._slots) > SLOTS_A_TICK * len(self._names)
-        return room and self._asked - self.closed < TICKS_AHEAD and not self._timeline.waits
+        busy = sum(self._open.values()) >= TASKS_AHEAD * len(self._connections)
+        return room and not busy and self._asked - self.closed < TICKS_AHEAD and not self._timeline.waits
 
     def _ask(self, tick: int) -> None:
         self._open[tick] = 0
