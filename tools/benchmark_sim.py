@@ -29,9 +29,9 @@ from rich.console import Console
 
 from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.config import Config, load_topology
+from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.sim import plan
-from dfl_actors.sim.team import ENVIRONMENT
 from dfl_actors.sim.timeline import Check, Measure, Train
 
 PAPER = Path(__file__).parents[1] / "topologies" / "paper" / "figure_9.toml"

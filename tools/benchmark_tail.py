@@ -30,8 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dfl_actors.errors import DflError
+from dfl_actors.learning.computing import ONE_THREAD
 from dfl_actors.report.load import Scored, Trained
-from dfl_actors.runtime.children import ONE_THREAD
 
 SETTLE = 4.0
 """Seconds after ready that are not measured: the tail attaches, hears something, and is stopped."""

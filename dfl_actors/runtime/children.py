@@ -9,19 +9,12 @@ from multiprocessing.context import ForkServerProcess
 from signal import SIGKILL, Signals
 from typing import Any
 
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(24 << 20), "MALLOC_ARENA_MAX": "1"}
-"""Lets glibc use freed buffers again: a chunk or a model whose pages are taken afresh each time costs a fault for every page, a fifth of
-the gossiper's CPU. One arena, for hardly ever do two threads of an actor compute at once."""
-
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+from dfl_actors.learning.computing import ENVIRONMENT
 
 
 def prepare() -> None:
     """Start the fork server now: it imports TensorFlow while we do other things. One compute thread a process."""
-    for name in ONE_THREAD:
-        os.environ[name] = "1"
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ.update(KEEP_MEMORY)
+    os.environ.update(ENVIRONMENT)
     context = get_context("forkserver")
     context.set_forkserver_preload(["dfl_actors.runtime.preload"])
     from multiprocessing import forkserver

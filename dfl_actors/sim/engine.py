@@ -211,7 +211,7 @@ class Engine:
         yield from self._show_all(job, average)
         yield average
         for node in range(len(self._names)):
-            adopt = Task(job, "adopt", (node, slot), lambda nothing: self._slots.drop(mean))
+            adopt = Task(job, "adopt", (node, slot), lambda nothing: self._slots.read(mean))
             adopt.follow(average)
             yield self.of_node(adopt, node)
 

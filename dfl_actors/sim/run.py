@@ -18,9 +18,6 @@ from dfl_actors.sim.team import starting
 from dfl_actors.sim.timeline import Timeline
 from dfl_actors.sim.worker import Slab, opened
 
-Watch = Callable[[int, list[float]], None]
-"""Told each row of accuracies: the tick, and one a node."""
-
 FIRST_CHECKPOINT_S = 30.0
 """Seconds between two checkpoints, or more."""
 

@@ -14,7 +14,7 @@ class Task:
     job: Job | None
     name: str
     arguments: tuple[Any, ...]
-    done: Callable[[Any], None] = lambda nothing: None
+    done: Callable[[Any], object] = lambda nothing: None
     worker: int | None = None
     waits: int = 0
     after: list["Task"] = field(default_factory=list)
@@ -55,10 +55,6 @@ class Slots:
         del self._readers[model]
         self._free.append(self._slot.pop(model))
         return True
-
-    def drop(self, model: int) -> None:
-        """One of its readers is done."""
-        self.read(model)
 
     def held(self) -> Mapping[int, int]:
         """The slot of each model."""

@@ -12,18 +12,10 @@ from pathlib import Path
 from dfl_actors import errors
 from dfl_actors.config import Config
 from dfl_actors.errors import DflError, StoreError
+from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.learning.weights import recipe_of
 from dfl_actors.sim import plan
 from dfl_actors.sim.worker import Fault, Slab, WorkerPlan, opened, work
-
-ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Lets glibc use freed models again, which otherwise cost a page fault for every 4 KiB.
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
-"""One compute thread a worker: there are as many workers as processors."""
 
 
 class Team:
