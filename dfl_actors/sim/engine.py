@@ -5,11 +5,13 @@ a model of the other: an update for the models in its buffer and for their measu
 to no worker. So the workers stay busy though in one tick hardly a node trains, and the outcome does not depend on how many there are.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+import numpy as np
 
 from dfl_actors import errors
 from dfl_actors.errors import DflError
@@ -27,6 +29,9 @@ TICKS_AHEAD = 24
 TASKS_AHEAD = 64
 """Jobs for each worker, ready or waiting for others, beyond which no tick is begun: with hundreds of nodes one or two ticks keep everybody
 busy, and every tick more costs the memory of the models in it."""
+
+SHOWN_AT_ONCE = 16
+"""Models that lie ready at once for a comparison of all; at least 2."""
 
 SLOTS_A_TICK = 3
 """Slots that one tick may take, for each node: its new model, one to be compared, one to be averaged."""
@@ -197,42 +202,54 @@ class Engine:
             self._results.changed(tick, change)
 
     def _compare(self, job: Compare) -> Iterator[Task]:
-        """Everybody shows its model; then they are compared."""
-        compare = Task(job, "compare", (), lambda by_layer: self._results.difference(job.tick, by_layer))
-        yield from self._show_all(job, compare)
-        yield compare
+        """Every node shows its model to the next, which compares it with its own; the first's goes to the last too. A slot is used again
+        as soon as it has been read, so that hundreds of nodes need no more than `SHOWN_AT_ONCE`."""
+        last = len(self._names) - 1
+        readers = Counter(map(_seat, range(max(1, last))))
+        readers[0] += last > 0
+        models = {seat: self._shown - place for place, seat in enumerate(readers)}
+        self._shown -= len(models)
+        slots = {seat: self._slots.take(models[seat], readers[seat]) for seat in readers}
+        pairs: dict[int, dict[str, float]] = {}
+        shows: dict[int, Task] = {}
+        compared: dict[int, Task] = {}
+
+        def compare(pair: int, node: int, other: int) -> Task:
+            def done(by_layer: dict[str, float]) -> None:
+                self._slots.read(models[_seat(other)])
+                pairs[pair] = by_layer
+                if len(pairs) == last + 1:
+                    self._results.difference(job.tick, _mean([pairs[place] for place in sorted(pairs)]))
+
+            task = compared[pair] = Task(job, "compare", (node, slots[_seat(other)]), done)
+            task.follow(shows[other])
+            return self.of_node(task, node)
+
+        for node in range(last + 1):
+            if node < max(1, last):
+                show = shows[node] = Task(job, "show", (node, slots[_seat(node)]))
+                show.follow(compared.get(node - SHOWN_AT_ONCE + 1) if node > SHOWN_AT_ONCE else None)
+                yield self.of_node(show, node)
+            if node:
+                yield compare(node, node, node - 1)
+        yield compare(0, last, 0)
 
     def _broadcast(self, job: Broadcast) -> Iterator[Task]:
         """Everybody shows its model; then they are averaged, and everybody takes the mean."""
-        mean = self._shown
-        self._shown -= 1
-        slot = self._slots.take(mean, len(self._names))
-        average = Task(job, "average", (slot,))
-        yield from self._show_all(job, average)
+        nodes = range(len(self._names))
+        mean, *shown = (self._shown - place for place in range(len(nodes) + 1))
+        self._shown -= len(shown) + 1
+        slot, slots = self._slots.take(mean, len(nodes)), [self._slots.take(model, 1) for model in shown]
+        average = Task(job, "average", (slots, slot), lambda nothing: [self._slots.read(model) for model in shown])
+        for node in nodes:
+            show = self.of_node(Task(job, "show", (node, slots[node])), node)
+            average.follow(show)
+            yield show
         yield average
-        for node in range(len(self._names)):
+        for node in nodes:
             adopt = Task(job, "adopt", (node, slot), lambda nothing: self._slots.read(mean))
             adopt.follow(average)
             yield self.of_node(adopt, node)
-
-    def _show_all(self, job: Compare | Broadcast, then: Task) -> Iterator[Task]:
-        """Everybody shows its model, in a slot each, which `then` reads; they are its first argument."""
-        shown = [self._shown - place for place in range(len(self._names))]
-        self._shown -= len(shown)
-        slots = [self._slots.take(model, 1) for model in shown]
-        then.arguments = (slots, *then.arguments)
-        finish = then.done
-
-        def done(answer: Any) -> None:
-            for model in shown:
-                self._slots.read(model)
-            finish(answer)
-
-        then.done = done
-        for node, slot in enumerate(slots):
-            show = self.of_node(Task(job, "show", (node, slot)), node)
-            then.follow(show)
-            yield show
 
     # --- to the workers and back
 
@@ -284,3 +301,14 @@ class Engine:
         job = None if task is None else task.job
         where = "" if job is None or isinstance(job, Compare | Broadcast) else f"tick {job.tick}, node {self._names[job.node]}: "
         return getattr(errors, fault.kind, DflError)(where + fault.text)
+
+
+def _seat(node: int) -> int:
+    """Which slot of a comparison a node shows its model in: the first has one to itself."""
+    return 1 + node % SHOWN_AT_ONCE if node else 0
+
+
+def _mean(pairs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """By layer."""
+    total = np.sum([list(pair.values()) for pair in pairs], axis=0)
+    return {layer: float(part / len(pairs)) for layer, part in zip(pairs[0], total, strict=True)}

@@ -7,7 +7,6 @@ a slab of memory that all workers share, one slot each; the engine says which jo
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,8 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Resident:
-    """One node."""
+    """One node. Its weights and momentum have their places for good, where new ones are copied: vectors that TensorFlow allocates, of
+    hundreds of nodes, would lie between its own short-lived ones and double the memory."""
 
     def __init__(self, plan: NodePlan, state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters) -> None:
         self.plan, self.state, self.algorithm, self.attack = plan, state, algorithm, attack
@@ -79,6 +79,11 @@ class Resident:
         self.reputations: dict[str, float] = dict.fromkeys(plan.neighbours, 1.0)
         self.context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
         self.memory = algorithm.init(self.context)
+
+    def become(self, state: TrainState) -> None:
+        """Go on with the state that a training step left."""
+        self.state.weights[:], self.state.momentum[:] = state.weights, state.momentum
+        self.state = self.state._replace(iteration=state.iteration)
 
     def save(self, place: Path, number: int) -> str:
         """Write the node into a checkpoint; returns why that cannot be, if so. Raises `StoreError`."""
@@ -102,7 +107,7 @@ class Resident:
     def load(self, place: Path, number: int) -> None:
         """Become the node that a checkpoint holds. Raises `StoreError`."""
         arrays, values = load_node(place, number)
-        self.state = TrainState(arrays["weights"], arrays["momentum"], values["iteration"])
+        self.become(TrainState(arrays["weights"], arrays["momentum"], values["iteration"]))
         self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
         self.seen = values["seen"]
         if self.offering is not None:
@@ -124,10 +129,13 @@ class Worker:
         self._parameters = self._learner.parameters
         self._slab = opened(plan.slab, plan.slots, self._parameters.size)
         self._biases = bias_places(self._parameters)
-        self._nodes = {number: self._settle(plan.nodes[number]) for number in numbers}
+        states = np.zeros((len(numbers), 2, self._parameters.size), np.float32)
+        self._nodes = {number: self._settle(plan.nodes[number], *own) for number, own in zip(numbers, states, strict=True)}
 
-    def _settle(self, plan: NodePlan) -> Resident:
-        state = self._learner.start(self._learner.initial(plan.initial))
+    def _settle(self, plan: NodePlan, weights: Vector, momentum: Vector) -> Resident:
+        """The node, with these places for its vectors; the momentum begins at rest."""
+        weights[:] = self._learner.initial(plan.initial)
+        state = TrainState(weights, momentum, 0)
         algorithm = load_algorithm(plan.algorithm, plan.parameters, self._plan.folder)
         attack = None if plan.attack is None else load_attack(plan.attack, plan.attack_parameters, self._plan.folder)
         return Resident(plan, state, algorithm, attack, self._parameters)
@@ -139,10 +147,12 @@ class Worker:
         if node.attack is not None:
             x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
         if node.attack is None or node.attack.trains:
-            node.state, _ = self._learner.train(node.state, x[None], y[None])
+            node.become(self._learner.train(node.state, x[None], y[None])[0])
         offered = self._offer(node)
         if slot >= 0:
             self._slab[slot] = offered
+            if self._plan.keep_biases and self._plan.zero_biases:
+                self._slab[slot, self._biases] = 0  # they are needed no more, and whoever measures the model is spared a copy
 
     def _offer(self, node: Resident) -> Vector:
         node.offered += 1
@@ -159,7 +169,7 @@ class Worker:
         return self._right(self._nodes[number].state.weights, samples)
 
     def _right(self, weights: Vector, samples: np.ndarray) -> int:
-        if self._plan.zero_biases:
+        if self._plan.zero_biases and weights[self._biases].any():
             weights = self._with_biases(weights, np.float32(0))
         return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
 
@@ -168,7 +178,8 @@ class Worker:
     ) -> tuple[dict[str, float], int]:
         """Run the node's algorithm on received models. Returns the reputations it then holds, and how many of `samples` its own model
         got right before (0 without samples)."""
-        node, own = self._nodes[number], self._nodes[number].state.weights
+        node = self._nodes[number]
+        own = node.state.weights.copy()  # which the algorithm may keep
         received = [
             ReceivedModel(sender, self._received(slot, own), None if accuracies is None else accuracies[place])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
@@ -184,9 +195,9 @@ class Worker:
 
     def _take(self, node: Resident, weights: Vector) -> None:
         """Give a node new weights; its biases stay where biases do not travel."""
-        if self._plan.keep_biases:
-            weights = self._with_biases(weights, node.state.weights[self._biases])
-        node.state = node.state._replace(weights=weights)
+        biases = node.state.weights[self._biases] if self._plan.keep_biases else weights[self._biases]
+        node.state.weights[:] = weights
+        node.state.weights[self._biases] = biases
 
     def _received(self, slot: int, own: Vector) -> Vector:
         return self._with_biases(self._slab[slot], own[self._biases]) if self._plan.keep_biases else self._slab[slot]
@@ -201,11 +212,10 @@ class Worker:
         """Put the node's model into a slot, for a comparison."""
         self._slab[slot] = self._nodes[number].state.weights
 
-    def compare(self, slots: Sequence[int]) -> dict[str, float]:
-        """Equation 5 over the models of all nodes in their order, by layer."""
-        around = [self._slab[slot] for slot in (*slots[-1:], *slots)]
-        total = np.sum([distances(one, other, self._parameters) for one, other in pairwise(around)], axis=0)
-        return {layer.name: float(part / len(slots)) for layer, part in zip(self._parameters.layers, total, strict=True)}
+    def compare(self, number: int, slot: int) -> dict[str, float]:
+        """How far the node's model is from the one in a slot, by layer: a part of equation 5."""
+        parts = distances(self._slab[slot], self._nodes[number].state.weights, self._parameters)
+        return {layer.name: float(part) for layer, part in zip(self._parameters.layers, parts, strict=True)}
 
     def average(self, slots: Sequence[int], mean: int) -> None:
         """Put the mean of the models in `slots` into slot `mean`."""
@@ -213,7 +223,7 @@ class Worker:
 
     def adopt(self, number: int, slot: int) -> None:
         """The node goes on with the model in a slot."""
-        self._take(self._nodes[number], np.array(self._slab[slot]))
+        self._take(self._nodes[number], self._slab[slot])
 
     def vote(self, number: int, part: str, first: int, last: int) -> None:
         """Add what the node's model gives each label, as probabilities, for these samples of a set, to the votes of the others."""

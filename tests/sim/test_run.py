@@ -16,7 +16,7 @@ import pytest
 
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import DflError, StoreError
-from dfl_actors.sim import files, run
+from dfl_actors.sim import engine, files, run
 from dfl_actors.sim.run import Stopped, simulate
 from tests.sim.small import SMALL
 
@@ -53,11 +53,15 @@ import numpy as np
 from dfl_actors.sdk import Algorithm, Result, weighted_mean
 def build(odd=False):
     def apply(state, own, received, reputations):
+        if float(state["own"].sum()) != state["sum"]:
+            raise ValueError("what an algorithm keeps of its node's model has changed")
         mean = weighted_mean([own, state["last"], *(model.weights for model in received)], [2.0, 1.0, *[1.0] * len(received)])
         noisy = mean + state["rng"].normal(scale=1e-3, size=own.size).astype(np.float32)
-        return Result({"last": mean, "rng": state["rng"], "odd": object() if odd else None}, noisy, reputations, {})
+        kept = {"own": own, "sum": float(own.sum()), "odd": object() if odd else None}
+        return Result({"last": mean, "rng": state["rng"], **kept}, noisy, reputations, {})
     def init(context):
-        return {"last": np.zeros(context.parameters.size, np.float32), "rng": context.rng, "odd": None}
+        nothing = np.zeros(context.parameters.size, np.float32)
+        return {"last": nothing, "rng": context.rng, "own": nothing, "sum": 0.0, "odd": None}
     return Algorithm("remember", init, apply)
 """
 
@@ -124,6 +128,14 @@ def whole(place: Path) -> dict[str, bytes]:
     simulate(config(place), out, 2, place, Watcher(), never)
     assert sorted(path.name for path in out.iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation"]
     return tables(out)
+
+
+def test_models_are_compared_however_few_may_lie_ready_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    eight = config(place, "network.nodes=8", "sim.ticks=21")
+    simulate(eight, many := begun(place, "shown-many"), 2, place, Watcher(), never)
+    monkeypatch.setattr(engine, "SHOWN_AT_ONCE", 2)
+    simulate(eight, few := begun(place, "shown-few"), 2, place, Watcher(), never)
+    assert tables(few) == tables(many)
 
 
 def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same_bytes(place: Path, whole: dict[str, bytes]) -> None:
