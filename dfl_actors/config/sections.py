@@ -114,6 +114,7 @@ class Sim(Section, frozen=True):
     compare_every: Amount = 20
     exchange: Literal["all", "weights"] = "all"
     measure_biases: bool = True
+    share_test_models: bool = False
     delay: Delays = (0,)
     loss: Fraction = 0.0
     broadcast_every: Amount = 0

@@ -22,7 +22,7 @@ from dfl_actors import __version__
 from dfl_actors.errors import StoreError
 
 FOLDER = "checkpoint"
-FORMAT = 1
+FORMAT = 2
 
 Arrays = dict[str, np.ndarray]
 

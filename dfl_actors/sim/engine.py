@@ -155,8 +155,14 @@ class Engine:
         accuracies: list[float] = []
         tested = job.samples.shape[1]
         slots = tuple(map(self._slots.of, job.models))
-        task = Task(job, "measure", (slots, job.samples), lambda right: accuracies.extend(count / tested for count in right))
+
+        def done(right: Sequence[int]) -> None:
+            accuracies.extend(count / tested for count in right)
+            self._read(job.models)
+
+        task = Task(job, "measure", (slots, job.samples), done)
         for model in job.models:
+            self._slots.hold(model)
             task.follow(self._trained.get(model))
         self._measured[job.node] = task, accuracies
         return task
@@ -168,9 +174,7 @@ class Engine:
 
         def done(answer: tuple[dict[str, float], int]) -> None:
             reputations, right = answer
-            for model in models:
-                if self._slots.read(model):
-                    self._trained.pop(model, None)
+            self._read(models)
             self._results.updated(job.tick, job.node, reputations)
             if job.own is not None:
                 self._judged(job.tick, job.node, right / len(job.own))
@@ -181,6 +185,12 @@ class Engine:
             task.follow(self._trained.get(model))
         task.follow(measured)
         return self.of_node(task, job.node)
+
+    def _read(self, models: Sequence[int]) -> None:
+        """A job has read these models, once each; whoever was the last to read one frees it."""
+        for model in models:
+            if self._slots.read(model):
+                self._trained.pop(model, None)
 
     def _check(self, job: Check | Judge) -> Task:
         tested = len(job.samples)

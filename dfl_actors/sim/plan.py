@@ -61,9 +61,9 @@ def timeline(config: Config, folder: Path, data: Dataset) -> Timeline:
     return Timeline(
         members(config, folder),
         draws(config, data),
-        Services(sim.check_every, sim.compare_every, sim.broadcast_every, _control(config)),
+        Services(sim.check_every, sim.compare_every, sim.broadcast_every, _control(config), sim.share_test_models),
         Links(sim.delay, sim.loss),
-        [np.random.default_rng([seed, number]) for number in (5, 6, 7)],
+        [np.random.default_rng([seed, number]) for number in (5, 6, 7, 8)],
     )
 
 

@@ -47,6 +47,10 @@ class Slots:
     def of(self, model: int) -> int:
         return self._slot[model]
 
+    def hold(self, model: int) -> None:
+        """One more job will read a model that is still here."""
+        self._readers[model] += 1
+
     def read(self, model: int) -> bool:
         """One of its readers is done; whether it was the last."""
         self._readers[model] -= 1

@@ -37,12 +37,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Services:
-    """How often what is done for all nodes, in ticks; 0 never. `control` is None without peer control."""
+    """How often what is done for all nodes, in ticks; 0 never. `control` is None without peer control. With `share_test_models` nodes
+    that update in one tick take each other's models for their own when they measure, as in the reference simulation."""
 
     check_every: int = 0
     compare_every: int = 0
     broadcast_every: int = 0
     control: Control | None = None
+    share_test_models: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,10 @@ class Timeline:
     def __init__(
         self, members: Sequence[Member], draws: Sequence[Draw], services: Services, links: Links, rngs: Sequence[np.random.Generator]
     ) -> None:
-        """`rngs`: one for the intervals, one for links, one for peer control."""
+        """`rngs`: one for the intervals, one for links, one for peer control, one for shared test models."""
         self._members, self._draws, self._services, self._links = members, draws, services, links
-        self._rng, self._link_rng, self._peer_rng = rngs
+        self._rngs = rngs
+        self._rng, self._link_rng, self._peer_rng, self._test_rng = rngs
         planned = [member.receivers for member in members]
         self._peers = Peers(planned, [member.buffer for member in members], services.control, self._peer_rng)
         self._due = [0] * len(members)
@@ -167,10 +170,21 @@ class Timeline:
             if member.offers and self._due[number] <= tick:
                 self._due[number] = tick + int(self._rng.choice(member.intervals))
                 yield self._train(tick, number)
-        for number, member in enumerate(self._members):
-            if len(self._buffers[number]) >= self._peers.buffers[number]:
-                yield from self._update(tick, number, member)
+        full = [number for number, buffer in enumerate(self._buffers) if len(buffer) >= self._peers.buffers[number]]
+        updates = [job for number in full for job in self._update(tick, number, self._members[number])]
+        yield from self._shared(updates) if self._services.share_test_models else updates
         yield from self._serve(tick)
+
+    def _shared(self, jobs: Sequence[Job]) -> list[Job]:
+        """Updates of one tick with one test model for the first models of all buffers, one for the second, and so on. All nodes set a test
+        model before any measures it: it holds what the last one has set, and any may be the last."""
+        measures = [job.models for job in jobs if isinstance(job, Measure)]
+        places = range(max(map(len, measures), default=0))
+        last = tuple(self._last_set([models[place] for models in measures if place < len(models)]) for place in places)
+        return [job._replace(models=last[: len(job.models)]) if isinstance(job, Measure) else job for job in jobs]
+
+    def _last_set(self, models: Sequence[int]) -> int:
+        return models[int(self._test_rng.integers(len(models)))]
 
     def _serve(self, tick: int) -> Iterator[Job]:
         services = self._services
@@ -251,7 +265,7 @@ class Timeline:
             "buffers": [list(buffer) for buffer in self._buffers],
             "coming": [(tick, list(coming)) for tick, coming in self._coming.items()],
             "peers": self._peers.state(),
-            "rngs": [rng.bit_generator.state for rng in (self._rng, self._link_rng, self._peer_rng)],
+            "rngs": [rng.bit_generator.state for rng in self._rngs],
             "draws": [draw.state() for draw in self._draws],
         }
 
@@ -262,7 +276,7 @@ class Timeline:
         for tick, coming in state["coming"]:
             self._coming[tick] = [(receiver, Offered(*offered)) for receiver, offered in coming]
         self._peers.restore(state["peers"])
-        for rng, found in zip((self._rng, self._link_rng, self._peer_rng), state["rngs"], strict=True):
+        for rng, found in zip(self._rngs, state["rngs"], strict=True):
             rng.bit_generator.state = found
         for draw, found in zip(self._draws, state["draws"], strict=True):
             draw.restore(found)

@@ -110,7 +110,7 @@ def _table(reference: Reference, names: tuple[str, ...], links: str | list[str],
 
 
 def _sim(reference: Reference) -> Table:
-    """What the simulator takes to the letter: ticks, services, and the reference's habit of leaving biases at home."""
+    """What the simulator takes to the letter: ticks, services, and the reference's habits."""
     services = reference.services
     return {
         # The reference simulates tick 0 and tick ml_max_tick too.
@@ -121,6 +121,8 @@ def _sim(reference: Reference) -> Table:
         "compare_every": services.weights_diff.interval if services.weights_diff.enable else 0,
         "exchange": "weights",
         "measure_biases": False,
+        # Its non-iid mode draws test images for so long that all nodes set their test models before any of them measures.
+        "share_test_models": all(node.dataset_mode == "non-iid" for node in reference.nodes),
         "ensemble": True,
         **_broadcast(services.force_broadcast_average),
         **_peers(services.peer_control_service),

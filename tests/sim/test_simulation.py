@@ -32,6 +32,7 @@ ticks = 41
 interval = [3, 4, 5]
 check_every = 10
 compare_every = 20
+share_test_models = true
 [node.3]
 attack = "random_model"
 [node.2]

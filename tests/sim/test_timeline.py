@@ -62,7 +62,7 @@ def line(buffer: int = 2, observer: bool = False, measures: bool = False, interv
 
 
 def timeline(members: list[Member], seed: int = 0, services: Services = NONE, links: Links = DIRECT) -> Timeline:
-    return Timeline(members, [Numbered() for _ in members], services, links, [np.random.default_rng([seed, part]) for part in range(3)])
+    return Timeline(members, [Numbered() for _ in members], services, links, [np.random.default_rng([seed, part]) for part in range(4)])
 
 
 def jobs(
@@ -101,6 +101,24 @@ def test_models_are_measured_before_they_are_averaged_each_on_its_own_samples() 
     measure, update = tick[-2:]
     assert isinstance(measure, Measure) and isinstance(update, Update) and update.measured
     assert measure.models == tuple(one.model for one in update.received) and measure.samples.shape == (2, 3)
+
+
+def test_shared_test_models_hold_what_any_of_the_nodes_that_update_in_a_tick_has_set() -> None:
+    apart, shared = (
+        [job for tick in jobs(line(measures=True), 40, services=Services(share_test_models=share)) for job in tick]
+        for share in (False, True)
+    )
+    assert kinds(apart) == kinds(shared)
+    ticks = [[job for job in shared if isinstance(job, Measure) and job.tick == tick] for tick in range(40)]
+    own = {(job.tick, job.node): job.models for job in apart if isinstance(job, Measure)}
+    together = [tick for tick in ticks if len(tick) > 1]
+    assert together and all(len({job.models for job in tick}) == 1 for tick in together), "all measure the same"
+    for tick in together:
+        for place, model in enumerate(tick[0].models):
+            assert model in [own[job.tick, job.node][place] for job in tick]
+    swapped = [job.models != own[job.tick, job.node] for tick in together for job in tick]
+    assert any(swapped) and not all(swapped)
+    assert all(job.models == own[job.tick, job.node] for tick in ticks if len(tick) == 1 for job in tick), "a node alone has its own"
 
 
 def test_an_observer_receives_and_averages_but_never_trains() -> None:

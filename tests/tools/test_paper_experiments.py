@@ -74,6 +74,7 @@ def test_the_options_of_every_cell_fit_its_topology(cell) -> None:
     assert config.sim.ticks == 4001 and config.sim.exchange == "weights" and not config.sim.measure_biases
     assert len(config.nodes) == 10 and config.training.init == "independent"
     assert [node.name for node in config.nodes if node.attack] == list(cell.attackers)
+    assert config.sim.share_test_models == (cell.partition != "iid" and config.update.algorithm == "reputation")
 
 
 def test_the_network_of_figure_9_is_the_papers() -> None:

@@ -56,6 +56,9 @@ def test_the_simulator_takes_ticks_services_and_biases_to_the_letter(tmp_path: P
     assert (sim.ticks, sim.check_every, sim.compare_every, sim.check_samples) == (78, 30, 40, 100)
     assert (sim.broadcast_every, sim.peer_control) == (0, False)
     assert (sim.exchange, sim.measure_biases, sim.ensemble) == ("weights", False, True)
+    assert not sim.share_test_models
+    skewed, _ = converted(tmp_path, nodes=nodes(dataset_mode=["non-iid"] * 4))
+    assert skewed.sim.share_test_models
     assert [list(node.interval) for node in config.nodes] == intervals
 
 
