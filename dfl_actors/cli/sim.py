@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import orjson
 import typer
 
 from dfl_actors.cli.run import Sets, given, with_its_data
@@ -17,14 +16,14 @@ from dfl_actors.config import Config, examine_table, examine_topology, load_topo
 from dfl_actors.core.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, DflError, StoreError
 from dfl_actors.runtime import children
-from dfl_actors.runtime.rundir import default_path
+from dfl_actors.runtime.rundir import default_path, whole
 from dfl_actors.runtime.signals import told_to
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
 
 
 REPEAT = "repeat.json"
-"""In the directory of a --repeat: its seeds."""
+"""In the directory of a --repeat: its seeds, and which of them are over."""
 
 
 def sim(
@@ -67,67 +66,87 @@ def early_workers() -> Iterator[None]:
         raise
 
 
+class Repeat(msgspec.Struct):
+    """Simulations of one network with several seeds, each in `seed-N` beside this: all of them, and those that are over."""
+
+    seeds: list[int]
+    done: list[int] = []
+
+    def save(self, path: Path) -> None:
+        """Into the directory of a repeat, whole or not at all. Raises `StoreError`."""
+        with whole(path / REPEAT) as draft:
+            draft.write_bytes(msgspec.json.encode(self))
+
+
+def load_repeat(path: Path) -> Repeat:
+    """The repeat of a directory. Raises `StoreError`."""
+    try:
+        return msgspec.json.decode((path / REPEAT).read_bytes(), type=Repeat)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StoreError(f"{path / REPEAT} is damaged ({error}): simulate it again") from error
+
+
 def begin(topology: str, options: list[str], out: Path | None, repeat: int, workers: int, quiet: bool) -> None:
     """New simulations. Raises `DflError`."""
     config = loaded(topology, options)
     path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
-    if repeat == 1:
-        run_one(config, path, workers, quiet)
-        return
     check_plugins(config, Path.cwd())
     prepare(path, config)
-    save_repeat(path, [config.network.seed + number for number in range(repeat)])
-    run_seeds(path, config, workers, quiet)
+    if repeat == 1:
+        watched(config, path, workers, quiet)
+        return
+    seeds = [config.network.seed + number for number in range(repeat)]
+    for seed in seeds:
+        prepare(path / f"seed-{seed}", with_seed(topology, options, config, seed))
+    Repeat(seeds).save(path)
+    run_seeds(path, workers, quiet)
 
 
-def run_seeds(path: Path, config: Config, jobs: int, quiet: bool) -> None:
-    """Each simulation of a repeat, in its own directory: those that were not begun, and those that were interrupted."""
-    for seed in load_repeat(path):
+def with_seed(topology: str, options: list[str], config: Config, seed: int) -> Config:
+    """The same network with another seed; of a file of the reference program the links are drawn anew with it."""
+    options = [*options, f"network.seed={seed}"]
+    return reference(topology, options)[0] if topology.endswith(".json") else override(config, options[-1:])
+
+
+def run_seeds(path: Path, jobs: int, quiet: bool) -> None:
+    """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
+    repeat = load_repeat(path)
+    for seed in repeat.seeds:
+        if seed in repeat.done:
+            continue
         place = path / f"seed-{seed}"
-        if not place.exists():
-            run_one(override(config, [f"network.seed={seed}"]), place, jobs, quiet)
-        elif any(place.glob("checkpoint*")):
-            go_on(place, jobs, quiet)
+        watched(load_topology(place / "config.toml"), place, jobs, quiet, resume=any(place.glob("checkpoint*")))
+        repeat.done.append(seed)
+        repeat.save(path)
 
 
 def go_on(path: Path, jobs: int, quiet: bool) -> None:
     """An interrupted simulation, or a repeat of them, from its directory. Raises `StoreError` if it is none."""
     if not (path / "config.toml").is_file():
         raise StoreError(f"{path} is not the directory of a simulation: it has no config.toml")
-    config = load_topology(path / "config.toml")
     if (path / REPEAT).exists():
-        run_seeds(path, config, jobs, quiet)
+        run_seeds(path, jobs, quiet)
     else:
-        watched(config, path, jobs, quiet, resume=True)
-
-
-def save_repeat(path: Path, seeds: list[int]) -> None:
-    """Note the seeds of a repeat in its directory. Raises `StoreError`."""
-    try:
-        (path / REPEAT).write_bytes(orjson.dumps(seeds))
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
-
-
-def load_repeat(path: Path) -> list[int]:
-    """The seeds of a repeat. Raises `StoreError`."""
-    try:
-        return msgspec.json.decode((path / REPEAT).read_bytes(), type=list[int])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise StoreError(f"{path / REPEAT} is damaged ({error}): simulate it again") from error
+        watched(load_topology(path / "config.toml"), path, jobs, quiet, resume=True)
 
 
 def loaded(topology: str, options: list[str]) -> Config:
-    """A topology of ours, or the reference program's, with `options` over it. Raises `DflError`."""
+    """A topology of ours, or the reference program's, with `options` over it; says what that has and we have not. Raises `DflError`."""
     if not topology.endswith(".json"):
         return with_its_data(*examine_topology(topology, options))
+    config, lost = reference(topology, options)
+    for line in lost:
+        typer.echo(f"warning: {line}", err=True)
+    return config
+
+
+def reference(topology: str, options: list[str]) -> tuple[Config, list[str]]:
+    """A configuration of the reference program, and what of it is lost. Raises `DflError`."""
     from dfl_actors.topo.convert import convert_reference
 
     path = Path(topology)
     table, lost = convert_reference(path, seed_in(options), simulated=True)
-    for line in lost:
-        typer.echo(f"warning: {line}", err=True)
-    return with_its_data(*examine_table(table, where=topology, name=path.parent.name or path.stem, options=options))
+    return with_its_data(*examine_table(table, where=topology, name=path.parent.name or path.stem, options=options)), lost
 
 
 def seed_in(options: list[str]) -> int:
@@ -137,13 +156,6 @@ def seed_in(options: list[str]) -> int:
     network = table.get("network", {})
     seed = network.get("seed", 0) if isinstance(network, dict) else 0
     return seed if isinstance(seed, int) else 0
-
-
-def run_one(config: Config, path: Path, jobs: int, quiet: bool) -> None:
-    """One new simulation."""
-    check_plugins(config, Path.cwd())
-    prepare(path, config)
-    watched(config, path, jobs, quiet)
 
 
 def watched(config: Config, path: Path, jobs: int, quiet: bool, resume: bool = False) -> None:

@@ -75,6 +75,8 @@ def simulate(
         try:
             if found is not None and kept is not None:
                 run.restore(found, kept)
+            else:
+                tables.restore({})  # of an attempt that ended before its first checkpoint nothing is kept
             run.compute(stop)
             if config.sim.ensemble:
                 run.vote(cache, data, stop)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dfl_actors.cli.run import with_its_data
-from dfl_actors.cli.sim import loaded
+from dfl_actors.cli.sim import loaded, with_seed
 from dfl_actors.config import examine_topology
 from dfl_actors.errors import ConfigError
 from tests.topo.made import node, saved
@@ -32,6 +32,10 @@ def test_the_seed_of_the_command_draws_the_links(tmp_path: Path) -> None:
     assert links[0] == links[1] != links[2]
     assert loaded("net.json", ["network.seed=2"]).network.seed == 2
     assert loaded("net.json", []).network.links == loaded("net.json", ["network.seed=0"]).network.links
+    first = loaded("net.json", ["network.seed=1"])
+    repeated = [with_seed("net.json", ["network.seed=1"], first, seed) for seed in (1, 2)]
+    assert [config.network.links for config in repeated] == [links[0], links[2]], "those of a repeat too"
+    assert [config.network.seed for config in repeated] == [1, 2]
 
 
 @pytest.mark.parametrize(

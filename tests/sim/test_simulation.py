@@ -57,7 +57,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sim(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dfl_actors", "sim", "net.toml", *arguments]
+    return sim_command(place, "net.toml", *arguments)
+
+
+def sim_command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dfl_actors", "sim", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=240)
 
@@ -112,3 +116,23 @@ def test_nothing_is_begun_with_a_mistake(place: Path) -> None:
         refused = sim(place, "--out", "never", *arguments)
         assert refused.returncode in (2, 10) and refused.stderr.count("\n") == 1 and words in refused.stderr
         assert not (place / "never").exists()
+
+
+def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_are_not_over(place: Path) -> None:
+    def repeat(*arguments: str) -> dict[str, bytes]:
+        assert sim_command(place, *arguments, "--quiet", "--jobs", "1").returncode == 0
+        return tables(place / "repeat")
+
+    every = repeat("net.toml", "--out", "repeat", "--repeat", "2", "--ticks", "21", "--seed", "8")
+    assert sim(place, "--out", "alone", "--ticks", "21", "--seed", "9").returncode == 0
+    alone = tables(place / "alone")
+    assert {name: every[f"seed-9/{name}"] for name in alone} == alone
+    assert every["seed-8/accuracy.csv"] != alone["accuracy.csv"]
+    # Seed 8 is over, 9 was killed before its first checkpoint.
+    (place / "repeat" / "repeat.json").write_text('{"seeds":[8,9],"done":[8]}')
+    (place / "repeat" / "seed-8" / "accuracy.csv").write_text("as it was")
+    (place / "repeat" / "seed-9" / "accuracy.csv").write_text("tick,0,1,2,3\n0,0.5,0.5,")
+    assert repeat("--resume", "repeat") == every | {"seed-8/accuracy.csv": b"as it was"}
+    (place / "repeat" / "repeat.json").write_text("[8")
+    damaged = sim_command(place, "--resume", "repeat")
+    assert damaged.returncode == 6 and damaged.stderr.count("\n") == 1 and "repeat.json is damaged" in damaged.stderr
