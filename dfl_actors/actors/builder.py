@@ -134,7 +134,11 @@ class Builder(Actor):
         )
         if self._answered(pending):
             yield from self._settle(receipt.transaction)
-        yield from self._advance(now)
+        if len(pending.receipts) >= len(self.settings.neighbours) or self._ready(pending, now):
+            yield from self._advance(now)
+        else:
+            at = pending.ready_at(self.settings.receipts, self.settings.receipt_wait)
+            self.wake = at if self.wake is None else min(self.wake, at)
 
     def on_confirmations_arrived(self, message: ConfirmationsArrived, now: int) -> Iterator[Effect]:
         for confirmation in message.confirmations:
@@ -181,11 +185,7 @@ class Builder(Actor):
 
     def _try_draft(self, now: int) -> Iterator[Effect]:
         settings = self.settings
-        ready = [
-            pending
-            for pending in self._pending.values()
-            if pending.ready(now, len(settings.neighbours), settings.receipts, settings.receipt_wait)
-        ]
+        ready = [pending for pending in self._pending.values() if self._ready(pending, now)]
         if len(ready) < settings.transactions:
             return
         ready.sort(key=lambda pending: pending.transaction.sequence)
@@ -214,6 +214,10 @@ class Builder(Actor):
                 "txs": identities,
             },
         )
+
+    def _ready(self, pending: Pending, now: int) -> bool:
+        settings = self.settings
+        return pending.ready(now, len(settings.neighbours), settings.receipts, settings.receipt_wait)
 
     def _sign(self, entries: tuple[Entry, ...], now: int) -> Draft:
         unsigned = Draft(

@@ -132,6 +132,15 @@ def test_a_transaction_without_enough_receipts_expires() -> None:
     assert not made.journal.data
 
 
+def test_a_receipt_that_comes_late_puts_off_nothing_that_is_due() -> None:
+    made = built(receipts=2)
+    made.give(*announced(0, 1), *receipts(0, by=("g",)))
+    made.give(*receipts(1, by=("g",)), now=NOW + 60_001)
+    assert made.actor.wake is not None and made.actor.wake <= NOW + 60_001
+    expired = notes(made.give(Tick(), now=NOW + 60_001), "expired")
+    assert [note["tx"] for note in expired] == [digest(OWN[0]), digest(OWN[1])]
+
+
 @pytest.mark.parametrize(
     ("by", "least", "wakes"),
     [
