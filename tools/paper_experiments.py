@@ -12,7 +12,7 @@ end OUT holds results.json, results.md and the figures, of all runs that are the
 
 The ratio of figures 10 and 11 is updates to trainings. A node trains once in 8 to 12 ticks; in these ten ticks each of the eight others
 that train sends it a model (the tenth is an observer), so that it updates once if its buffer holds 8: 1:1. The paper gives buffers of 2,
-8 and 32 for 4:1, 1:1 and 1:4; for 1:32 it gives none, and 32 trainings of 8 models make 256.
+8 and 32 for 4:1, 1:1 and 1:4, its configuration files 256 for 1:32: 32 trainings of 8 models.
 """
 
 import argparse

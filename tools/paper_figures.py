@@ -149,9 +149,8 @@ def draw_accuracy(axes: Axes, result: Result) -> None:
         axes.plot(result.ticks, means[:, number], **line_of(attacks), zorder=3 if attacks else 2)
     axes.plot(result.ticks, result.curve, color=MEAN, linewidth=1.6, zorder=4)
     said = f"{share(result.mean)}" + (f", {len(runs)} runs" if len(runs) > 1 else "")
-    if result.cell.published is not None:
-        axes.plot(result.ticks[-LAST:][[0, -1]], [result.cell.published] * 2, color=PUBLISHED, linewidth=4, zorder=5, solid_capstyle="butt")
-        said += f"; published {share(result.cell.published)}"
+    axes.plot(result.ticks[-LAST:][[0, -1]], [result.cell.published] * 2, color=PUBLISHED, linewidth=4, zorder=5, solid_capstyle="butt")
+    said += f"; published {share(result.cell.published)}"
     box = {"facecolor": "#FFFFFF", "edgecolor": "none", "alpha": 0.8, "pad": 2}
     axes.text(
         0.98,

@@ -106,9 +106,9 @@ class Result:
         return float(np.std([run.final for run in self.runs], ddof=1)) if len(self.runs) > 1 else None
 
     @property
-    def difference(self) -> float | None:
+    def difference(self) -> float:
         """Ours less the published."""
-        return None if self.cell.published is None else self.mean - self.cell.published
+        return self.mean - self.cell.published
 
     def first(self, mark: float) -> int | None:
         return first_at(self.ticks, self.curve, mark)

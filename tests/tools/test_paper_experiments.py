@@ -206,9 +206,9 @@ def test_a_cell_is_the_mean_of_its_runs_with_their_spread_beside_the_published()
     assert result.as_json()["runs"]["seed-1"]["nodes"] == {"0": pytest.approx(0.96)}
 
 
-def test_a_cell_without_spread_or_published_accuracy_says_so() -> None:
+def test_a_cell_of_one_run_has_no_spread() -> None:
     result = Result(BY_NAME["ratio/1-32/dirichlet_1"], (curves([[0.3] * 20]),))
-    assert row(result)[2:] == [".300", "-", "-", "-", "never", "never"]
+    assert row(result)[2:] == [".300", "-", ".895", "-.595", "never", "never"]
 
 
 @pytest.mark.parametrize(
