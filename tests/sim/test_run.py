@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -242,7 +243,7 @@ def test_a_worker_that_dies_is_told(place: Path) -> None:
         simulate(config(place, f"update.algorithm={place}/dies.py:build"), out, 2, place, Watcher(), never)
 
 
-def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, whole: dict[str, bytes]) -> None:
+def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path) -> None:
     command = [sys.executable, "-m", "dfl_actors", "sim"]
     long = [*command, "net.toml", "--out", "long", "--ticks", "1000000"]
     with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
@@ -250,11 +251,15 @@ def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, whole: dict[st
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "go on with: dfl-actors sim --resume long" in said and said.count("\n") == 1
+    stopped = re.search(r"stopped after (\d+) of", said)
+    assert stopped is not None, said
+    ticks = int(stopped[1]) + 20
     settings = (place / "long" / "config.toml").read_text()
-    (place / "long" / "config.toml").write_text(settings.replace("ticks = 1000000", "ticks = 61"))
+    (place / "long" / "config.toml").write_text(settings.replace("ticks = 1000000", f"ticks = {ticks}"))
     resumed = subprocess.run([*command, "--resume", "long"], cwd=place, capture_output=True, text=True, timeout=240)
     assert (resumed.returncode, resumed.stderr) == (0, "") and "honest nodes" in resumed.stdout
-    assert tables(place / "long") == whole
+    simulate(config(place, f"sim.ticks={ticks}"), unbroken := begun(place, "unbroken"), 2, place, Watcher(), never)
+    assert tables(place / "long") == tables(unbroken)
     for arguments, words in ((["--resume", "nothing"], "not the directory of a simulation"), (["--resume", "long"], "no checkpoint")):
         refused = subprocess.run([*command, *arguments], cwd=place, capture_output=True, text=True, timeout=60)
         assert refused.returncode == 6 and words in refused.stderr and refused.stderr.count("\n") == 1
