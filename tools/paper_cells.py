@@ -34,8 +34,7 @@ nodes have set their test models, which they share, before any measures (docs/ex
 
 BUFFERS = {"4-1": 2, "1-1": 8, "1-4": 32, "1-32": 256}
 """Models that start an update, by the ratio of updates to trainings. Eight others train once in ten ticks as the node itself does, so that
-8 models are one update to a training. The paper gives 2, 8 and 32, its
-configuration files 256 for 1:32."""
+8 models are one update to a training. The paper gives 2, 8 and 32, its configuration files 256 for 1:32."""
 
 PUBLISHED = {
     ("half_fedavg", "none"): (0.953, 0.940, 0.806, 0.764),
