@@ -134,6 +134,10 @@ class Runs:
     def reputation(self) -> Finished:
         return simulate(self._folder / "reputation", self.ticks, REPUTATION)
 
+    def again(self) -> Finished:
+        """The same once more."""
+        return simulate(self._folder / "again", self.ticks, REPUTATION)
+
     @cached_property
     def half_fedavg(self) -> Finished:
         return simulate(self._folder / "half_fedavg", self.ticks, HALF_FEDAVG)
@@ -183,9 +187,11 @@ def whole(finished: Finished, ticks: int) -> Values:
 
 
 def measure_efficiency(runs: Runs) -> Values:
-    finished, count = runs.reputation, cores()
-    work = work_of(finished.config, 1, runs.ticks)
-    seconds, alone = finished.between(0, runs.ticks), bare(work, count)
+    """A run of its own between the two halves of its bare work: a machine's speed drifts within minutes."""
+    count, work = cores(), work_of(load_topology(PAPER, (*REPUTATION, f"sim.ticks={runs.ticks + 1}")), 1, runs.ticks)
+    first, last = (Work(share(work.steps, 2, half), share(work.measurements, 2, half)) for half in range(2))
+    before, finished, after = bare(first, count), runs.again(), bare(last, count)
+    alone, seconds = before + after, finished.between(0, runs.ticks)
     return {
         "bare / whole": alone / seconds,
         "s bare": alone,

@@ -19,6 +19,11 @@ def distances(one: Vector, other: Vector, parameters: Parameters) -> NDArray[np.
     return np.array([np.abs(a - b).sum(dtype=np.float64) for a, b in pairs])
 
 
+def by_layer(values: NDArray[np.float64], parameters: Parameters) -> dict[str, float]:
+    """Values [L] under the names of their layers."""
+    return {layer.name: float(value) for layer, value in zip(parameters.layers, values, strict=True)}
+
+
 class Ring:
     """Equation 5 of nodes whose models come one at a time; each new model costs two distances.
 
@@ -40,5 +45,4 @@ class Ring:
                 self._distances[left] = distances(self._models[pair[0]], self._models[pair[1]], self._parameters)
         if count < 2 or len(self._distances) < count:
             return None
-        means = np.mean(list(self._distances.values()), axis=0)
-        return {layer.name: float(mean) for layer, mean in zip(self._parameters.layers, means, strict=True)}
+        return by_layer(np.mean(list(self._distances.values()), axis=0), self._parameters)

@@ -5,10 +5,12 @@ a model of the other: an update for the models in its buffer and for their measu
 to no worker. So the workers stay busy though in one tick hardly a node trains, and the outcome does not depend on how many there are.
 """
 
-from collections import Counter, deque
+import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ TICKS_AHEAD = 24
 TASKS_AHEAD = 64
 """Jobs for each worker, ready or waiting for others, beyond which no tick is begun: with hundreds of nodes one or two ticks keep everybody
 busy, and every tick more costs the memory of the models in it."""
+
+MEASURED_AT_ONCE = 2
+"""Models that one task measures: the fewer, the sooner the workers have done all that an update waits for; each task costs messages."""
 
 SHOWN_AT_ONCE = 16
 """Models that lie ready at once for a comparison of all; at least 2."""
@@ -59,6 +64,9 @@ class Engine:
     ) -> None:
         self._timeline, self._names, self._results = timeline, names, results
         self._connections = list(connections)
+        self._answers = DefaultSelector()  # asked thousands of times: a `multiprocessing.connection.wait` makes one each time
+        for number, connection in enumerate(connections):
+            self._answers.register(connection, EVENT_READ, number)
         self._slots = slots
         self._asked = self.closed = begin
         self._shared: deque[Task] = deque()
@@ -67,7 +75,7 @@ class Engine:
         self._tickets = count()
         self._last: list[Task | None] = [None] * len(names)
         self._trained: dict[int, Task] = {}
-        self._measured: dict[int, tuple[Task, list[float]]] = {}
+        self._measured: dict[int, tuple[list[Task], list[float]]] = {}
         self._open: dict[int, int] = {}
         self._shown = -1
 
@@ -127,7 +135,7 @@ class Engine:
             case Train():
                 yield self._train(job)
             case Measure():
-                yield self._measure(job)
+                yield from self._measure(job)
             case Update():
                 yield self._update(job)
             case Check() | Judge():
@@ -151,21 +159,25 @@ class Engine:
             self._trained[job.model] = task
         return self.of_node(task, job.node)
 
-    def _measure(self, job: Measure) -> Task:
-        accuracies: list[float] = []
+    def _measure(self, job: Measure) -> Iterator[Task]:
+        accuracies = [0.0] * len(job.models)
         tested = job.samples.shape[1]
-        slots = tuple(map(self._slots.of, job.models))
+        tasks: list[Task] = []
+        for first in range(0, len(job.models), MEASURED_AT_ONCE):
+            part = slice(first, first + MEASURED_AT_ONCE)
+            models = job.models[part]
 
-        def done(right: Sequence[int]) -> None:
-            accuracies.extend(count / tested for count in right)
-            self._read(job.models)
+            def done(right: Sequence[int], part: slice = part, models: Sequence[int] = models) -> None:
+                accuracies[part] = [count / tested for count in right]
+                self._read(models)
 
-        task = Task(job, "measure", (slots, job.samples), done)
-        for model in job.models:
-            self._slots.hold(model)
-            task.follow(self._trained.get(model))
-        self._measured[job.node] = task, accuracies
-        return task
+            task = Task(job, "measure", (tuple(map(self._slots.of, models)), job.samples[part]), done)
+            for model in models:
+                self._slots.hold(model)
+                task.follow(self._trained.get(model))
+            tasks.append(task)
+        self._measured[job.node] = tasks, accuracies
+        yield from tasks
 
     def _update(self, job: Update) -> Task:
         models = [offered.model for offered in job.received]
@@ -179,11 +191,12 @@ class Engine:
             if job.own is not None:
                 self._judged(job.tick, job.node, right / len(job.own))
 
-        measured, accuracies = self._measured.pop(job.node) if job.measured else (None, None)
+        measured, accuracies = self._measured.pop(job.node) if job.measured else ([], None)
         task = Task(job, "update", (job.node, senders, slots, accuracies, job.own), done)
         for model in models:
             task.follow(self._trained.get(model))
-        task.follow(measured)
+        for measure in measured:
+            task.follow(measure)
         return self.of_node(task, job.node)
 
     def _read(self, models: Sequence[int]) -> None:
@@ -212,43 +225,46 @@ class Engine:
             self._results.changed(tick, change)
 
     def _compare(self, job: Compare) -> Iterator[Task]:
-        """Every node shows its model to the next, which compares it with its own; the first's goes to the last too. A slot is used again
-        as soon as it has been read, so that hundreds of nodes need no more than `SHOWN_AT_ONCE`."""
-        last = len(self._names) - 1
-        readers = Counter(map(_seat, range(max(1, last))))
-        readers[0] += last > 0
-        models = {seat: self._shown - place for place, seat in enumerate(readers)}
-        self._shown -= len(models)
-        slots = {seat: self._slots.take(models[seat], readers[seat]) for seat in readers}
+        """Every node shows its model, and goes on; anybody takes the distances in the ring, those of several nodes at once. A slot is
+        used again as soon as it has been read, so that hundreds of nodes need no more than `SHOWN_AT_ONCE`."""
+        count, at_once = len(self._names), SHOWN_AT_ONCE // 2
+        groups = [range(first, min(first + at_once, count)) for first in range(0, count, at_once)]
+        seats = sorted(set(map(_seat, range(count))))
+        models = self._numbers(len(seats))
+        slots = {seat: self._slots.take(model, len(groups)) for seat, model in zip(seats, models, strict=True)}
         pairs: dict[int, dict[str, float]] = {}
-        shows: dict[int, Task] = {}
-        compared: dict[int, Task] = {}
+        shows: list[Task] = []
+        compared: list[Task] = []
+        for group in groups:
+            for node in group:
+                show = Task(job, "show", (node, slots[_seat(node)]))
+                if node > SHOWN_AT_ONCE:
+                    show.follow(compared[(node - SHOWN_AT_ONCE + 1) // at_once])
+                shows.append(self.of_node(show, node))
+                yield show
+            others = {node: node - 1 for node in group if node} | ({0: count - 1} if group[-1] == count - 1 else {})
 
-        def compare(pair: int, node: int, other: int) -> Task:
-            def done(by_layer: dict[str, float]) -> None:
-                self._slots.read(models[_seat(other)])
-                pairs[pair] = by_layer
-                if len(pairs) == last + 1:
-                    self._results.difference(job.tick, _mean([pairs[place] for place in sorted(pairs)]))
+            def done(distances: Sequence[dict[str, float]], nodes: Sequence[int] = tuple(others)) -> None:
+                self._read(models)
+                pairs.update(zip(nodes, distances, strict=True))
+                if len(pairs) == count:
+                    self._results.difference(job.tick, _mean([pairs[node] for node in range(count)]))
 
-            task = compared[pair] = Task(job, "compare", (node, slots[_seat(other)]), done)
-            task.follow(shows[other])
-            return self.of_node(task, node)
+            places = [(slots[_seat(other)], slots[_seat(node)]) for node, other in others.items()]
+            compared.append(Task(job, "compare", (places,), done))
+            for show in (shows[0], *shows[max(0, group[0] - 1) :]):
+                compared[-1].follow(show)
+            yield compared[-1]
 
-        for node in range(last + 1):
-            if node < max(1, last):
-                show = shows[node] = Task(job, "show", (node, slots[_seat(node)]))
-                show.follow(compared.get(node - SHOWN_AT_ONCE + 1) if node > SHOWN_AT_ONCE else None)
-                yield self.of_node(show, node)
-            if node:
-                yield compare(node, node, node - 1)
-        yield compare(0, last, 0)
+    def _numbers(self, count: int) -> list[int]:
+        """New numbers for models that are only shown: below 0, where no trained one has its own."""
+        self._shown -= count
+        return list(range(self._shown + 1, self._shown + count + 1))
 
     def _broadcast(self, job: Broadcast) -> Iterator[Task]:
         """Everybody shows its model; then they are averaged, and everybody takes the mean."""
         nodes = range(len(self._names))
-        mean, *shown = (self._shown - place for place in range(len(nodes) + 1))
-        self._shown -= len(shown) + 1
+        mean, *shown = self._numbers(len(nodes) + 1)
         slot, slots = self._slots.take(mean, len(nodes)), [self._slots.take(model, 1) for model in shown]
         average = Task(job, "average", (slots, slot), lambda nothing: [self._slots.read(model) for model in shown])
         for node in nodes:
@@ -274,17 +290,16 @@ class Engine:
                 ticket = next(self._tickets)
                 self._sent[number][ticket] = task
                 try:
-                    connection.send((ticket, task.name, task.arguments))
+                    connection.send_bytes(pickle.dumps((ticket, task.name, task.arguments)))
                 except OSError:
                     raise self._lost() from None
 
     def _take_answers(self) -> int:
         """Wait for answers, and free whoever waited for them; returns how many there were."""
-        ready = wait(self._connections)
-        for connection in ready:
-            number = self._connections.index(connection)  # type: ignore[arg-type]
+        ready = [key.data for key, _ in self._answers.select()]
+        for number in ready:
             try:
-                ticket, answer = self._connections[number].recv()
+                ticket, answer = pickle.loads(self._connections[number].recv_bytes())
             except (EOFError, OSError):
                 raise self._lost() from None
             if isinstance(answer, Fault):

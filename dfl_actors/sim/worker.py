@@ -4,6 +4,7 @@ A node's weights, momentum and the state of its algorithm live in one worker for
 a slab of memory that all workers share, one slot each; the engine says which job may read or write which slot, so there are no locks.
 """
 
+import pickle
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
-from dfl_actors.learning.difference import distances
+from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
@@ -212,10 +213,9 @@ class Worker:
         """Put the node's model into a slot, for a comparison."""
         self._slab[slot] = self._nodes[number].state.weights
 
-    def compare(self, number: int, slot: int) -> dict[str, float]:
-        """How far the node's model is from the one in a slot, by layer: a part of equation 5."""
-        parts = distances(self._slab[slot], self._nodes[number].state.weights, self._parameters)
-        return {layer.name: float(part) for layer, part in zip(self._parameters.layers, parts, strict=True)}
+    def compare(self, pairs: Sequence[tuple[int, int]]) -> list[dict[str, float]]:
+        """How far the models in each two slots are from each other, by layer: parts of equation 5."""
+        return [by_layer(distances(self._slab[one], self._slab[other], self._parameters), self._parameters) for one, other in pairs]
 
     def average(self, slots: Sequence[int], mean: int) -> None:
         """Put the mean of the models in `slots` into slot `mean`."""
@@ -262,8 +262,8 @@ def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> No
         worker: Any = Worker(plan, numbers)
         connection.send((-1, worker._parameters.size))
         while True:
-            ticket, name, arguments = connection.recv()
-            connection.send((ticket, _answer(getattr(worker, name), arguments)))
+            ticket, name, arguments = pickle.loads(connection.recv_bytes())
+            connection.send_bytes(pickle.dumps((ticket, _answer(getattr(worker, name), arguments))))
     except (EOFError, BrokenPipeError):
         return
     except DflError as error:

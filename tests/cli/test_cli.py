@@ -1,13 +1,19 @@
 """The command line: help, versions, keys, and mistakes that are found before anything starts."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from dfl_actors import __version__
+from dfl_actors.cli import app
 from dfl_actors.runtime.keyfiles import load_key
 
 ROOT = Path(__file__).parents[2]
@@ -32,15 +38,21 @@ def test_the_version() -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, f"dfl-actors {__version__}\n", "")
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", "run", "node", "tail", "chain", "chain show", "chain verify", "chain export", "chain prune", "keys", "keys new", "keys show"],
-)
-def test_every_command_helps(command: str) -> None:
-    result = cli(*command.split(), "--help")
-    assert result.returncode == 0 and result.stderr == ""
-    assert result.stdout.lstrip().startswith("Usage: ")
-    assert "--help" in result.stdout and "TODO" not in result.stdout
+def commands(command: Any, *path: str) -> Iterator[Any]:
+    """Every command with its words, groups too."""
+    yield pytest.param(path, command, id=" ".join(path) or "-")
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *path, name)
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands(get_command(app))))
+def test_every_command_helps_and_says_what_each_option_does(words: tuple[str, ...], command: Any) -> None:
+    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"}, prog_name="dfl-actors")
+    assert result.exit_code == 0 and result.stderr == ""
+    said = " ".join(result.stdout.split())
+    assert said.startswith(" ".join(("Usage: dfl-actors", *words)))
+    for text in (command.help, *(parameter.help for parameter in command.params)):
+        assert text and " ".join(text.split()) in said
 
 
 def test_the_options_of_run_are_in_its_help() -> None:
