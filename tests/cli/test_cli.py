@@ -1,7 +1,6 @@
 """The command line: help, versions, keys, and mistakes that are found before anything starts."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
