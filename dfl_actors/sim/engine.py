@@ -238,8 +238,9 @@ class Engine:
         for group in groups:
             for node in group:
                 show = Task(job, "show", (node, slots[_seat(node)]))
-                if node > SHOWN_AT_ONCE:
-                    show.follow(compared[(node - SHOWN_AT_ONCE + 1) // at_once])
+                if node > SHOWN_AT_ONCE:  # whoever had the seat is in two pairs: its own, and the next node's
+                    for reader in (node - SHOWN_AT_ONCE, node - SHOWN_AT_ONCE + 1):
+                        show.follow(compared[reader // at_once])
                 shows.append(self.of_node(show, node))
                 yield show
             others = {node: node - 1 for node in group if node} | ({0: count - 1} if group[-1] == count - 1 else {})
