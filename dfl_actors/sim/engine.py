@@ -2,7 +2,8 @@
 
 A node's own jobs are done in their order, by the worker that holds it. Jobs of different nodes wait for each other only where one needs
 a model of the other: an update for the models in its buffer and for their measurements, a comparison for everybody. Measurements and
-comparisons belong to no worker. So all stay busy though in one tick hardly a node trains, and the outcome does not depend on how many there are.
+comparisons belong to no worker. So all stay busy though hardly a node trains in one tick, and the outcome does not depend on how many there
+are.
 """
 
 import pickle
