@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.config import SECTIONS, Config, NodeOptions, examine_topology, load_topology, override, parse_topology, ready_topologies
+from dfl_actors.config import (
+    SECTIONS,
+    Config,
+    NodeOptions,
+    examine_topology,
+    load_topology,
+    override,
+    parse_topology,
+    ready_topologies,
+    scaled,
+)
 from dfl_actors.core.objects import MAX_MEMO, MAX_RECEIPTS, MAX_TRANSACTIONS, MAX_TTL
 from dfl_actors.core.toml_text import dump_value
 from dfl_actors.errors import ConfigError
@@ -423,19 +433,19 @@ def test_every_key_is_written_back() -> None:
 
 def test_speed_scales_rates_and_the_times_of_the_protocol_only() -> None:
     config = parse("[run]\nspeed = 20\nduration_s = 600\n[node.1]\nrate = 3\n[node.2]\nrate = 0")
-    scaled = config.scaled()
-    assert [node.rate for node in scaled.nodes] == [160.0, 60.0, 0.0, 160.0]
-    assert (scaled.run.duration_s, scaled.run.speed) == (30.0, 1.0)
-    assert (scaled.gossip.expiry_s, scaled.gossip.fetch_timeout_s) == (3.0, 0.5)
-    assert (scaled.block.receipt_wait_s, scaled.block.deadline_s) == (0.5, 1.5)
-    assert (scaled.run.evaluate_s, scaled.gossip.heartbeat_s, scaled.gossip.max_skew_s) == (2.0, 1.0, 5.0)
-    assert scaled.scaled() == scaled
-    assert parse(FULL).scaled().node("b-c").rate == 8.0
+    faster = scaled(config)
+    assert [node.rate for node in faster.nodes] == [160.0, 60.0, 0.0, 160.0]
+    assert (faster.run.duration_s, faster.run.speed) == (30.0, 1.0)
+    assert (faster.gossip.expiry_s, faster.gossip.fetch_timeout_s) == (3.0, 0.5)
+    assert (faster.block.receipt_wait_s, faster.block.deadline_s) == (0.5, 1.5)
+    assert (faster.run.evaluate_s, faster.gossip.heartbeat_s, faster.gossip.max_skew_s) == (2.0, 1.0, 5.0)
+    assert scaled(faster) == faster
+    assert scaled(parse(FULL)).node("b-c").rate == 8.0
 
 
 def test_a_speed_that_leads_out_of_range_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"net at speed 10000: data\.rate: 10000000000000\.0 does not fit; give a number from 0"):
-        parse("[run]\nspeed = 10000\n[data]\nrate = 1e9").scaled()
+        scaled(parse("[run]\nspeed = 10000\n[data]\nrate = 1e9"))
 
 
 # ---- files and ready topologies

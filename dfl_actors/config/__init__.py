@@ -7,15 +7,15 @@ it, puts the `--set` options over it, lets msgspec check each value on its own, 
 An error is one line, `FILE:LINE: section.key: what is wrong; remedy`. `docs/topology-format.md` describes every key.
 """
 
+from dfl_actors.config.filled import Config, Node
 from dfl_actors.config.load import (
-    Config,
-    Node,
     examine_table,
     examine_topology,
     load_topology,
     override,
     parse_topology,
     ready_topologies,
+    scaled,
 )
 from dfl_actors.config.sections import SECTIONS, NodeOptions, Role
 
@@ -31,4 +31,5 @@ __all__ = [
     "override",
     "parse_topology",
     "ready_topologies",
+    "scaled",
 ]

@@ -1,26 +1,23 @@
 """What the values of a topology must keep together. Each check notes all that it finds and says which keys it reads."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
+from dfl_actors.config.filled import Config
 from dfl_actors.config.sections import LabelWeights, Sim
 from dfl_actors.core.toml_text import Mistakes
 from dfl_actors.core.topology import within
-
-if TYPE_CHECKING:
-    from dfl_actors.config.load import Config
 
 LARGEST_DRAFT = 3 << 20  # bytes
 LABELS = tuple(str(label) for label in range(256))
 
 
-def check_roles(config: "Config", mistakes: Mistakes) -> None:
+def check_roles(config: Config, mistakes: Mistakes) -> None:
     """Somebody must train."""
     if all(node.role == "observer" for node in config.nodes):
         mistakes.add(("node", config.nodes[0].name, "role"), 'every node is an observer, nobody trains; make one node role = "normal"')
 
 
-def check_attacks(config: "Config", mistakes: Mistakes) -> None:
+def check_attacks(config: Config, mistakes: Mistakes) -> None:
     """An attacker attacks with something."""
     for name, options in config.node_options.items():
         if options.attack is not None and options.role == "observer":
@@ -29,7 +26,7 @@ def check_attacks(config: "Config", mistakes: Mistakes) -> None:
             mistakes.add(("node", name, "attack_parameters"), "there is no attack that takes them; name one with attack, or remove this")
 
 
-def check_label_weights(config: "Config", mistakes: Mistakes) -> None:
+def check_label_weights(config: Config, mistakes: Mistakes) -> None:
     """Every node has label weights, or none has, as the partition wants it."""
     kind = config.data.partition
     given = {name: options.label_weights for name, options in config.node_options.items() if options.label_weights is not None}
@@ -65,7 +62,7 @@ def label_ranges(given: LabelWeights) -> tuple[tuple[float, float], ...]:
     return tuple((weight[0], weight[-1]) if isinstance(weight, tuple) else (weight, weight) for weight in weights)
 
 
-def check_receipts(config: "Config", mistakes: Mistakes) -> None:
+def check_receipts(config: Config, mistakes: Mistakes) -> None:
     """A transaction can get as many receipts as it needs, from whichever node it comes."""
     neighbours = {node.name: node.neighbours for node in config.nodes}
     reached = {name: len(within(neighbours, name, config.gossip.ttl)) for name in neighbours}
@@ -75,7 +72,7 @@ def check_receipts(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("block", "receipts"), f"{problem}; give at most {fewest}, or add links")
 
 
-def check_draft(config: "Config", mistakes: Mistakes) -> None:
+def check_draft(config: Config, mistakes: Mistakes) -> None:
     """A draft is one frame on the wire. A transaction has some 600 bytes, a receipt some 450 (`docs/protocol.md`)."""
     neighbours = {node.name: node.neighbours for node in config.nodes}
     witnesses = max(len(within(neighbours, node.name, config.gossip.ttl)) for node in config.nodes)
@@ -85,7 +82,7 @@ def check_draft(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("block", "transactions"), f"{problem}; give at most {most}")
 
 
-def check_store(config: "Config", mistakes: Mistakes) -> None:
+def check_store(config: Config, mistakes: Mistakes) -> None:
     """The models of a full buffer are still there when it is averaged."""
     largest = max(node.buffer for node in config.nodes)
     if 0 < config.store.models <= largest:
@@ -93,13 +90,13 @@ def check_store(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("store", "models"), problem)
 
 
-def check_target(config: "Config", mistakes: Mistakes) -> None:
+def check_target(config: Config, mistakes: Mistakes) -> None:
     """What ends the run is measured."""
     if config.run.target and not config.run.evaluate_s:
         mistakes.add(("run", "target"), "nothing measures it while run.evaluate_s = 0; set evaluate_s, or target = 0")
 
 
-def check_peers(config: "Config", mistakes: Mistakes) -> None:
+def check_peers(config: Config, mistakes: Mistakes) -> None:
     """No accuracy is both good enough for another receiver and bad enough for one fewer."""
     low, high = config.sim.peer_low, config.sim.peer_high
     if low >= high:
@@ -107,7 +104,7 @@ def check_peers(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("sim", key), f"peer_low = {low:g} is not below peer_high = {high:g}; give peer_low a smaller number than peer_high")
 
 
-def check_both_ways(config: "Config", mistakes: Mistakes) -> None:
+def check_both_ways(config: Config, mistakes: Mistakes) -> None:
     """Receipts and confirmations travel back over the link that brought the model, so that a deployed network has no one-way links."""
     if config.arrows:
         one, other = config.arrows[0]
@@ -116,7 +113,7 @@ def check_both_ways(config: "Config", mistakes: Mistakes) -> None:
         mistakes.add(("network", "links"), problem, item)
 
 
-def check_keys(config: "Config", mistakes: Mistakes) -> None:
+def check_keys(config: Config, mistakes: Mistakes) -> None:
     """No two nodes are the same one."""
     owner: dict[str, str] = {}
     for node in config.nodes:
@@ -124,7 +121,7 @@ def check_keys(config: "Config", mistakes: Mistakes) -> None:
             mistakes.add(("node", node.name, "public_key"), f'is also that of node "{other}"; every node has its own key')
 
 
-Checks = Mapping[Callable[["Config", Mistakes], None], tuple[str, ...]]
+Checks = Mapping[Callable[[Config, Mistakes], None], tuple[str, ...]]
 
 CHECKS: Checks = {
     check_roles: ("network.nodes", "node.role"),

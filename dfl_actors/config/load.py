@@ -10,27 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
-from dfl_actors.config.sections import (
-    SECTIONS,
-    Block,
-    Data,
-    Gossip,
-    Network,
-    NodeOptions,
-    Parameter,
-    Role,
-    Run,
-    Sim,
-    Store,
-    Training,
-    Transport,
-    Update,
-)
-from dfl_actors.core.listen import ListenError, host_port, is_loopback, listening
-from dfl_actors.core.toml_text import Mistakes, Source, Table, check_known, convert, dump_table, nearest, parse_table, put_options
+from dfl_actors.config.filled import Config, Node
+from dfl_actors.config.sections import SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
+from dfl_actors.core.listen import ListenError, listening
+from dfl_actors.core.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
 from dfl_actors.core.topology import (
     Link,
     Neighbours,
@@ -46,110 +31,6 @@ from dfl_actors.errors import ConfigError
 
 GRAPH = ("network.nodes", "network.links")
 PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
-
-
-class Node(Struct, frozen=True, kw_only=True):
-    """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`.
-
-    A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_ranges` are the least
-    and the largest weight of each label where some weight is drawn anew for every batch, and None where all are fixed; `label_weights`
-    are their middles.
-    """
-
-    name: str
-    role: Role
-    neighbours: tuple[str, ...]
-    receivers: tuple[str, ...]
-    senders: tuple[str, ...]
-    rate: float
-    steps_per_transaction: int
-    label_weights: tuple[float, ...] | None
-    label_ranges: tuple[tuple[float, float], ...] | None
-    buffer: int
-    algorithm: str
-    parameters: dict[str, Parameter]
-    interval: tuple[int, ...]
-    attack: str | None
-    attack_parameters: dict[str, Parameter]
-    listen: str | None
-    public_key: str | None
-    curve_key: str | None
-
-
-class Config(Struct, frozen=True, kw_only=True):
-    """A checked topology. `nodes` and `links` are worked out from the sections; `node_options` is what the file says of single nodes.
-
-    `links` are all of them, as pairs of names; `arrows` are those that lead from the first to the second and not back.
-    """
-
-    network: Network
-    training: Training
-    data: Data
-    gossip: Gossip
-    block: Block
-    update: Update
-    transport: Transport
-    store: Store
-    run: Run
-    sim: Sim
-    node_options: dict[str, NodeOptions]
-    nodes: tuple[Node, ...]
-    links: tuple[Link, ...]
-    arrows: tuple[Link, ...]
-
-    def models_kept(self, name: str) -> int:
-        """Models that a node's store holds: those in its buffer, its own that lack receipts, and some of each neighbour on their way."""
-        node = self.node(name)
-        if self.store.models:
-            return self.store.models
-        offered = 4 if node.attack else 0  # an attacker keeps what it offers besides its own
-        return node.buffer + offered + max(13, 4 + 3 * len(node.neighbours))
-
-    def node(self, name: str) -> Node:
-        """The node of that name. Raises ConfigError."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise ConfigError(f'{self.network.name}: no node "{name}"; {nearest(name, [node.name for node in self.nodes])}')
-
-    @property
-    def curve(self) -> bool:
-        """Whether the links between nodes are encrypted: `auto` does so as soon as one node listens beyond this machine."""
-        hosts = [host_port(node.listen)[0] if node.listen else self.transport.host for node in self.nodes]
-        return self.transport.curve == "on" or (self.transport.curve == "auto" and not all(map(is_loopback, hosts)))
-
-    @property
-    def architecture(self) -> str:
-        """The model's name as the genesis has it: of a `file.py:build` only the file's name, as folders differ from host to host."""
-        return self.training.model.rpartition("/")[2]
-
-    def resolved(self) -> str:
-        """The whole configuration as TOML, every key of every section; reading it back gives an equal Config."""
-        return dump_table(self._table())
-
-    def scaled(self) -> "Config":
-        """The same network at `run.speed`: rates times speed, protocol times and the duration divided by it, speed 1.
-
-        This is what a deployed network runs, so that what only the simulator can have is refused. Not scaled: `evaluate_s`,
-        `heartbeat_s` and `max_skew_s`, which belong to the watcher and the machine. Raises ConfigError.
-        """
-        table, speed = self._table(), self.run.speed
-        for holder in (table["data"], *table.get("node", {}).values()):
-            holder |= {"rate": holder["rate"] * speed} if "rate" in holder else {}
-        for section, keys in PROTOCOL_TIMES.items():
-            table[section] |= {key: table[section][key] / speed for key in keys}
-        table["run"]["speed"] = 1.0
-        mistakes = Mistakes(Source(where=f"{self.network.name} at speed {speed:g}"))
-        scaled = _assemble(table, mistakes)
-        _check(scaled, DEPLOYED, mistakes)
-        mistakes.raise_first()
-        return scaled
-
-    def _table(self) -> Table:
-        sections: Table = {name: msgspec.to_builtins(getattr(self, name)) for name in SECTIONS}
-        given = {name: msgspec.to_builtins(options) for name, options in self.node_options.items()}
-        nodes = {name: {key: value for key, value in table.items() if value is not None} for name, table in given.items()}
-        return sections | ({"node": nodes} if nodes else {})
 
 
 def load_topology(path_or_name: str | Path, options: Sequence[str] = (), *, deployed: bool = False) -> Config:
@@ -213,6 +94,25 @@ def _put_together(table: Table, mistakes: Mistakes, name: str, options: Sequence
 def override(config: Config, options: Sequence[str]) -> Config:
     """The same configuration with `section.key=value` options over it, checked again. Raises ConfigError."""
     return parse_topology(config.resolved(), where=config.network.name, name=config.network.name, options=options)
+
+
+def scaled(config: Config) -> Config:
+    """The same network at `run.speed`: rates times speed, protocol times and the duration divided by it, speed 1.
+
+    This is what a deployed network runs, so that what only the simulator can have is refused. Not scaled: `evaluate_s`,
+    `heartbeat_s` and `max_skew_s`, which belong to the watcher and the machine. Raises ConfigError.
+    """
+    table, speed = config.table(), config.run.speed
+    for holder in (table["data"], *table.get("node", {}).values()):
+        holder |= {"rate": holder["rate"] * speed} if "rate" in holder else {}
+    for section, keys in PROTOCOL_TIMES.items():
+        table[section] |= {key: table[section][key] / speed for key in keys}
+    table["run"]["speed"] = 1.0
+    mistakes = Mistakes(Source(where=f"{config.network.name} at speed {speed:g}"))
+    faster = _assemble(table, mistakes)
+    _check(faster, DEPLOYED, mistakes)
+    mistakes.raise_first()
+    return faster
 
 
 def ready_topologies() -> dict[str, Path]:

@@ -13,7 +13,7 @@ import orjson
 import zmq
 
 from dfl_actors import __version__
-from dfl_actors.config import Config, Node, load_topology
+from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.core import codec
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.messages import Failed, FromActor
@@ -115,7 +115,7 @@ def _run(
         check_stopped()
         genesis = _found(config, cache, sockets, control)
         check_stopped()
-        plans = _plans(config.scaled(), run, keys, genesis, cache, sockets, 0 if before is None else before.starts, key_directory)
+        plans = _plans(scaled(config), run, keys, genesis, cache, sockets, 0 if before is None else before.starts, key_directory)
         _write(config, run, plans, genesis, sockets, before)
         supervisor = Supervisor(plans, context, control, _elsewhere(config, keys), watcher, begun)
         check_stopped()

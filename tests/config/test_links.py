@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dfl_actors.config import examine_topology, load_topology, override, parse_topology
+from dfl_actors.config import examine_topology, load_topology, override, parse_topology, scaled
 from dfl_actors.errors import ConfigError
 
 TEXT = """\
@@ -65,13 +65,13 @@ def test_a_network_of_processes_refuses_them_in_an_option(path: Path) -> None:
 
 def test_no_deployment_comes_of_them_however_they_were_read(path: Path) -> None:
     with pytest.raises(ConfigError, match="leads one way"):
-        load_topology(path).scaled()
+        scaled(load_topology(path))
 
 
 def test_ways_to_and_fro_can_be_deployed(path: Path) -> None:
     options = ['network.links=["0->1","1--2","1->0","2--3"]']
     config = load_topology(path, options, deployed=True)
-    assert config.links == (("0", "1"), ("1", "2"), ("2", "3")) and config.scaled().arrows == ()
+    assert config.links == (("0", "1"), ("1", "2"), ("2", "3")) and scaled(config).arrows == ()
 
 
 def test_a_wrong_link_is_told_and_not_that_it_leads_one_way(path: Path) -> None:
