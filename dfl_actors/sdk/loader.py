@@ -1,6 +1,7 @@
 """The algorithms by name, held to their contract when they run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ import numpy as np
 import orjson
 
 from dfl_actors.errors import AlgorithmError
+from dfl_actors.learning.weights import is_finite
 from dfl_actors.sdk import (
     balance,
     clustering,
@@ -71,16 +73,23 @@ def checked_apply(
 
     `own_accuracy` is passed on to an algorithm that needs it, and to no other. Raises `AlgorithmError` naming the algorithm and the rule:
     weights float32 [P] like `own` and finite, reputations finite in 0..1, notes of numbers, texts, lists and mappings.
+
+    What comes in may be a view of memory that is about to be used again. So an algorithm that has a state is given copies, and the
+    first state of one that had none is copied: whatever it remembers stays as it was.
     """
-    inputs = [read_only(own), *(read_only(model.weights) for model in received)]
+    remembers = state is not None
+    inputs = [read_only(weights.copy() if remembers else weights) for weights in (own, *(model.weights for model in received))]
     models = [ReceivedModel(model.sender, weights, model.accuracy) for model, weights in zip(received, inputs[1:], strict=True)]
     known = MappingProxyType(dict(reputations))
     extras = extra_inputs(algorithm, own_accuracy)
     result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))
     _check_result(algorithm.name, result, own)
-    # A stored model may be a view of a store that is about to reuse the memory.
+    memory = result.state
+    if memory is not None and not remembers:
+        memory = guarded(f"algorithm {algorithm.name!r}: its state cannot be copied", lambda: deepcopy(memory))
     shared = any(np.may_share_memory(result.weights, weights) for weights in inputs)
     return result._replace(
+        state=memory,
         weights=result.weights.copy() if shared else np.ascontiguousarray(result.weights),
         reputations={sender: float(value) for sender, value in result.reputations.items()},
         notes=plain_notes(algorithm.name, result.notes),
@@ -118,7 +127,7 @@ def _check_weights(name: str, weights: object, own: Weights) -> None:
     assert isinstance(weights, np.ndarray)
     _require(weights.dtype == np.float32, name, f"weights must be float32, not {weights.dtype}")
     _require(weights.shape == own.shape, name, f"weights must keep the shape {own.shape}, not {weights.shape}")
-    _require(bool(np.isfinite(weights).all()), name, "weights must be finite, but hold NaN or infinity")
+    _require(is_finite(weights) or bool(np.isfinite(weights).all()), name, "weights must be finite, but hold NaN or infinity")
 
 
 def _require(kept: bool, name: str, rule: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
@@ -25,7 +26,7 @@ from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
 from dfl_actors.sim.checkpoint import Unkept, load_node, save_node
 
-Slab = np.memmap[Any, np.dtype[np.float32]]
+Slab = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class NodePlan:
 @dataclass(frozen=True)
 class WorkerPlan:
     """What every worker needs. `slab` is the file of models on their way, `votes` the folder of what all models together say of each
-    sample. `keep_biases`: biases never travel; `zero_biases`: every accuracy is measured with biases of zero."""
+    sample. `keep_biases`: biases never travel, so that models on their way have biases of zero; `zero_biases`: every accuracy is
+    measured with biases of zero."""
 
     nodes: tuple[NodePlan, ...]
     source: str
@@ -152,8 +154,8 @@ class Worker:
         offered = self._offer(node)
         if slot >= 0:
             self._slab[slot] = offered
-            if self._plan.keep_biases and self._plan.zero_biases:
-                self._slab[slot, self._biases] = 0  # they are needed no more, and whoever measures the model is spared a copy
+            if self._plan.keep_biases:
+                self._slab[slot, self._biases] = 0
 
     def _offer(self, node: Resident) -> Vector:
         node.offered += 1
@@ -167,11 +169,18 @@ class Worker:
 
     def check(self, number: int, samples: np.ndarray) -> int:
         """The same of the node's own model."""
-        return self._right(self._nodes[number].state.weights, samples)
+        weights = self._nodes[number].state.weights
+        if not self._plan.zero_biases:
+            return self._right(weights, samples)
+        biases = weights[self._biases]
+        weights[self._biases] = 0  # for the moment, which costs less than a copy of the model
+        right = self._right(weights, samples)
+        weights[self._biases] = biases
+        return right
 
     def _right(self, weights: Vector, samples: np.ndarray) -> int:
         if self._plan.zero_biases and weights[self._biases].any():
-            weights = self._with_biases(weights, np.float32(0))
+            weights = self._without_biases(weights)
         return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
 
     def update(
@@ -180,14 +189,14 @@ class Worker:
         """Run the node's algorithm on received models. Returns the reputations it then holds, and how many of `samples` its own model
         got right before (0 without samples)."""
         node = self._nodes[number]
-        own = node.state.weights.copy()  # which the algorithm may keep
+        right = 0 if samples is None else self.check(number, samples)
+        own = self._without_biases(node.state.weights) if self._plan.keep_biases else node.state.weights
         received = [
-            ReceivedModel(sender, self._received(slot, own), None if accuracies is None else accuracies[place])
+            ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
         ]
         if node.attack is not None and node.attack.watches:
             node.seen |= {model.sender: model.weights.copy() for model in received}
-        right = 0 if samples is None else self._right(own, samples)
         own_accuracy = None if samples is None else right / len(samples)
         result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
         node.memory, node.reputations = result.state, dict(result.reputations)
@@ -200,13 +209,10 @@ class Worker:
         node.state.weights[:] = weights
         node.state.weights[self._biases] = biases
 
-    def _received(self, slot: int, own: Vector) -> Vector:
-        return self._with_biases(self._slab[slot], own[self._biases]) if self._plan.keep_biases else self._slab[slot]
-
-    def _with_biases(self, weights: Vector, biases: Vector | np.float32) -> Vector:
-        """A copy of `weights` with these biases."""
-        weights = np.array(weights)
-        weights[self._biases] = biases
+    def _without_biases(self, weights: Vector) -> Vector:
+        """A copy with biases of zero, as models have on their way."""
+        weights = weights.copy()
+        weights[self._biases] = 0
         return weights
 
     def show(self, number: int, slot: int) -> None:
@@ -247,7 +253,8 @@ def opened(path: Path, slots: int, size: int) -> Slab:
     """The slab, float32 [slots, size]; whoever comes first gives the file its length. Only slots that are used take memory."""
     with path.open("r+b") as file:
         file.truncate(4 * slots * size)
-    return np.memmap(path, np.float32, "r+", shape=(slots, size))
+    # As a plain array over the map: every slice of a `memmap` would pay for its subclass.
+    return np.asarray(np.memmap(path, np.float32, "r+", shape=(slots, size)))
 
 
 def bias_places(parameters: Parameters) -> np.ndarray:

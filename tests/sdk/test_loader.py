@@ -94,6 +94,20 @@ def test_what_numpy_counts_becomes_plain_numbers_and_what_has_no_json_is_named()
         checked_apply(build({"who": {"a", "b"}}), None, OWN, RECEIVED, {})
 
 
+@pytest.mark.parametrize("first", [None, []])
+def test_what_an_algorithm_remembers_stays_when_the_memory_it_came_from_is_used_again(first: list[Any] | None) -> None:
+    def apply(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+        return Result([*(state or []), own, received[0].weights], own, reputations, {})
+
+    algorithm, state = Algorithm("remembers", lambda context: first, apply), first
+    lent = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    for turn in (1.0, 2.0):
+        lent[0][:], lent[1][:] = turn, -turn
+        state = checked_apply(algorithm, state, lent[0], [ReceivedModel("a", lent[1])], {}).state
+    lent[0][:] = lent[1][:] = np.nan
+    assert [weights.tolist() for weights in state or []] == [[1.0] * 3, [-1.0] * 3, [2.0] * 3, [-2.0] * 3]
+
+
 def test_a_file_is_found_from_the_base(base: Path) -> None:
     algorithm = load_algorithm("plugin.py:build", {"step": 5}, base)
     result = checked_apply(algorithm, algorithm.init(context()), OWN, [], {})

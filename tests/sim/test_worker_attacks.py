@@ -1,4 +1,4 @@
-"""One worker's nodes: what an attack there sees of the others and of its own past, and that an algorithm hears the own accuracy."""
+"""One worker's nodes: what an attack there sees of the others and of its own past, what an algorithm is told, and where biases stay."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +25,13 @@ def build():
         return Result(state, own, {"told": 0.0 if own_accuracy is None else own_accuracy}, {})
     return Algorithm("told", lambda context: None, apply, frozenset({"own_accuracy"}))
 """,
+    "sees.py": """
+from dfl_actors.sdk import Algorithm, Result
+def build():
+    def apply(state, own, received, reputations):
+        return Result([own, *(model.weights for model in received)], own + 1, {}, {})
+    return Algorithm("sees", lambda context: [], apply)
+""",
 }
 
 
@@ -39,12 +46,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def worker(folder: Path, attack: str | None, algorithm: str = "fedavg", **parameters: Any) -> Worker:
-    """Node 0, with neighbours a and b."""
+def worker(folder: Path, attack: str | None, algorithm: str = "fedavg", without_biases: bool = False, **parameters: Any) -> Worker:
+    """Node 0, with neighbours a and b; `without_biases`: they neither travel nor are measured with."""
     slab = folder / "slab"
     slab.touch()
     node = NodePlan("0", ("a", "b"), (1, 2), 7, algorithm, {}, attack, parameters)
-    fields: Mapping[str, object] = {"keep_biases": False, "zero_biases": False, "votes": folder}
+    fields: Mapping[str, object] = {"keep_biases": without_biases, "zero_biases": without_biases, "votes": folder}
     plan = WorkerPlan((node,), str(folder / "data.npz"), folder, folder, f"{folder}/small.py:build", Recipe(), slab, SLOTS, **fields)  # type: ignore[arg-type]
     return Worker(plan, [0])
 
@@ -123,3 +130,20 @@ def test_an_algorithm_hears_the_accuracy_of_the_own_model_before_it_averages(fol
     assert 0 < right < 60
     assert made.update(0, ["a"], [1], None, samples) == ({"told": right / 60}, right)
     assert made.update(0, ["a"], [1], None, None)[0] == {"told": 0.0}
+
+
+def test_biases_stay_at_home_and_nobody_sees_them(folder: Path) -> None:
+    made = worker(folder, None, f"{folder}/sees.py:build", without_biases=True)
+    biases = slice(made._slab.shape[1] - LABELS, None)
+    offered = trained(made)
+    kept = own(made)[biases]
+    assert kept.any() and not offered[biases].any() and np.array_equal(offered[:-LABELS], own(made)[:-LABELS])
+    samples = np.arange(50)
+    right = made.check(0, samples)
+    assert right == made.measure([0], samples[None])[0], "measured as whoever receives it would"
+    before = own(made)
+    made.update(0, ["a"], [0], None, None)
+    seen = made._nodes[0].memory
+    assert [not weights[biases].any() for weights in seen] == [True, True]
+    assert np.array_equal(own(made)[biases], kept), "the node's own are as they were, whatever the algorithm says of them"
+    assert np.allclose(own(made)[:-LABELS], before[:-LABELS] + 1)
