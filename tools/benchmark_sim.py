@@ -83,7 +83,7 @@ class Finished:
 
 def simulate(folder: Path, ticks: int, options: Sequence[str], watched: bool = False) -> Finished:
     """Simulate ticks 0 to `ticks` of the paper's network, `options` over its keys; `watched`: its memory too. Raises `Unmeasured`."""
-    options = (*options, f"sim.ticks={ticks + 1}")
+    options = over(ticks, options)
     config = load_topology(PAPER, options)
     sets = [part for option in options for part in ("--set", option)]
     folder.mkdir(parents=True)
@@ -100,6 +100,11 @@ def simulate(folder: Path, ticks: int, options: Sequence[str], watched: bool = F
     if process.returncode:
         raise Unmeasured(f"the simulation ended with exit code {process.returncode}: {said.rpartition(chr(10))[2]}")
     return Finished(config, seconds, rows, memory)
+
+
+def over(ticks: int, options: Sequence[str]) -> tuple[str, ...]:
+    """What stands over the keys of the paper's network for its ticks 0 to `ticks`."""
+    return (*options, f"sim.ticks={ticks + 1}")
 
 
 def follow(process: subprocess.Popen[bytes], run: Path, begun: float, watched: bool) -> tuple[dict[int, float], list[int]]:
@@ -188,8 +193,8 @@ def whole(finished: Finished, ticks: int) -> Values:
 
 def measure_efficiency(runs: Runs) -> Values:
     """A run of its own between the two halves of its bare work: a machine's speed drifts within minutes."""
-    count, work = cores(), work_of(load_topology(PAPER, (*REPUTATION, f"sim.ticks={runs.ticks + 1}")), 1, runs.ticks)
-    first, last = (Work(share(work.steps, 2, half), share(work.measurements, 2, half)) for half in range(2))
+    count, work = cores(), work_of(load_topology(PAPER, over(runs.ticks, REPUTATION)), 1, runs.ticks)
+    first, last = parts_of(work, 2)
     before, finished, after = bare(first, count), runs.again(), bare(last, count)
     alone, seconds = before + after, finished.between(0, runs.ticks)
     return {
@@ -251,10 +256,14 @@ def work_of(config: Config, first: int, last: int) -> Work:
 
 def bare(work: Work, count: int) -> float:
     """Seconds on the clock that `count` processes take for the work, all at once, each a part."""
-    parts = [Work(share(work.steps, count, number), share(work.measurements, count, number)) for number in range(count)]
     with benchmark.workers(count) as bench:
-        spans = list(bench.map(bare_loop, parts))
+        spans = list(bench.map(bare_loop, parts_of(work, count)))
     return max(end for _, end in spans) - min(begun for begun, _ in spans)
+
+
+def parts_of(work: Work, count: int) -> list[Work]:
+    """The work in so many parts."""
+    return [Work(share(work.steps, count, number), share(work.measurements, count, number)) for number in range(count)]
 
 
 def share(number: int, parts: int, part: int) -> int:

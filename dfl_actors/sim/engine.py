@@ -268,14 +268,14 @@ class Engine:
         nodes = range(len(self._names))
         mean, *shown = self._numbers(len(nodes) + 1)
         slot, slots = self._slots.take(mean, len(nodes)), [self._slots.take(model, 1) for model in shown]
-        average = Task(job, "average", (slots, slot), lambda nothing: [self._slots.read(model) for model in shown])
+        average = Task(job, "average", (slots, slot), lambda nothing: self._read(shown))
         for node in nodes:
             show = self.of_node(Task(job, "show", (node, slots[node])), node)
             average.follow(show)
             yield show
         yield average
         for node in nodes:
-            adopt = Task(job, "adopt", (node, slot), lambda nothing: self._slots.read(mean))
+            adopt = Task(job, "adopt", (node, slot), lambda nothing: self._read([mean]))
             adopt.follow(average)
             yield self.of_node(adopt, node)
 
@@ -292,6 +292,7 @@ class Engine:
                 ticket = next(self._tickets)
                 self._sent[number][ticket] = task
                 try:
+                    # As `send` does, which looks for what needs a pickling of its own each time; these are our own processes.
                     connection.send_bytes(pickle.dumps((ticket, task.name, task.arguments)))
                 except OSError:
                     raise self._lost() from None

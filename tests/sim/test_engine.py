@@ -20,6 +20,9 @@ from dfl_actors.sim.tasks import Slots
 
 FIGURE_9 = Path(__file__).parents[2] / "topologies" / "paper" / "figure_9.toml"
 
+Done = tuple[float, Sequence[int], Sequence[int], Any]
+"""What a job comes to: how long it took, the slots that it read and wrote, its answer."""
+
 TRAIN, MEASURE, CHECK, UPDATE, SHOW, COMPARE = 10.0, 4.4, 5.0, 1.2, 0.2, 0.4
 
 
@@ -72,32 +75,32 @@ class VirtualWorker:
     def recv_bytes(self) -> bytes:
         return self.answers.popleft()[1]
 
-    def train(self, number: int, samples: Any, slot: int) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def train(self, number: int, samples: Any, slot: int) -> Done:
         return TRAIN, (), (slot,) if slot >= 0 else (), None
 
-    def measure(self, slots: Sequence[int], samples: Any) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def measure(self, slots: Sequence[int], samples: Any) -> Done:
         return MEASURE * len(slots), slots, (), [10] * len(slots)
 
-    def check(self, number: int, samples: Any) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def check(self, number: int, samples: Any) -> Done:
         return CHECK, (), (), 10
 
-    def update(self, number: int, senders: Any, slots: Sequence[int], accuracies: Any, own: Any) -> Any:
+    def update(self, number: int, senders: Any, slots: Sequence[int], accuracies: Any, own: Any) -> Done:
         assert accuracies == [0.1] * len(slots), "an update waits for what was measured"
         return UPDATE, slots, (), ({}, 0)
 
-    def show(self, number: int, slot: int) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def show(self, number: int, slot: int) -> Done:
         self._machine.shown[slot] = number
         return SHOW, (), (slot,), None
 
-    def compare(self, pairs: Sequence[tuple[int, int]]) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def compare(self, pairs: Sequence[tuple[int, int]]) -> Done:
         shown = self._machine.shown
         answer = [{"layer": float(abs(shown[one] - shown[other]))} for one, other in pairs]
         return COMPARE * len(pairs), [slot for pair in pairs for slot in pair], (), answer
 
-    def average(self, slots: Sequence[int], mean: int) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def average(self, slots: Sequence[int], mean: int) -> Done:
         return UPDATE, slots, (mean,), None
 
-    def adopt(self, number: int, slot: int) -> tuple[float, Sequence[int], Sequence[int], Any]:
+    def adopt(self, number: int, slot: int) -> Done:
         return SHOW, (slot,), (), None
 
 
