@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl_actors.config import SECTIONS, Config, NodeOptions, examine_topology, load_topology, override, parse_topology, ready_topologies
+from dfl_actors.config.toml_text import dump_value
 from dfl_actors.core.objects import MAX_MEMO, MAX_RECEIPTS, MAX_TRANSACTIONS, MAX_TTL
-from dfl_actors.core.toml_text import dump_value
 from dfl_actors.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfl_actors.config import Config, examine_topology, load_topology
-from dfl_actors.core.toml_text import Mistakes
+from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.errors import ConfigError, StoreError, TargetMissed
 from dfl_actors.runtime import children
 from dfl_actors.runtime.launch import resume_network, run_network, run_node

@@ -13,7 +13,7 @@ import typer
 
 from dfl_actors.cli.run import Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
-from dfl_actors.core.toml_text import Table, put_options
+from dfl_actors.config.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, DflError, StoreError
 from dfl_actors.runtime import children
 from dfl_actors.runtime.rundir import default_path, whole

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dfl_actors.config import load_topology, parse_topology
-from dfl_actors.core.toml_text import Table
+from dfl_actors.config.toml_text import Table
 from dfl_actors.errors import ConfigError
 from dfl_actors.topo.kinds import KINDS, Request
 from dfl_actors.topo.template import PARTITIONS, ROLES

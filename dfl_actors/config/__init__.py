@@ -7,7 +7,7 @@ it, puts the `--set` options over it, lets msgspec check each value on its own, 
 An error is one line, `FILE:LINE: section.key: what is wrong; remedy`. `docs/topology-format.md` describes every key.
 """
 
-from dfl_actors.config.filled import Config, Node
+from dfl_actors.config.config import Config, Node
 from dfl_actors.config.load import (
     examine_table,
     examine_topology,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from dfl_actors.config.filled import Config
+from dfl_actors.config.config import Config
 from dfl_actors.config.sections import LabelWeights, Sim
-from dfl_actors.core.toml_text import Mistakes
-from dfl_actors.core.topology import within
+from dfl_actors.config.toml_text import Mistakes
+from dfl_actors.config.topology import within
 
 LARGEST_DRAFT = 3 << 20  # bytes
 LABELS = tuple(str(label) for label in range(256))

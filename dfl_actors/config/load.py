@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
-from dfl_actors.config.filled import Config, Node
+from dfl_actors.config.config import Config, Node
+from dfl_actors.config.listen import ListenError, listening
 from dfl_actors.config.sections import SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
-from dfl_actors.core.listen import ListenError, listening
-from dfl_actors.core.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
-from dfl_actors.core.topology import (
+from dfl_actors.config.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
+from dfl_actors.config.topology import (
     Link,
     Neighbours,
     TopologyError,

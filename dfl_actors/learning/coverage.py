@@ -7,7 +7,7 @@ other labels. Such networks are worth studying, but nobody should meet that ceil
 import numpy as np
 
 from dfl_actors.config import Config
-from dfl_actors.core.toml_text import Mistakes, Source, listed
+from dfl_actors.config.toml_text import Mistakes, Source, listed
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, weights_by_node
 

@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dfl_actors.core.status import NetworkStatus, NodeStatus
+from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 
 PLAIN_INTERVAL = 2.0
 """Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines."""

@@ -14,6 +14,7 @@ import zmq
 
 from dfl_actors import __version__
 from dfl_actors.config import Config, Node, load_topology, scaled
+from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.messages import Failed, FromActor
@@ -190,12 +191,6 @@ def listening(config: Config, node: Node) -> Endpoints:
     if node.listen is None:
         return Endpoints(news=f"tcp://{config.transport.host}:*", requests=f"tcp://{config.transport.host}:*")
     return Endpoints(news=node.listen, requests=next_port(node.listen))
-
-
-def next_port(listen: str) -> str:
-    """The address of the ROUTER beside an XPUB."""
-    host, _, port = listen.rpartition(":")
-    return f"{host}:{int(port) + 1}"
 
 
 def _elsewhere(config: Config, keys: Mapping[str, KeyPair]) -> dict[Address, Endpoints]:

@@ -29,7 +29,6 @@ from dfl_actors.core.messages import (
     Stop,
 )
 from dfl_actors.core.objects import Address
-from dfl_actors.core.status import NetworkStatus, NodeStatus
 from dfl_actors.errors import ActorError, DflError
 from dfl_actors.runtime import children, sockets
 from dfl_actors.runtime.driver import Metrics
@@ -40,6 +39,7 @@ from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.process import FAILED, run_actor
 from dfl_actors.runtime.signals import told_to
+from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 from dfl_actors.runtime.yardstick import Yardstick
 
 MOST_RESTARTS = 5

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from dfl_actors.config import Config, examine_topology
-from dfl_actors.core.toml_text import Mistake, Mistakes, Path
+from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning
 from dfl_actors.learning.data import Dataset, load_dataset

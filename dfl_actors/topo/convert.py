@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dfl_actors.core.toml_text import Table, listed
-from dfl_actors.core.topology import LINK, Link, Problem, TopologyError, node_names, one_way, parse_links, separated
+from dfl_actors.config.toml_text import Table, listed
+from dfl_actors.config.topology import LINK, Link, Problem, TopologyError, node_names, one_way, parse_links, separated
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.topo.reference import Broadcast, PeerControl, Range, Reference, ReferenceNode, Services, read_reference

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from dfl_actors.core.topology import Link, TopologyError, name_problem, parse_links
+from dfl_actors.config.topology import Link, TopologyError, name_problem, parse_links
 from dfl_actors.errors import ConfigError
 
 PARTS = re.compile(r"\s*--\s*|\s*[,;]\s*|\s+")

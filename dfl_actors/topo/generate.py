@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from dfl_actors.core.toml_text import nearest
-from dfl_actors.core.topology import SHAPES, Link, node_names, parse_links, separated
+from dfl_actors.config.toml_text import nearest
+from dfl_actors.config.topology import SHAPES, Link, node_names, parse_links, separated
 from dfl_actors.errors import ConfigError
 from dfl_actors.topo.edges import read_edges
 from dfl_actors.topo.kinds import KINDS, Kind, Request

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dfl_actors.core.toml_text import Table, nearest
+from dfl_actors.config.toml_text import Table, nearest
 from dfl_actors.errors import ConfigError
 from dfl_actors.topo.generate import Drawn, as_options
 from dfl_actors.topo.kinds import KINDS

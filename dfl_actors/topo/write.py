@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfl_actors.core.toml_text import Table, dump_value
-from dfl_actors.core.topology import LINK
+from dfl_actors.config.toml_text import Table, dump_value
+from dfl_actors.config.topology import LINK
 from dfl_actors.errors import StoreError
 
 WIDTH = 100

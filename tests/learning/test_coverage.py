@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfl_actors.config import Config, parse_topology
-from dfl_actors.core.toml_text import Mistakes, Source
+from dfl_actors.config.toml_text import Mistakes, Source
 from dfl_actors.learning.coverage import check_labels, coverage_warning, undrawn_labels
 from dfl_actors.learning.data import Dataset, load_dataset
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dfl_actors.config.toml_text import dump_table
 from dfl_actors.core.objects import FinalBlock
-from dfl_actors.core.toml_text import dump_table
 from dfl_actors.runtime.keyfiles import load_key, new_key
 from tests.network.harness import TINY_MODEL, free_ports
 from tests.network.hosts import Host

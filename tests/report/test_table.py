@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from dfl_actors.core.status import NetworkStatus, NodeStatus
 from dfl_actors.report.table import Column, Watch, fit, live_table, plain_line, progress, size_text
+from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 
 
 def network(count: int = 4, state: str = "running", elapsed: float = 12.5, restarts: int = 0, **about: float) -> NetworkStatus:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dfl_actors.config import parse_topology
-from dfl_actors.core.topology import neighbours_of, parse_links, separated
+from dfl_actors.config.topology import neighbours_of, parse_links, separated
 from dfl_actors.errors import ConfigError
 from dfl_actors.topo.generate import ATTEMPTS, Drawn, as_options, draw
 from dfl_actors.topo.kinds import KINDS, Request

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl_actors.config import SECTIONS, parse_topology
-from dfl_actors.core.topology import node_names
+from dfl_actors.config.topology import node_names
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.sdk.attacks import ATTACKS
 from dfl_actors.topo.generate import draw

@@ -15,8 +15,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from dfl_actors import __version__
+from dfl_actors.config.toml_text import nearest
 from dfl_actors.core.messages import ACTORS, AnyNews, Event, Letter, Reply, Request
-from dfl_actors.core.toml_text import nearest
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.lives import Life, lives
 from dfl_actors.report.load import load_run

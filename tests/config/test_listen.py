@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfl_actors.core.listen import ListenError, host_port, is_loopback, listening
+from dfl_actors.config.listen import ListenError, host_port, is_loopback, listening
 
 
 def test_the_system_chooses_where_nothing_is_said() -> None:

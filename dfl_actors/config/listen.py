@@ -48,6 +48,12 @@ def host_port(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def next_port(listen: str) -> str:
+    """The address of a node's mailbox, beside that of its announcements."""
+    host, _, port = listen.rpartition(":")
+    return f"{host}:{int(port) + 1}"
+
+
 def listen_problem(listen: str) -> str | None:
     """`what is wrong; remedy` with an address, or None."""
     if not (match := LISTEN.fullmatch(listen)):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-from dfl_actors.core.toml_text import listed
+from dfl_actors.config.toml_text import listed
 
 NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 NAME_LENGTH = 32

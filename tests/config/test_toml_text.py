@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.core.toml_text import Mistakes, Path, Source, convert, dump_table, find_line, listed, parse_table, parse_value
+from dfl_actors.config.toml_text import Mistakes, Path, Source, convert, dump_table, find_line, listed, parse_table, parse_value
 
 TEXT = """\
 # a comment

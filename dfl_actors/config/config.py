@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from dfl_actors.config.listen import host_port, is_loopback
 from dfl_actors.config.sections import (
     SECTIONS,
     Block,
@@ -19,9 +20,8 @@ from dfl_actors.config.sections import (
     Transport,
     Update,
 )
-from dfl_actors.core.listen import host_port, is_loopback
-from dfl_actors.core.toml_text import Table, dump_table, nearest
-from dfl_actors.core.topology import Link
+from dfl_actors.config.toml_text import Table, dump_table, nearest
+from dfl_actors.config.topology import Link
 from dfl_actors.errors import ConfigError
 
 

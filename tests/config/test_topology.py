@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.core.topology import (
+from dfl_actors.config.topology import (
     SHAPES,
     TopologyError,
     neighbours_of,
