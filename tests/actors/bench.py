@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
-from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Message
-from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
+from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
+from tests import objects
+from tests.objects import NET as GENESIS
+from tests.objects import NOW
 from tests.simnet import parts
 
-NOW = 1_700_000_000_000
-GENESIS = "9" * 64
 PARAMETERS = 8
 KEYS = {name: KeyPair.from_seed(name.encode().ljust(32)) for name in ("me", "g", "h", "v", "w", "x")}
 
@@ -28,53 +28,20 @@ def settings(me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields:
     return Settings(node=me, address=key.address, public_key=key.public, genesis=GENESIS, neighbours=addresses, **{**usual, **fields})
 
 
-def transaction(by: str, sequence: int, data: bytes = bytes(32), now: int = NOW, ttl: int = 1, **fields: Any) -> Transaction:
-    key = KEYS[by]
-    right: dict[str, Any] = {"created": now, "expires": now + 60_000, "codec": "float32", "size": len(data), "correct": 1, "tested": 2}
-    unsigned = Transaction(
-        genesis=GENESIS,
-        public_key=key.public,
-        generator=key.address,
-        sequence=sequence,
-        ttl=ttl,
-        model=model_digest(data),
-        **{**right, **fields},
-    )
-    return sign(unsigned, key)
+def transaction(by: str, sequence: int, data: bytes = bytes(32), **fields: Any) -> Transaction:
+    return objects.transaction(KEYS[by], sequence=sequence, data=data, **{"ttl": 1, **fields})
 
 
 def receipt(by: str, of: Transaction, **fields: Any) -> Receipt:
-    key = KEYS[by]
-    right: dict[str, Any] = {"received_at_ttl": of.ttl - 1, "correct": 1, "tested": 2, "created": of.created, "transaction": digest(of)}
-    return sign(Receipt(genesis=GENESIS, public_key=key.public, creator=key.address, **{**right, **fields}), key)
+    return objects.receipt(of, KEYS[by], **fields)
 
 
-def draft(by: str, entries: tuple[Entry, ...], height: int = 0, memo: str = "") -> Draft:
-    key = KEYS[by]
-    unsigned = Draft(
-        genesis=GENESIS,
-        public_key=key.public,
-        generator=key.address,
-        height=height,
-        previous=GENESIS,
-        created=NOW,
-        entries=entries,
-        memo=memo,
-    )
-    return sign(unsigned, key)
+def draft(by: str, entries: tuple[Entry, ...], **fields: Any) -> Draft:
+    return objects.draft(*entries, key=KEYS[by], **{"created": NOW, **fields})
 
 
 def confirmation(by: str, of: Draft, receipt: Receipt) -> Confirmation:
-    key = KEYS[by]
-    unsigned = Confirmation(
-        genesis=GENESIS,
-        public_key=key.public,
-        creator=key.address,
-        draft=digest(of),
-        transaction=receipt.transaction,
-        receipt=digest(receipt),
-    )
-    return sign(unsigned, key)
+    return objects.confirmation(of, receipt, KEYS[by])
 
 
 class Bench:

@@ -46,7 +46,7 @@ from dfl_actors.core.messages import (
 from dfl_actors.core.objects import Entry, Receipt, Transaction
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, draft, notes, receipt, told, transaction
-from tests.simnet.rogue import unsigned
+from tests.objects import unsigned
 
 DATA = bytes(32)
 MODEL = model_digest(DATA)
@@ -219,7 +219,7 @@ FAR = transaction("g", 0, ttl=2)
     [
         (receipt("g", FAR), "self_receipt"),
         (receipt("v", FAR, received_at_ttl=2), "receipt_ttl"),
-        (receipt("v", FAR, received_at_ttl=0, correct=3), "accuracy_range"),
+        (receipt("v", FAR, received_at_ttl=0, correct=101), "accuracy_range"),
         (unsigned(receipt("v", FAR, received_at_ttl=0)), "bad_signature"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

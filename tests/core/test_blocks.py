@@ -8,7 +8,7 @@ from dfl_actors.core.blocks import Pending, enough, in_order, needed
 from dfl_actors.core.checks import receipts_of
 from dfl_actors.core.codec import digest
 from dfl_actors.core.keys import KeyPair
-from tests.core import made
+from tests import objects as made
 
 WITNESSES = [KeyPair.from_seed(bytes([100 + number]) * 32) for number in range(5)]
 

@@ -9,7 +9,7 @@ from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import Refused
-from tests.core import made
+from tests import objects as made
 
 TRUSTING = made.Trusting(made.NET)
 

@@ -18,8 +18,8 @@ from dfl_actors.core.checks import (
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Signed, sign
 from dfl_actors.errors import Refused
-from tests.core import made
-from tests.core.made import ALICE, BOB, CAROL, DAVE, NET, NOW
+from tests import objects as made
+from tests.objects import ALICE, BOB, CAROL, DAVE, NET, NOW
 
 TX = made.transaction()
 FROM_BOB = made.receipt(TX)

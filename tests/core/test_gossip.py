@@ -20,7 +20,7 @@ from dfl_actors.core.gossip import (
     reaches_further,
 )
 from dfl_actors.core.messages import AnyNews, Beat, BlockNews
-from tests.core import made
+from tests import objects as made
 
 ATTEMPTS = 3
 

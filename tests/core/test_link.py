@@ -7,7 +7,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import check_hello, check_proof, check_welcome, greeting_bytes, proof, welcome
 from dfl_actors.core.messages import Hello, Reply, Request
 from dfl_actors.errors import Refused
-from tests.core.made import ALICE, BOB, CAROL, NET
+from tests.objects import ALICE, BOB, CAROL, NET
 
 NONCES = ["ab" * 32, "cd" * 32]
 

@@ -10,7 +10,7 @@ import pytest
 from dfl_actors.core import messages as m
 from dfl_actors.core.codec import decode, encode
 from dfl_actors.errors import Refused
-from tests.core import made
+from tests import objects as made
 
 FAMILIES: dict[str, Any] = {
     name: getattr(m, name) for name in ("Event", "Letter", "AnyNews", "Request", "Reply", "FromActor", "FromSupervisor")

@@ -24,7 +24,7 @@ from dfl_actors.core.objects import (
     signing_bytes,
 )
 from dfl_actors.errors import Refused
-from tests.core import made
+from tests import objects as made
 
 TX = made.transaction()
 RECEIPT = made.receipt(TX)

@@ -22,7 +22,7 @@ from dfl_actors.errors import Refused
 from dfl_actors.runtime import header
 from dfl_actors.runtime.header import LARGEST, SHORT, Record, encoded, read_record
 from dfl_actors.runtime.tap import HIGH_WATER, Tap
-from tests.core import made
+from tests import objects as made
 from tests.core.test_messages import made_of
 
 PATIENCE = 30.0

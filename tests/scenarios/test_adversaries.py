@@ -12,10 +12,11 @@ from dfl_actors.core.codec import digest, encode, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ConfirmationsFor, DraftNews, Fetch, Hello, ReceiptNews, Refusal, Resend, Resent, TransactionNews
 from dfl_actors.core.objects import MAX_RECEIPTS, Entry, Receipt, sign
+from tests.objects import unsigned
 from tests.scenarios.behaviours import SECOND, check_safe, grows, witnesses
 from tests.scenarios.interface import Plan, full
 from tests.simnet.network import SimNetwork
-from tests.simnet.rogue import ZERO, Rogue, unsigned
+from tests.simnet.rogue import ZERO, Rogue
 
 HONEST = ("a", "b")
 SETTINGS = {"receipt_wait": SECOND, "deadline": 2 * SECOND, "fetch_timeout": SECOND}
@@ -64,7 +65,7 @@ def own_receipts(network: SimNetwork, rogue: Rogue, **fields: Any) -> tuple[Any,
     ("fields", "code"),
     [
         ({"received_at_ttl": 1}, "receipt_ttl"),
-        ({"correct": 3}, "accuracy_range"),
+        ({"correct": 101}, "accuracy_range"),
         ({"genesis": ZERO}, "other_genesis"),
         ({"creator": ZERO}, "address_mismatch"),
     ],
@@ -137,12 +138,12 @@ def test_a_flood_of_receipts_from_invented_witnesses_makes_no_block_too_large() 
         ({"codec": "float16"}, "model_size"),
         ({"genesis": ZERO}, "other_genesis"),
         ({"generator": ZERO}, "relay_unsigned"),
-        ({"correct": 3}, "accuracy_range"),
+        ({"correct": 101}, "accuracy_range"),
         ({"expires": 1}, "expired"),
         ({"created": 1}, "lifetime"),
         ({"created": 1_800_000_000_000, "expires": 1_800_000_000_001}, "from_the_future"),
         ({"data": np.full(8, np.nan, "<f4").tobytes()}, "model_not_finite"),
-        ({"data": bytes(31)}, "chunk"),
+        ({"data": bytes(31), "size": 32}, "chunk"),
         ({"model": model_digest(b"another")}, "model_digest"),
     ],
 )

@@ -7,12 +7,10 @@ asks, whether or not the bytes fit their digest.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.links import Links
-from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
 from dfl_actors.core.gossip import Outgoing, chunk_count
 from dfl_actors.core.messages import (
@@ -29,8 +27,9 @@ from dfl_actors.core.messages import (
     Tick,
     TransactionNews,
 )  # fmt: skip
-from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction, sign
+from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
 from dfl_actors.errors import Refused
+from tests import objects
 
 if TYPE_CHECKING:
     from tests.simnet.network import Node
@@ -103,40 +102,19 @@ class Rogue(Actor):
     def confirmations(self) -> list[Confirmation]:
         return [one for _, asked in self.requests if isinstance(asked, ConfirmationsFor) for one in asked.confirmations]
 
-    def transaction(self, now: int, data: bytes | None = None, **fields: Any) -> Transaction:
-        """A right transaction, but for `fields`; `data` is what will be served as its model, by default eight zeros."""
-        body = bytes(32) if data is None else data
-        model = fields.pop("model", model_digest(body))
-        self._node.models.put(model, body)
-        right: dict[str, Any] = {
-            "genesis": self.settings.genesis, "public_key": self.key.public, "generator": self.key.address, "sequence": 0,
-            "created": now, "expires": now + 60_000, "ttl": self.settings.ttl, "model": model, "codec": "float32", "size": 32,
-            "correct": 1, "tested": 2,
-        }  # fmt: skip
-        return sign(Transaction(**{**right, **fields}), self.key)
+    def transaction(self, now: int, data: bytes = bytes(32), **fields: Any) -> Transaction:
+        """A right transaction, but for `fields`; `data` is what will be served as its model, whatever digest it states."""
+        right = {"genesis": self.settings.genesis, "ttl": self.settings.ttl}
+        made = objects.transaction(self.key, now=now, data=data, **{**right, **fields})
+        self._node.models.put(made.model, data)
+        return made
 
     def receipt(self, of: Transaction, now: int, **fields: Any) -> Receipt:
-        right: dict[str, Any] = {
-            "genesis": self.settings.genesis, "public_key": self.key.public, "creator": self.key.address,
-            "transaction": digest(of), "received_at_ttl": of.ttl - 1, "correct": 1, "tested": 2, "created": now,
-        }  # fmt: skip
-        return sign(Receipt(**{**right, **fields}), self.key)
+        return objects.receipt(of, self.key, **{"genesis": self.settings.genesis, "created": now, **fields})
 
     def draft(self, entries: tuple[Entry, ...], now: int, **fields: Any) -> Draft:
-        right: dict[str, Any] = {
-            "genesis": self.settings.genesis, "public_key": self.key.public, "generator": self.key.address, "height": 0,
-            "previous": self.settings.genesis, "created": now, "entries": entries,
-        }  # fmt: skip
-        return sign(Draft(**{**right, **fields}), self.key)
+        genesis = self.settings.genesis
+        return objects.draft(*entries, key=self.key, **{"genesis": genesis, "previous": genesis, "created": now, **fields})
 
     def confirmation(self, draft: Draft, receipt: Receipt) -> Confirmation:
-        unsigned = Confirmation(
-            genesis=self.settings.genesis, public_key=self.key.public, creator=self.key.address,
-            draft=digest(draft), transaction=receipt.transaction, receipt=digest(receipt),
-        )  # fmt: skip
-        return sign(unsigned, self.key)
-
-
-def unsigned(value: Any) -> Any:
-    """The object with a signature that is not its own."""
-    return msgspec.structs.replace(value, signature="ab" * 64)
+        return objects.confirmation(draft, receipt, self.key)

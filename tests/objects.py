@@ -1,4 +1,7 @@
-"""Objects for the tests of the core: right in every respect, but for what a test says otherwise."""
+"""The objects that tests use: right in every respect, but for what a test says otherwise.
+
+`tools/make_vectors.py` makes its own, so that the vectors do not depend on the tests.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from dfl_actors.core.checks import Verifier
-from dfl_actors.core.codec import digest
+from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Signed, Transaction, sign
 
@@ -22,18 +25,19 @@ class Trusting(Verifier):
         return digest(value)
 
 
-def transaction(key: KeyPair = ALICE, *, signed: bool = True, **fields: Any) -> Transaction:
+def transaction(key: KeyPair = ALICE, *, now: int = NOW, data: bytes = bytes(32), signed: bool = True, **fields: Any) -> Transaction:
+    """`data` is the model's bytes; of `float32`, eight zeros."""
     given: dict[str, Any] = {
         "genesis": NET,
         "public_key": key.public,
         "generator": key.address,
         "sequence": 0,
-        "created": NOW,
-        "expires": NOW + 60_000,
+        "created": now,
+        "expires": now + 60_000,
         "ttl": 3,
-        "model": "22" * 32,
+        "model": model_digest(data),
         "codec": "float32",
-        "size": 40,
+        "size": len(data),
         "correct": 71,
         "tested": 100,
     }
@@ -43,19 +47,19 @@ def transaction(key: KeyPair = ALICE, *, signed: bool = True, **fields: Any) -> 
 
 def receipt(of: Transaction, key: KeyPair = BOB, **fields: Any) -> Receipt:
     given: dict[str, Any] = {
-        "genesis": NET,
+        "genesis": of.genesis,
         "public_key": key.public,
         "creator": key.address,
         "transaction": digest(of),
         "received_at_ttl": of.ttl - 1,
         "correct": 68,
         "tested": 100,
-        "created": NOW + 250,
+        "created": of.created + 250,
     }
     return sign(Receipt(**(given | fields)), key)
 
 
-def draft(*entries: tuple[Transaction, tuple[Receipt, ...]], key: KeyPair = ALICE, signed: bool = True, **fields: Any) -> Draft:
+def draft(*entries: Entry | tuple[Transaction, tuple[Receipt, ...]], key: KeyPair = ALICE, signed: bool = True, **fields: Any) -> Draft:
     given: dict[str, Any] = {
         "genesis": NET,
         "public_key": key.public,
@@ -63,7 +67,7 @@ def draft(*entries: tuple[Transaction, tuple[Receipt, ...]], key: KeyPair = ALIC
         "height": 0,
         "previous": NET,
         "created": NOW + 1_000,
-        "entries": tuple(Entry(transaction=of, receipts=receipts) for of, receipts in entries),
+        "entries": tuple(one if isinstance(one, Entry) else Entry(transaction=one[0], receipts=one[1]) for one in entries),
     }
     value = Draft(**(given | fields))
     return sign(value, key) if signed else value
@@ -71,7 +75,7 @@ def draft(*entries: tuple[Transaction, tuple[Receipt, ...]], key: KeyPair = ALIC
 
 def confirmation(of: Draft, what: Receipt, key: KeyPair = BOB, **fields: Any) -> Confirmation:
     given: dict[str, Any] = {
-        "genesis": NET,
+        "genesis": of.genesis,
         "public_key": key.public,
         "creator": key.address,
         "draft": digest(of),
@@ -83,6 +87,11 @@ def confirmation(of: Draft, what: Receipt, key: KeyPair = BOB, **fields: Any) ->
 
 def final(of: Draft, *confirmations: Confirmation, finalised: int | None = None) -> FinalBlock:
     return FinalBlock(draft=of, confirmations=confirmations, finalised=of.created if finalised is None else finalised)
+
+
+def unsigned(value: Any) -> Any:
+    """The object with a signature that is not its own."""
+    return msgspec.structs.replace(value, signature="ab" * 64)
 
 
 # --- any object that the schema allows, signed or not --------------------------------------------------------------------
