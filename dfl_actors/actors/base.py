@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
+from dfl_actors.core import events
 from dfl_actors.core.effects import Effect, Note
 from dfl_actors.core.messages import Message, Tick
 from dfl_actors.core.objects import Address, Digest
@@ -114,4 +115,4 @@ _NAMES: dict[type[Message], str] = {}
 
 def refused(error: Refused, what: str, identity: str, by: str) -> Note:
     """The note that something of another node was refused, and why."""
-    return Note("refused", {"what": what, "id": identity, "code": error.code, "detail": error.detail, "by": by})
+    return Note(events.Refused(what=what, id=identity, code=error.code, detail=error.detail, by=by))

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import ClassVar, Protocol
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
-from dfl_actors.core import chain
+from dfl_actors.core import chain, events
 from dfl_actors.core.blocks import Pending, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.codec import decode, digest, encode
@@ -123,14 +123,13 @@ class Builder(Actor):
         self.count("receipts")
         yield Journal(f"r/{receipt.transaction}/{receipt.creator}".encode(), encode(receipt))
         yield Note(
-            "receipt",
-            {
-                "tx": receipt.transaction,
-                "creator": receipt.creator,
-                "correct": receipt.correct,
-                "tested": receipt.tested,
-                "ms": now - pending.transaction.created,
-            },
+            events.ReceiptArrived(
+                tx=receipt.transaction,
+                creator=receipt.creator,
+                correct=receipt.correct,
+                tested=receipt.tested,
+                ms=now - pending.transaction.created,
+            )
         )
         if self._answered(pending):
             yield from self._settle(receipt.transaction)
@@ -174,7 +173,7 @@ class Builder(Actor):
                 del self._pending[identity]
                 yield from self._settle(identity)
                 yield from forget(identity, pending.receipts)
-                yield Note("expired", {"tx": identity, "receipts": len(pending.receipts), "needed": self.settings.receipts})
+                yield Note(events.Expired(tx=identity, receipts=len(pending.receipts), needed=self.settings.receipts))
 
     def _ask_again(self, now: int) -> Iterator[Effect]:
         """Have transactions announced again that neighbours have not answered: whatever was lost on the way then comes again."""
@@ -199,20 +198,19 @@ class Builder(Actor):
         draft = self._sign(entries, now)
         self._open(draft)
         self._deadline = now + settings.deadline
-        identities = [digest(entry.transaction) for entry in entries]
+        identities = tuple(digest(entry.transaction) for entry in entries)
         for identity in identities:
             del self._pending[identity]
         yield Journal(b"draft", encode(draft))
         yield from self._remind(now)
         yield Note(
-            "drafted",
-            {
-                "height": draft.height,
-                "draft": self._draft_digest,
-                "transactions": len(entries),
-                "receipts": len(self._receipts),
-                "txs": identities,
-            },
+            events.Drafted(
+                height=draft.height,
+                draft=self._draft_digest,
+                transactions=len(entries),
+                receipts=len(self._receipts),
+                txs=identities,
+            )
         )
 
     def _ready(self, pending: Pending, now: int) -> bool:
@@ -256,15 +254,14 @@ class Builder(Actor):
         yield from self._forget(draft)
         yield Tell(Finalised(generator=draft.generator, height=draft.height, block=self._chain.head))
         yield Note(
-            "final",
-            {
-                "height": draft.height,
-                "block": self._chain.head,
-                "transactions": len(draft.entries),
-                "confirmations": len(confirmations),
-                "expected": len(self._receipts),
-                "ms": now - draft.created,
-            },
+            events.Final(
+                height=draft.height,
+                block=self._chain.head,
+                transactions=len(draft.entries),
+                confirmations=len(confirmations),
+                expected=len(self._receipts),
+                ms=now - draft.created,
+            )
         )
 
     def _forget(self, draft: Draft) -> Iterator[Effect]:

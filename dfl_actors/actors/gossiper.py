@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
+from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Serve, Tell
@@ -137,7 +138,7 @@ class Gossiper(Actor):
         self._offered.put(transaction.model, identity)
         yield self._announce(TransactionNews(transaction=transaction, receipts=()))
         yield Tell(Announced(transaction=transaction))
-        yield Note("announced", {"tx": identity})
+        yield Note(events.Announced(tx=identity))
 
     def on_lacking(self, message: Lacking, now: int) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
@@ -321,7 +322,7 @@ class Gossiper(Actor):
             sighting = self._seen.get(identity)
             sender = assembly.source if sighting is None or sighting.via is None else sighting.via
             yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
-            yield Note("fetched", {"tx": identity, "from": assembly.source, "ms": now - assembly.begun})
+            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now - assembly.begun))
 
     def _ask(self, assembly: Assembly) -> Iterator[Effect]:
         wanted = assembly.ask()
@@ -381,7 +382,7 @@ class Gossiper(Actor):
             yield Serve(peer, request.model, request.first, last)
         if request.first < last == chunk_count(size):
             self.count("served")
-            yield Note("sent", {"tx": identity, "to": neighbour, "bytes": size})
+            yield Note(events.ModelSent(tx=identity, to=neighbour, bytes=size))
 
     def _check_served(self, neighbour: Address, request: Fetch, chunks: int, size: int) -> None:
         """A neighbour gets a model once, and again what was lost on the way. Raises `Refused` with code `fetched_often`."""

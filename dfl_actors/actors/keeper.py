@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
+from dfl_actors.core import events
 from dfl_actors.core.codec import sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
@@ -75,7 +76,7 @@ class Keeper(Actor):
             own = self._load(stack, own_key, self.settings.codec)
             received = [(score, self._load(stack, score.model, score.codec)) for score in scores]
             if own is None or any(weights is None for _, weights in received):
-                yield Note("lost", {"what": "model", "id": own_key})
+                yield Note(events.Lost(what="model", id=own_key))
             if own is None:
                 return
             with self.doing("learning"):
@@ -111,15 +112,8 @@ class Keeper(Actor):
         yield Journal(b"reputations", orjson.dumps(self.reputations))
         yield Tell(Averaged(delta=key, number=self._number, received=seen))
         yield Publish(Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()}))
-        yield Note(
-            "updated",
-            {
-                "models": len(models),
-                "senders": {model.sender: model.accuracy for model in models},
-                "reputations": self.reputations,
-                "notes": dict(notes),
-            },
-        )
+        senders = {model.sender: model.accuracy for model in models}
+        yield Note(events.Updated(models=len(models), senders=senders, reputations=self.reputations, notes=dict(notes)))
 
     def _load(self, stack: ExitStack, key: str, codec: str) -> np.ndarray | None:
         data = stack.enter_context(self._models.view(key))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 import msgspec
 
 from dfl_actors.actors.base import Settings, refused
+from dfl_actors.core import events
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming, Recent
 from dfl_actors.core.keys import KeyPair
@@ -115,7 +116,7 @@ class Links:
             yield refused(error, type(reply).__name__, "", neighbour)
 
     def _on_refusal(self, neighbour: Address, link: Link, reply: Refusal) -> Iterator[Effect]:
-        yield Note("refused_by", {"what": reply.what, "code": reply.code, "by": neighbour})
+        yield Note(events.RefusedBy(what=reply.what, code=reply.code, by=neighbour))
         if reply.code == "not_admitted" and link.up:
             yield self._hello(neighbour, link)
 

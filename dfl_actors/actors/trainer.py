@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
+from dfl_actors.core import events
 from dfl_actors.core.codec import decode, encode, model_digest, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
@@ -164,7 +165,7 @@ class Trainer(Actor):
         self._point = msgspec.structs.replace(self._point, applied=message.number)
         with self._models.view(message.delta) as delta:
             if delta is None:
-                yield Note("lost", {"what": "delta", "id": message.delta})
+                yield Note(events.Lost(what="delta", id=message.delta))
                 return
             with self.doing("learning"):
                 weights = self.state.weights + np.frombuffer(delta, "<f4")
@@ -252,16 +253,15 @@ class Trainer(Actor):
         yield Tell(Trained(transaction=transaction))
         yield Publish(Versioned(model=own, applied=self._point.applied, correct=correct, tested=len(tests)))
         yield Note(
-            "trained",
-            {
-                "sequence": transaction.sequence,
-                "tx": identity,
-                "steps": self.counts["steps"],
-                "samples": self.counts["samples"],
-                "correct": correct,
-                "tested": len(tests),
-                "loss": round(loss, 6),
-            },
+            events.Trained(
+                sequence=transaction.sequence,
+                tx=identity,
+                steps=self._point.steps,
+                samples=self._point.samples,
+                correct=correct,
+                tested=len(tests),
+                loss=round(loss, 6),
+            )
         )
 
     def _offered(self, offer: Offer) -> bytes:

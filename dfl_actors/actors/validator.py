@@ -13,6 +13,7 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
 from dfl_actors.actors.trainer import Learner, Pool
+from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
@@ -151,7 +152,7 @@ class Validator(Actor):
                 tested=tested,
             )
         )
-        yield Note("scored", {"tx": identity, "generator": transaction.generator, "correct": correct, "tested": tested, "ttl": ttl})
+        yield Note(events.Scored(tx=identity, generator=transaction.generator, correct=correct, tested=tested, ttl=ttl))
 
     def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:
         given = self._read(b"d/" + identity.encode())
@@ -170,7 +171,7 @@ class Validator(Actor):
         yield self._write(place, identity.encode())
         yield self._write(b"d/" + identity.encode(), encode(Given(confirmations=confirmations)))
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
-        yield Note("confirmed", {"draft": identity, "generator": message.draft.generator, "confirmations": len(confirmations)})
+        yield Note(events.Confirmed(draft=identity, generator=message.draft.generator, confirmations=len(confirmations)))
 
     def _confirmations(self, identity: str, draft: Draft) -> Iterator[Confirmation]:
         """One for each receipt of the draft that is ours. Raises `receipt_not_issued` or `confirmed_elsewhere`."""

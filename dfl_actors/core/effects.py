@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from dfl_actors.core.events import Event
 from dfl_actors.core.messages import Message, News
 
 
@@ -85,7 +86,6 @@ class Touch(Effect, frozen=True):
 
 
 class Note(Effect, frozen=True):
-    """A line for the run's metrics: what happened, for people and plots. Never part of the protocol."""
+    """A line for the run's metrics."""
 
-    event: str
-    fields: dict[str, Any]
+    event: Event

@@ -9,12 +9,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 import zmq
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import task_of
-from dfl_actors.core import codec
+from dfl_actors.core import codec, events
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.messages import (
@@ -65,9 +64,9 @@ class Metrics:
         self._path, self._node, self._actor = path, node, actor
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def write(self, event: str, fields: dict[str, Any], now: int) -> None:
+    def write(self, event: events.Event, now: int) -> None:
         """Append one event. Raises `StoreError` when the disk is full."""
-        line = orjson.dumps({"t": now, "node": self._node, "actor": self._actor, "event": event, **fields}) + b"\n"
+        line = events.line(event, self._node, self._actor, now)
         try:
             os.write(self._file, line)
         except OSError as error:
@@ -173,7 +172,7 @@ class Driver:
         if task != self._meter.task:
             self._meter.charge(task, "network")
         if isinstance(message, Refused):
-            self._metrics.write("refused", {"what": "bytes", "id": "", "code": message.code, "detail": message.detail, "by": ""}, now)
+            self._metrics.write(events.Refused(what="bytes", code=message.code, detail=message.detail), now)
             if self._tap.watched:
                 self._tap.undecodable(message)
             return
@@ -221,7 +220,7 @@ class Driver:
             if self._tap.watched:
                 self._tap.said(effect, size)
         for note in notes:
-            self._metrics.write(note.event, note.fields, now)  # type: ignore[attr-defined]
+            self._metrics.write(note.event, now)  # type: ignore[attr-defined]
             if self._tap.watched:
                 self._tap.noted(note)  # type: ignore[arg-type]
         self._meter.charge(self._actor.task, "network")
@@ -344,7 +343,7 @@ class Driver:
 
     def _say_what_was_dropped(self, now: int) -> None:
         for what, messages in self._net.dropped().items() if self._net is not None and self._started else ():
-            self._metrics.write("dropped", {"what": what, "messages": messages}, now)
+            self._metrics.write(events.Dropped(what=what, messages=messages), now)
 
     def _status(self) -> Status:
         actor = self._actor
@@ -368,7 +367,7 @@ class Driver:
         self._acknowledge(now)
         self._say_what_was_dropped(now)
         if self._started:
-            self._metrics.write("cpu", self._meter.report(), now)
+            self._metrics.write(self._meter.report(), now)
 
 
 def fail(control: zmq.Socket[bytes], error: DflError) -> None:

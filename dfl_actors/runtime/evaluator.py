@@ -12,7 +12,7 @@ import numpy as np
 import zmq
 
 from dfl_actors.config import Config
-from dfl_actors.core import codec
+from dfl_actors.core import codec, events
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, Ready
 from dfl_actors.core.objects import PROTOCOL, Genesis
@@ -128,8 +128,8 @@ class Evaluator:
                 break
             if isinstance(order, Evaluate):
                 self._control.send(codec.encode(self._answer(order)))
-        spent = {"other": {"learning": round(time.process_time() - started, 6), "blockchain": 0.0, "network": 0.0}}
-        self._metrics.write("cpu", {"total": spent["other"]["learning"], "tasks": spent}, now_ms())
+        spent = round(time.process_time() - started, 6)
+        self._metrics.write(events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), now_ms())
 
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
@@ -163,4 +163,4 @@ class Evaluator:
         layers = self._ring.put(node, weights)
         if layers is not None:
             rounded = {name: round(value, 6) for name, value in layers.items()}
-            self._metrics.write("weight_difference", {"layers": rounded, "overall": round(sum(layers.values()), 6)}, now_ms())
+            self._metrics.write(events.WeightDifference(layers=rounded, overall=round(sum(layers.values()), 6)), now_ms())

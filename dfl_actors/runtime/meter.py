@@ -7,7 +7,8 @@ the CPU time of the whole process, so ZeroMQ's and TensorFlow's threads are in i
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from dfl_actors.core.events import Cpu
 
 WORK = ("learning", "blockchain", "network")
 
@@ -54,8 +55,8 @@ class Meter:
         """CPU seconds charged in all."""
         return sum(sum(works.values()) for works in self.spent.values())
 
-    def report(self) -> dict[str, Any]:
-        """The fields of the metrics' `cpu` event."""
+    def report(self) -> Cpu:
+        """What the metrics are told at the end."""
         self.charge()
         tasks = {task: {work: round(seconds, 6) for work, seconds in works.items()} for task, works in self.spent.items()}
-        return {"total": round(self.total(), 6), "tasks": tasks}
+        return Cpu(total=round(self.total(), 6), tasks=tasks)

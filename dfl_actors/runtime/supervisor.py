@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import zmq
 
-from dfl_actors.core import codec
+from dfl_actors.core import codec, events
 from dfl_actors.core.messages import (
     ACTORS,
     Evaluated,
@@ -146,10 +146,10 @@ class Supervisor:
                     self._step()
             finally:
                 self._end_all()
-        self._note("stopped", {"reason": self._reason}, "")
+        self._note(events.Stopped(reason=self._reason))
         if self._started is not None:
             spent = round(time.process_time() - self._cpu, 6)
-            self._note("cpu", {"total": spent, "tasks": {"other": {"learning": 0.0, "blockchain": 0.0, "network": spent}}}, "")
+            self._note(events.Cpu(total=spent, tasks={"other": {"learning": 0.0, "blockchain": 0.0, "network": spent}}))
         self._metrics.close()
         started = self._started
         return Outcome(
@@ -234,7 +234,7 @@ class Supervisor:
     def _begin(self) -> None:
         self._started = time.monotonic()
         self._cpu = time.process_time()
-        self._note("ready", {"seconds": round(self._started - self._begun, 3), "actors": len(self._children)}, "")
+        self._note(events.Ready(seconds=round(self._started - self._begun, 3), actors=len(self._children)))
         for name in self._children:
             self._say(name, Start())
 
@@ -244,7 +244,7 @@ class Supervisor:
         if isinstance(message, Ready):
             self._yardstick.ready = True
         elif isinstance(message, Evaluated) and self._yardstick.heard(message):
-            self._note("evaluated", {"correct": message.correct, "tested": message.tested}, message.node, EVALUATOR)
+            self._note(events.Evaluated(correct=message.correct, tested=message.tested, node=message.node, actor=EVALUATOR))
 
     def _models(self) -> Iterator[tuple[str, str]]:
         for child in self._children.values():
@@ -347,7 +347,7 @@ class Supervisor:
             return
         child.crashes.append(now)
         self._watcher.event(f"{child.actor} of node {node} crashed ({how}) and was restarted")
-        self._note("restarted", {"reason": how}, node, child.actor)
+        self._note(events.Restarted(reason=how, node=node, actor=child.actor))
         self._hatch(child)
 
     # --- talk and pictures
@@ -359,8 +359,8 @@ class Supervisor:
             # Not connected: it has crashed, and its successor asks for everything anew.
             return
 
-    def _note(self, event: str, fields: dict[str, Any], node: str, actor: str = SUPERVISOR) -> None:
-        self._metrics.write(event, {**fields, "node": node, "actor": actor}, now_ms())
+    def _note(self, event: events.Event) -> None:
+        self._metrics.write(event, now_ms())
 
     def _processes(self) -> list[ForkServerProcess]:
         all_of_them = [child.process for child in self._children.values()] + [self._evaluator]

@@ -13,6 +13,7 @@ from typing import Any
 
 import zmq
 
+from dfl_actors.core import events
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve
 from dfl_actors.core.messages import LISTENERS, RECIPIENT, Message
 from dfl_actors.core.objects import Address
@@ -24,7 +25,12 @@ from dfl_actors.runtime.post import Acknowledgement, receive
 HIGH_WATER = 256
 """Records waiting for a watcher."""
 
-NOTED = {"refused": "refused", "refused_by": "refused_by", "expired": "note", "lost": "note"}
+NOTED: dict[type[events.Event], str] = {
+    events.Refused: "refused",
+    events.RefusedBy: "refused_by",
+    events.Expired: "note",
+    events.Lost: "note",
+}
 """The notes that watchers hear, and as which kind: what came to nothing. All others tell of messages that are records themselves."""
 
 NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "model", "delta": "model"}
@@ -98,15 +104,16 @@ class Tap:
 
     def noted(self, note: Note) -> None:
         """A note for the metrics; told when something was refused or came to nothing."""
-        kind = NOTED.get(note.event)
+        kind = NOTED.get(type(note.event))
         if kind is None:
             return
-        fields, what = note.fields, note.fields.get("what", "")
-        said: Fields = {"code": fields.get("code", note.event), "detail": fields.get("detail", ""), "tx": fields.get("tx", "")}
-        said["sender"] = self._named(fields.get("by", ""))
+        name, fields = events.name_of(type(note.event)), events.fields_of(note.event)
+        what, by = str(fields.get("what", "")), str(fields.get("by", ""))
+        said: Fields = {"code": fields.get("code", name), "detail": fields.get("detail", ""), "tx": fields.get("tx", "")}
+        said["sender"] = self._named(by)
         if what in NAMED:
             said[NAMED[what]] = fields.get("id", "")
-        self._tell(kind, note.event if kind == "note" else what, said)
+        self._tell(kind, name if kind == "note" else what, said)
 
     def undecodable(self, error: Refused) -> None:
         """Bytes that are no message."""

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
+from dfl_actors.core.events import Event
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Message
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
@@ -19,6 +20,7 @@ KEYS = {name: KeyPair.from_seed(name.encode().ljust(32)) for name in ("me", "g",
 A = TypeVar("A", bound=Actor)
 E = TypeVar("E", bound=Effect)
 M = TypeVar("M", bound=Message)
+N = TypeVar("N", bound=Event)
 
 
 def settings(me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> Settings:
@@ -76,8 +78,9 @@ def told(effects: list[Effect], kind: type[M]) -> list[M]:
     return [effect.message for effect in effects if isinstance(effect, Tell | Publish) and isinstance(effect.message, kind)]
 
 
-def notes(effects: list[Effect], event: str) -> list[dict[str, Any]]:
-    return [effect.fields for effect in effects if isinstance(effect, Note) and effect.event == event]
+def notes(effects: list[Effect], kind: type[N]) -> list[N]:
+    """The events for the metrics of one kind."""
+    return [effect.event for effect in effects if isinstance(effect, Note) and isinstance(effect.event, kind)]
 
 
 def only(effects: list[Effect], kind: type[E]) -> list[E]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.actors.builder import REMINDERS, Builder
-from dfl_actors.core import chain
+from dfl_actors.core import chain, events
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.messages import (
@@ -65,7 +65,7 @@ def test_two_answered_transactions_make_a_draft_and_its_confirmations_a_block() 
     said = made.give(*receipts(1))
     assert [entry.transaction for entry in drafted(made).entries] == OWN[:2]
     assert made.actor.wake == NOW + DEADLINE // REMINDERS and not made.actor.idle
-    assert told(said, Settled) and notes(said, "drafted")
+    assert told(said, Settled) and notes(said, events.Drafted)
     said = made.give(confirmed(drafted(made)))
     (block,) = final_blocks(made)
     assert len(block.confirmations) == 4 and told(said, Finalised)[0].block == digest(block)
@@ -124,10 +124,10 @@ def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
 def test_a_transaction_without_enough_receipts_expires() -> None:
     made = built(receipts=2)
     made.give(*announced(0), *receipts(0, by=("g",)))
-    assert not notes(made.give(Tick(), now=NOW + 59_999), "expired")
+    assert not notes(made.give(Tick(), now=NOW + 59_999), events.Expired)
     assert made.actor.wake == NOW + 60_000
     said = made.give(Tick(), now=NOW + 60_000)
-    assert notes(said, "expired") == [{"tx": digest(OWN[0]), "receipts": 1, "needed": 2}]
+    assert notes(said, events.Expired) == [events.Expired(tx=digest(OWN[0]), receipts=1, needed=2)]
     assert told(made.said, Settled) == [Settled(transaction=digest(OWN[0]))]
     assert not made.journal.data
 
@@ -137,8 +137,8 @@ def test_a_receipt_that_comes_late_puts_off_nothing_that_is_due() -> None:
     made.give(*announced(0, 1), *receipts(0, by=("g",)))
     made.give(*receipts(1, by=("g",)), now=NOW + 60_001)
     assert made.actor.wake is not None and made.actor.wake <= NOW + 60_001
-    expired = notes(made.give(Tick(), now=NOW + 60_001), "expired")
-    assert [note["tx"] for note in expired] == [digest(OWN[0]), digest(OWN[1])]
+    expired = notes(made.give(Tick(), now=NOW + 60_001), events.Expired)
+    assert [note.tx for note in expired] == [digest(OWN[0]), digest(OWN[1])]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dfl_actors.actors.gossiper import MOST_ASSEMBLIES, MOST_SERVED, Gossiper
+from dfl_actors.core import events
 from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
 from dfl_actors.core.gossip import CHUNK, WINDOW
@@ -125,7 +126,7 @@ def news(of: Transaction, *receipts: Any) -> TransactionNews:
 
 
 def codes(effects: list[Effect]) -> list[str]:
-    return [note["code"] for note in notes(effects, "refused")]
+    return [note.code for note in notes(effects, events.Refused)]
 
 
 # --- our own
@@ -376,7 +377,7 @@ def test_an_announced_model_is_served_in_chunks_and_no_other() -> None:
     made.give(Trained(transaction=transaction("me", 0)))
     said = made.give(fetch)
     assert served(said) == [(MODEL, 0, 1)]
-    assert notes(said, "sent") == [{"tx": digest(transaction("me", 0)), "to": KEYS["g"].address, "bytes": 32}]
+    assert notes(said, events.ModelSent) == [events.ModelSent(tx=digest(transaction("me", 0)), to=KEYS["g"].address, bytes=32)]
     for _ in range(MOST_SERVED - 1):
         made.give(fetch)
     assert answers(made.give(fetch)) == [Refusal(code="fetched_often", what="Fetch")]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.actors.keeper import Keeper
+from dfl_actors.core import events
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
@@ -56,7 +57,7 @@ def test_a_full_buffer_is_averaged_with_the_own_model() -> None:
     (averaged,), (updated,) = told(said, Averaged), told(said, Updated)
     assert np.allclose(delta(made, averaged), 1.0)
     assert updated.models == 2 and set(updated.reputations.values()) == {1_000_000}
-    assert notes(said, "updated")[0]["senders"] == {KEYS[name].address: 0.5 for name in "gh"}
+    assert notes(said, events.Updated)[0].senders == {KEYS[name].address: 0.5 for name in "gh"}
 
 
 def test_the_algorithm_hears_the_accuracy_of_the_newest_own_model_and_none_of_one_that_was_not_measured() -> None:
@@ -79,7 +80,7 @@ def test_the_newest_model_of_each_sender_is_told_only_where_an_attack_watches() 
 def test_several_models_of_one_sender_each_count() -> None:
     made = built(buffer=3)
     said = made.give(version(made, ZERO), scored(made, "g", 1.0), scored(made, "g", 2.0), scored(made, "h", 6.0))
-    assert notes(said, "updated")[0]["models"] == 3
+    assert notes(said, events.Updated)[0].models == 3
     assert np.allclose(delta(made, told(said, Averaged)[0]), 1.5)
 
 
@@ -106,8 +107,8 @@ def test_models_that_have_gone_are_left_out_and_named(gone: tuple[int, ...], mod
     for index in gone:
         del made.models.data[messages[index].model]
     said = made.give(messages[2], *messages[:2])
-    assert notes(said, "lost")
-    assert [note["models"] for note in notes(said, "updated")] == [models] * bool(models)
+    assert notes(said, events.Lost)
+    assert [note.models for note in notes(said, events.Updated)] == [models] * bool(models)
 
 
 def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_differences() -> None:
@@ -116,7 +117,7 @@ def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_diff
 
     made = built(harsh, buffer=1)
     made.give(version(made, ZERO), scored(made, "g", 1.0), crash=99)
-    assert notes(made.said, "updated")[0]["notes"] == {"harsh": 1}
+    assert notes(made.said, events.Updated)[0].notes == {"harsh": 1}
     assert made.actor.reputations[KEYS["g"].address] == 0.25  # type: ignore[attr-defined]
     first = told(made.said, Averaged)[0]
     made.give(version(made, ZERO, 1), scored(made, "g", 2.0), crash=1)

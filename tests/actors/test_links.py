@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from dfl_actors.actors.links import ATTEMPTS, MOST_SESSIONS, Links
+from dfl_actors.core import events
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Message, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.errors import Refused
 from tests.actors import bench
-from tests.actors.bench import KEYS, NOW
+from tests.actors.bench import KEYS, NOW, notes
 
 PEER = b"peer"
 G = KEYS["g"].address
@@ -89,14 +90,14 @@ def test_a_welcome_is_checked(change: dict[str, Any], code: str | None) -> None:
     right = asked(theirs, said(list(mine.greet(NOW))))
     wrong = Welcome(**{**{name: getattr(right, name) for name in right.__struct_fields__}, **change})
     (effect,) = mine.replied(G, wrong, NOW)
-    assert effect.fields["code"] == code if isinstance(effect, Note) else code is None
+    assert notes([effect], events.Refused)[0].code == code if isinstance(effect, Note) else code is None
 
 
 def test_who_admits_us_before_its_proof_is_refused() -> None:
     mine = links("me", "g")
     list(mine.greet(NOW))
     (note,) = mine.replied(G, Admitted(), NOW)
-    assert isinstance(note, Note) and note.fields["code"] == "wrong_neighbour"
+    assert [one.code for one in notes([note], events.Refused)] == ["wrong_neighbour"]
     assert list(mine.greet(NOW)), "the link is still down"
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer
+from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.learning.partition import Received
@@ -114,7 +115,7 @@ def test_a_transaction_commits_to_the_model_in_the_store() -> None:
     transaction = letter.transaction
     assert transaction.model == version.model and transaction.expires == NOW + 60_000 and transaction.tested == 10
     assert np.array_equal(decode_model(made.models.data[transaction.model], "float32", 8), weights(made))
-    assert notes(said, "trained")[0]["tx"] == digest(transaction)
+    assert notes(said, events.Trained)[0].tx == digest(transaction)
 
 
 def test_before_the_start_samples_are_kept_for_tests_alone() -> None:
@@ -202,7 +203,7 @@ def test_a_difference_that_comes_again_after_a_crash_is_in_the_weights_already()
 def test_a_difference_that_has_gone_is_named_and_not_waited_for() -> None:
     made = built()
     said = made.give(Averaged(delta="0" * 64, number=1))
-    assert notes(said, "lost")
+    assert notes(said, events.Lost)
     made.give(samples(BATCH))
     assert told(made.said, Versioned)[-1].applied == 1
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.actors.validator import MOST_WAITING, Validator
+from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
 from dfl_actors.core.objects import Draft, Entry
@@ -44,7 +45,7 @@ def test_a_right_transaction_gets_a_receipt_and_is_scored() -> None:
     (scored,) = told(said, Scored)
     assert witnessed.receipt.received_at_ttl == 0 and witnessed.receipt.tested == 10
     assert (scored.correct, scored.tested) == (witnessed.receipt.correct, witnessed.receipt.tested)
-    assert notes(said, "scored")
+    assert notes(said, events.Scored)
 
 
 def test_a_transaction_handed_over_again_gets_the_same_receipt_and_is_not_measured_again() -> None:
@@ -54,7 +55,7 @@ def test_a_transaction_handed_over_again_gets_the_same_receipt_and_is_not_measur
     (first,) = told(made.give(fetched("g", 0)), Witnessed)
     for now in (NOW + 1, NOW + 70_000):
         said = made.give(fetched("g", 0), now=now, crash=99)
-        assert told(said, Witnessed) == [first] and not told(said, Scored) and not notes(said, "scored")
+        assert told(said, Witnessed) == [first] and not told(said, Scored) and not notes(said, events.Scored)
         made.give(SAMPLES)
 
 
@@ -93,7 +94,7 @@ def test_a_wrong_transaction_is_refused_by_name(message: Fetched, now: int, code
     made = built()
     made.give(SAMPLES, now=now)
     said = made.give(message, now=now)
-    assert [note["code"] for note in notes(said, "refused")] == [code]
+    assert [note.code for note in notes(said, events.Refused)] == [code]
     assert not told(said, Witnessed) and not made.journal.data
 
 
@@ -102,7 +103,7 @@ def test_a_receipt_in_our_name_that_we_never_gave_is_refused() -> None:
     made.give(SAMPLES)
     of = transaction("g", 0, ttl=2)
     said = made.give(Fetched(transaction=of, receipts=(receipt("me", of), receipt("h", of)), sender=KEYS["h"].address))
-    assert [note["code"] for note in notes(said, "refused")] == ["receipt_not_issued"]
+    assert [note.code for note in notes(said, events.Refused)] == ["receipt_not_issued"]
 
 
 OPERATIONS = st.lists(

@@ -208,7 +208,7 @@ def codes(package: Path) -> Iterator[str]:
     place = {"Refused": 0, "_next_source": 1}
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and (name := getattr(node.func, "id", getattr(node.func, "attr", ""))) in place:
+            if isinstance(node, ast.Call) and (name := getattr(node.func, "id", getattr(node.func, "attr", ""))) in place and node.args:
                 code = node.args[place[name]]
                 if isinstance(code, ast.Constant):
                     yield str(code.value)

@@ -14,6 +14,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfl_actors.core import events
 from dfl_actors.core import messages as m
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve, Tell
@@ -180,15 +181,13 @@ def test_a_stranger_has_no_name(tap: Tap, context: zmq.Context) -> None:
 
 def test_refusals_are_told_with_their_code(tap: Tap, context: zmq.Context) -> None:
     with watching(tap, context) as come:
-        tap.noted(
-            Note("refused", {"what": "transaction", "id": "ab" * 32, "code": "expired", "detail": "3 ms ago", "by": made.BOB.address})
-        )
-        tap.noted(Note("refused", {"what": "DraftNews", "id": "", "code": "bad_signature", "detail": "", "by": "99" * 32}))
-        tap.noted(Note("refused_by", {"what": "Fetch", "code": "fetched_often", "by": made.BOB.address}))
+        tap.noted(Note(events.Refused(what="transaction", id="ab" * 32, code="expired", detail="3 ms ago", by=made.BOB.address)))
+        tap.noted(Note(events.Refused(what="DraftNews", code="bad_signature", by="99" * 32)))
+        tap.noted(Note(events.RefusedBy(what="Fetch", code="fetched_often", by=made.BOB.address)))
         tap.undecodable(Refused("not_canonical", "why"))
-        tap.noted(Note("expired", {"tx": "cd" * 32, "receipts": 0, "needed": 1}))
-        tap.noted(Note("lost", {"what": "delta", "id": "ef" * 32}))
-        tap.noted(Note("scored", {"tx": "cd" * 32}))  # `Scored` and `Witnessed` say it
+        tap.noted(Note(events.Expired(tx="cd" * 32, receipts=0, needed=1)))
+        tap.noted(Note(events.Lost(what="delta", id="ef" * 32)))
+        tap.noted(Note(events.Scored(tx="cd" * 32)))  # `Scored` and `Witnessed` say it
         records = come()
     seen = [(one.kind, one.type, one.code, one.sender, one.tx or one.model) for one in records]
     assert seen == [
@@ -205,7 +204,7 @@ def test_refusals_are_told_with_their_code(tap: Tap, context: zmq.Context) -> No
 def test_types_that_a_neighbour_invents_cost_no_memory(tap: Tap, context: zmq.Context) -> None:
     with watching(tap, context) as come:
         for number in range(5):
-            tap.noted(Note("refused_by", {"what": f"made up {number}", "code": "x", "by": made.BOB.address}))
+            tap.noted(Note(events.RefusedBy(what=f"made up {number}", code="x", by=made.BOB.address)))
         assert [record.k for record in come()] == [1, 2, 3, 4, 5]
 
 

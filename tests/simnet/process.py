@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dfl_actors.actors.base import Actor
-from dfl_actors.core import codec
+from dfl_actors.core import codec, events
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
@@ -147,7 +147,7 @@ class Process:
         elif isinstance(effect, Tell):
             self._outboxes[RECIPIENT[type(effect.message)]].add(codec.encode(effect.message))
         elif isinstance(effect, Note):
-            network.note(node.name, self.name, effect.event, effect.fields)
+            network.note(node.name, self.name, events.name_of(type(effect.event)), events.fields_of(effect.event))
         elif isinstance(effect, Announce):
             network.announce(node, effect.epoch, effect.number, codec.encode(effect.news))
         elif isinstance(effect, Send):
