@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Protocol
 import msgspec
 
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Note
 from dfl_actors.core.messages import Message, Tick
 from dfl_actors.core.objects import Address, Digest
@@ -88,12 +89,12 @@ class Actor:
         self.doing: Callable[[str], AbstractContextManager[None]] = lambda work: nullcontext()
         """Marks what follows as "learning", "blockchain" or "network" for whoever counts the cost; the driver sets it."""
 
-    def handle(self, message: Message, now: int) -> list[Effect]:
-        """The effects of `message` at `now` (ms). A refused object becomes a note with the code of the broken rule."""
-        handler: Callable[[Message, int], Iterator[Effect]] | None = getattr(self, handler_name(type(message)), None)
+    def handle(self, message: Message, now: Now) -> list[Effect]:
+        """The effects of `message` at `now`. A refused object becomes a note with the code of the broken rule."""
+        handler: Callable[[Message, Now], Iterator[Effect]] | None = getattr(self, handler_name(type(message)), None)
         return [] if handler is None else list(handler(message, now))
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         """Time has come; a subclass that sets `wake` overrides this."""
         yield from ()
 

@@ -13,15 +13,13 @@ from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
 from dfl_actors.core.blocks import Pending, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
+from dfl_actors.core.clock import FOREVER, Now, since
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
 from dfl_actors.errors import Refused
-
-NEVER = 1 << 62
-"""Deadline of a draft from before a restart, until the run has begun again."""
 
 MOST_TOUCHED = 8
 """Transactions, oldest first, whose models are kept in the store while they wait for receipts."""
@@ -42,7 +40,7 @@ class Builder(Actor):
     name = "builder"
     task: ClassVar[str] = "generate_block"
 
-    def __init__(self, settings: Settings, key: KeyPair, stored: Blocks, journal: JournalReader) -> None:
+    def __init__(self, settings: Settings, key: KeyPair, stored: Blocks, journal: JournalReader, now: Now) -> None:
         super().__init__(settings)
         self._key = key
         self._verifier = Verifier(settings.genesis)
@@ -52,16 +50,16 @@ class Builder(Actor):
         self._pending: dict[str, Pending] = {}
         self._settled: set[str] = set()
         self._draft: Draft | None = None
-        self._deadline = NEVER
-        self._reminder = NEVER
-        self._recover(journal)
+        # Of a draft from before a restart, until the run has begun again.
+        self._deadline = self._reminder = FOREVER
+        self._recover(journal, now)
         self.counts["height"] = self._chain.height
 
-    def _recover(self, journal: JournalReader) -> None:
+    def _recover(self, journal: JournalReader, now: Now) -> None:
         for _, raw in journal.scan(b"t/"):
             transaction = decode(Transaction, raw)
             if not self._in_chain(transaction):
-                self._pending[digest(transaction)] = Pending(transaction)
+                self._pending[digest(transaction)] = Pending(transaction, now)
         for _, raw in journal.scan(b"r/"):
             receipt = decode(Receipt, raw)
             if receipt.transaction in self._pending:
@@ -69,7 +67,7 @@ class Builder(Actor):
         raw_draft = journal.get(b"draft")
         draft = None if raw_draft is None else decode(Draft, raw_draft, limit=1 << 30)
         if draft is not None and draft.height == self._chain.height:
-            self._open(draft)
+            self._open(draft, now)
             for entry in draft.entries:
                 self._pending.pop(digest(entry.transaction), None)
         self._leftover = None if draft is None or draft.height == self._chain.height else draft
@@ -78,30 +76,31 @@ class Builder(Actor):
             if self._draft is not None and confirmation.draft == self._draft_digest:
                 self._confirmations[confirmation.receipt] = confirmation
 
-    def _open(self, draft: Draft) -> None:
+    def _open(self, draft: Draft, now: Now) -> None:
         self._draft = draft
+        self._opened = since(draft.created, now)
         self._draft_digest = digest(draft)
         self._receipts = receipts_of(draft)
         self._confirmations: dict[str, Confirmation] = {}
         self.idle = False
 
-    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         if self._leftover is not None:
             yield from self._forget(self._leftover)
         if self._draft is not None:
             yield from self._remind(now)
-            self._deadline = now + self.settings.deadline
+            self._deadline = now.mono + self.settings.deadline
         for identity, pending in self._pending.items():
             if self._answered(pending):
                 yield from self._settle(identity)
         yield from self._advance(now)
 
-    def on_announced(self, message: Announced, now: int) -> Iterator[Effect]:
+    def on_announced(self, message: Announced, now: Now) -> Iterator[Effect]:
         identity = digest(message.transaction)
         if identity in self._pending or self._in_draft(identity) or self._in_chain(message.transaction):
             return
         self._verifier.trust(identity)
-        self._pending[identity] = Pending(message.transaction)
+        self._pending[identity] = Pending(message.transaction, now)
         yield Journal(b"t/" + identity.encode(), encode(message.transaction))
         lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(self.settings.neighbours))
         for pending in islice(lacking, MOST_TOUCHED):
@@ -109,7 +108,7 @@ class Builder(Actor):
             yield Touch(pending.transaction.model)
         yield from self._advance(now)
 
-    def on_receipt_arrived(self, message: ReceiptArrived, now: int) -> Iterator[Effect]:
+    def on_receipt_arrived(self, message: ReceiptArrived, now: Now) -> Iterator[Effect]:
         receipt = message.receipt
         pending = self._pending.get(receipt.transaction)
         if pending is None or receipt.creator in pending.receipts or len(pending.receipts) >= MAX_RECEIPTS:
@@ -128,7 +127,7 @@ class Builder(Actor):
                 creator=receipt.creator,
                 correct=receipt.correct,
                 tested=receipt.tested,
-                ms=now - pending.transaction.created,
+                ms=now.mono - pending.since,
             )
         )
         if self._answered(pending):
@@ -139,7 +138,7 @@ class Builder(Actor):
             at = pending.ready_at(self.settings.receipts, self.settings.receipt_wait)
             self.wake = at if self.wake is None else min(self.wake, at)
 
-    def on_confirmations_arrived(self, message: ConfirmationsArrived, now: int) -> Iterator[Effect]:
+    def on_confirmations_arrived(self, message: ConfirmationsArrived, now: Now) -> Iterator[Effect]:
         for confirmation in message.confirmations:
             if self._draft is None or confirmation.receipt in self._confirmations:
                 continue
@@ -152,12 +151,12 @@ class Builder(Actor):
             yield Journal(b"c/" + confirmation.receipt.encode(), encode(confirmation))
         yield from self._advance(now)
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
-        if self._draft is not None and now >= self._reminder:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
+        if self._draft is not None and now.mono >= self._reminder:
             yield from self._remind(now)
         yield from self._advance(now)
 
-    def _advance(self, now: int) -> Iterator[Effect]:
+    def _advance(self, now: Now) -> Iterator[Effect]:
         """Everything that has become possible: expire, finalise, draft; then say when time alone will change something."""
         yield from self._expire(now)
         yield from self._ask_again(now)
@@ -167,22 +166,22 @@ class Builder(Actor):
             yield from self._try_draft(now)
         self._set_wake(now)
 
-    def _expire(self, now: int) -> Iterator[Effect]:
+    def _expire(self, now: Now) -> Iterator[Effect]:
         for identity, pending in list(self._pending.items()):
-            if now >= pending.transaction.expires and len(pending.receipts) < self.settings.receipts:
+            if now.mono >= pending.expires and len(pending.receipts) < self.settings.receipts:
                 del self._pending[identity]
                 yield from self._settle(identity)
                 yield from forget(identity, pending.receipts)
                 yield Note(events.Expired(tx=identity, receipts=len(pending.receipts), needed=self.settings.receipts))
 
-    def _ask_again(self, now: int) -> Iterator[Effect]:
+    def _ask_again(self, now: Now) -> Iterator[Effect]:
         """Have transactions announced again that neighbours have not answered: whatever was lost on the way then comes again."""
         for pending in self._pending.values():
-            if pending.lacks(now, len(self.settings.neighbours), self.settings.receipt_wait):
-                pending.reminded = now
+            if pending.lacks(now.mono, len(self.settings.neighbours), self.settings.receipt_wait):
+                pending.reminded = now.mono
                 yield Tell(Lacking(transaction=pending.transaction))
 
-    def _try_draft(self, now: int) -> Iterator[Effect]:
+    def _try_draft(self, now: Now) -> Iterator[Effect]:
         settings = self.settings
         ready = [pending for pending in self._pending.values() if self._ready(pending, now)]
         if len(ready) < settings.transactions:
@@ -196,8 +195,8 @@ class Builder(Actor):
             for pending in ready[: settings.transactions]
         )
         draft = self._sign(entries, now)
-        self._open(draft)
-        self._deadline = now + settings.deadline
+        self._open(draft, now)
+        self._deadline = now.mono + settings.deadline
         identities = tuple(digest(entry.transaction) for entry in entries)
         for identity in identities:
             del self._pending[identity]
@@ -213,18 +212,18 @@ class Builder(Actor):
             )
         )
 
-    def _ready(self, pending: Pending, now: int) -> bool:
+    def _ready(self, pending: Pending, now: Now) -> bool:
         settings = self.settings
-        return pending.ready(now, len(settings.neighbours), settings.receipts, settings.receipt_wait)
+        return pending.ready(now.mono, len(settings.neighbours), settings.receipts, settings.receipt_wait)
 
-    def _sign(self, entries: tuple[Entry, ...], now: int) -> Draft:
+    def _sign(self, entries: tuple[Entry, ...], now: Now) -> Draft:
         unsigned = Draft(
             genesis=self.settings.genesis,
             public_key=self._key.public,
             generator=self._key.address,
             height=self._chain.height,
             previous=self._chain.head,
-            created=max(now, self._chain.finalised),
+            created=max(now.wall, self._chain.finalised),
             entries=entries,
             memo=self.settings.memo,
         )
@@ -232,21 +231,21 @@ class Builder(Actor):
         self._verifier.trust(digest(draft))
         return draft
 
-    def _remind(self, now: int) -> Iterator[Effect]:
+    def _remind(self, now: Now) -> Iterator[Effect]:
         assert self._draft is not None
-        self._reminder = now + max(1, self.settings.deadline // REMINDERS)
+        self._reminder = now.mono + max(1, self.settings.deadline // REMINDERS)
         yield Tell(Drafted(draft=self._draft))
 
-    def _may_finalise(self, draft: Draft, now: int) -> bool:
+    def _may_finalise(self, draft: Draft, now: Now) -> bool:
         """Enough confirmations; or any at all once the deadline has passed, for a block that nobody confirmed proves nothing."""
         settings = self.settings
         if enough(draft, self._confirmations, self._receipts, settings.confirmations, settings.per):
             return True
-        return now >= self._deadline and bool(self._confirmations)
+        return now.mono >= self._deadline and bool(self._confirmations)
 
-    def _finalise(self, draft: Draft, now: int) -> Iterator[Effect]:
+    def _finalise(self, draft: Draft, now: Now) -> Iterator[Effect]:
         confirmations = in_order(self._confirmations.values())
-        block = FinalBlock(draft=draft, confirmations=confirmations, finalised=max(now, draft.created))
+        block = FinalBlock(draft=draft, confirmations=confirmations, finalised=max(now.wall, draft.created))
         self._chain = chain.extend(self._chain, block, self._verifier)
         self._draft, self.idle = None, True
         self.counts["height"] = self._chain.height
@@ -260,7 +259,7 @@ class Builder(Actor):
                 transactions=len(draft.entries),
                 confirmations=len(confirmations),
                 expected=len(self._receipts),
-                ms=now - draft.created,
+                ms=now.mono - self._opened,
             )
         )
 
@@ -292,14 +291,14 @@ class Builder(Actor):
     def _in_chain(self, transaction: Transaction) -> bool:
         return transaction.sequence <= self._chain.sequence and transaction.sequence not in self._chain.skipped
 
-    def _set_wake(self, now: int) -> None:
+    def _set_wake(self, now: Now) -> None:
         settings = self.settings
         times = [pending.ready_at(settings.receipts, settings.receipt_wait) for pending in self._pending.values()]
         lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(settings.neighbours))
         times += [pending.ask_at(settings.receipt_wait) for pending in lacking]
-        later = [time for time in times if time > now]
+        later = [time for time in times if time > now.mono]
         if self._draft is not None:
-            later += [self._reminder, *([self._deadline] if self._deadline > now else [])]
+            later += [self._reminder, *([self._deadline] if self._deadline > now.mono else [])]
         self.wake = min(later, default=None)
 
 

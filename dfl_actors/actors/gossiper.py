@@ -12,6 +12,7 @@ from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Serve, Tell
 from dfl_actors.core.gossip import Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
@@ -103,19 +104,19 @@ class Gossiper(Actor):
 
     # --- time and links
 
-    def on_opened(self, _: Opened, now: int) -> Iterator[Effect]:
+    def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
         yield from self._links.greet(now)
         self._set_wake(now)
 
-    def on_subscribed(self, _: Subscribed, now: int) -> Iterator[Effect]:
+    def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
         yield self._announce(Beat())
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         yield from self._links.greet(now)
         yield from self._links.ask_again()
         for assembly in list(self._assemblies.values()):
-            if now >= assembly.progress + self.settings.fetch_timeout:
-                lost = assembly.ask_again(now)
+            if now.mono >= assembly.progress + self.settings.fetch_timeout:
+                lost = assembly.ask_again(now.mono)
                 if lost is None:
                     yield from self._next_source(assembly, "fetch_timeout", now)
                 else:
@@ -123,15 +124,15 @@ class Gossiper(Actor):
         yield self._announce(Beat())
         self._set_wake(now)
 
-    def _set_wake(self, now: int) -> None:
-        self.wake = now + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
+    def _set_wake(self, now: Now) -> None:
+        self.wake = now.mono + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
 
-    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         yield self._announce(Beat())
 
     # --- from our own node
 
-    def on_trained(self, message: Trained, now: int) -> Iterator[Effect]:
+    def on_trained(self, message: Trained, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
         identity = digest(transaction)
         self._seen.put(identity, Sighting(transaction, None))
@@ -140,7 +141,7 @@ class Gossiper(Actor):
         yield Tell(Announced(transaction=transaction))
         yield Note(events.Announced(tx=identity))
 
-    def on_lacking(self, message: Lacking, now: int) -> Iterator[Effect]:
+    def on_lacking(self, message: Lacking, now: Now) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
         identity = digest(message.transaction)
         if self._models.size(message.transaction.model) is None:
@@ -150,7 +151,7 @@ class Gossiper(Actor):
         self._offered.put(message.transaction.model, identity)
         yield self._announce(TransactionNews(transaction=message.transaction, receipts=()))
 
-    def on_witnessed(self, message: Witnessed, now: int) -> Iterator[Effect]:
+    def on_witnessed(self, message: Witnessed, now: Now) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
         receipt = message.receipt
         self._relayed.put(digest(receipt), None)
@@ -164,25 +165,25 @@ class Gossiper(Actor):
         path = (other for other in message.receipts if other.creator != receipt.creator)
         yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
 
-    def on_drafted(self, message: Drafted, now: int) -> Iterator[Effect]:
+    def on_drafted(self, message: Drafted, now: Now) -> Iterator[Effect]:
         self._drafts.put(digest(message.draft), self.settings.address)
         yield self._announce(DraftNews(draft=message.draft))
 
-    def on_confirmed(self, message: Confirmed, now: int) -> Iterator[Effect]:
+    def on_confirmed(self, message: Confirmed, now: Now) -> Iterator[Effect]:
         yield Send(message.sender, ConfirmationsFor(confirmations=message.confirmations))
 
-    def on_finalised(self, message: Finalised, now: int) -> Iterator[Effect]:
+    def on_finalised(self, message: Finalised, now: Now) -> Iterator[Effect]:
         yield self._announce(BlockNews(generator=message.generator, height=message.height, block=message.block))
 
     # --- news of neighbours
 
-    def on_heard(self, message: Heard, now: int) -> Iterator[Effect]:
+    def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
         fresh = yield from self._links.heard(message, now)
         self.ready = self.ready or self._links.ready()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
 
-    def _news(self, sender: Address, news: AnyNews, now: int) -> Iterator[Effect]:
+    def _news(self, sender: Address, news: AnyNews, now: Now) -> Iterator[Effect]:
         try:
             if isinstance(news, TransactionNews):
                 yield from self._on_transaction(sender, news, now)
@@ -193,7 +194,7 @@ class Gossiper(Actor):
         except Refused as error:
             yield refused(error, type(news).__name__, "", sender)
 
-    def _on_transaction(self, sender: Address, news: TransactionNews, now: int) -> Iterator[Effect]:
+    def _on_transaction(self, sender: Address, news: TransactionNews, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
         for receipt in news.receipts:
             yield from self._on_receipt(receipt)
@@ -208,7 +209,7 @@ class Gossiper(Actor):
             return
         self._wanted.setdefault(transaction.model, []).append((transaction, news.receipts))
         if transaction.model not in self._assemblies:
-            assembly = Assembly(transaction.model, transaction.size, sender, now)
+            assembly = Assembly(transaction.model, transaction.size, sender, now.mono)
             self._assemblies[transaction.model] = assembly
             yield from self._ask(assembly)
 
@@ -226,13 +227,13 @@ class Gossiper(Actor):
         ):
             yield Tell(Fetched(transaction=transaction, receipts=(), sender=sender))
 
-    def _check_header(self, sender: Address, news: TransactionNews, now: int) -> None:
+    def _check_header(self, sender: Address, news: TransactionNews, now: Now) -> None:
         """What can be said before the model is here; the validator checks the rest. Codes as in `docs/protocol.md`."""
         transaction = news.transaction
         if transaction.genesis != self.settings.genesis:
             raise Refused("other_genesis", transaction.genesis[:8])
-        if transaction.expires <= now:
-            raise Refused("expired", f"{now - transaction.expires} ms ago")
+        if transaction.expires <= now.wall:
+            raise Refused("expired", f"{now.wall - transaction.expires} ms ago")
         if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
         if len(self._assemblies) >= MOST_ASSEMBLIES:
@@ -275,7 +276,7 @@ class Gossiper(Actor):
 
     # --- fetching
 
-    def on_replied(self, message: Replied, now: int) -> Iterator[Effect]:
+    def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
         reply, neighbour = message.reply, message.neighbour
         if isinstance(reply, Chunk):
             yield from self._on_chunk(neighbour, reply, message.body, now)
@@ -292,25 +293,25 @@ class Gossiper(Actor):
             if isinstance(reply, Admitted):
                 yield from self._fetch_on(neighbour, now)
 
-    def _fetch_on(self, neighbour: Address, now: int) -> Iterator[Effect]:
+    def _fetch_on(self, neighbour: Address, now: Now) -> Iterator[Effect]:
         """The link stands again: what was asked for meanwhile was refused, or lost."""
         for assembly in self._assemblies.values():
-            lost = assembly.ask_again(now) if assembly.source == neighbour else None
+            lost = assembly.ask_again(now.mono) if assembly.source == neighbour else None
             if lost is not None:
                 yield Send(neighbour, Fetch(model=assembly.model, first=lost[0], count=lost[1]))
 
-    def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: int) -> Iterator[Effect]:
+    def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: Now) -> Iterator[Effect]:
         assembly = self._assemblies.get(chunk.model)
         if assembly is None or assembly.source != neighbour:
             return
-        if not assembly.put(chunk.index, body, now):
+        if not assembly.put(chunk.index, body, now.mono):
             yield from self._next_source(assembly, "chunk", now)
         elif not assembly.complete():
             yield from self._ask(assembly)
         else:
             yield from self._deliver(assembly, now)
 
-    def _deliver(self, assembly: Assembly, now: int) -> Iterator[Effect]:
+    def _deliver(self, assembly: Assembly, now: Now) -> Iterator[Effect]:
         data = assembly.whole()
         if self._hash(data) != assembly.model:
             yield from self._next_source(assembly, "model_digest", now)
@@ -322,14 +323,14 @@ class Gossiper(Actor):
             sighting = self._seen.get(identity)
             sender = assembly.source if sighting is None or sighting.via is None else sighting.via
             yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
-            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now - assembly.begun))
+            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now.mono - assembly.begun))
 
     def _ask(self, assembly: Assembly) -> Iterator[Effect]:
         wanted = assembly.ask()
         if wanted is not None:
             yield Send(assembly.source, Fetch(model=assembly.model, first=wanted[0], count=wanted[1]))
 
-    def _next_source(self, assembly: Assembly, code: str, now: int) -> Iterator[Effect]:
+    def _next_source(self, assembly: Assembly, code: str, now: Now) -> Iterator[Effect]:
         """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""
         yield refused(Refused(code, f"from {assembly.source[:8]}"), "model", assembly.model, assembly.source)
         wanted = self._wanted.get(assembly.model, [])
@@ -339,7 +340,7 @@ class Gossiper(Actor):
                 sighting.sources.remove(assembly.source)
         sources = [source for sighting in sightings for source in sighting.sources]
         if sources:
-            assembly.restart(sources[0], now)
+            assembly.restart(sources[0], now.mono)
             yield from self._ask(assembly)
             return
         del self._assemblies[assembly.model]
@@ -352,7 +353,7 @@ class Gossiper(Actor):
         """The address behind a peer, empty while it has not said."""
         return self._links.who(peer)
 
-    def on_asked(self, message: Asked, now: int) -> Iterator[Effect]:
+    def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
         request, peer = message.request, message.peer
         try:
             neighbour = yield from self._links.asked(peer, request)

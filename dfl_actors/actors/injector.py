@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from dfl_actors.actors.base import Actor, Settings
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Publish
 from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
 
@@ -17,6 +18,10 @@ SHORTEST_WAIT = 50
 
 MOST = 2048
 """Samples in one message."""
+
+LONGEST_PAUSE = 5_000
+"""Milliseconds whose samples are made up for after a pause. Of a longer one (a stopped process, a machine that slept) the rest is left
+out: what would have been drawn meanwhile must not come all at once."""
 
 
 class Stream(Protocol):
@@ -34,25 +39,27 @@ class Injector(Actor):
     def __init__(self, settings: Settings, stream: Stream) -> None:
         super().__init__(settings)
         self._stream = stream
-        self._begun = 0
+        self._begun = self._last = 0
         self._injected = 0
         self._running = False
 
-    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
-        self._begun, self._running = now, True
-        self.wake = now + self._wait() if self.settings.rate else None
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+        self._begun = self._last = now.mono
+        self._running = True
+        self.wake = now.mono + self._wait() if self.settings.rate else None
         yield from ()
 
-    def on_stopping(self, _: Stopping, now: int) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         self._running, self.wake = False, None
         yield from ()
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         if self._running and self.settings.rate:
-            self.wake = now + self._wait()
-            yield from self._inject(due(self.settings.rate, now - self._begun) - self._injected)
+            self._begun += max(0, now.mono - self._last - self._wait() - LONGEST_PAUSE)
+            self._last, self.wake = now.mono, now.mono + self._wait()
+            yield from self._inject(due(self.settings.rate, now.mono - self._begun) - self._injected)
 
-    def on_pull(self, message: Pull, now: int) -> Iterator[Effect]:
+    def on_pull(self, message: Pull, now: Now) -> Iterator[Effect]:
         if self._running and not self.settings.rate:
             yield from self._inject(message.samples)
 

@@ -14,6 +14,7 @@ import orjson
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
@@ -54,14 +55,14 @@ class Keeper(Actor):
         self._pending: dict[int, np.ndarray] = {}
         self._buffer: list[Scored] = []
 
-    def on_versioned(self, message: Versioned, now: int) -> Iterator[Effect]:
+    def on_versioned(self, message: Versioned, now: Now) -> Iterator[Effect]:
         self._own = message.model
         # Differences on their way change the model; its accuracy is known again with the next transaction.
         self._own_accuracy = message.correct / message.tested if message.tested else None
         self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
         yield from ()
 
-    def on_scored(self, message: Scored, now: int) -> Iterator[Effect]:
+    def on_scored(self, message: Scored, now: Now) -> Iterator[Effect]:
         self._buffer.append(message)
         if self._own is not None:
             # Neighbours' models must not push out our own while the trainer waits for them.
@@ -71,7 +72,7 @@ class Keeper(Actor):
             yield from self._update(self._own, scores, now)
         del self._buffer[: -self.settings.buffer]
 
-    def _update(self, own_key: str, scores: list[Scored], now: int) -> Iterator[Effect]:
+    def _update(self, own_key: str, scores: list[Scored], now: Now) -> Iterator[Effect]:
         with ExitStack() as stack:
             own = self._load(stack, own_key, self.settings.codec)
             received = [(score, self._load(stack, score.model, score.codec)) for score in scores]
@@ -98,14 +99,14 @@ class Keeper(Actor):
         yield from self._hand_over(delta, models, seen if self._watched else {}, result.notes, now)
 
     def _hand_over(
-        self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], notes: Mapping[str, object], now: int
+        self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], notes: Mapping[str, object], now: Now
     ) -> Iterator[Effect]:
         self._number += 1
         self._pending[self._number] = delta
         if len(self._pending) > MOST_PENDING:
             del self._pending[min(self._pending)]
         # With the time: a number may come twice when a crash came before the journal, and a store keeps what it has first.
-        key = sha256(f"{self.settings.address}/delta/{self._number}/{now}".encode())
+        key = sha256(f"{self.settings.address}/delta/{self._number}/{now.wall}".encode())
         self.count("updates")
         yield Keep(key, delta)
         yield Journal(b"number", str(self._number).encode())

@@ -9,6 +9,7 @@ import msgspec
 
 from dfl_actors.actors.base import Settings, refused
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming, Recent
 from dfl_actors.core.keys import KeyPair
@@ -85,7 +86,7 @@ class Links:
 
     # --- our way to the neighbours
 
-    def greet(self, now: int) -> Iterator[Effect]:
+    def greet(self, now: Now) -> Iterator[Effect]:
         """Say hello to every neighbour whose link is down."""
         for address, link in self._links.items():
             if not link.up:
@@ -98,7 +99,7 @@ class Links:
         hello = Hello(genesis=self._settings.genesis, address=self._key.address, public_key=self._key.public, nonce=link.nonce)
         return Send(address, hello)
 
-    def replied(self, neighbour: Address, reply: Message, now: int) -> Iterator[Effect]:
+    def replied(self, neighbour: Address, reply: Message, now: Now) -> Iterator[Effect]:
         """The handshake's replies, and refusals."""
         link = self._links[neighbour]
         try:
@@ -120,7 +121,7 @@ class Links:
         if reply.code == "not_admitted" and link.up:
             yield self._hello(neighbour, link)
 
-    def heard(self, message: Heard, now: int) -> Generator[Effect, None, bool]:
+    def heard(self, message: Heard, now: Now) -> Generator[Effect, None, bool]:
         """Follow the numbers of a neighbour's news; whether this piece is new."""
         link = self._links.get(message.neighbour)
         if link is None:

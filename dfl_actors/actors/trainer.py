@@ -15,6 +15,7 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode, model_digest, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
@@ -106,26 +107,26 @@ class Trainer(Actor):
             weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
         return self._learner.start(weights)._replace(iteration=self._point.iteration)
 
-    def on_started(self, _: Started, now: int) -> Iterator[Effect]:
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         self._running = True
         last = self._journal.get(b"transaction")
         if last is not None:
             transaction = decode(Transaction, last)
-            if transaction.expires > now:
+            if transaction.expires > now.wall:
                 yield Tell(Trained(transaction=transaction))
         yield Journal(b"state", None)
         yield from self._keep()
         yield Publish(Versioned(model=self.model, applied=self._point.applied))
         yield from self._pull(now)
 
-    def on_stopping(self, _: Stopping, now: int) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         """Begin no step; save the weights and the momentum, so that a resumed run goes on exactly here."""
         self._running, self.wake = False, None
         yield from self._keep()
         yield Journal(b"state", self.state.weights.tobytes() + self.state.momentum.tobytes())
         yield Journal(b"point", encode(msgspec.structs.replace(self._point, iteration=self.state.iteration)))
 
-    def on_injected(self, message: Injected, now: int) -> Iterator[Effect]:
+    def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
         self._pulled = max(0, self._pulled - len(message.samples))
         self.count("samples", len(message.samples))
@@ -134,11 +135,11 @@ class Trainer(Actor):
         self._waiting.extend(message.samples)
         yield from self._go_on(now)
 
-    def on_settled(self, message: Settled, now: int) -> Iterator[Effect]:
+    def on_settled(self, message: Settled, now: Now) -> Iterator[Effect]:
         self._in_flight.pop(message.transaction, None)
         yield from self._go_on(now)
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         """What was pulled did not come: the injector was restarted, or the event was lost. Or a transaction's time is up."""
         self._pulled = 0
         if self.settings.role == "observer":
@@ -146,9 +147,9 @@ class Trainer(Actor):
             yield Publish(Versioned(model=self.model, applied=self._point.applied))
         yield from self._go_on(now)
 
-    def _go_on(self, now: int) -> Iterator[Effect]:
+    def _go_on(self, now: Now) -> Iterator[Effect]:
         """Train on what lies waiting, as far as the neighbours keep pace; then ask for more."""
-        self._in_flight = {identity: expires for identity, expires in self._in_flight.items() if expires > now}
+        self._in_flight = {identity: expires for identity, expires in self._in_flight.items() if expires > now.mono}
         while self._running and self._room() and len(self._waiting) >= self._wanted():
             yield from self._train(now)
         yield from self._pull(now)
@@ -157,7 +158,7 @@ class Trainer(Actor):
         """Whether another transaction may go out: always at a fixed rate, else while the neighbours answer."""
         return bool(self.settings.rate) or len(self._in_flight) < IN_FLIGHT
 
-    def on_averaged(self, message: Averaged, now: int) -> Iterator[Effect]:
+    def on_averaged(self, message: Averaged, now: Now) -> Iterator[Effect]:
         self._seen |= message.received
         if message.number <= self._point.applied:
             # A letter that came again after a crash: it is in the weights of the last transaction already.
@@ -184,11 +185,11 @@ class Trainer(Actor):
         self.model = model_digest(data)
         yield Keep(self.model, data)
 
-    def _pull(self, now: int) -> Iterator[Effect]:
+    def _pull(self, now: Now) -> Iterator[Effect]:
         """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer; as an observer, for new tests."""
         observer = self.settings.role == "observer"
         if self._running and observer:
-            self.wake = now + self.settings.heartbeat
+            self.wake = now.mono + self.settings.heartbeat
         if not self._running or self.settings.rate:
             return
         if observer:
@@ -202,7 +203,7 @@ class Trainer(Actor):
             self._pulled += need
             yield Tell(Pull(samples=need))
         if self._pulled or observer:
-            self.wake = now + self.settings.heartbeat
+            self.wake = now.mono + self.settings.heartbeat
         else:
             self.wake = min(self._in_flight.values(), default=None)
 
@@ -214,7 +215,7 @@ class Trainer(Actor):
         left = self.settings.steps - self._since
         return self.settings.batch * (left if not self.settings.rate else 1)
 
-    def _train(self, now: int) -> Iterator[Effect]:
+    def _train(self, now: Now) -> Iterator[Effect]:
         steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
         samples = np.array([self._waiting.popleft() for _ in range(steps * self.settings.batch)], np.uint32)
         self.state, loss = self._learner.train(self.state, samples.reshape(steps, self.settings.batch))
@@ -224,7 +225,7 @@ class Trainer(Actor):
             self._since = 0
             yield from self._transact(loss, now)
 
-    def _transact(self, loss: float, now: int) -> Iterator[Effect]:
+    def _transact(self, loss: float, now: Now) -> Iterator[Effect]:
         tests = self._pool.draw(self.settings.tests, self._rng)
         correct = self._learner.measure(self.state.weights, tests)
         data = self._encoded()
@@ -243,7 +244,7 @@ class Trainer(Actor):
         )
         raw = encode(transaction)
         identity = sha256(raw)
-        self._in_flight[identity] = transaction.expires
+        self._in_flight[identity] = now.mono + self.settings.expiry
         self.model = own
         self.count("sent")
         self.counts["own_accuracy"] = correct / len(tests)
@@ -271,14 +272,14 @@ class Trainer(Actor):
             others = {sender: known_model(data, codec) for sender, data, codec in found if data is not None}
             return self._encoded(offer(self.state.weights, self._point.sequence + 1, others))
 
-    def _sign(self, model: str, size: int, correct: int, tested: int, now: int) -> Transaction:
+    def _sign(self, model: str, size: int, correct: int, tested: int, now: Now) -> Transaction:
         unsigned = Transaction(
             genesis=self.settings.genesis,
             public_key=self._key.public,
             generator=self._key.address,
             sequence=self._point.sequence + 1,
-            created=now,
-            expires=now + self.settings.expiry,
+            created=now.wall,
+            expires=now.wall + self.settings.expiry,
             ttl=self.settings.ttl,
             model=model,
             codec=self.settings.codec,

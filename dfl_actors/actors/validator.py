@@ -15,6 +15,7 @@ from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refus
 from dfl_actors.actors.trainer import Learner, Pool
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
@@ -60,29 +61,29 @@ class Validator(Actor):
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._fresh: dict[bytes, bytes] = {}
 
-    def on_injected(self, message: Injected, now: int) -> Iterator[Effect]:
+    def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
         while self._waiting:
             yield from self._witness(self._waiting.popleft(), now)
 
-    def on_fetched(self, message: Fetched, now: int) -> Iterator[Effect]:
+    def on_fetched(self, message: Fetched, now: Now) -> Iterator[Effect]:
         if len(self._pool):
             yield from self._witness(message, now)
         else:
             self._waiting.append(message)
 
-    def on_stopping(self, _: Stopping, now: int) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         self._waiting.clear()
         yield from ()
 
-    def on_draft_arrived(self, message: DraftArrived, now: int) -> Iterator[Effect]:
+    def on_draft_arrived(self, message: DraftArrived, now: Now) -> Iterator[Effect]:
         try:
             identity = check_draft(message.draft, self._verifier)
             yield from self._confirm(identity, message)
         except Refused as error:
             yield refused(error, "draft", digest(message.draft), message.draft.generator)
 
-    def _witness(self, message: Fetched, now: int) -> Iterator[Effect]:
+    def _witness(self, message: Fetched, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
         identity = digest(transaction)
         issued = self._read(b"r/" + identity.encode())
@@ -97,10 +98,10 @@ class Validator(Actor):
             return
         yield from self._issue(message, identity, ttl, correct, tested, now)
 
-    def _check(self, message: Fetched, now: int) -> int:
+    def _check(self, message: Fetched, now: Now) -> int:
         """The ttl at which a transaction that keeps every rule arrived."""
         transaction, settings = message.transaction, self.settings
-        check_lifetime(transaction, now, LONGEST_LIFETIMES * settings.expiry, settings.skew)
+        check_lifetime(transaction, now.wall, LONGEST_LIFETIMES * settings.expiry, settings.skew)
         ttl = check_path(transaction, message.receipts, message.sender, settings.address)
         identity = check_transaction(transaction, message.receipts, self._verifier)
         if any(receipt.creator == settings.address for receipt in message.receipts):
@@ -121,7 +122,7 @@ class Validator(Actor):
                 weights = decode_model(data, transaction.codec, self.settings.parameters)
                 return self._learner.measure(weights, tests), len(tests)
 
-    def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: int) -> Iterator[Effect]:
+    def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
         receipt = sign(
             Receipt(
@@ -132,7 +133,7 @@ class Validator(Actor):
                 received_at_ttl=ttl,
                 correct=correct,
                 tested=tested,
-                created=now,
+                created=now.wall,
             ),
             self._key,
         )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 
+from dfl_actors.core.clock import Now, since
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Receipt, Transaction
 
 LEAST_WAIT = 1_000
@@ -10,21 +11,23 @@ LEAST_WAIT = 1_000
 
 
 class Pending:
-    """An own transaction that gathers its receipts, one a witness."""
+    """An own transaction that gathers its receipts, one a witness. Its times are monotonic, also when it was read from a journal."""
 
-    def __init__(self, transaction: Transaction, reminded: int = 0) -> None:
+    def __init__(self, transaction: Transaction, now: Now) -> None:
         self.transaction = transaction
-        self.reminded = max(reminded, transaction.created)
+        lifetime = transaction.expires - transaction.created
+        self.since = self.reminded = since(transaction.created, now, lifetime)
+        self.expires = self.since + lifetime
         self.receipts: dict[Digest, Receipt] = {}
 
     def ready(self, now: int, neighbours: int, least: int, wait: int) -> bool:
         """Whether there are `least` receipts, and every neighbour has answered or `wait` ms have passed."""
         answered = len(self.receipts)
-        return answered >= max(least, 1) and (answered >= neighbours or now >= self.transaction.created + wait)
+        return answered >= max(least, 1) and (answered >= neighbours or now >= self.since + wait)
 
     def lacks(self, now: int, neighbours: int, wait: int) -> bool:
         """Whether neighbours have not answered although half of `wait` ms has passed since they were last asked."""
-        return len(self.receipts) < neighbours and self.ask_at(wait) <= now < self.transaction.expires
+        return len(self.receipts) < neighbours and self.ask_at(wait) <= now < self.expires
 
     def ask_at(self, wait: int) -> int:
         """When neighbours that have not answered are asked again."""
@@ -32,7 +35,7 @@ class Pending:
 
     def ready_at(self, least: int, wait: int) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""
-        return self.transaction.created + wait if len(self.receipts) >= least else self.transaction.expires
+        return self.since + wait if len(self.receipts) >= least else self.expires
 
 
 def enough(draft: Draft, confirmed: Collection[Digest], receipts: Mapping[Digest, Receipt], fraction: float, per: str) -> bool:

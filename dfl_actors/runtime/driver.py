@@ -14,6 +14,7 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import task_of
 from dfl_actors.core import codec, events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.messages import (
@@ -37,7 +38,7 @@ from dfl_actors.core.messages import (
     Tick,
 )
 from dfl_actors.errors import DflError, Refused, StoreError
-from dfl_actors.runtime.hatch import Owned, now_ms
+from dfl_actors.runtime.hatch import Owned
 from dfl_actors.runtime.net import Endpoints, Net
 from dfl_actors.runtime.post import Acknowledgement, Post, receive
 from dfl_actors.runtime.tap import Tap
@@ -93,7 +94,7 @@ class Driver:
         tap: Tap,
     ) -> None:
         self._actor, self._owned, self._post, self._net, self._control = actor, owned, post, net, control
-        self._metrics, self._meter, self._parent, self._tap = metrics, owned.meter, parent, tap
+        self._metrics, self._meter, self._clock, self._parent, self._tap = metrics, owned.meter, owned.clock, parent, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._status_at = 0
         self._acknowledge_at: int | None = None
@@ -105,7 +106,7 @@ class Driver:
         actor.doing = self._meter.doing
         self._work = "blockchain" if actor.name in ON_THE_CHAIN else "network"
         self._speakers = self._speech_of(net)
-        self._sources: dict[Any, Callable[[int], Iterator[Message | Refused | None]]] = {}
+        self._sources: dict[Any, Callable[[Now], Iterator[Message | Refused | None]]] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
 
@@ -140,31 +141,31 @@ class Driver:
         if self._parent in ready:
             self._running = False
             return
-        now = begun = now_ms()
+        now = begun = self._clock()
         for socket in ready:
             for message in self._sources[socket](now):
                 self._take(message, now)
-                now = now_ms()
-                if now - begun > LONGEST_BATCH:
+                now = self._clock()
+                if now.mono - begun.mono > LONGEST_BATCH:
                     self._perform(now)
                     begun = now
         self._on_time(now)
         self._perform(now)
-        self._post.deliver(now)
+        self._post.deliver(now.mono)
         self._acknowledge(now)
         self._report(now)
 
     def _timeout(self) -> int:
         wishes = (self._actor.wake, self._post.wake(), self._status_at, self._acknowledge_at)
         times = [time for time in wishes if time is not None]
-        return max(0, min(times) - now_ms())
+        return max(0, min(times) - self._clock().mono)
 
-    def _on_time(self, now: int) -> None:
-        if self._actor.wake is not None and now >= self._actor.wake:
+    def _on_time(self, now: Now) -> None:
+        if self._actor.wake is not None and now.mono >= self._actor.wake:
             self._actor.wake = None
             self._take(Tick(), now)
 
-    def _take(self, message: Message | Refused | None, now: int) -> None:
+    def _take(self, message: Message | Refused | None, now: Now) -> None:
         """Let the actor handle one message, and put what it wants behind what it wanted before."""
         if message is None:
             return
@@ -172,7 +173,7 @@ class Driver:
         if task != self._meter.task:
             self._meter.charge(task, "network")
         if isinstance(message, Refused):
-            self._metrics.write(events.Refused(what="bytes", code=message.code, detail=message.detail), now)
+            self._metrics.write(events.Refused(what="bytes", code=message.code, detail=message.detail), now.wall)
             if self._tap.watched:
                 self._tap.undecodable(message)
             return
@@ -188,7 +189,7 @@ class Driver:
 
     # --- effects
 
-    def _perform(self, now: int) -> None:
+    def _perform(self, now: Now) -> None:
         """Everything that was wanted: models, chain, journal, speech. A batch that only writes its journal is written with the next
         one that speaks, or before it is acknowledged: one synced commit then does for several."""
         effects, self._speech = self._speech, []
@@ -220,7 +221,7 @@ class Driver:
             if self._tap.watched:
                 self._tap.said(effect, size)
         for note in notes:
-            self._metrics.write(note.event, now)  # type: ignore[attr-defined]
+            self._metrics.write(note.event, now.wall)  # type: ignore[attr-defined]
             if self._tap.watched:
                 self._tap.noted(note)  # type: ignore[arg-type]
         self._meter.charge(self._actor.task, "network")
@@ -231,13 +232,13 @@ class Driver:
             self._unwritten = []
         self._meter.charge(self._actor.task, self._work)
 
-    def _acknowledge(self, now: int) -> None:
+    def _acknowledge(self, now: Now) -> None:
         """Acknowledge what has been performed: soon, and many letters at once."""
         if not self._done and not self._unwritten:
             return
         if self._acknowledge_at is None:
-            self._acknowledge_at = now + (0 if self._stopped else ACKNOWLEDGE_WITHIN)
-        if now >= self._acknowledge_at or not self._running:
+            self._acknowledge_at = now.mono + (0 if self._stopped else ACKNOWLEDGE_WITHIN)
+        if now.mono >= self._acknowledge_at or not self._running:
             self._write_journal()
             self._post.acknowledge(self._done)
             if self._tap.watched:
@@ -283,20 +284,20 @@ class Driver:
 
     # --- sources
 
-    def _from_mailbox(self, now: int) -> Iterator[Message | None]:
+    def _from_mailbox(self, now: Now) -> Iterator[Message | None]:
         for message, acknowledgement in self._post.letters():
             self._acknowledgements.append(acknowledgement)
             yield message
 
-    def _from_way(self, name: str, now: int) -> Iterator[Message | None]:
-        self._post.acknowledgements(name, now)
+    def _from_way(self, name: str, now: Now) -> Iterator[Message | None]:
+        self._post.acknowledgements(name, now.mono)
         yield from ()
 
-    def _from_publisher(self, now: int) -> Iterator[Message | None]:
+    def _from_publisher(self, now: Now) -> Iterator[Message | None]:
         self._post.subscriptions()
         yield from ()
 
-    def _from_control(self, now: int) -> Iterator[Message | None]:
+    def _from_control(self, now: Now) -> Iterator[Message | None]:
         for (body,) in receive(self._control):
             order = codec.convert(FromSupervisor, codec.parse(body))
             if isinstance(order, Neighbours):
@@ -310,7 +311,7 @@ class Driver:
             elif isinstance(order, Stop):
                 self._stopped = True
                 yield Stopping()
-                self._status_at = now
+                self._status_at = now.mono
             elif isinstance(order, Quit):
                 self._running = False
 
@@ -332,18 +333,18 @@ class Driver:
 
     # --- the supervisor
 
-    def _report(self, now: int) -> None:
+    def _report(self, now: Now) -> None:
         if not self._said_ready and self._post.listened and self._actor.ready:
             self._said_ready = True
             self._say(Ready())
-        if now >= self._status_at:
-            self._status_at = now + STATUS_EVERY
+        if now.mono >= self._status_at:
+            self._status_at = now.mono + STATUS_EVERY
             self._say(self._status())
             self._say_what_was_dropped(now)
 
-    def _say_what_was_dropped(self, now: int) -> None:
+    def _say_what_was_dropped(self, now: Now) -> None:
         for what, messages in self._net.dropped().items() if self._net is not None and self._started else ():
-            self._metrics.write(events.Dropped(what=what, messages=messages), now)
+            self._metrics.write(events.Dropped(what=what, messages=messages), now.wall)
 
     def _status(self) -> Status:
         actor = self._actor
@@ -362,12 +363,12 @@ class Driver:
             self._status_at = 0
 
     def _finish(self) -> None:
-        now = now_ms()
+        now = self._clock()
         self._perform(now)
         self._acknowledge(now)
         self._say_what_was_dropped(now)
         if self._started:
-            self._metrics.write(self._meter.report(), now)
+            self._metrics.write(self._meter.report(), now.wall)
 
 
 def fail(control: zmq.Socket[bytes], error: DflError) -> None:

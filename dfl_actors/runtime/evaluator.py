@@ -21,8 +21,9 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
 from dfl_actors.learning.weights import decode_model, encode_model, recipe_of
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.driver import Metrics
-from dfl_actors.runtime.hatch import log_path, now_ms
+from dfl_actors.runtime.hatch import log_path
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
 from dfl_actors.runtime.rundir import RunDirectory, read_about, whole
@@ -86,18 +87,19 @@ def genesis_of(config: Config, learner: Any, labels: int) -> Genesis:
         raise ModelError(f"training.model {config.training.model!r} does not fit a genesis ({error.detail}): choose another") from error
 
 
-def evaluate(config: Config, cache: Path, sockets: Path, directory: Path, parameters: int) -> None:
+def evaluate(config: Config, cache: Path, sockets: Path, directory: Path, parameters: int, anchor: int) -> None:
     """The evaluator's life."""
     enter(log_path(directory, SUPERVISOR, EVALUATOR), sockets)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = control_socket(context, sockets, EVALUATOR)
-    guarded(control, sockets, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control).run())
+    guarded(control, sockets, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control, Clock(anchor)).run())
 
 
 class Evaluator:
     """Answers `Evaluate` with `Evaluated`, one at a time."""
 
-    def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, control: zmq.Socket[bytes]) -> None:
+    def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, control: zmq.Socket[bytes], clock: Clock) -> None:
+        self._clock = clock
         self._config, self._run, self._parameters, self._control = config, run, parameters, control
         self._learner, self._data = learner_of(config, cache)
         self._learner.warm(0, 0, min(250, len(self._data.x_test)))
@@ -129,7 +131,9 @@ class Evaluator:
             if isinstance(order, Evaluate):
                 self._control.send(codec.encode(self._answer(order)))
         spent = round(time.process_time() - started, 6)
-        self._metrics.write(events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), now_ms())
+        self._metrics.write(
+            events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), self._clock().wall
+        )
 
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
@@ -163,4 +167,4 @@ class Evaluator:
         layers = self._ring.put(node, weights)
         if layers is not None:
             rounded = {name: round(value, 6) for name, value in layers.items()}
-            self._metrics.write(events.WeightDifference(layers=rounded, overall=round(sum(layers.values()), 6)), now_ms())
+            self._metrics.write(events.WeightDifference(layers=rounded, overall=round(sum(layers.values()), 6)), self._clock().wall)

@@ -1,7 +1,6 @@
 """Turns a process into one actor of one node: builds the state machine with what it owns, opens its stores and sockets, runs it."""
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.learning.weights import Parameters, TrainState, recipe_of
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan
@@ -46,6 +46,7 @@ class Owned:
         self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name))
         self.chain = ChainStore(node.chain) if actor == "builder" else None
         self.meter = Meter()
+        self.clock = Clock(plan.anchor)
 
     def close(self) -> None:
         for store in (self.journal, self.models, self.chain):
@@ -89,12 +90,11 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
         _, metered = learners(plan, actor, owned.meter)
         return Validator(plan.settings, owned.key, metered, owned.models, owned.journal, Received(), seeds)
     if actor == "gossiper":
-        return Gossiper(
-            plan.settings, owned.key, owned.models, now_ms(), lambda: secrets.token_hex(32), lambda data: metered_hash(owned.meter, data)
-        )
+        epoch, hash_model = owned.clock().wall, lambda data: metered_hash(owned.meter, data)
+        return Gossiper(plan.settings, owned.key, owned.models, epoch, lambda: secrets.token_hex(32), hash_model)
     if actor == "builder":
         assert owned.chain is not None
-        return Builder(plan.settings, owned.key, owned.chain, owned.journal)
+        return Builder(plan.settings, owned.key, owned.chain, owned.journal, owned.clock())
     return keeper(plan, owned, seeds)
 
 
@@ -164,11 +164,6 @@ def metered_hash(meter: Meter, data: memoryview | bytes) -> str:
     """Digest of a model, counted as blockchain work."""
     with meter.doing("blockchain"):
         return model_digest(data)
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch: the one clock of a process, read by its driver."""
-    return time.time_ns() // 1_000_000
 
 
 def log_path(directory: Path, node: str, actor: str) -> Path:

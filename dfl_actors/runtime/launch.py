@@ -23,8 +23,8 @@ from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.runtime import children
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
-from dfl_actors.runtime.hatch import now_ms
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan, settings
@@ -110,14 +110,15 @@ def _run(
     with raised() as check_stopped, _sockets_directory() as sockets, _context() as context:
         cache = sockets / "data"
         cache.mkdir()
-        control = control_server(context, sockets)
+        control, clock = control_server(context, sockets), Clock()
         watcher.event("preparing the data and the model")
         load_dataset(config.data.source, cache)
         check_stopped()
         genesis = _found(config, cache, sockets, control)
         check_stopped()
-        plans = _plans(scaled(config), run, keys, genesis, cache, sockets, 0 if before is None else before.starts, key_directory)
-        _write(config, run, plans, genesis, sockets, before)
+        starts = 0 if before is None else before.starts
+        plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
+        _write(config, run, plans, genesis, sockets, clock().wall, before)
         supervisor = Supervisor(plans, context, control, _elsewhere(config, keys), watcher, begun)
         check_stopped()
         outcome = supervisor.run()
@@ -151,6 +152,7 @@ def _plans(
     genesis: Genesis,
     cache: Path,
     sockets: Path,
+    anchor: int,
     starts: int,
     key_directory: Path | None,
 ) -> list[NodePlan]:
@@ -180,6 +182,7 @@ def _plans(
                 sockets=sockets,
                 cache=cache,
                 folder=Path.cwd(),
+                anchor=anchor,
                 starts=starts,
             )
         )
@@ -228,10 +231,12 @@ def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:
         )
 
 
-def _write(config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Genesis, sockets: Path, before: About | None) -> None:
+def _write(
+    config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Genesis, sockets: Path, now: int, before: About | None
+) -> None:
     about = About(
         name=config.network.name,
-        started=now_ms() if before is None else before.started,
+        started=now if before is None else before.started,
         nodes={plan.node.name: plan.settings.address for plan in plans},
         links=tuple(config.links),
         genesis=codec.digest(genesis),

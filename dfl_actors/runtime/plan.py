@@ -33,6 +33,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Where the data set lies unpacked."""
     folder: Path
     """Where a plug-in's `file.py` is looked for."""
+    anchor: int
+    """The wall clock of the run: what to add to the monotonic time, in ms (`runtime.clock`)."""
     starts: int
     """How often this run was started: 0, and one more for each `--resume`."""
 

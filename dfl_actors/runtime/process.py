@@ -20,6 +20,7 @@ from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.errors import DflError
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.driver import Driver, Metrics, fail
 from dfl_actors.runtime.hatch import Owned, build, log_path
 from dfl_actors.runtime.keyfiles import curve_keys
@@ -53,7 +54,7 @@ def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.S
     post = Post(context, plan.sockets, plan.node.name, name, incarnation + 1)
     metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
-    tap = tap_of(plan, actor, incarnation + 1, context)
+    tap = tap_of(plan, actor, incarnation + 1, context, owned.clock)
     settle()
     Driver(actor, owned, post, net, control, parent_handle(), metrics, tap).run()
     owned.close()
@@ -63,11 +64,11 @@ def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.S
     context.destroy(linger=0)
 
 
-def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]]) -> Tap:
+def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]], clock: Clock) -> Tap:
     """Where watchers hear what the actor does."""
     names = {**dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True)), plan.settings.address: plan.node.name}
     who = actor.who if isinstance(actor, Gossiper) else lambda peer: ""
-    return Tap(context, plan.sockets, plan.node.name, actor.name, life, names, who)
+    return Tap(context, plan.sockets, plan.node.name, actor.name, life, names, who, clock)
 
 
 def settle() -> None:

@@ -31,9 +31,10 @@ from dfl_actors.core.messages import (
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
 from dfl_actors.runtime import children, sockets
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.evaluator import evaluate
-from dfl_actors.runtime.hatch import log_path, now_ms
+from dfl_actors.runtime.hatch import log_path
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.post import receive
@@ -116,7 +117,7 @@ class Supervisor:
         begun: float,
     ) -> None:
         self._plans = {plan.node.name: plan for plan in plans}
-        self._config = plans[0].config
+        self._config, self._clock = plans[0].config, Clock(plans[0].anchor)
         self._names = {plan.settings.address: plan.node.name for plan in plans}
         self._context, self._control, self._watcher, self._begun = context, control, watcher, begun
         self._where = dict(elsewhere)
@@ -164,7 +165,7 @@ class Supervisor:
             self._hatch(child)
         plan = next(iter(self._plans.values()))
         self._evaluator = children.start(
-            EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.settings.parameters
+            EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.settings.parameters, plan.anchor
         )
         self._poller.register(self._evaluator.sentinel, zmq.POLLIN)
 
@@ -360,7 +361,7 @@ class Supervisor:
             return
 
     def _note(self, event: events.Event) -> None:
-        self._metrics.write(event, now_ms())
+        self._metrics.write(event, self._clock().wall)
 
     def _processes(self) -> list[ForkServerProcess]:
         all_of_them = [child.process for child in self._children.values()] + [self._evaluator]

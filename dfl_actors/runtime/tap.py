@@ -5,7 +5,6 @@ whether anybody watches: without a watcher a message costs one `if`. With one, a
 what the watcher does not take in time is dropped, and the numbers of the records show that it was.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from dfl_actors.core.messages import LISTENERS, RECIPIENT, Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
 from dfl_actors.runtime.post import Acknowledgement, receive
 
@@ -56,9 +56,10 @@ class Tap:
         life: int,
         names: Mapping[Address, str],
         who: Callable[[bytes], Address],
+        clock: Clock,
     ) -> None:
         """`life` counts the actor's starts from 1, `names` holds the nodes it knows, `who` gives the address behind a peer."""
-        self._who, self._names = who, names
+        self._who, self._names, self._clock = who, names, clock
         self._head: Fields = {"node": node, "actor": actor, "life": life}
         self._number = 0
         self._of_type: Counter[str] = Counter()
@@ -128,7 +129,7 @@ class Tap:
         counted = counted_as(kind, what)
         self._of_type[counted] += 1
         record = Record(
-            t=time.time_ns() // 1000, n=self._number + 1, kind=kind, type=what, k=self._of_type[counted], **self._head, **fields
+            t=self._clock.microseconds(), n=self._number + 1, kind=kind, type=what, k=self._of_type[counted], **self._head, **fields
         )
         for raw in encoded(record):
             self._number += 1

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.events import Event
 from dfl_actors.core.keys import KeyPair
@@ -14,6 +15,8 @@ from tests.objects import NET as GENESIS
 from tests.objects import NOW
 from tests.simnet import parts
 
+MONO = 5_000_000
+"""What the monotonic clock shows at the wall time `NOW`."""
 PARAMETERS = 8
 KEYS = {name: KeyPair.from_seed(name.encode().ljust(32)) for name in ("me", "g", "h", "v", "w", "x")}
 
@@ -21,6 +24,11 @@ A = TypeVar("A", bound=Actor)
 E = TypeVar("E", bound=Effect)
 M = TypeVar("M", bound=Message)
 N = TypeVar("N", bound=Event)
+
+
+def at(wall: int = NOW) -> Now:
+    """That moment on both clocks."""
+    return Now(wall - NOW + MONO, wall)
 
 
 def settings(me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> Settings:
@@ -55,9 +63,14 @@ class Bench:
         self.said: list[Effect] = []
         self.actor = build(self)
 
+    @property
+    def wake(self) -> int | None:
+        """When the actor wants to be called, as `now` of `give`."""
+        return None if self.actor.wake is None else self.actor.wake - MONO + NOW
+
     def give(self, *messages: Message, now: int = NOW, crash: int | None = None) -> list[Effect]:
         """Handle one batch and perform it, up to step `crash`; a crash is followed by a new life. Returns what was said."""
-        effects = [effect for message in messages for effect in self.actor.handle(message, now)]
+        effects = [effect for message in messages for effect in self.actor.handle(message, at(now))]
         steps: list[Callable[[], object]] = [
             lambda: [self.models.put(one.key, one.data) for one in effects if isinstance(one, Keep)],
             lambda: [self.chain.append(one.height, one.block) for one in effects if isinstance(one, Commit)],

@@ -32,7 +32,7 @@ OWN = [transaction("me", number) for number in range(6)]
 
 
 def built(started: bool = True, **fields: Any) -> Bench:
-    made = Bench(lambda one: Builder(bench.settings(**fields), KEYS["me"], one.chain, one.journal))
+    made = Bench(lambda one: Builder(bench.settings(**fields), KEYS["me"], one.chain, one.journal, bench.at()))
     if started:
         made.give(Started())
     return made
@@ -64,7 +64,7 @@ def test_two_answered_transactions_make_a_draft_and_its_confirmations_a_block() 
     assert not told(made.give(*announced(0, 1), *receipts(0)), Drafted)
     said = made.give(*receipts(1))
     assert [entry.transaction for entry in drafted(made).entries] == OWN[:2]
-    assert made.actor.wake == NOW + DEADLINE // REMINDERS and not made.actor.idle
+    assert made.wake == NOW + DEADLINE // REMINDERS and not made.actor.idle
     assert told(said, Settled) and notes(said, events.Drafted)
     said = made.give(confirmed(drafted(made)))
     (block,) = final_blocks(made)
@@ -116,7 +116,7 @@ def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
     made = built()
     made.give(*announced(0, 1), *receipts(0, 1))
     for _ in range(REMINDERS + 2):
-        made.give(Tick(), now=made.actor.wake or 0)
+        made.give(Tick(), now=made.wake or 0)
     sent = [encode(message) for message in told(made.said, Drafted)]
     assert len(sent) == REMINDERS + 3 and len(set(sent)) == 1
 
@@ -125,7 +125,7 @@ def test_a_transaction_without_enough_receipts_expires() -> None:
     made = built(receipts=2)
     made.give(*announced(0), *receipts(0, by=("g",)))
     assert not notes(made.give(Tick(), now=NOW + 59_999), events.Expired)
-    assert made.actor.wake == NOW + 60_000
+    assert made.wake == NOW + 60_000
     said = made.give(Tick(), now=NOW + 60_000)
     assert notes(said, events.Expired) == [events.Expired(tx=digest(OWN[0]), receipts=1, needed=2)]
     assert told(made.said, Settled) == [Settled(transaction=digest(OWN[0]))]
@@ -136,7 +136,7 @@ def test_a_receipt_that_comes_late_puts_off_nothing_that_is_due() -> None:
     made = built(receipts=2)
     made.give(*announced(0, 1), *receipts(0, by=("g",)))
     made.give(*receipts(1, by=("g",)), now=NOW + 60_001)
-    assert made.actor.wake is not None and made.actor.wake <= NOW + 60_001
+    assert made.wake is not None and made.wake <= NOW + 60_001
     expired = notes(made.give(Tick(), now=NOW + 60_001), events.Expired)
     assert [note.tx for note in expired] == [digest(OWN[0]), digest(OWN[1])]
 
@@ -156,8 +156,8 @@ def test_when_time_changes_something_for_a_transaction(by: tuple[str, ...], leas
     made = built(receipts=least)
     made.give(*announced(0), *receipts(0, by=by))
     for after in wakes:
-        assert made.actor.wake == (None if after is None else NOW + after)
-        made.give(Tick(), now=made.actor.wake or NOW)
+        assert made.wake == (None if after is None else NOW + after)
+        made.give(Tick(), now=made.wake or NOW)
 
 
 def test_a_transaction_that_neighbours_have_not_answered_is_announced_again_until_they_do() -> None:
@@ -186,7 +186,7 @@ def test_after_a_crash_what_lacks_receipts_is_announced_again() -> None:
     made = built()
     made.give(*announced(0), *receipts(0, by=("g",)), crash=99)
     assert not told(made.give(Started(), now=NOW + WAIT // 2 - 1), Lacking)
-    assert made.actor.wake == NOW + WAIT // 2
+    assert made.wake == NOW + WAIT // 2
     made.give(crash=99)
     assert told(made.give(Started(), now=NOW + WAIT), Lacking) == [Lacking(transaction=OWN[0])]
 

@@ -451,7 +451,7 @@ def test_a_beat_goes_out_with_every_tick() -> None:
     made = built()
     said = made.give(Tick(), now=NOW + 1_000)
     assert Beat() in announced(said)
-    assert made.actor.wake == NOW + 1_100, "soon again while links are missing"
+    assert made.wake == NOW + 1_100, "soon again while links are missing"
 
 
 # --- ready
@@ -483,4 +483,4 @@ def test_with_one_link_of_two_the_other_is_still_greeted() -> None:
     stand(made, "g")
     said = made.give(Tick(), now=NOW + 100)
     assert [(name, type(message)) for name, message in sent(said)] == [("h", Hello)]
-    assert made.actor.wake == NOW + 200
+    assert made.wake == NOW + 200

@@ -6,7 +6,7 @@ import pytest
 from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, due
 from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
 from tests.actors import bench
-from tests.actors.bench import NOW, told
+from tests.actors.bench import NOW, at, told
 from tests.simnet import parts
 
 
@@ -25,32 +25,46 @@ def test_samples_that_are_due(rate: float, elapsed: int, samples: int) -> None:
 @pytest.mark.parametrize("rate", [0.5, 7.0, 8.0, 333.3, 5_000.0])
 def test_late_ticks_make_no_drift(rate: float) -> None:
     actor, rng, now = injector(rate), np.random.default_rng(1), NOW
-    actor.handle(Started(), now)
+    actor.handle(Started(), at(now))
     got = 0
     while now < NOW + 60_000:
-        assert actor.wake is not None and actor.wake - now == max(SHORTEST_WAIT, round(1000 / rate))
-        now = actor.wake + int(rng.integers(0, 40))
-        got += sum(len(message.samples) for message in told(actor.handle(Tick(), now), Injected))
+        assert actor.wake is not None and actor.wake - at(now).mono == max(SHORTEST_WAIT, round(1000 / rate))
+        now = actor.wake - at().mono + NOW + int(rng.integers(0, 40))
+        got += sum(len(message.samples) for message in told(actor.handle(Tick(), at(now)), Injected))
         assert got == due(rate, now - NOW)
     assert actor.counts["samples"] == got
 
 
+@pytest.mark.parametrize(("rate", "paused", "most"), [(8.0, 4_000, 33), (8.0, 3_600_000, 42), (50.0, 3_600_000, 253), (0.1, 3_600_000, 2)])
+def test_a_pause_of_any_length_costs_no_more_samples_than_a_short_one(rate: float, paused: int, most: int) -> None:
+    """A process that was stopped, or a machine that slept: an hour at 50 a second would be 180,000 in one tick."""
+    actor = injector(rate)
+    actor.handle(Started(), at())
+
+    def drawn(after: int) -> int:
+        return sum(len(message.samples) for message in told(actor.handle(Tick(), at(NOW + after)), Injected))
+
+    assert most - 2 <= drawn(paused) <= most
+    later = sum(drawn(paused + second * 1_000) for second in range(1, 61))
+    assert later == pytest.approx(60 * rate, abs=1), "then as before"
+
+
 def test_many_samples_come_in_several_messages() -> None:
     actor = injector(0.0)
-    actor.handle(Started(), NOW)
-    sizes = [len(message.samples) for message in told(actor.handle(Pull(samples=MOST + 5), NOW), Injected)]
+    actor.handle(Started(), at())
+    sizes = [len(message.samples) for message in told(actor.handle(Pull(samples=MOST + 5), at()), Injected)]
     assert sizes == [MOST, 5]
 
 
 def test_nothing_before_the_start_after_the_stop_or_when_not_asked() -> None:
     actor = injector(0.0)
-    assert actor.handle(Pull(samples=5), NOW) == []
-    assert actor.handle(Started(), NOW) == [] and actor.wake is None
-    assert actor.handle(Tick(), NOW + 5_000) == []
-    actor.handle(Stopping(), NOW)
-    assert actor.handle(Pull(samples=5), NOW) == []
+    assert actor.handle(Pull(samples=5), at()) == []
+    assert actor.handle(Started(), at()) == [] and actor.wake is None
+    assert actor.handle(Tick(), at(NOW + 5_000)) == []
+    actor.handle(Stopping(), at())
+    assert actor.handle(Pull(samples=5), at()) == []
     timed = injector(8.0)
-    timed.handle(Started(), NOW)
-    assert timed.handle(Pull(samples=5), NOW) == []
-    timed.handle(Stopping(), NOW)
-    assert timed.wake is None and timed.handle(Tick(), NOW + 5_000) == []
+    timed.handle(Started(), at())
+    assert timed.handle(Pull(samples=5), at()) == []
+    timed.handle(Stopping(), at())
+    assert timed.wake is None and timed.handle(Tick(), at(NOW + 5_000)) == []

@@ -87,10 +87,10 @@ def test_several_models_of_one_sender_each_count() -> None:
 def test_the_own_model_stays_in_use_while_others_come() -> None:
     """Else the models of neighbours would push it out of the store while the trainer waits for them."""
     made = built(buffer=4)
-    assert not [one for one in made.actor.handle(scored(made, "g", 1.0), bench.NOW) if isinstance(one, Touch)]
+    assert not [one for one in made.actor.handle(scored(made, "g", 1.0), bench.at()) if isinstance(one, Touch)]
     own = version(made, ZERO)
     made.give(own)
-    assert made.actor.handle(scored(made, "h", 2.0), bench.NOW) == [Touch(own.model)]
+    assert made.actor.handle(scored(made, "h", 2.0), bench.at()) == [Touch(own.model)]
 
 
 def test_without_an_own_model_the_newest_wait() -> None:

@@ -129,7 +129,7 @@ def test_an_observer_trains_nothing_and_says_its_version_again() -> None:
     assert made.give(samples(BATCH * 3)) == []
     assert told(made.give(delta(made, 1)), Versioned)[0].applied == 1
     made.give(Tick(), now=NOW + 1_000)
-    assert made.actor.wake == NOW + 2_000
+    assert made.wake == NOW + 2_000
     assert told(made.give(Tick(), now=NOW + 2_000), Versioned)[0].applied == 1
 
 
@@ -139,7 +139,7 @@ def test_an_observer_at_full_speed_pulls_new_tests_with_every_heartbeat() -> Non
     assert told(made.said, Pull) == [Pull(samples=10)]
     assert told(made.give(samples(10)), Pull) == []
     assert told(made.give(Tick(), now=NOW + 1_000), Pull) == [Pull(samples=10)]
-    assert made.actor.wake == NOW + 2_000
+    assert made.wake == NOW + 2_000
     assert told(made.give(Tick(), now=NOW + 2_000), Pull) == [Pull(samples=10)], "though nothing came"
     made.give(Stopping())
     assert told(made.give(Tick(), now=NOW + 3_000), Pull) == []
@@ -148,7 +148,7 @@ def test_an_observer_at_full_speed_pulls_new_tests_with_every_heartbeat() -> Non
 def test_full_speed_pulls_two_transactions_ahead_and_again_when_nothing_comes() -> None:
     made = built(rate=0.0, steps=2)
     assert told(made.said, Pull) == [Pull(samples=16)]
-    assert made.actor.wake == NOW + 1_000
+    assert made.wake == NOW + 1_000
     assert told(made.give(Tick(), now=NOW + 1_000), Pull) == [Pull(samples=16)]
 
 
@@ -159,7 +159,7 @@ def test_a_transaction_without_an_answer_holds_its_place_until_it_expires() -> N
     for later in (1_000, 2_000):
         made.give(Tick(), now=NOW + later)
     assert len(told(made.said, Trained)) == IN_FLIGHT
-    assert made.actor.wake is not None
+    assert made.wake is not None
     made.give(Tick(), now=NOW + 60_000)
     assert len(told(made.said, Trained)) == 2 * IN_FLIGHT
 

@@ -6,9 +6,13 @@ from hypothesis import strategies as st
 
 from dfl_actors.core.blocks import Pending, enough, in_order, needed
 from dfl_actors.core.checks import receipts_of
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
 from dfl_actors.core.keys import KeyPair
 from tests import objects as made
+
+SINCE = 5_000
+"""On the monotonic clock, when a transaction of `made.NOW` was made."""
 
 WITNESSES = [KeyPair.from_seed(bytes([100 + number]) * 32) for number in range(5)]
 
@@ -80,7 +84,7 @@ def test_enough(witnesses: tuple[int, ...], confirmed: tuple[int, ...], fraction
 
 
 def pending(receipts: int) -> Pending:
-    found = Pending(made.transaction(signed=False))
+    found = Pending(made.transaction(signed=False), Now(SINCE, made.NOW))
     found.receipts = {key.address: made.receipt(found.transaction, key) for key in WITNESSES[:receipts]}
     return found
 
@@ -117,12 +121,12 @@ def pending(receipts: int) -> Pending:
     ],
 )
 def test_ready(receipts: int, neighbours: int, least: int, waited: int, ready: bool) -> None:
-    assert pending(receipts).ready(made.NOW + waited, neighbours, least, wait=100) is ready
+    assert pending(receipts).ready(SINCE + waited, neighbours, least, wait=100) is ready
 
 
 @pytest.mark.parametrize(("receipts", "at"), [(0, 60_000), (1, 60_000), (2, 100), (3, 100)])
 def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) -> None:
-    assert pending(receipts).ready_at(least=2, wait=100) == made.NOW + at
+    assert pending(receipts).ready_at(least=2, wait=100) == SINCE + at
 
 
 @pytest.mark.parametrize(
@@ -152,13 +156,13 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
 )
 def test_lacks(receipts: int, waited: int, reminded: int, lacks: bool) -> None:
     found = pending(receipts)
-    found.reminded = made.NOW + reminded
-    assert found.lacks(made.NOW + waited, neighbours=3, wait=10_000) is lacks
-    assert found.ask_at(wait=10_000) == made.NOW + reminded + 5_000
+    found.reminded = SINCE + reminded
+    assert found.lacks(SINCE + waited, neighbours=3, wait=10_000) is lacks
+    assert found.ask_at(wait=10_000) == SINCE + reminded + 5_000
 
 
 def test_neighbours_are_not_asked_again_more_than_once_a_second() -> None:
-    assert pending(2).ask_at(wait=100) == made.NOW + 1_000
+    assert pending(2).ask_at(wait=100) == SINCE + 1_000
 
 
 @given(st.permutations(range(4)))

@@ -16,6 +16,7 @@ from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Pull, Settled
 from dfl_actors.errors import StoreError
 from dfl_actors.runtime import tail
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import Record, read_record
 from dfl_actors.runtime.rundir import About, RunDirectory
 from dfl_actors.runtime.tail import Numbers, Watch, end_of, newest, running
@@ -49,7 +50,7 @@ def network(place: Path) -> Iterator[tuple[RunDirectory, About, Callable[..., Ta
     context: zmq.Context = zmq.Context()
 
     def tap(node: str = "0", actor: str = "trainer", life: int = 1) -> Tap:
-        return Tap(context, place / "s", node, actor, life, {}, lambda peer: "")
+        return Tap(context, place / "s", node, actor, life, {}, lambda peer: "", Clock())
 
     with run.lock():
         yield run, about, tap

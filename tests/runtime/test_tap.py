@@ -21,6 +21,7 @@ from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Sen
 from dfl_actors.core.objects import MAX_TRANSACTIONS
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import header
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import LARGEST, SHORT, Record, encoded, read_record
 from dfl_actors.runtime.tap import HIGH_WATER, Tap
 from tests import objects as made
@@ -48,7 +49,7 @@ def context() -> Iterator[zmq.Context]:
 
 @pytest.fixture
 def tap(context: zmq.Context, place: Path) -> Tap:
-    return Tap(context, place, "alice", "gossiper", 2, NAMES, lambda peer: made.BOB.address if peer == b"peer" else "")
+    return Tap(context, place, "alice", "gossiper", 2, NAMES, lambda peer: made.BOB.address if peer == b"peer" else "", Clock())
 
 
 def until(tap: Tap, condition: Callable[[], bool]) -> None:

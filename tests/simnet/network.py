@@ -24,6 +24,7 @@ from dfl_actors.actors.keeper import Keeper
 from dfl_actors.actors.trainer import Trainer
 from dfl_actors.actors.validator import Validator
 from dfl_actors.core import codec
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ACTORS, AnyNews, Asked, Chunk, Heard, Message, Replied, Reply, Request, Subscribed
@@ -67,9 +68,13 @@ class Node:
 
     def __init__(self, network: "SimNetwork", name: str, settings: Settings, key: KeyPair, rogue: bool) -> None:
         self.name, self.settings, self.key = name, settings, key
-        self.models, self.chain = parts.Models(), parts.Chain()
+        self.models, self.chain, self._network = parts.Models(), parts.Chain(), network
         actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
         self.processes = {actor: Process(network, self, actor, make) for actor in actors}
+
+    def clock(self) -> Now:
+        """The monotonic clock begins with the simulation."""
+        return Now(self._network.now - BEGIN, self._network.now)
 
     def event(self, listener: str, body: bytes) -> None:
         if self.processes[listener].actor is not None:
@@ -98,7 +103,7 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
     if process.name == "validator":
         return Validator(settings, key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
     if process.name == "builder":
-        return Builder(settings, key, node.chain, journal)
+        return Builder(settings, key, node.chain, journal, node.clock())
     if process.name == "gossiper":
         return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.model_digest)
     algorithm = half_fedavg()

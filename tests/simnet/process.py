@@ -63,6 +63,10 @@ class Process:
         # Letters may well come before the word to begin.
         network.after(network.random.randint(0, 20), self._if_same(lambda: self.take(Started())))
 
+    @property
+    def mono(self) -> int:
+        return self.node.clock().mono
+
     def crash(self) -> None:
         self.actor = None
 
@@ -91,12 +95,12 @@ class Process:
             if isinstance(message, Tick):
                 self.actor.wake = None
             if message is not None:
-                effects += self.actor.handle(message, self.network.now)
+                effects += self.actor.handle(message, self.node.clock())
         for to, header in (known for _, known in batch if known is not None):
             self._done[to] = max(header, self._done.get(to, b""))
         if self._done and self._acknowledge_at is None:
             # With this batch, as if earlier ones had waited already, or with later ones.
-            self._acknowledge_at = self.network.now + self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
+            self._acknowledge_at = self.mono + self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
         self.perform(effects)
         if self.actor is not None:
             self._busy = bool(self._queue)
@@ -107,7 +111,7 @@ class Process:
     @property
     def acknowledges(self) -> bool:
         """Whether the batch that is now performed acknowledges what was handled."""
-        return self._acknowledge_at is not None and self.network.now >= self._acknowledge_at
+        return self._acknowledge_at is not None and self.mono >= self._acknowledge_at
 
     def perform(self, effects: list[Effect]) -> None:
         """Perform a batch, up to the step before which the network wants this process to crash; a negative one counts from the end."""
@@ -169,10 +173,10 @@ class Process:
 
     def _deliver(self) -> None:
         for other, outbox in self._outboxes.items():
-            for number, body in outbox.due(self.network.now):
+            for number, body in outbox.due(self.mono):
                 header = outbox.header(number)
                 self.network.inside(self.node, self.name, other, partial(self.node.letter, self.name, other, header, body))
-                outbox.sent(number, self.network.now)
+                outbox.sent(number, self.mono)
 
     def _acknowledge(self) -> None:
         for to, header in self._done.items():
@@ -185,7 +189,7 @@ class Process:
             self.take(codec.decode(Letter, body) if new else None, (sender, header[:ACKNOWLEDGEMENT]))
 
     def on_acknowledged(self, sender: str, header: bytes) -> None:
-        self._outboxes[sender].acknowledged(*read_header(header), self.network.now)
+        self._outboxes[sender].acknowledged(*read_header(header), self.mono)
         self._deliver()
 
     def on_event(self, body: bytes) -> None:
@@ -202,10 +206,10 @@ class Process:
         # While a batch is on its way the acknowledgements go with it.
         wishes = (self.actor.wake, None if self._busy else self._acknowledge_at, *(box.wake() for box in self._outboxes.values()))
         times = [time for time in wishes if time is not None]
-        due = max(min(times, default=0), self.network.now + 1)
+        due = max(min(times, default=0), self.mono + 1)
         if times and (self._alarm is None or due < self._alarm):
             self._alarm = due
-            self.network.after(due - self.network.now, self._if_same(partial(self._ring, due)))
+            self.network.after(due - self.mono, self._if_same(partial(self._ring, due)))
 
     def _ring(self, due: int) -> None:
         assert self.actor is not None
@@ -213,7 +217,7 @@ class Process:
             return
         self._alarm = None
         self._deliver()
-        if self.actor.wake is not None and self.network.now >= self.actor.wake:
+        if self.actor.wake is not None and self.mono >= self.actor.wake:
             self.actor.wake = None
             self.take(Tick())
         elif self.acknowledges:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.links import Links
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
 from dfl_actors.core.gossip import Outgoing, chunk_count
 from dfl_actors.core.messages import (
@@ -55,27 +56,27 @@ class Rogue(Actor):
 
     # --- as an honest one
 
-    def on_opened(self, _: Opened, now: int) -> Iterator[Effect]:
+    def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
         yield from self.links.greet(now)
-        self.wake = now + 100
+        self.wake = now.mono + 100
 
-    def on_tick(self, _: Tick, now: int) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         yield from self.links.greet(now)
         yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
-        self.wake = now + 500
+        self.wake = now.mono + 500
 
-    def on_subscribed(self, _: Subscribed, now: int) -> Iterator[Effect]:
+    def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
         yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
 
-    def on_heard(self, message: Heard, now: int) -> Iterator[Effect]:
+    def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
         yield from self.links.heard(message, now)
         self.news.append((message.neighbour, message.news))
 
-    def on_replied(self, message: Replied, now: int) -> Iterator[Effect]:
+    def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
         self.replies.append(message.reply)
         yield from self.links.replied(message.neighbour, message.reply, now)
 
-    def on_asked(self, message: Asked, now: int) -> Iterator[Effect]:
+    def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
         self.requests.append((message.peer, message.request))
         try:
             neighbour = yield from self.links.asked(message.peer, message.request)
