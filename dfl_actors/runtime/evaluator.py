@@ -138,7 +138,7 @@ class Evaluator:
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
         if store is None:
-            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models, self._config.models_kept(order.node))
+            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models)
         with store.view(order.model) as data:
             if data is None:
                 return Evaluated(node=order.node, model=order.model, correct=0, tested=0)

@@ -20,7 +20,7 @@ from dfl_actors.core.messages import ACTORS
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Parameters, TrainState, recipe_of
+from dfl_actors.learning.weights import Parameters, TrainState, model_bytes, recipe_of
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
@@ -43,7 +43,7 @@ class Owned:
         node = RunDirectory(plan.directory).node(plan.node.name)
         self.key: KeyPair = load_key(plan.keys)
         self.journal = Journal(node.journal(actor))
-        self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name))
+        self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name), model_bytes("float32", plan.settings.parameters))
         self.chain = ChainStore(node.chain) if actor == "builder" else None
         self.meter = Meter()
         self.clock = Clock(plan.anchor)

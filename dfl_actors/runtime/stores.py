@@ -9,7 +9,8 @@
 LMDB maps its file into memory, which sets four rules, kept by `_Store` for all three:
 
 * The map has a size. A writer that finds it full doubles it; another process whose map is too small adopts the new size. Both
-  move the map, so neither is done while this process reads from it: such a call is refused, for it would be a crash.
+  move the map, so neither is done while this process reads from it. A read inside another one shares its snapshot, so that it never
+  has to; a write that finds no room is refused there, and the map of a model store is made so large that it finds some.
 * A reader that was killed keeps its slot, and with it every page it could see, until somebody checks the readers.
 * There are no checksums: of a shortened file the missing pages end the process by SIGBUS. `rundir.in_child` reads a store
   that may be damaged, and makes an error of such a death.
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 MIB = 1 << 20
 LOCK_SIZE = 8192  # bytes of LMDB's lock file for its usual 126 readers
+MAP_SPARE = 4  # times what a full model store takes, for what is put while somebody reads
 SCAN_PAGE = 256  # entries that a scan reads in one transaction
 
 MDB_INVALID, MDB_VERSION_MISMATCH = -30793, -30794
@@ -70,13 +72,13 @@ class _Store:
     Raises StoreError for whatever the operating system or LMDB refuses, here and in every method.
     """
 
-    map_size: ClassVar[int]  # bytes of address space to begin with; the file itself is only as large as what is in it
+    map_size: int  # bytes of address space to begin with; the file itself is only as large as what is in it
     sync: ClassVar[bool]
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         self._readonly = readonly
-        self._reads = 0
+        self._snapshot: lmdb.Transaction[memoryview] | None = None
         try:
             self._env = self._open()
             self._env.reader_check()
@@ -87,8 +89,7 @@ class _Store:
         if not self._readonly:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             _allocate(self.path / "lock.mdb")
-        # A reader takes a slot in the lock file, which it must be able to write; of a write-protected copy there is no writer.
-        lock, size = not self._readonly or os.access(self.path, os.W_OK), self.map_size
+        lock, size = not self._readonly or self._lockable(), self.map_size
         while True:
             try:
                 return lmdb.open(
@@ -97,6 +98,11 @@ class _Store:
                 )  # fmt: skip
             except lmdb.MapResizedError:  # another process let the store grow while LMDB opened it here
                 size *= 2
+
+    def _lockable(self) -> bool:
+        """Whether a reader can take its slot in the lock file; of a write-protected copy there is no writer."""
+        file = self.path / "lock.mdb"
+        return os.access(file if file.exists() else self.path, os.W_OK)
 
     def close(self) -> None:
         """Close the store; a second time is harmless. Views must not be open."""
@@ -110,16 +116,17 @@ class _Store:
 
     @contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction[memoryview]]:
-        """A snapshot. What it returns are views into the map, valid inside the `with`."""
+        """A snapshot; inside another one, that one. What it returns are views into the map, valid inside the outermost `with`."""
+        if self._snapshot is not None:
+            yield self._snapshot
+            return
         try:
-            with self._begin() as transaction:
-                self._reads += 1
-                try:
-                    yield transaction
-                finally:
-                    self._reads -= 1
+            with self._begin() as self._snapshot:
+                yield self._snapshot
         except lmdb.Error as error:
             raise store_error(self.path, error) from error
+        finally:
+            self._snapshot = None
 
     def _begin(self) -> lmdb.Transaction[memoryview]:
         while True:
@@ -150,7 +157,7 @@ class _Store:
 
     def _remap(self, size: int) -> None:
         """Give the map `size` bytes; 0 adopts the size that another process gave it."""
-        if self._reads:
+        if self._snapshot is not None:
             raise StoreError(f"{self.path} cannot grow while this process reads from it: close the view before writing")
         self._env.set_mapsize(size)
 
@@ -230,11 +237,13 @@ class ModelStore(_Store):
     map_size = 1024 * MIB
     sync = False
 
-    def __init__(self, path: Path, capacity: int) -> None:
-        if capacity < 1:
+    def __init__(self, path: Path, capacity: int | None = None, largest: int = 0) -> None:
+        """Without a capacity the store must exist and is opened for reading only. `largest` is the bytes of the largest model."""
+        if capacity is not None and capacity < 1:
             raise ValueError(f"capacity is {capacity}: a model store holds at least 1 model")
-        super().__init__(path)
-        self._capacity = capacity
+        self._capacity = capacity or 0
+        self.map_size = max(self.map_size, MAP_SPARE * (self._capacity + 3) * largest)
+        super().__init__(path, readonly=capacity is None)
         # A value of a page or more has pages of its own and begins on a multiple of 16 bytes; shorter models are padded.
         self._padded = self._env.stat()["psize"]
 

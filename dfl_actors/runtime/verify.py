@@ -92,7 +92,7 @@ def _check_weights(run: RunDirectory, name: str, models: set[str]) -> int:
     if not path.exists():
         return 0
     found = 0
-    with ModelStore(path, capacity=1 << 20) as store:
+    with ModelStore(path) as store:
         for model in models:
             with store.view(model) as data:
                 if data is not None and codec.model_digest(data) != model:
@@ -129,7 +129,7 @@ def _prune_all(path: str, names: list[str]) -> bytes:
         if not models.exists():
             removed[name] = 0
             continue
-        with ModelStore(models, capacity=1 << 20) as store:
+        with ModelStore(models) as store:
             removed[name] = len(store.keys())
         shutil.rmtree(models)
     return msgspec.json.encode(removed)

@@ -260,6 +260,51 @@ def test_a_store_does_not_move_its_map_under_a_view(tmp_path: Path, monkeypatch:
         assert (store.get("a"), store.get("b")) == (body("a", 600_000), body("b", 600_000))
 
 
+def grow(pipe: Connection, path: Path) -> None:
+    ModelStore.map_size = SMALL_MAP
+    with ModelStore(path, 8) as store:
+        for number in range(8):
+            store.put(key_of(number), body(key_of(number), 600_000))
+        pipe.send("grown")
+
+
+def test_a_store_that_another_process_lets_grow_can_be_read_under_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper has the views of a whole buffer open; the map must not have to move for the second."""
+    monkeypatch.setattr(ModelStore, "map_size", SMALL_MAP)
+    with ModelStore(tmp_path, 8) as store:
+        store.put("a", body("a", 300_000))
+        store.put("b", body("b", 300_000))
+        with store.view("a") as one:
+            with process(grow, tmp_path) as (_, pipe):
+                assert heard(pipe) == "grown"
+            with store.view("b") as other:
+                assert one is not None and other is not None
+                assert (bytes(one), bytes(other)) == (body("a", 300_000), body("b", 300_000))
+            assert store.size("a") == 300_000
+        assert store.get(key_of(7)) == body(key_of(7), 600_000)
+
+
+def test_a_map_has_room_for_the_capacity_and_what_is_put_under_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelStore, "map_size", SMALL_MAP)
+    with ModelStore(tmp_path, 4, largest=600_000) as store:
+        store.put("a", body("a", 600_000))
+        with store.view("a") as view:
+            for number in range(12):
+                store.put(key_of(number), body(key_of(number), 600_000))
+            assert view is not None and bytes(view) == body("a", 600_000)
+
+
+def test_a_model_store_without_a_capacity_is_read_only(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        ModelStore(tmp_path / "none")
+    with ModelStore(tmp_path, 4) as store:
+        store.put("a", b"model")
+    with ModelStore(tmp_path) as store:
+        assert store.get("a") == b"model" and store.keys() == ["a"]
+        with pytest.raises(StoreError, match="reading only"):
+            store.put("b", b"model")
+
+
 def use_models(pipe: Connection, path: Path, capacity: int, seed: int) -> None:
     """Put and read until told to end; each model must follow from its key."""
     ModelStore.map_size = SMALL_MAP
