@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dfl_actors"
 # From left to right; a module imports its own layer and those to its left. `runtime`, `sim` and `topo` share a place and do not meet.
-LAYERS = (("errors",), ("core",), ("config",), ("learning",), ("sdk",), ("actors",), ("runtime", "sim", "topo"), ("report",), ("cli",))
+LAYERS = (
+    ("errors",),
+    ("files",),
+    ("core",),
+    ("config",),
+    ("learning",),
+    ("sdk",),
+    ("actors",),
+    ("runtime", "sim", "topo"),
+    ("report",),
+    ("cli",),
+)
 PLACE = {layer: place for place, layers in enumerate(LAYERS) for layer in layers}
 # What would make the core depend on when, where or how often it is called.
 IMPURE = {"socket", "lmdb", "zmq", "tensorflow", "keras", "time", "random", "os", "logging"}

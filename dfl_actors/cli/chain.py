@@ -9,6 +9,7 @@ import typer
 from dfl_actors.core import codec
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import ChainError, ConfigError, Refused, StoreError
+from dfl_actors.files import read_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.verify import LARGEST_BLOCK, prune_all, read_all, verify_all
 
@@ -56,7 +57,7 @@ def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Op
     """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
     run, names = _nodes(directory, node)
     try:
-        genesis = (run.path / "genesis.json").read_text(encoding="utf-8")
+        genesis = read_text(run.path / "genesis.json")
     except OSError as error:
         raise StoreError(f"{error.filename} cannot be read ({error.strerror}): name the directory of a run") from error
     for name, blocks in read_all(run, names).items():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dfl_actors.errors import StoreError
+from dfl_actors.files import REMEDY, check_free, whole
 
 
 def report(
@@ -18,14 +18,14 @@ def report(
     from dfl_actors.report.many.runs import held_since, load_measured
     from dfl_actors.report.page.page import page
     from dfl_actors.report.table import size_text
-    from dfl_actors.runtime.rundir import RunDirectory, whole
+    from dfl_actors.runtime.rundir import RunDirectory
 
     place = RunDirectory.open(directory)
     path = directory / "report.html" if out is None else out
     if out is not None:
-        check_out(out, force)
+        check_free(out, force)
     run = load_measured(directory)
-    with whole(path) as draft:
+    with whole(path, "name another place with --out" if out is None else REMEDY) as draft:
         draft.write_text(page(run, held_since(place)), encoding="utf-8")
     typer.echo(f"{path}: {size_text(path.stat().st_size)}")
     if plots:
@@ -33,13 +33,3 @@ def report(
 
         written = write_plots(run, directory / "plots")
         typer.echo(f"{directory / 'plots'}: {len(written)} pictures of {len(written) // 2} charts")
-
-
-def check_out(path: Path, force: bool) -> None:
-    """Raises StoreError if no page may become `path`."""
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory: name a file in it, as --out {path / 'report.html'}")
-    if not path.parent.is_dir():
-        raise StoreError(f"{path.parent} is no directory: make it, or choose another --out")
-    if path.exists() and not force:
-        raise StoreError(f"{path} is there already: replace it with --force, or choose another name")

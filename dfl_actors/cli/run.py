@@ -10,9 +10,10 @@ import typer
 from dfl_actors.config import Config, examine_topology, load_topology
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.errors import ConfigError, StoreError, TargetMissed
+from dfl_actors.files import whole
 from dfl_actors.runtime import children
 from dfl_actors.runtime.launch import resume_network, run_network, run_node
-from dfl_actors.runtime.rundir import RunDirectory, default_path, whole
+from dfl_actors.runtime.rundir import RunDirectory, default_path
 from dfl_actors.runtime.supervisor import Outcome, Watcher
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143}

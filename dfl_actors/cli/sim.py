@@ -15,8 +15,9 @@ from dfl_actors.cli.run import Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.config.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, DflError, StoreError
+from dfl_actors.files import whole
 from dfl_actors.runtime import children
-from dfl_actors.runtime.rundir import default_path, whole
+from dfl_actors.runtime.rundir import default_path
 from dfl_actors.runtime.signals import told_to
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
@@ -205,6 +206,7 @@ def prepare(path: Path, config: Config) -> None:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             raise StoreError(f"{path} is not empty: choose another --out")
-        (path / "config.toml").write_text(config.resolved(), encoding="utf-8")
+        with whole(path / "config.toml") as draft:
+            draft.write_text(config.resolved(), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}): choose another --out") from error

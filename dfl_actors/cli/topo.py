@@ -9,9 +9,10 @@ import typer
 from dfl_actors.config import load_topology, parse_topology
 from dfl_actors.config.toml_text import Table
 from dfl_actors.errors import ConfigError
+from dfl_actors.files import check_free
 from dfl_actors.topo.kinds import KINDS, Request
 from dfl_actors.topo.template import PARTITIONS, ROLES
-from dfl_actors.topo.write import check_free, save, topology_text
+from dfl_actors.topo.write import save, topology_text
 
 app = typer.Typer(help="Generate, show, check and import topologies.", no_args_is_help=True)
 

@@ -28,6 +28,7 @@ from dfl_actors.config.topology import (
     senders_of,
 )
 from dfl_actors.errors import ConfigError
+from dfl_actors.files import read_text
 
 GRAPH = ("network.nodes", "network.links")
 PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
@@ -50,7 +51,7 @@ def examine_topology(path_or_name: str | Path, options: Sequence[str] = (), *, d
     """
     path = _find(str(path_or_name))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path_or_name}: cannot be read ({problem}); give a readable topology file in UTF-8") from problem
     config, mistakes = _examine(text, str(path_or_name), path.stem, path.resolve().parent, options)

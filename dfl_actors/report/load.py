@@ -19,6 +19,7 @@ import orjson
 
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
+from dfl_actors.files import read_bytes, read_text
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -304,7 +305,7 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
 
 def _load_about(path: Path) -> _RunFile:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_RunFile)
+        return msgspec.json.decode(read_bytes(path), type=_RunFile)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); name a directory that `dfl-actors run` made") from error
     except msgspec.DecodeError as error:
@@ -314,7 +315,7 @@ def _load_about(path: Path) -> _RunFile:
 def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Addresses and roles that the configuration gives to nodes. It only adds to what is known: a run without one can be read."""
     try:
-        nodes = tomllib.loads(path.read_text(encoding="utf-8")).get("node", {})
+        nodes = tomllib.loads(read_text(path)).get("node", {})
         given = msgspec.convert(nodes, dict[str, _NodeTable])
         elsewhere = {name: address_of(node.public_key) for name, node in given.items() if node.public_key}
     except (OSError, ValueError):  # what msgspec, tomllib and a malformed key raise are ValueErrors

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfl_actors.errors import StoreError
+from dfl_actors.files import whole
 from dfl_actors.report.journeys import PARTS, in_steps, journeys
 from dfl_actors.report.load import Run
 from dfl_actors.report.matrices import places, receipts, traffic
@@ -22,7 +23,6 @@ from dfl_actors.report.page.charts.traffic import width_of
 from dfl_actors.report.plots import COLOURS, CROWD, KEY, draw_accuracy, plain
 from dfl_actors.report.series import Numbers, Series, heights, reputations, standings, weight_differences
 from dfl_actors.report.summary import WORK, Figures, summarise
-from dfl_actors.runtime.rundir import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

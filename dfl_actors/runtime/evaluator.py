@@ -17,6 +17,7 @@ from dfl_actors.core.codec import model_digest
 from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, Ready
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
+from dfl_actors.files import whole
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
@@ -26,7 +27,7 @@ from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.hatch import log_path
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
-from dfl_actors.runtime.rundir import RunDirectory, read_about, whole
+from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ModelStore
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm

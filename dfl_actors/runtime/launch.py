@@ -20,6 +20,7 @@ from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.messages import Failed, FromActor
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError
+from dfl_actors.files import whole
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.runtime import children
@@ -29,7 +30,7 @@ from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan, settings
 from dfl_actors.runtime.post import receive
-from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about, whole
+from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.signals import raised
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server

@@ -4,8 +4,7 @@
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
     lock           while a run uses the directory
 
-Also here: what `run.json` holds, the check for free disk space, `whole` for files that are never half-written, and `in_child`, in
-which a store that may be damaged is read.
+Also here: what `run.json` holds, the check for free disk space, and `in_child`, in which a store that may be damaged is read.
 """
 
 import fcntl
@@ -28,6 +27,7 @@ import msgspec
 from dfl_actors import errors
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import DflError, StoreError
+from dfl_actors.files import read_bytes
 
 Reply = TypeVar("Reply", bytes, str)
 
@@ -40,11 +40,11 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     started: int
     nodes: dict[str, Address]
-    links: tuple[tuple[str, str], ...]
-    genesis: str
-    seed: int
-    version: str
-    command: list[str]
+    links: tuple[tuple[str, str], ...] = ()
+    genesis: str = ""
+    seed: int = 0
+    version: str = ""
+    command: list[str] = []
     target: float | None = None
     starts: int = 1
     sockets: str = ""
@@ -197,22 +197,9 @@ class RunDirectory:
 def read_about(run: RunDirectory) -> About:
     """The run's `run.json`. Raises `StoreError`."""
     try:
-        return msgspec.json.decode(run.run.read_bytes(), type=About)
+        return msgspec.json.decode(read_bytes(run.run), type=About)
     except (OSError, msgspec.DecodeError) as error:
         raise StoreError(f"{run.run} cannot be read ({error}): name the directory of a run") from error
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A place to write what becomes `path` at the end; after an error `path` is as it was. Raises StoreError if it cannot be written."""
-    draft = path.with_name(f"part-{path.name}")
-    try:
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}): free some space, or correct its permissions") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _took(descriptor: int, kind: int) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dfl_actors.config.topology import Link, TopologyError, name_problem, parse_links
 from dfl_actors.errors import ConfigError
+from dfl_actors.files import read_text
 
 PARTS = re.compile(r"\s*--\s*|\s*[,;]\s*|\s+")
 
@@ -25,7 +26,7 @@ class Edges(NamedTuple):
 def read_edges(path: Path, most: int) -> Edges:
     """The graph of an edge list of at most `most` nodes. Raises ConfigError naming file and line."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "not a text file in UTF-8"
         raise ConfigError(f"--edges {path}: cannot be read ({reason}); give a readable file with two names a line") from problem

@@ -8,6 +8,7 @@ import orjson
 from msgspec import Meta, Struct
 
 from dfl_actors.errors import ConfigError
+from dfl_actors.files import read_bytes
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -94,7 +95,7 @@ def read_reference(path: Path) -> tuple[Reference, dict[str, Any]]:
     """The file, checked, and as it is. Raises ConfigError naming line or key."""
     remedy = "give the reference program's simulator_config.json"
     try:
-        raw = orjson.loads(path.read_bytes())
+        raw = orjson.loads(read_bytes(path))
         return msgspec.convert(raw, Reference), raw
     except OSError as problem:
         raise ConfigError(f"{path}: cannot be read ({problem.strerror}); {remedy}") from problem

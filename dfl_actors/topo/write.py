@@ -6,7 +6,7 @@ from typing import Any
 
 from dfl_actors.config.toml_text import Table, dump_value
 from dfl_actors.config.topology import LINK
-from dfl_actors.errors import StoreError
+from dfl_actors.files import check_free, whole
 
 WIDTH = 100
 REMARK_AT = 32
@@ -66,21 +66,5 @@ def _rows(values: Sequence[Any]) -> str:
 def save(path: Path, force: bool, write: Callable[[Path], object]) -> None:
     """Have `path` written whole or not at all. Raises StoreError, also when there is one already and `force` is not given."""
     check_free(path, force)
-    draft = path.with_name(f"part-{path.name}")
-    try:
+    with whole(path) as draft:
         write(draft)
-        draft.replace(path)
-    except OSError as problem:
-        raise StoreError(f"{path}: cannot be written ({problem.strerror}); give a file in a directory that you may write to") from problem
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def check_free(path: Path, force: bool) -> None:
-    """Raises StoreError when `path` is a directory, has no directory, or is a file and `force` is not given."""
-    if path.is_dir():
-        raise StoreError(f"{path}: is a directory; give a file")
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: there is no directory {path.parent}; make it, or give another file")
-    if path.exists() and not force:
-        raise StoreError(f"{path}: exists; give another file, or --force to replace it")

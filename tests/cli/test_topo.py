@@ -87,7 +87,7 @@ def test_a_picture_is_drawn_and_not_replaced_unasked(topo: Topo) -> None:
     assert topo("show", "fully_connected_4", "--plot", "net.png") == (
         6,
         "",
-        "error: net.png: exists; give another file, or --force to replace it\n",
+        "error: net.png is there already: replace it with --force, or choose another name\n",
     )
     assert topo("show", "fully_connected_4", "--plot", "net.png", "--force").code == 0
     assert sorted(path.name for path in Path().iterdir()) == ["net.png"]
@@ -159,20 +159,20 @@ MISTAKES = [
     (("gen", "-n", "50", "--kind", "random", "--probability", "0.01"), 2, "joins all nodes; raise --probability"),
     (("gen", "-n", "5", "--role", "spy=1"), 2, "--role spy=1: no such role"),
     (("gen", "-n", "5", "--partition", "half"), 2, "--partition half: no such partition"),
-    (("gen", "-n", "5", "-o", "full"), 6, "full: exists; give another file, or --force to replace it"),
-    (("gen", "-n", "5", "-o", "nowhere/net.toml"), 6, "nowhere/net.toml: there is no directory nowhere"),
-    (("gen", "-n", "5", "-o", "."), 6, ".: is a directory"),
+    (("gen", "-n", "5", "-o", "full"), 6, "full is there already: replace it with --force"),
+    (("gen", "-n", "5", "-o", "nowhere/net.toml"), 6, "nowhere is no directory: make it"),
+    (("gen", "-n", "5", "-o", "."), 6, ". is a directory"),
     (("gen", "--edges", "nowhere"), 2, "--edges nowhere: cannot be read"),
     (("show", "nowhere"), 2, "nowhere: no such topology; give a file or one of the ready ones"),
     (("show", "broken.toml"), 2, "broken.toml:1: not TOML"),
     (("show", "fully_connected_4", "--plot", "net.pdf"), 2, "give a name that ends in .png or .svg"),
-    (("show", "fully_connected_4", "--plot", "nowhere/net.png"), 6, "there is no directory nowhere"),
+    (("show", "fully_connected_4", "--plot", "nowhere/net.png"), 6, "nowhere is no directory"),
     (("show", "fully_connected_4", "-s", "data.source=nowhere.npz"), 4, "nowhere.npz"),
     (("check", "nowhere"), 2, "nowhere: no such topology"),
     (("check", "fully_connected_4", "-s", "nonsense"), 2, "--set nonsense: not understood"),
     (("import", "nowhere.json"), 2, "nowhere.json: cannot be read"),
     (("import", "full"), 2, "full:1: damaged JSON"),
-    (("import", "full", "-o", "full"), 6, "full: exists"),
+    (("import", "full", "-o", "full"), 6, "full is there already"),
 ]
 
 

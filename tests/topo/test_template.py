@@ -152,11 +152,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         draft.write_text("half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(StoreError, match=r"net.toml: cannot be written \(No space left on device\)"):
+    with pytest.raises(StoreError, match=r"net.toml cannot be written \(No space left on device\)"):
         save(path, False, fails)
     assert list(tmp_path.iterdir()) == []
     save(path, False, lambda draft: draft.write_text("whole"))
-    with pytest.raises(StoreError, match=r"net.toml: exists; give another file, or --force"):
+    with pytest.raises(StoreError, match=r"net.toml is there already: replace it with --force"):
         save(path, False, lambda draft: draft.write_text("other"))
     assert path.read_text() == "whole"
     save(path, True, lambda draft: draft.write_text("other"))
@@ -164,6 +164,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Path) -> None:
-    for path, words in ((tmp_path, "is a directory"), (tmp_path / "no" / "net.toml", "there is no directory")):
+    for path, words in ((tmp_path, "is a directory"), (tmp_path / "no" / "net.toml", "is no directory")):
         with pytest.raises(StoreError, match=words):
             save(path, True, lambda draft: pytest.fail("written"))

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dfl_actors.errors import StoreError
+from dfl_actors.files import read_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.many.runs import held_since, load_measured, state_of
 from dfl_actors.report.summary import ROWS, Figures, seconds_to_target, summarise
@@ -73,7 +74,7 @@ def _load_side(path: Path) -> Side:
 
 def _settings(path: Path) -> dict[str, str] | None:
     try:
-        return dict(_flat("", tomllib.loads(path.read_text(encoding="utf-8"))))
+        return dict(_flat("", tomllib.loads(read_text(path))))
     except (OSError, ValueError):
         return None
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.errors import ConfigError
+from dfl_actors.files import check_free, whole
 from dfl_actors.report.load import Evaluated, Run
 from dfl_actors.report.plots import COLOURS, KEY, MARKERS, plain, series_of, span_of
-from dfl_actors.runtime.rundir import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,7 @@ def check_picture(path: Path, force: bool) -> None:
     """Raises `DflError` if no picture can become `path`."""
     if path.suffix.removeprefix(".").lower() not in FORMATS:
         raise ConfigError(f"--plot {path}: the name must end in {' or '.join(f'.{ending}' for ending in FORMATS)}")
-    if path.exists() and not force:
-        raise StoreError(f"{path} is there already: replace it with --force, or choose another name")
+    check_free(path, force)
 
 
 def plot_comparison(a: Run, b: Run, path: Path) -> None:

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from dfl_actors.config import Config
+from dfl_actors.files import whole
 from dfl_actors.report.simulation.simulated_plot import plot_simulation, read_rows, read_table
 from dfl_actors.report.table import Column, grid
-from dfl_actors.runtime.rundir import whole
 
 LAST = 20
 """Measurements that the final accuracy is the mean of."""

@@ -1,0 +1,46 @@
+"""Files: read whatever editor wrote them, written whole or not at all."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dfl_actors.errors import StoreError
+
+REMEDY = "free some space, or correct its permissions"
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a text, without the byte-order mark that some editors put before them. Raises OSError."""
+    return path.read_bytes().removeprefix(BOM_UTF8)
+
+
+def read_text(path: Path) -> str:
+    """A text in UTF-8, its lines ended by a newline alone. Raises OSError and UnicodeDecodeError."""
+    return read_bytes(path).decode().replace("\r\n", "\n")
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raises StoreError when no file can become `path`: it is a directory, has none, or is there and `force` is not given."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory: name a file in it")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path.parent} is no directory: make it, or name a file elsewhere")
+    if path.exists() and not force:
+        raise StoreError(f"{path} is there already: replace it with --force, or choose another name")
+
+
+@contextmanager
+def whole(path: Path, remedy: str = REMEDY) -> Iterator[Path]:
+    """A place to write what becomes `path` at the end; after an error `path` is as it was. Raises StoreError if it cannot be written."""
+    draft = path.with_name(f"part-{path.name}")
+    try:
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}): {remedy}") from error
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{path} cannot be written (a name in it is no UTF-8): rename that file or folder") from error
+    finally:
+        with suppress(OSError):  # the first error is the one to report
+            draft.unlink(missing_ok=True)
