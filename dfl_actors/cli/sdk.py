@@ -46,7 +46,7 @@ def show(name: Name, json: Json = False) -> None:
     typer.echo(f"{found.text or 'It has no documentation.'}\n")
     typer.echo("parameters" if found.parameters else "no parameters")
     for one in found.parameters:
-        typer.echo(f"  {one.name}: {one.values or 'anything'}; {f'default {one.default}' if one.default else 'must be given'}")
+        typer.echo(f"  {one.name}: {one.meaning}")
 
 
 @app.command()

@@ -30,7 +30,7 @@ from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
-from dfl_actors.sdk.loader import checked_apply, load_algorithm
+from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray] | None
 Lesson = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None
@@ -129,7 +129,7 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
 
     malice = attack_of(plan)
     watched = malice is not None and malice.watches
-    return Keeper(plan.settings, apply, algorithm.init(context), owned.models, owned.journal, watched)
+    return Keeper(plan.settings, apply, first_state(algorithm, context), owned.models, owned.journal, watched)
 
 
 def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple[Any, MeteredLearner]:

@@ -1,7 +1,9 @@
 """What an author of an algorithm or an attack needs: `from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result, weighted_mean`,
-and `from dfl_actors.sdk import Attack, View`."""
+and `from dfl_actors.sdk import Attack, View`; `Meta` bounds a parameter."""
+
+from msgspec import Meta
 
 from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, weighted_mean
 
-__all__ = ["Algorithm", "Attack", "Context", "ReceivedModel", "Result", "View", "weighted_mean"]
+__all__ = ["Algorithm", "Attack", "Context", "Meta", "ReceivedModel", "Result", "View", "weighted_mean"]

@@ -8,7 +8,7 @@ not touch is honest. An attack that looks at the models of others says so (`watc
     >>> import numpy as np
     >>> from dfl_actors.sdk import Attack
     >>> def build(factor: float = 2.0) -> Attack:
-    ...     return Attack("louder", offer=lambda view: view.own * np.float32(factor))
+    ...     return Attack(offer=lambda view: view.own * np.float32(factor))
     >>> view = View(own=np.ones(2, np.float32), turn=0, rng=np.random.default_rng(0))
     >>> build(factor=3.0).offer(view).tolist()
     [3.0, 3.0]
@@ -60,10 +60,11 @@ Imagine = Callable[[Images, np.random.Generator], Images]
 class Attack:
     """A way to attack. `offer` returns float32 [P], finite. No function changes what it is given. Not `trains`: the node never learns.
 
-    `watches` fills `View.others`; `remembers`, 0 to `MOST_REMEMBERED`, is how many models `View.past` may hold.
+    `watches` fills `View.others`; `remembers`, 0 to `MOST_REMEMBERED`, is how many models `View.past` may hold. What is loaded without a
+    `name` is called as its module is.
     """
 
-    name: str
+    name: str = ""
     offer: Offer | None = None
     teach: Teach | None = None
     imagine: Imagine | None = None

@@ -12,47 +12,44 @@ Needs: the own model; neither accuracies nor the number of attackers. Models tha
 When no model is accepted, the own model stays. When the own model is all zeros, only others that are all zeros are accepted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import exp
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import distance, mixed, newest
 
-NAME = "balance"
 
-
-class Balance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(
+    gamma: Annotated[float, Meta(gt=0.0, le=1000.0)] = 0.3,
+    kappa: Annotated[float, Meta(ge=0.0, le=1000.0)] = 1.0,
+    alpha: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5,
+    rounds: Annotated[int, Meta(ge=1, le=10**9)] = 1000,
+) -> Algorithm:
     """`gamma`, `kappa` and `rounds` say how far a model may be, `alpha` is the own model's share."""
-
-    gamma: Annotated[float, msgspec.Meta(gt=0.0, le=1000.0)] = 0.3
-    kappa: Annotated[float, msgspec.Meta(ge=0.0, le=1000.0)] = 1.0
-    alpha: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
-    rounds: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 1000
+    return Algorithm(init=lambda context: 0, apply=partial(apply, alpha=alpha, bound=partial(threshold, gamma, kappa, rounds)))
 
 
-def build(**parameters: object) -> Algorithm:
-    """Takes `gamma`, `kappa`, `alpha` and `rounds`. Raises `ConfigError` for another parameter or value."""
-    return Algorithm(NAME, init, partial(apply, settings=checked_parameters(NAME, Balance, parameters)))
+def apply(
+    state: int,
+    own: Weights,
+    received: Sequence[ReceivedModel],
+    reputations: Reputations,
+    *,
+    alpha: float,
+    bound: Callable[[int], float],
+) -> Result:
+    """The mean of the accepted models and the own one; reputations stay as they are. The state counts the updates."""
+    farthest = bound(state) * distance(own, np.zeros_like(own))
+    accepted = [model.weights for model in newest(received) if distance(model.weights, own) <= farthest]
+    notes = {"accepted": len(accepted), "bound": farthest}
+    return Result(state + 1, mixed(own, accepted, alpha), dict(reputations), notes)
 
 
-def init(context: Context) -> int:
-    """The state: how many updates were made."""
-    return 0
-
-
-def apply(state: int, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, settings: Balance) -> Result:
-    """The mean of the accepted models and the own one; reputations stay as they are."""
-    bound = threshold(settings, state) * distance(own, np.zeros_like(own))
-    accepted = [model.weights for model in newest(received) if distance(model.weights, own) <= bound]
-    notes = {"accepted": len(accepted), "bound": bound}
-    return Result(state + 1, mixed(own, accepted, settings.alpha), dict(reputations), notes)
-
-
-def threshold(settings: Balance, done: int) -> float:
+def threshold(gamma: float, kappa: float, rounds: int, done: int) -> float:
     """gamma * exp(-kappa * t / T): how far a model may be in the update after `done` others, in norms of the own model."""
-    return settings.gamma * exp(-settings.kappa * min(1.0, done / settings.rounds))
+    return gamma * exp(-kappa * min(1.0, done / rounds))

@@ -21,49 +21,28 @@ from itertools import combinations
 from math import dist
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
 from dfl_actors.sdk import reputation
-from dfl_actors.sdk.interface import (
-    ACCURACY,
-    START_REPUTATION,
-    Algorithm,
-    Context,
-    ReceivedModel,
-    Reputations,
-    Result,
-    Weights,
-    checked_parameters,
-)
+from dfl_actors.sdk.interface import ACCURACY, START_REPUTATION, Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import measured, newest
-
-NAME = "clustering"
 
 Point = tuple[float, float]
 
 
-class Clustering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(majority: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.5, penalty: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01) -> Algorithm:
     """`majority`: the fraction of models that the cluster must exceed; `penalty`: what its least accurate sender loses each round."""
-
-    majority: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.5
-    penalty: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.01
+    return Algorithm(apply=partial(apply, majority=majority, penalty=penalty), needs=frozenset({ACCURACY}))
 
 
-def build(**parameters: object) -> Algorithm:
-    """Takes `majority` (0 up to 1, 0.5) and `penalty` (0..1, 0.01). Raises `ConfigError` for another parameter or value."""
-    return Algorithm(NAME, init, partial(apply, settings=checked_parameters(NAME, Clustering, parameters)), frozenset({ACCURACY}))
-
-
-def init(context: Context) -> None:
-    """No state: what this algorithm remembers are the reputations themselves."""
-
-
-def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, settings: Clustering) -> Result:
-    """The majority's models averaged as `reputation` does. Raises `AlgorithmError` when a model was not measured."""
+def apply(
+    state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, majority: float, penalty: float
+) -> Result:
+    """The majority's models averaged as `reputation` does. Raises `ValueError` when a model was not measured."""
     models = newest(received)
-    points = [(measured(NAME, model), float(reputations.get(model.sender, START_REPUTATION))) for model in models]
-    kept = [models[place] for place in majority_cluster(points, settings.majority)]
-    result = reputation.apply(state, own, kept, reputations, penalty=settings.penalty)
+    points = [(measured(model), float(reputations.get(model.sender, START_REPUTATION))) for model in models]
+    kept = [models[place] for place in majority_cluster(points, majority)]
+    result = reputation.apply(state, own, kept, reputations, penalty=penalty)
     return result._replace(notes={**result.notes, "cluster": [model.sender for model in kept]})
 
 

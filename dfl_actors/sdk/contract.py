@@ -10,17 +10,18 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from dfl_actors.errors import AlgorithmError, DflError
+from dfl_actors.errors import DflError
+from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.attack import Attack, View
-from dfl_actors.sdk.attacks import ATTACKS, load_attack
+from dfl_actors.sdk.attacks import load_attack
+from dfl_actors.sdk.describe import registry_of
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
-from dfl_actors.sdk.loader import ALGORITHMS, extra_inputs, load_algorithm, plain_notes
-from dfl_actors.sdk.plugins import Registry, guarded
+from dfl_actors.sdk.loader import extra_inputs, first_state, load_algorithm, plain_notes
 
 LAYERS = Parameters((Layer(name="dense/kernel", shape=(12, 20)), Layer(name="dense/bias", shape=(20,))))
 SEED = 20
@@ -31,15 +32,8 @@ S = TypeVar("S")
 Plugin = Algorithm | Attack
 Build = Callable[[], Plugin]
 
-EITHER: Registry[object] = Registry(
-    "algorithm or attack",
-    ALGORITHMS.group,
-    {name: build for kind in (ALGORITHMS, ATTACKS) for name, build in kind.built_in.items()},
-    object,
-)
 
-
-class Broken(Exception):
+class Broken(DflError):
     """A rule does not hold; the text says how."""
 
 
@@ -63,15 +57,9 @@ class Situation:
 
 
 def load_plugin(name: str, parameters: Mapping[str, object], base: Path) -> Plugin:
-    """The algorithm or the attack of that name; raises as `Registry.load`, and `AlgorithmError` if it is neither."""
-    if name in ATTACKS.names():
-        return load_attack(name, parameters, base)
-    found = EITHER.load(name, parameters, base)
-    if isinstance(found, Algorithm):
-        return load_algorithm(name, parameters, base)
-    if not isinstance(found, Attack):
-        raise AlgorithmError(f"{name!r}: its function returned {type(found).__name__}; it must return an Algorithm or an Attack")
-    return found
+    """The algorithm or the attack of that name; raises as `Registry.load`."""
+    found = registry_of(name).load(name, parameters, base)
+    return load_algorithm(name, parameters, base) if isinstance(found, Algorithm) else load_attack(name, parameters, base)
 
 
 def check_plugin(build: Build) -> list[Finding]:
@@ -108,8 +96,8 @@ def _findings(rules: Mapping[str, R], trial: Callable[[R, S], None], cases: Sequ
 
 def _failure(trial: Callable[[R, S], None], check: R, case: S) -> str:
     try:
-        trial(check, case)
-    except (Broken, DflError) as error:
+        guarded("what it gives cannot be judged", lambda: trial(check, case))
+    except DflError as error:
         return str(error)
     return ""
 
@@ -147,16 +135,16 @@ def _models(senders: str, weights: Sequence[Weights]) -> list[ReceivedModel]:
     ]
 
 
-def started(build: Build, received: Sequence[ReceivedModel]) -> tuple[Algorithm, Any, dict[str, float]]:
+def started(build: Build, received: Sequence[ReceivedModel]) -> tuple[Algorithm, object, dict[str, float]]:
     """A new algorithm, its first state, and the reputations of the senders. Raises `AlgorithmError`."""
     algorithm = build()
     assert isinstance(algorithm, Algorithm)
     senders = tuple(sorted({model.sender for model in received}))
     context = Context("me", senders, LAYERS, np.random.default_rng(SEED))
-    return algorithm, guarded("init failed", lambda: algorithm.init(context)), dict.fromkeys(senders, 1.0)
+    return algorithm, first_state(algorithm, context), dict.fromkeys(senders, 1.0)
 
 
-def applied(algorithm: Algorithm, state: Any, given: Situation, reputations: Mapping[str, float]) -> Result:
+def applied(algorithm: Algorithm, state: object, given: Situation, reputations: Mapping[str, float]) -> Result:
     """What `apply` gives. Raises `AlgorithmError`, and `Broken` if it is no result."""
     extras = extra_inputs(algorithm, given.own_accuracy)
     result = guarded("apply failed", lambda: algorithm.apply(state, given.own, given.received, reputations, **extras))

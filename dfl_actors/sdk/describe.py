@@ -2,26 +2,22 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from dfl_actors.errors import DflError
+from dfl_actors.learning.foreign import guarded
+from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import ATTACKS
+from dfl_actors.sdk.interface import Algorithm
 from dfl_actors.sdk.loader import ALGORITHMS
+from dfl_actors.sdk.parameters import Parameter, described_parameters
 from dfl_actors.sdk.plugins import Registry
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter as text: its name, its type and range, and its default; empty where nobody says."""
-
-    name: str
-    values: str
-    default: str
+EITHER: Registry[Algorithm | Attack] = Registry(
+    "algorithm or attack", ALGORITHMS.group, {**ALGORITHMS.built_in, **ATTACKS.built_in}, (Algorithm, Attack)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +42,9 @@ def known_names() -> list[tuple[str, str]]:
 
 def described(name: str, base: Path) -> Description:
     """What the plug-in `name` says of itself, without building it. Raises `AlgorithmError` when there is none."""
-    kind, build = _found(name, base)
-    module = sys.modules.get(getattr(build, "__module__", ""))
-    text = inspect.getdoc(module) if module is not None and module.__doc__ else inspect.getdoc(build)
-    return Description(name, kind, (text or "").strip(), tuple(_parameters(build, module)))
+    registry = registry_of(name)
+    build, what = registry.find(name, base), f"{registry.kind} {name!r} cannot be described"
+    return guarded(what, lambda: Description(name, registry.kind, _text(build), described_parameters(build)))
 
 
 def briefly(kind: str, name: str) -> str:
@@ -60,44 +55,12 @@ def briefly(kind: str, name: str) -> str:
         return f"cannot be used: {error}"
 
 
-def _found(name: str, base: Path) -> tuple[str, Callable[..., object]]:
-    kinds: tuple[Registry[Any], ...] = (ALGORITHMS, ATTACKS)
-    for registry in kinds:
-        if name in registry.names():
-            return registry.kind, registry.find(name, base)
-    both = {**ALGORITHMS.built_in, **ATTACKS.built_in}
-    return "algorithm or attack", Registry("algorithm or attack", "", both, object).find(name, base)
+def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[Algorithm | Attack]:
+    """Where to look for a plug-in of which nobody said what it is."""
+    return next((registry for registry in (ALGORITHMS, ATTACKS) if name in registry.names()), EITHER)
 
 
-def _parameters(build: Callable[..., object], module: object) -> list[Parameter]:
-    """Those of the function, or, when it takes whatever comes, the fields of its module's structure."""
-    found = inspect.signature(build).parameters.values()
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in found):
-        kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)]
-        own = [kind for kind in kinds if kind.__module__ == getattr(module, "__name__", "")]
-        return [parameter for kind in own for parameter in _fields(kind)]
-    return [Parameter(one.name, _annotation(one.annotation), "" if one.default is one.empty else repr(one.default)) for one in found]
-
-
-def _annotation(kind: object) -> str:
-    return "" if kind is inspect.Parameter.empty else inspect.formatannotation(kind)
-
-
-def _fields(kind: type[msgspec.Struct]) -> list[Parameter]:
-    (_, schemas) = msgspec.json.schema_components([kind])
-    fields: Mapping[str, Any] = schemas[kind.__name__]["properties"]
-    return [Parameter(name, _range(field), _default(field.get("default"))) for name, field in fields.items()]
-
-
-def _default(value: object) -> str:
-    return "chosen" if value is None else str(value)
-
-
-def _range(field: Mapping[str, Any]) -> str:
-    """A field of a JSON schema in words: `number, at least 0, below 0.5`."""
-    for choice in field.get("anyOf", ()):
-        if choice.get("type") != "null":
-            return _range(choice)
-    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    bounds = [f"{word} {field[key]:g}" for key, word in words.items() if key in field]
-    return ", ".join([{"integer": "whole number"}.get(field["type"], field["type"]), *bounds])
+def _text(build: Callable[..., object]) -> str:
+    module = sys.modules.get(getattr(build, "__module__", ""))
+    text = inspect.getdoc(module) if module is not None and module.__doc__ else inspect.getdoc(build)
+    return (text or "").strip()

@@ -10,25 +10,12 @@ Several models of one sender count as many times.
 
 from collections.abc import Sequence
 
-import msgspec
-
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters, weighted_mean
-
-NAME = "fedavg"
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights, weighted_mean
 
 
-class FedAvg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No parameters."""
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes no parameters. Raises `ConfigError` for any."""
-    checked_parameters(NAME, FedAvg, parameters)
-    return Algorithm(NAME, init, apply)
-
-
-def init(context: Context) -> None:
-    """No state."""
+def build() -> Algorithm:
+    """Takes no parameters."""
+    return Algorithm(apply=apply)
 
 
 def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:

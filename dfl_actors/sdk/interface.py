@@ -20,7 +20,7 @@ are at least as accurate as it asks:
     ...         models = [own, *(model.weights for model in good)]
     ...         mean = weighted_mean(models, [1.0] * len(models))
     ...         return Result(state, mean, dict(reputations), {"kept": len(good)})
-    ...     return Algorithm("choosy", lambda context: None, apply, frozenset({"accuracy"}))
+    ...     return Algorithm(apply=apply, needs=frozenset({"accuracy"}))
     >>> def model(sender, value, accuracy):
     ...     return ReceivedModel(sender, np.full(3, value, np.float32), accuracy)
     >>> result = build(least=0.8).apply(None, np.zeros(3, np.float32), [model("a", 1.0, 0.9), model("b", 9.0, 0.1)], {})
@@ -34,13 +34,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.errors import ConfigError
 from dfl_actors.learning.weights import Parameters
 
 Weights = npt.NDArray[np.float32]
@@ -78,25 +76,34 @@ class Result(NamedTuple):
     """What `apply` returns: the next state, the node's new weights, every reputation it now holds (0..1), and notes for the metrics,
     made of numbers, texts, lists and mappings."""
 
-    state: Any
+    state: object
     weights: Weights
     reputations: Reputations
     notes: Mapping[str, object]
 
 
-Init = Callable[[Context], Any]
+Init = Callable[[Context], object]
 Apply = Callable[..., Result]
 """`apply(state, own, received, reputations)`, and `own_accuracy=` for an algorithm that needs it."""
+
+
+def stateless(context: Context) -> None:
+    """The first state of an algorithm that has none."""
+
+
+def missing(*_: object, **__: object) -> Result:
+    """Stands where an author gave no function. Raises `TypeError`."""
+    raise TypeError("it has none; make it Algorithm(apply=...)")
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """An averaging algorithm. `needs` holds "accuracy" when received models must be measured, on the node's own samples, before `apply`,
-    and "own_accuracy" when the own model must be."""
+    and "own_accuracy" when the own model must be. What is loaded without a `name` is called as its module is."""
 
-    name: str
-    init: Init
-    apply: Apply
+    name: str = ""
+    init: Init = stateless
+    apply: Apply = missing
     needs: frozenset[str] = frozenset()
 
 
@@ -133,14 +140,3 @@ def _mean_of_sorted(terms: Sequence[tuple[float, Weights]], total: float) -> Wei
         np.add(out, model, out=out)
         scale = weight
     return np.multiply(out, np.float32(scale / total), out=out)
-
-
-P = TypeVar("P")
-
-
-def checked_parameters(name: str, kind: type[P], parameters: Mapping[str, object], what: str = "algorithm") -> P:
-    """`parameters` as `kind`, a msgspec.Struct with forbid_unknown_fields. Raises `ConfigError` naming the parameter."""
-    try:
-        return msgspec.convert(dict(parameters), kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{what} {name}, parameters: {error}") from error

@@ -16,29 +16,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import newest, square_distance
 
-NAME = "krum"
 
-
-class Krum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(f: Annotated[int, Meta(ge=0, le=1000)] = 1) -> Algorithm:
     """`f`: how many of the models may be attackers'."""
-
-    f: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes `f` (0 to 1000, 1). Raises `ConfigError` for another parameter or value."""
-    chosen = checked_parameters(NAME, Krum, parameters)
-    return Algorithm(NAME, init, partial(apply, f=chosen.f))
-
-
-def init(context: Context) -> None:
-    """No state."""
+    return Algorithm(apply=partial(apply, f=f))
 
 
 def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, f: int) -> Result:

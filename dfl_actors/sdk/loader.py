@@ -5,12 +5,12 @@ from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import orjson
 
 from dfl_actors.errors import AlgorithmError
+from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import is_finite
 from dfl_actors.sdk import (
     balance,
@@ -25,34 +25,20 @@ from dfl_actors.sdk import (
     trimmed_mean,
     ubar,
 )
-from dfl_actors.sdk.interface import KNOWN_NEEDS, OWN_ACCURACY, Algorithm, ReceivedModel, Reputations, Result, Weights, read_only
-from dfl_actors.sdk.plugins import Registry, guarded
+from dfl_actors.sdk.interface import KNOWN_NEEDS, OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
+from dfl_actors.sdk.plugins import Registry, by_module
 
-Build = Callable[..., Algorithm]
-
-BUILT_IN: Mapping[str, Build] = MappingProxyType(
-    {
-        fedavg.NAME: fedavg.build,
-        half_fedavg.NAME: half_fedavg.build,
-        reputation.NAME: reputation.build,
-        median.NAME: median.build,
-        trimmed_mean.NAME: trimmed_mean.build,
-        krum.NAME: krum.build,
-        multi_krum.NAME: multi_krum.build,
-        balance.NAME: balance.build,
-        scclip.NAME: scclip.build,
-        ubar.NAME: ubar.build,
-        clustering.NAME: clustering.build,
-    }
+BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module(
+    (fedavg, half_fedavg, reputation, median, trimmed_mean, krum, multi_krum, balance, scclip, ubar, clustering)
 )
 
-ALGORITHMS = Registry("algorithm", "dfl_actors.algorithms", BUILT_IN, Algorithm)
+ALGORITHMS = Registry("algorithm", "dfl_actors.algorithms", BUILT_IN, (Algorithm,))
 
 
 def load_algorithm(name: str, parameters: Mapping[str, object], base: Path | None = None) -> Algorithm:
     """The algorithm `name` built with `parameters`; raises as `Registry.load`, and `AlgorithmError` for a need that nobody meets."""
     algorithm = ALGORITHMS.load(name, parameters, base)
-    unknown = sorted(set(algorithm.needs) - KNOWN_NEEDS)
+    unknown = guarded(f"algorithm {name!r} cannot be used, its needs", lambda: sorted(set(algorithm.needs) - KNOWN_NEEDS))
     if unknown:
         raise AlgorithmError(
             f"algorithm {name!r} needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
@@ -60,9 +46,14 @@ def load_algorithm(name: str, parameters: Mapping[str, object], base: Path | Non
     return algorithm
 
 
+def first_state(algorithm: Algorithm, context: Context) -> object:
+    """What the algorithm begins with in this node. Raises `AlgorithmError`."""
+    return guarded(f"algorithm {algorithm.name!r}: init failed", lambda: algorithm.init(context))
+
+
 def checked_apply(
     algorithm: Algorithm,
-    state: Any,
+    state: object,
     own: Weights,
     received: Sequence[ReceivedModel],
     reputations: Reputations,
@@ -83,7 +74,7 @@ def checked_apply(
     known = MappingProxyType(dict(reputations))
     extras = extra_inputs(algorithm, own_accuracy)
     result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))
-    _check_result(algorithm.name, result, own)
+    guarded(f"algorithm {algorithm.name!r}: its result cannot be read", lambda: _check_result(algorithm.name, result, own))
     memory = result.state
     if memory is not None and not remembers:
         memory = guarded(f"algorithm {algorithm.name!r}: its state cannot be copied", lambda: deepcopy(memory))
@@ -104,7 +95,8 @@ def extra_inputs(algorithm: Algorithm, own_accuracy: float | None) -> dict[str, 
 def plain_notes(name: str, notes: Mapping[str, object]) -> dict[str, object]:
     """The notes as JSON holds them: numpy's numbers and arrays become numbers and lists. Raises `AlgorithmError` for what has no JSON."""
     try:
-        plain: dict[str, object] = orjson.loads(orjson.dumps(dict(notes), option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS))
+        held = guarded(f"algorithm {name!r}: its notes cannot be read", lambda: dict(notes))
+        plain: dict[str, object] = orjson.loads(orjson.dumps(held, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS))
     except TypeError as error:
         rule = f"notes must be made of numbers, texts, lists and mappings ({error})"
         raise AlgorithmError(f"algorithm {name!r} broke its contract: {rule}; mend its apply function") from error

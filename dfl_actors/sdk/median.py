@@ -11,27 +11,15 @@ With one received model it is the mean of the two.
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import newest, sorted_blocks
 
-NAME = "median"
 
-
-class Median(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No parameters."""
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes no parameters. Raises `ConfigError` for any."""
-    checked_parameters(NAME, Median, parameters)
-    return Algorithm(NAME, init, apply)
-
-
-def init(context: Context) -> None:
-    """No state."""
+def build() -> Algorithm:
+    """Takes no parameters."""
+    return Algorithm(apply=apply)
 
 
 def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:

@@ -17,31 +17,17 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters, weighted_mean
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights, weighted_mean
 from dfl_actors.sdk.krum import krum_scores
 from dfl_actors.sdk.robust import newest
 
-NAME = "multi_krum"
 
-
-class MultiKrum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(f: Annotated[int, Meta(ge=0, le=1000)] = 1, m: Annotated[int, Meta(ge=1, le=1000)] | None = None) -> Algorithm:
     """`f`: how many of the n models may be attackers'; `m`: how many are averaged, n - f if left out."""
-
-    f: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
-    m: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes `f` (0 to 1000, 1) and `m` (1 to 1000, n - f). Raises `ConfigError` for another parameter or value."""
-    chosen = checked_parameters(NAME, MultiKrum, parameters)
-    return Algorithm(NAME, init, partial(apply, f=chosen.f, m=chosen.m))
-
-
-def init(context: Context) -> None:
-    """No state."""
+    return Algorithm(apply=partial(apply, f=f, m=m))
 
 
 def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, f: int, m: int | None) -> Result:

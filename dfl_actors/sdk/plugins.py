@@ -1,26 +1,26 @@
 """Finds what a topology names: an algorithm or an attack.
 
 A name is a built-in one, ``package.module:function``, ``file.py:function`` (relative to the topology file), or an entry point of the
-registry's group. What it names is a function that takes the parameters as keywords and returns the value. An author's mistake ends as one
-line that names the plug-in and the rule; the traceback stays attached as its cause.
+registry's group. What it names is a function that takes the parameters as keywords (`parameters`) and returns the value. A plug-in that
+gives itself no name is called as its module is.
 """
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Generic, TypeVar
 
-from dfl_actors.errors import AlgorithmError, ConfigError, DflError
+from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.learning.foreign import guarded, load_file
+from dfl_actors.sdk.attack import Attack
+from dfl_actors.sdk.interface import Algorithm
+from dfl_actors.sdk.parameters import fitted
 
-V = TypeVar("V")
-T = TypeVar("T")
+V = TypeVar("V", bound=Algorithm | Attack)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Registry(Generic[V]):
     kind: str
     group: str
     built_in: Mapping[str, Callable[..., V]]
-    value: type[V]
+    values: tuple[type[V], ...]
 
     def names(self) -> list[str]:
         """The names that need no file or module: built in, then installed as entry points."""
@@ -43,11 +43,20 @@ class Registry(Generic[V]):
         """
         what = f"{self.kind} {name!r}"
         build = self.find(name, base)
-        check_keywords(what, build, parameters)
-        value = guarded(f"{what} cannot be built", lambda: build(**parameters))
-        if not isinstance(value, self.value):
-            raise AlgorithmError(f"{what}: its function returned {type(value).__name__}; it must return an {self.value.__name__}")
-        return value
+        value = guarded(f"{what} cannot be built", lambda: self._built(name, build, parameters))
+        if not isinstance(value, self.values):
+            raise AlgorithmError(f"{what}: its function returned {type(value).__name__}; it must return an {self._value()}")
+        return value if value.name else replace(value, name=module_name(name))
+
+    def _built(self, name: str, build: Callable[..., V], parameters: Mapping[str, object]) -> V:
+        arguments = fitted(f"{self.kind} {name}", build, parameters)
+        try:
+            return build(**arguments)
+        except ConfigError as error:
+            raise ConfigError(f"{self.kind} {name}, parameters: {error}") from error
+
+    def _value(self) -> str:
+        return " or an ".join(value.__name__ for value in self.values)
 
     def find(self, name: str, base: Path | None = None) -> Callable[..., V]:
         """The function that builds the plug-in `name`. Raises `AlgorithmError` when it cannot be found or loaded."""
@@ -72,7 +81,7 @@ class Registry(Generic[V]):
         return guarded(f"{what}: module {place!r} cannot be imported", lambda: importlib.import_module(place))
 
     def _function(self, what: str, module: ModuleType, function: str) -> Callable[..., V]:
-        found = getattr(module, function, None)
+        found = guarded(f"{what} cannot be loaded", lambda: getattr(module, function, None))
         if found is None:
             public = [key for key, value in vars(module).items() if inspect.isfunction(value) and not key.startswith("_")]
             raise AlgorithmError(f"{what}: its module has no {function!r}; its functions are {', '.join(public) or 'none'}")
@@ -80,37 +89,16 @@ class Registry(Generic[V]):
 
     def _callable(self, what: str, found: object) -> Callable[..., V]:
         if not callable(found):
-            raise AlgorithmError(f"{what} is a {type(found).__name__}; name a function that returns an {self.value.__name__}")
+            raise AlgorithmError(f"{what} is a {type(found).__name__}; name a function that returns an {self._value()}")
         return found
 
 
-def load_file(path: Path) -> ModuleType:
-    """Runs the file as a module of its own name: two files called alike must not replace each other."""
-    unique = f"dfl_actors_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(unique, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look up their module by name while the file runs.
-    sys.modules[unique] = module
-    spec.loader.exec_module(module)
-    return module
+def module_name(name: str) -> str:
+    """What the module is called that a plug-in of this name comes from."""
+    place = name.rpartition(":")[0] or name
+    return Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
 
 
-def check_keywords(what: str, build: Callable[..., object], parameters: Mapping[str, object]) -> None:
-    """Whether `build` takes these parameters. Raises `ConfigError`."""
-    try:
-        inspect.signature(build).bind(**parameters)
-    except TypeError as error:
-        raise ConfigError(f"{what}, parameters: {error}; it takes {inspect.signature(build)}") from error
-
-
-def guarded(what: str, action: Callable[[], T]) -> T:
-    """`action()`; an error of foreign code becomes one line, the project's own errors pass."""
-    try:
-        return action()
-    except DflError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise AlgorithmError(f"{what}: {type(error).__name__}: {reason}") from error
+def by_module(modules: Iterable[ModuleType]) -> Mapping[str, Callable[..., V]]:
+    """The `build` of each module, by the module's name."""
+    return MappingProxyType({module.__name__.rpartition(".")[2]: module.build for module in modules})

@@ -20,47 +20,23 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
 from dfl_actors.sdk.half_fedavg import half_mean
-from dfl_actors.sdk.interface import (
-    ACCURACY,
-    START_REPUTATION,
-    Algorithm,
-    Context,
-    ReceivedModel,
-    Reputations,
-    Result,
-    Weights,
-    checked_parameters,
-)
+from dfl_actors.sdk.interface import ACCURACY, START_REPUTATION, Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import measured
 
-NAME = "reputation"
 
-
-class Reputation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`penalty`: what the least accurate sender loses each round, 0..1; `every_model`: for each of its models that are the least."""
-
-    penalty: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.05
-    every_model: bool = False
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes `penalty` (0..1, 0.05) and `every_model` (false). Raises `ConfigError` for another parameter or value."""
-    chosen = checked_parameters(NAME, Reputation, parameters)
-    return Algorithm(NAME, init, partial(apply, penalty=chosen.penalty, every_model=chosen.every_model), frozenset({ACCURACY}))
-
-
-def init(context: Context) -> None:
-    """No state: what this algorithm remembers are the reputations themselves."""
+def build(penalty: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05, every_model: bool = False) -> Algorithm:
+    """`penalty`: what the least accurate sender loses each round; `every_model`: for each of its models that are the least."""
+    return Algorithm(apply=partial(apply, penalty=penalty, every_model=every_model), needs=frozenset({ACCURACY}))
 
 
 def apply(
     state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, penalty: float, every_model: bool = False
 ) -> Result:
-    """Equations 3 and 4, then the punishment. Raises `AlgorithmError` when a model was not measured."""
-    accuracies = [_accuracy(model) for model in received]
+    """Equations 3 and 4, then the punishment. Raises `ValueError` when a model was not measured."""
+    accuracies = [measured(model) for model in received]
     held = {**reputations, **{model.sender: reputations.get(model.sender, START_REPUTATION) for model in received}}
     weights = [held[model.sender] * accuracy for model, accuracy in zip(received, accuracies, strict=True)]
     fallback = not any(weights)
@@ -72,8 +48,8 @@ def apply(
 
 def least_accurate(received: Sequence[ReceivedModel]) -> Counter[str]:
     """The senders of the least accurate model or models, and how many of these each sent; empty when there are none."""
-    lowest = min(map(_accuracy, received), default=0.0)
-    return Counter(model.sender for model in received if _accuracy(model) == lowest)
+    lowest = min(map(measured, received), default=0.0)
+    return Counter(model.sender for model in received if measured(model) == lowest)
 
 
 def punished(reputations: Reputations, times: Mapping[str, int], penalty: float) -> dict[str, float]:
@@ -82,7 +58,3 @@ def punished(reputations: Reputations, times: Mapping[str, int], penalty: float)
     Rounded to 9 decimals: twenty penalties of 0.05 must end at exactly 0, since a remainder of 1e-16 would still earn a share of the mean.
     """
     return {sender: max(0.0, round(held - penalty * times[sender], 9)) if sender in times else held for sender, held in reputations.items()}
-
-
-def _accuracy(model: ReceivedModel) -> float:
-    return measured(NAME, model)

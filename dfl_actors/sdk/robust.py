@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
 
 BLOCK = 16_384
@@ -60,8 +59,8 @@ def mixed(own: Weights, models: Sequence[Weights], alpha: float) -> Weights:
     return weighted_mean([own, *models], [alpha, *[(1.0 - alpha) / len(models)] * len(models)])
 
 
-def measured(name: str, model: ReceivedModel) -> float:
-    """The accuracy of a received model. Raises `AlgorithmError`, naming the algorithm, when nobody measured it."""
+def measured(model: ReceivedModel) -> float:
+    """The accuracy of a received model. Raises `ValueError` when nobody measured it."""
     if model.accuracy is None:
-        raise AlgorithmError(f"algorithm {name}: the model of {model.sender} was not measured; run it with needs = {{'accuracy'}}")
+        raise ValueError(f"the model of {model.sender} was not measured; an algorithm that asks must have needs = {{'accuracy'}}")
     return model.accuracy

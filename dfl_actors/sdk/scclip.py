@@ -21,35 +21,24 @@ from functools import partial
 from math import inf, sqrt
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters, weighted_mean
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights, weighted_mean
 from dfl_actors.sdk.robust import distance, newest
 
-NAME = "scclip"
 
-
-class Scclip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(tau: Annotated[float, Meta(ge=0.0, le=1e30)] | None = None, f: Annotated[int, Meta(ge=0, le=1000)] = 1) -> Algorithm:
     """`tau`: the radius; left out, it follows from the distances and `f`, how many of the received models may be attackers'."""
-
-    tau: Annotated[float, msgspec.Meta(ge=0.0, le=1e30)] | None = None
-    f: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
+    return Algorithm(apply=partial(apply, radius=tau, f=f))
 
 
-def build(**parameters: object) -> Algorithm:
-    """Takes `tau` (from 0; chosen by `f`) and `f` (0 to 1000, 1). Raises `ConfigError` for another parameter or value."""
-    return Algorithm(NAME, init, partial(apply, settings=checked_parameters(NAME, Scclip, parameters)))
-
-
-def init(context: Context) -> None:
-    """No state."""
-
-
-def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, settings: Scclip) -> Result:
+def apply(
+    state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, radius: float | None, f: int
+) -> Result:
     """The own model and the clipped differences; reputations stay as they are."""
     models = [model.weights for model in newest(received)]
     distances = [distance(model, own) for model in models]
-    tau = chosen_radius(distances, settings.f) if settings.tau is None else settings.tau
+    tau = chosen_radius(distances, f) if radius is None else radius
     shares = [clipped(length, tau) / (len(models) + 1) for length in distances]
     # The sum above, told as a mean: each model by its clipped share, the own one by what is left.
     weights = weighted_mean([own, *models], [1.0 - sum(shares), *shares])

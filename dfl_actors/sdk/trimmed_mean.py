@@ -15,29 +15,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Reputations, Result, Weights, checked_parameters
+from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import newest, sorted_blocks
 
-NAME = "trimmed_mean"
 
-
-class TrimmedMean(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`beta`: the fraction of values dropped at either end, from 0, below 0.5."""
-
-    beta: Annotated[float, msgspec.Meta(ge=0.0, lt=0.5)] = 0.2
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes `beta` (0 up to 0.5, 0.2). Raises `ConfigError` for another parameter or value."""
-    chosen = checked_parameters(NAME, TrimmedMean, parameters)
-    return Algorithm(NAME, init, partial(apply, beta=chosen.beta))
-
-
-def init(context: Context) -> None:
-    """No state."""
+def build(beta: Annotated[float, Meta(ge=0.0, lt=0.5)] = 0.2) -> Algorithm:
+    """`beta`: the fraction of values dropped at either end."""
+    return Algorithm(apply=partial(apply, beta=beta))
 
 
 def apply(state: None, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, beta: float) -> Result:

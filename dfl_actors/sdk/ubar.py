@@ -21,39 +21,15 @@ from math import ceil
 from statistics import median
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
-from dfl_actors.sdk.interface import (
-    ACCURACY,
-    OWN_ACCURACY,
-    Algorithm,
-    Context,
-    ReceivedModel,
-    Reputations,
-    Result,
-    Weights,
-    checked_parameters,
-)
+from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY, Algorithm, ReceivedModel, Reputations, Result, Weights
 from dfl_actors.sdk.robust import distance, measured, mixed, newest
 
-NAME = "ubar"
 
-
-class Ubar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(rho: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5, alpha: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5) -> Algorithm:
     """`rho`: the fraction of models on the shortlist; `alpha`: the own model's share."""
-
-    rho: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.5
-    alpha: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
-
-
-def build(**parameters: object) -> Algorithm:
-    """Takes `rho` (above 0 to 1, 0.5) and `alpha` (0..1, 0.5). Raises `ConfigError` for another parameter or value."""
-    settings = checked_parameters(NAME, Ubar, parameters)
-    return Algorithm(NAME, init, partial(apply, settings=settings), frozenset({ACCURACY, OWN_ACCURACY}))
-
-
-def init(context: Context) -> None:
-    """No state."""
+    return Algorithm(apply=partial(apply, rho=rho, alpha=alpha), needs=frozenset({ACCURACY, OWN_ACCURACY}))
 
 
 def apply(
@@ -62,16 +38,17 @@ def apply(
     received: Sequence[ReceivedModel],
     reputations: Reputations,
     *,
-    settings: Ubar,
+    rho: float,
+    alpha: float,
     own_accuracy: float | None = None,
 ) -> Result:
-    """The own model and the mean of the chosen ones; reputations stay. Raises `AlgorithmError` when a received model was not measured."""
+    """The own model and the mean of the chosen ones; reputations stay. Raises `ValueError` when a received model was not measured."""
     models = newest(received)
     # A product such as 0.1 * 30 may lie just above the whole number.
-    shortlist = sorted(models, key=lambda model: distance(model.weights, own))[: ceil(settings.rho * len(models) - 1e-9)]
+    shortlist = sorted(models, key=lambda model: distance(model.weights, own))[: ceil(rho * len(models) - 1e-9)]
     best = chosen(shortlist, own_accuracy)
     notes = {"shortlist": [model.sender for model in shortlist], "chosen": [model.sender for model in best]}
-    return Result(state, mixed(own, [model.weights for model in best], settings.alpha), dict(reputations), notes)
+    return Result(state, mixed(own, [model.weights for model in best], alpha), dict(reputations), notes)
 
 
 def chosen(shortlist: Sequence[ReceivedModel], own_accuracy: float | None) -> list[ReceivedModel]:
@@ -81,7 +58,7 @@ def chosen(shortlist: Sequence[ReceivedModel], own_accuracy: float | None) -> li
     """
     if not shortlist:
         return []
-    accuracies = [measured(NAME, model) for model in shortlist]
+    accuracies = [measured(model) for model in shortlist]
     least = median(accuracies) if own_accuracy is None else own_accuracy
     good = [model for model, accuracy in zip(shortlist, accuracies, strict=True) if accuracy >= least]
     return good or [shortlist[accuracies.index(max(accuracies))]]

@@ -23,7 +23,7 @@ from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
-from dfl_actors.sdk.loader import checked_apply, load_algorithm
+from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 from dfl_actors.sim.checkpoint import Unkept, load_node, save_node
 
 Slab = npt.NDArray[np.float32]
@@ -81,7 +81,7 @@ class Resident:
         self.offered = 0
         self.reputations: dict[str, float] = dict.fromkeys(plan.neighbours, 1.0)
         self.context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
-        self.memory = algorithm.init(self.context)
+        self.memory = first_state(algorithm, self.context)
 
     def become(self, state: TrainState) -> None:
         """Go on with the state that a training step left."""

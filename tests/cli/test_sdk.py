@@ -1,6 +1,8 @@
 """`dfl-actors sdk`: what a person sees, and the exit codes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 
 from dfl_actors.cli import app
 from dfl_actors.errors import AlgorithmError, ConfigError
-from dfl_actors.sdk.contract import EITHER
+from dfl_actors.sdk.describe import EITHER
 
 PLUGIN = '''"""Greedy: takes the first."""
 from dfl_actors.sdk import Algorithm, Result
@@ -51,7 +53,7 @@ def test_show_tells_formula_source_and_parameters() -> None:
 
 def test_show_of_a_file_tells_its_functions_parameters(here: Path) -> None:
     shown = said("show", "greedy.py:build")
-    assert "Greedy: takes the first." in shown and "share: float; must be given" in shown and "least: anything; default 0.5" in shown
+    assert "Greedy: takes the first." in shown and "share: number; must be given" in shown and "least: anything; default 0.5" in shown
     assert json.loads(said("show", "greedy.py:build", "--json"))["parameters"][1] == {"name": "least", "values": "", "default": "0.5"}
 
 
@@ -87,3 +89,17 @@ def test_check_says_what_fails_and_ends_with_10(here: Path) -> None:
 def test_mistakes_are_one_line(here: Path, arguments: list[str], kind: type[Exception], words: str) -> None:
     result = CliRunner().invoke(app, ["sdk", *arguments])
     assert isinstance(result.exception, kind) and words in str(result.exception) and "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+@pytest.mark.parametrize("text", ["raise SystemExit", "import sys\nsys.exit(0)", "def build():\n    raise SystemExit(0)\n"])
+def test_a_plug_in_that_ends_the_program_is_told_and_ends_with_10(here: Path, command: str, text: str) -> None:
+    (here / "quits.py").write_text(text)
+    ended = subprocess.run(
+        [sys.executable, "-m", "dfl_actors", "sdk", command, "quits.py:build"], capture_output=True, text=True, check=False
+    )
+    if command == "show" and "def build" in text:
+        assert ended.returncode == 0 and "no parameters" in ended.stdout
+    else:
+        assert ended.returncode == 10 and ended.stderr.count("\n") == 1
+        assert "quits.py" in ended.stderr and "it ends the program (sys.exit" in ended.stderr

@@ -5,14 +5,14 @@ import pytest
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk.attacks import checked_offer, load_attack
-from dfl_actors.sdk.attacks.a_little_is_enough import LARGEST, NAME, z_max
+from dfl_actors.sdk.attacks.a_little_is_enough import LARGEST, z_max
 
 OWN = np.array([1.0, -2.0, 7.0], np.float32)
 OTHERS = {"a": np.array([3.0, -2.0, 7.0], np.float32), "b": np.array([5.0, 4.0, 7.0], np.float32)}
 
 
 def offered(others: dict[str, np.ndarray], own: np.ndarray = OWN, **parameters: float) -> np.ndarray:
-    return checked_offer(load_attack(NAME, parameters), own, 0, np.random.default_rng(0), others)
+    return checked_offer(load_attack("a_little_is_enough", parameters), own, 0, np.random.default_rng(0), others)
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_what_lies_beyond_float32_ends_at_its_largest() -> None:
 
 @pytest.mark.parametrize("parameters", [{"z": -1.0}, {"n": 1}, {"m": -1}, {"n": 50, "m": 25}, {"z": float("nan")}, {"s": 1}])
 def test_wrong_parameters_are_named(parameters: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=f"attack {NAME}, parameters"):
-        load_attack(NAME, parameters)
+    with pytest.raises(ConfigError, match="attack a_little_is_enough, parameters"):
+        load_attack("a_little_is_enough", parameters)

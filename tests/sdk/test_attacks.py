@@ -134,7 +134,7 @@ def test_the_labels_that_are_learned() -> None:
     [
         ("sign_flip", {"scale": 0}, "attack sign_flip, parameters"),
         ("sign_flip", {"size": 1}, "attack sign_flip, parameters"),
-        ("label_flip", {"by": 1}, "attack 'label_flip', parameters"),
+        ("label_flip", {"by": 1}, "attack label_flip, parameters"),
         ("random_data", {"high": 0}, "attack random_data, parameters"),
         ("random_data", {"high": 256}, "attack random_data, parameters"),
         ("shuffled_labels", {"uniform": 1}, "attack shuffled_labels, parameters"),

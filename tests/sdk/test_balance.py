@@ -7,7 +7,7 @@ import pytest
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk import ReceivedModel, Result, balance
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 
 def models(**rows: list[float]) -> list[ReceivedModel]:
@@ -26,8 +26,7 @@ def test_near_models_are_averaged_with_the_own_one() -> None:
 
 
 def test_the_bound_falls_for_rounds_and_then_stays() -> None:
-    settings = balance.Balance(gamma=0.4, kappa=2.0, rounds=10)
-    bounds = [balance.threshold(settings, done) for done in (0, 5, 10, 11, 10**6)]
+    bounds = [balance.threshold(0.4, 2.0, 10, done) for done in (0, 5, 10, 11, 10**6)]
     assert bounds == pytest.approx([0.4, 0.4 * exp(-1), 0.4 * exp(-2), 0.4 * exp(-2), 0.4 * exp(-2)])
     assert applied([3.0, 4.0], models(a=[4.0, 4.0]), state=1000).notes["accepted"] == 0
     assert applied([3.0, 4.0], models(a=[3.5, 4.0]), state=1000).notes["accepted"] == 1
@@ -56,4 +55,4 @@ def test_a_sender_has_one_vote_its_newest() -> None:
 @pytest.mark.parametrize("parameters", [{"gamma": 0}, {"kappa": -1}, {"alpha": 1.5}, {"rounds": 0}])
 def test_a_wrong_parameter_is_named(parameters: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"algorithm balance, parameters: .*{next(iter(parameters))}"):
-        balance.build(**parameters)
+        load_algorithm("balance", parameters)

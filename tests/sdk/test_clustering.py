@@ -5,7 +5,7 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import ReceivedModel, Result, clustering
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 
 def model(sender: str, value: float, accuracy: float | None) -> ReceivedModel:
@@ -59,8 +59,8 @@ def test_a_sender_has_one_vote_its_newest_and_is_punished_once() -> None:
 
 def test_it_needs_accuracies_and_sound_parameters() -> None:
     assert clustering.build().needs == {"accuracy"}
-    with pytest.raises(AlgorithmError, match="algorithm clustering: the model of a was not measured"):
+    with pytest.raises(AlgorithmError, match="apply failed: ValueError: the model of a was not measured"):
         applied([model("a", 1, None)], {})
     for parameters in ({"majority": 1.0}, {"penalty": -0.1}):
         with pytest.raises(ConfigError, match="algorithm clustering, parameters"):
-            clustering.build(**parameters)
+            load_algorithm("clustering", parameters)

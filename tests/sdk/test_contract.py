@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dfl_actors.sdk import Algorithm, Attack, Result, View
-from dfl_actors.sdk.contract import EITHER, Finding, check_plugin, load_plugin
+from dfl_actors.sdk.contract import Finding, check_plugin, load_plugin
+from dfl_actors.sdk.describe import EITHER
 
 ROOT = Path(__file__).parents[2]
 SMALL = """

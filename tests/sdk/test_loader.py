@@ -1,5 +1,6 @@
 """Finding algorithms by name, file, module and entry point, and holding them to their contract."""
 
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result
-from dfl_actors.sdk.loader import ALGORITHMS, BUILT_IN, checked_apply, load_algorithm
+from dfl_actors.sdk.loader import ALGORITHMS, BUILT_IN, checked_apply, first_state, load_algorithm
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -171,7 +172,8 @@ def test_a_file_that_failed_to_load_can_be_mended(base: Path) -> None:
 
 
 def test_a_parameter_that_does_not_fit_is_named(base: Path) -> None:
-    assert "'stride'" in refusal("plugin.py:build", base, ConfigError, stride=2)
+    assert "`stride`; it takes step (whole number; default 1)" in refusal("plugin.py:build", base, ConfigError, stride=2)
+    assert "Expected `int`, got `str` - at `$.step`" in refusal("plugin.py:build", base, ConfigError, step="2")
     assert "`penalti`" in refusal("reputation", None, ConfigError, penalti=2)
     assert "`$.penalty`" in refusal("reputation", None, ConfigError, penalty=2)
 
@@ -243,3 +245,84 @@ def test_a_failure_inside_apply_keeps_its_cause() -> None:
     with pytest.raises(AlgorithmError, match="algorithm 'odd': apply failed: ZeroDivisionError") as caught:
         checked_apply(Algorithm("odd", lambda context: None, lambda *_: 1 / 0), None, OWN, RECEIVED, {})  # type: ignore[arg-type]
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+HOSTILE = """
+import asyncio, sys
+from dfl_actors.sdk import Algorithm, Attack, Result
+
+class Rude(BaseException): ...
+
+def leave(*_, **__): sys.exit(3)
+def leave_quietly(*_, **__): sys.exit()
+def interrupt(*_, **__): raise KeyboardInterrupt
+def cancel(*_, **__): raise asyncio.CancelledError
+def rude(*_, **__): raise Rude("go\\naway")
+def dig(*_, **__): return dig()
+
+def at(where, how):
+    action = globals()[how]
+    def give(state, own, received, reputations):
+        return action() if where == "apply" else Result(state, own.copy(), reputations, {"deep": action} if where == "notes" else {})
+    return Algorithm(init=action if where == "init" else lambda context: None, apply=give)
+"""
+RUDE = {
+    "leave": "it ends the program (sys.exit(3)); let it raise an error instead",
+    "leave_quietly": "it ends the program (sys.exit())",
+    "interrupt": "KeyboardInterrupt",
+    "cancel": "CancelledError",
+    "rude": "Rude: go away",
+    "dig": "RecursionError: maximum recursion depth exceeded",
+}
+
+
+@pytest.mark.parametrize("how", RUDE)
+def test_whatever_a_plug_in_raises_becomes_a_line(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in the processes of a network and of a simulation, where Ctrl-C is for whoever started them.
+    monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    (tmp_path / "top.py").write_text(f"{HOSTILE}\n{how}()\n")
+    assert RUDE[how] in refusal(f"hostile.py:{how}", tmp_path)
+    assert RUDE[how] in refusal("top.py:at", tmp_path)
+    for where in ("init", "apply"):
+        algorithm = load_algorithm("hostile.py:at", {"where": where, "how": how}, tmp_path)
+        with pytest.raises(AlgorithmError) as caught:
+            checked_apply(algorithm, first_state(algorithm, context()), OWN, RECEIVED, {})
+        assert str(caught.value).startswith(f"algorithm 'hostile': {where} failed: ") and RUDE[how] in str(caught.value)
+
+
+def test_ctrl_c_is_no_mistake_of_the_plug_in(tmp_path: Path) -> None:
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    with pytest.raises(KeyboardInterrupt):
+        load_algorithm("hostile.py:interrupt", {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("Algorithm(needs=3)", "cannot be used, its needs: TypeError"),
+        ("Algorithm(apply=None)", "apply failed: TypeError"),
+        ("Algorithm()", "apply failed: TypeError: it has none; make it Algorithm(apply=...)"),
+    ],
+)
+def test_a_wrongly_made_algorithm_is_named(made: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(f"from dfl_actors.sdk import Algorithm\ndef build():\n    return {made}\n")
+    with pytest.raises(AlgorithmError) as caught:
+        checked_apply(load_algorithm("made.py:build", {}, tmp_path), None, OWN, RECEIVED, {})
+    assert words in str(caught.value) and "made" in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "name"), [("", "trust"), ('"mine", ', "mine")])
+def test_a_plug_in_is_called_as_its_module_unless_it_says_otherwise(given: str, name: str, tmp_path: Path) -> None:
+    function = "lambda context: None, lambda s, o, r, p: None" if given else "apply=lambda s, o, r, p: None"
+    (tmp_path / "trust.py").write_text(f"from dfl_actors.sdk import Algorithm\ndef build():\n    return Algorithm({given}{function})\n")
+    assert load_algorithm("trust.py:build", {}, tmp_path).name == name
+
+
+def test_an_old_plug_in_that_takes_whatever_comes_still_works(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text(
+        "from dfl_actors.sdk import Algorithm, Result\n"
+        "def build(**parameters):\n"
+        '    return Algorithm("old", lambda context: None, lambda s, own, r, p: Result(s, own + parameters["step"], p, {}))\n'
+    )
+    assert checked_apply(load_algorithm("old.py:build", {"step": 2}, tmp_path), None, OWN, RECEIVED, {}).weights.tolist() == [2.0] * 3

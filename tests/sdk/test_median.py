@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk import ReceivedModel, median
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 vectors = arrays(np.float32, 5, elements=st.floats(-1000, 1000, width=32))
 
@@ -51,4 +51,4 @@ def test_a_whole_lenet_crosses_the_ends_of_blocks() -> None:
 
 def test_it_takes_no_parameters() -> None:
     with pytest.raises(ConfigError, match="algorithm median, parameters"):
-        median.build(beta=0.1)
+        load_algorithm("median", {"beta": 0.1})

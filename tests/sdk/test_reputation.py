@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import ReceivedModel, Result, half_fedavg, reputation
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 vectors = arrays(np.float32, 4, elements=st.floats(-100, 100, width=32))
 senders = st.lists(st.tuples(st.sampled_from("abcd"), vectors, st.integers(0, 100).map(lambda n: n / 100)), min_size=1, max_size=8)
@@ -118,7 +118,7 @@ def test_the_penalty_is_a_parameter() -> None:
 )
 def test_a_wrong_parameter_is_named(parameters: dict[str, Any], word: str) -> None:
     with pytest.raises(ConfigError, match=rf"algorithm reputation, parameters: .*\b{word}\b"):
-        reputation.build(**parameters)
+        load_algorithm("reputation", parameters)
 
 
 def test_a_model_that_was_not_measured_is_refused() -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk import ReceivedModel, Result, scclip
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 vectors = arrays(np.float32, 3, elements=st.floats(-100, 100, width=32))
 
@@ -62,4 +62,4 @@ def test_nobody_moves_the_model_by_more_than_its_share_of_the_radius(own: np.nda
 
 def test_a_wrong_parameter_is_named() -> None:
     with pytest.raises(ConfigError, match=r"algorithm scclip, parameters: .*tau"):
-        scclip.build(tau=-1.0)
+        load_algorithm("scclip", {"tau": -1.0})

@@ -5,7 +5,7 @@ import pytest
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk import ReceivedModel, trimmed_mean
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 
 def models(*values: float) -> list[ReceivedModel]:
@@ -50,4 +50,4 @@ def test_a_product_just_below_a_whole_number_trims_that_number() -> None:
 @pytest.mark.parametrize("beta", [-0.1, 0.5, "much"])
 def test_a_wrong_parameter_is_named(beta: object) -> None:
     with pytest.raises(ConfigError, match=r"algorithm trimmed_mean, parameters: .*beta"):
-        trimmed_mean.build(beta=beta)
+        load_algorithm("trimmed_mean", {"beta": beta})

@@ -5,7 +5,7 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import ReceivedModel, Result, ubar
-from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 
 def model(sender: str, value: float, accuracy: float | None) -> ReceivedModel:
@@ -73,8 +73,8 @@ def test_a_sender_has_one_vote_its_newest() -> None:
 
 def test_it_needs_accuracies_and_sound_parameters() -> None:
     assert ubar.build().needs == {"accuracy", "own_accuracy"}
-    with pytest.raises(AlgorithmError, match="algorithm ubar: the model of a was not measured"):
+    with pytest.raises(AlgorithmError, match="apply failed: ValueError: the model of a was not measured"):
         applied([model("a", 1, None)])
     for parameters in ({"rho": 0.0}, {"rho": 1.1}, {"alpha": -0.1}):
         with pytest.raises(ConfigError, match="algorithm ubar, parameters"):
-            ubar.build(**parameters)
+            load_algorithm("ubar", parameters)

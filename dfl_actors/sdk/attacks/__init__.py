@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError
+from dfl_actors.learning.foreign import guarded
 from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack, Images, Labels, View
 from dfl_actors.sdk.attacks import (
     a_little_is_enough,
@@ -25,7 +26,7 @@ from dfl_actors.sdk.attacks import (
     sign_flip,
 )
 from dfl_actors.sdk.interface import Weights, read_only
-from dfl_actors.sdk.plugins import Registry, guarded
+from dfl_actors.sdk.plugins import Registry, by_module
 
 MODULES = (
     a_little_is_enough,
@@ -43,10 +44,9 @@ MODULES = (
     sign_flip,
 )
 
-BUILT_IN: Mapping[str, Callable[..., Attack]] = MappingProxyType({module.NAME: module.build for module in MODULES})
+BUILT_IN: Mapping[str, Callable[..., Attack]] = by_module(MODULES)
 
-ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, Attack)
-
+ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, (Attack,))
 
 NOBODY: Mapping[str, Weights] = MappingProxyType({})
 
@@ -54,7 +54,7 @@ NOBODY: Mapping[str, Weights] = MappingProxyType({})
 def load_attack(name: str, parameters: Mapping[str, object], base: Path | None = None) -> Attack:
     """The attack `name` built with `parameters`; raises as `Registry.load`, and `AlgorithmError` for one that remembers too much."""
     attack = ATTACKS.load(name, parameters, base)
-    if not 0 <= attack.remembers <= MOST_REMEMBERED:
+    if not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= attack.remembers <= MOST_REMEMBERED):
         raise AlgorithmError(f"attack {name!r} remembers {attack.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
     return attack
 

@@ -20,51 +20,41 @@ from functools import partial
 from statistics import NormalDist
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
 from dfl_actors.errors import ConfigError
 from dfl_actors.sdk.attack import Attack, View
-from dfl_actors.sdk.interface import Weights, checked_parameters
+from dfl_actors.sdk.interface import Weights
 from dfl_actors.sdk.robust import BLOCK
 
-NAME = "a_little_is_enough"
 LARGEST = float(np.finfo(np.float32).max)
 
 
-class ALittleIsEnough(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`z` deviations; left out, as many as `n` models with `m` attackers' among them allow."""
-
-    z: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] | None = None
-    n: Annotated[int, msgspec.Meta(ge=2, le=100_000)] | None = None
-    m: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `z` (z_max), `n` (as many as it knows) and `m` (the largest minority). Raises `ConfigError` for another parameter or value."""
-    settings = checked_parameters(NAME, ALittleIsEnough, parameters, "attack")
-    if settings.n is not None and settings.m is not None and settings.m > minority(settings.n):
-        raise ConfigError(
-            f"attack {NAME}, parameters: {settings.m} of {settings.n} models are no minority; m is at most {minority(settings.n)}"
-        )
-    return Attack(NAME, offer=partial(offered, settings=settings), watches=True)
+def build(
+    z: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None,
+    n: Annotated[int, Meta(ge=2, le=100_000)] | None = None,
+    m: Annotated[int, Meta(ge=0, le=100_000)] | None = None,
+) -> Attack:
+    """`z` deviations; left out, as many as `n` models with `m` attackers' among them allow. Raises `ConfigError` for no minority."""
+    if n is not None and m is not None and m > minority(n):
+        raise ConfigError(f"{m} of {n} models are no minority; m is at most {minority(n)}")
+    return Attack(offer=partial(offered, z=z, n=n, m=m), watches=True)
 
 
-def offered(view: View, *, settings: ALittleIsEnough) -> Weights:
+def offered(view: View, *, z: float | None, n: int | None, m: int | None) -> Weights:
     """mean - z * deviation of the own model and the others', float32 [P]; the own one while there are no others."""
     if not view.others:
         return view.own
     # By name, so that rounding does not depend on who came first.
     models = [view.own, *(view.others[sender] for sender in sorted(view.others))]
-    return beside(models, deviations(settings, len(models)))
+    return beside(models, deviations(len(models), n, m) if z is None else z)
 
 
-def deviations(settings: ALittleIsEnough, known: int) -> float:
-    """z for an attacker that knows so many models."""
-    if settings.z is not None:
-        return settings.z
-    n = known if settings.n is None else settings.n
-    return z_max(n, minority(n) if settings.m is None else min(settings.m, minority(n)))
+def deviations(known: int, n: int | None, m: int | None) -> float:
+    """z for an attacker that knows so many models, where nobody gave it."""
+    n = known if n is None else n
+    return z_max(n, minority(n) if m is None else min(m, minority(n)))
 
 
 def minority(n: int) -> int:

@@ -2,22 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.interface import checked_parameters
-
-NAME = "biased_model"
 
 
-class BiasedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.1) -> Attack:
     """`high`: the largest number that is taken away."""
-
-    high: Annotated[float, msgspec.Meta(gt=0.0, le=1e6)] = 0.1
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `high` (0.1). Raises `ConfigError` for another parameter or value."""
-    high = np.float32(checked_parameters(NAME, BiasedModel, parameters, "attack").high)
-    return Attack(NAME, offer=lambda view: view.own - high * view.rng.random(view.own.size, np.float32))
+    return Attack(offer=lambda view: view.own - np.float32(high) * view.rng.random(view.own.size, np.float32))

@@ -2,9 +2,7 @@
 
 from dfl_actors.sdk.attack import Attack
 
-NAME = "copy"
-
 
 def build() -> Attack:
     """Takes no parameters."""
-    return Attack(NAME, trains=False)
+    return Attack(trains=False)

@@ -8,23 +8,15 @@ network the past is not stored: an attacker that is restarted begins anew, with 
 
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta
 
 from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack, View
-from dfl_actors.sdk.interface import Weights, checked_parameters
-
-NAME = "delayed"
+from dfl_actors.sdk.interface import Weights
 
 
-class Delayed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(by: Annotated[int, Meta(ge=1, le=MOST_REMEMBERED)] = 10) -> Attack:
     """`by`: how many offers ago."""
-
-    by: Annotated[int, msgspec.Meta(ge=1, le=MOST_REMEMBERED)] = 10
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `by` (10). Raises `ConfigError` for another parameter or value."""
-    return Attack(NAME, offer=offered, remembers=checked_parameters(NAME, Delayed, parameters, "attack").by)
+    return Attack(offer=offered, remembers=by)
 
 
 def offered(view: View) -> Weights:

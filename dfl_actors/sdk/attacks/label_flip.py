@@ -2,9 +2,7 @@
 
 from dfl_actors.sdk.attack import Attack
 
-NAME = "label_flip"
-
 
 def build() -> Attack:
     """Takes no parameters."""
-    return Attack(NAME, teach=lambda labels, count, rng: (count - 1 - labels).astype(labels.dtype))
+    return Attack(teach=lambda labels, count, rng: (count - 1 - labels).astype(labels.dtype))

@@ -7,22 +7,12 @@ pixels between 0 and 1 and rounds them to bytes before Caffe divides by 256, so 
 
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.interface import checked_parameters
-
-NAME = "random_data"
 
 
-class RandomData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(high: Annotated[int, Meta(ge=1, le=255)] = 255) -> Attack:
     """`high`: the brightest pixel."""
-
-    high: Annotated[int, msgspec.Meta(ge=1, le=255)] = 255
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `high` (255). Raises `ConfigError` for another parameter or value."""
-    high = checked_parameters(NAME, RandomData, parameters, "attack").high
-    return Attack(NAME, imagine=lambda images, rng: rng.integers(0, high, images.shape, np.uint8, endpoint=True))
+    return Attack(imagine=lambda images, rng: rng.integers(0, high, images.shape, np.uint8, endpoint=True))

@@ -2,22 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 import numpy as np
+from msgspec import Meta
 
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.interface import checked_parameters
-
-NAME = "scaled_model"
 
 
-class ScaledModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(factor: Annotated[float, Meta(ge=-1e6, le=1e6)] = 10.0) -> Attack:
     """`factor` on every weight."""
-
-    factor: Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)] = 10.0
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `factor` (10.0). Raises `ConfigError` for another parameter or value."""
-    factor = np.float32(checked_parameters(NAME, ScaledModel, parameters, "attack").factor)
-    return Attack(NAME, offer=lambda view: view.own * factor)
+    return Attack(offer=lambda view: view.own * np.float32(factor))

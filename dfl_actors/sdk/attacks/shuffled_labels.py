@@ -4,25 +4,14 @@ Parameter `uniform`, default false: instead, every label is drawn from all there
 what the authors' program does under this name; the two differ where a node has few labels.
 """
 
-import msgspec
 import numpy as np
 
 from dfl_actors.sdk.attack import Attack, Labels
-from dfl_actors.sdk.interface import checked_parameters
-
-NAME = "shuffled_labels"
 
 
-class ShuffledLabels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def build(uniform: bool = False) -> Attack:
     """`uniform`: labels are drawn from all there are."""
-
-    uniform: bool = False
-
-
-def build(**parameters: object) -> Attack:
-    """Takes `uniform` (false). Raises `ConfigError` for another parameter or value."""
-    uniform = checked_parameters(NAME, ShuffledLabels, parameters, "attack").uniform
-    return Attack(NAME, teach=drawn if uniform else shuffled)
+    return Attack(teach=drawn if uniform else shuffled)
 
 
 def shuffled(labels: Labels, count: int, rng: np.random.Generator) -> Labels:

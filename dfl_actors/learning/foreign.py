@@ -1,0 +1,57 @@
+"""Code that users bring: algorithms, attacks and models. A file of theirs is loaded here, and what it raises becomes one line.
+
+Whatever such code does, `sys.exit` and endless recursion included, the person reads which plug-in it was and what went wrong; the
+traceback stays attached as the cause.
+"""
+
+import hashlib
+import importlib.util
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from dfl_actors.errors import AlgorithmError, DflError
+
+T = TypeVar("T")
+
+LONGEST = 300
+"""Characters of an error's text that are shown: Keras explains itself at length."""
+
+
+def guarded(what: str, action: Callable[[], T], kind: type[DflError] = AlgorithmError) -> T:
+    """`action()`; whatever foreign code raises becomes a `kind` of one line, `what` first. Our own errors pass, and so does Ctrl-C."""
+    try:
+        return action()
+    except DflError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            raise
+        raise kind(f"{what}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and its text."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program (sys.exit({'' if error.code is None else repr(error.code)})); let it raise an error instead"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
+
+
+def load_file(path: Path) -> ModuleType:
+    """Runs the file as a module under a name of its own: two files called alike must not replace each other."""
+    name = f"dfl_actors_plugin_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Keras and dataclasses look their classes' module up while the file runs.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
