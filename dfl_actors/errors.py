@@ -4,7 +4,7 @@ A `DflError` is the user's: its text is one line that says what is wrong, where,
 it and ends with `exit_code`. A `Refused` is the remote side's: a rule of the protocol was broken, and `code` names it.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class DflError(Exception):
@@ -73,13 +73,68 @@ class TargetMissed(DflError):
     exit_code = 11
 
 
+Code = Literal[
+    "too_large",
+    "malformed",
+    "schema",
+    "not_canonical",
+    "frames",
+    "other_genesis",
+    "address_mismatch",
+    "bad_signature",
+    "stranger",
+    "wrong_neighbour",
+    "not_admitted",
+    "lifetime",
+    "from_the_future",
+    "expired",
+    "own_transaction",
+    "relay_unsigned",
+    "ttl_exhausted",
+    "accuracy_range",
+    "receipt_moved",
+    "self_receipt",
+    "receipt_twice",
+    "receipt_ttl",
+    "receipt_not_issued",
+    "sequence_reused",
+    "model_size",
+    "codec_unknown",
+    "model_missing",
+    "model_not_finite",
+    "busy",
+    "fetch_timeout",
+    "model_gone",
+    "chunk",
+    "model_digest",
+    "fetched_often",
+    "foreign_transaction",
+    "transaction_order",
+    "block_rewritten",
+    "confirmed_elsewhere",
+    "other_draft",
+    "unknown_receipt",
+    "not_the_witness",
+    "no_receipt",
+    "no_confirmation",
+    "confirmation_twice",
+    "finalised_before_created",
+    "height",
+    "previous",
+    "other_generator",
+    "time_backwards",
+    "transaction_twice",
+]
+"""Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""
+
+
 class Refused(Exception):
     """A remote object breaks a rule of the protocol.
 
-    `code` is one of the refusal codes of `docs/protocol.md`; `detail` helps a person and is never parsed.
+    `detail` helps a person and is never parsed.
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: Code, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail

@@ -15,7 +15,8 @@ import msgspec
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Note
-from dfl_actors.core.messages import Message, Tick
+from dfl_actors.core.family import Event, FromDriver, Letter, Message, News, Reply, Request, heard_by
+from dfl_actors.core.messages import Started, Stopping, Tick
 from dfl_actors.core.objects import Address, Digest
 from dfl_actors.errors import Refused
 
@@ -72,13 +73,15 @@ class Actor:
     """Base of the six actors.
 
     `ready` is false while the actor waits for something before the run can begin, `idle` while work it began is unfinished.
-    `counts` are shown in the live table. `task` says for which of the paper's tasks (tables IV and VI) a message is handled.
+    `counts` are shown in the live table.
     """
 
     name: ClassVar[str]
-    task: ClassVar[str] = "other"
-    tasks: ClassVar[dict[type[Message], str]] = {}
-    _handlers: ClassVar[dict[str, str]] = {}
+    _handlers: ClassVar[dict[type[Message], Callable[..., Iterator[Effect]]]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._handlers = handlers(cls)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -91,11 +94,18 @@ class Actor:
 
     def handle(self, message: Message, now: Now) -> list[Effect]:
         """The effects of `message` at `now`. A refused object becomes a note with the code of the broken rule."""
-        handler: Callable[[Message, Now], Iterator[Effect]] | None = getattr(self, handler_name(type(message)), None)
-        return [] if handler is None else list(handler(message, now))
+        return list(self._handlers[type(message)](self, message, now))
+
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+        """Work may begin; without a handler of its own an actor waits for messages."""
+        yield from ()
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         """Time has come; a subclass that sets `wake` overrides this."""
+        yield from ()
+
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+        """The run ends; what is under way may finish."""
         yield from ()
 
     def count(self, what: str, by: int = 1) -> None:
@@ -103,15 +113,26 @@ class Actor:
         self.counts[what] = self.counts.get(what, 0) + by
 
 
+KINDS = (FromDriver, Event, Letter, News, Request, Reply)
+"""The kinds of messages that an actor handles."""
+
+
+def handlers(actor: type[Actor]) -> dict[type[Message], Callable[..., Iterator[Effect]]]:
+    """`on_<message>` for every message that comes to the actor.
+
+    Raises `TypeError` when one is missing, for its message would be lost, or when there is one for a message that never comes.
+    """
+    heard = {handler_name(message): message for kind in KINDS for message in heard_by(actor.name, kind)}
+    written = {name for name in dir(actor) if name.startswith("on_")}
+    if heard.keys() != written:
+        lacks, idle = sorted(heard.keys() - written), sorted(written - heard.keys())
+        raise TypeError(f"{actor.__name__} must handle what comes to {actor.name!r}: lacks {lacks}, and {idle} never come")
+    return {message: getattr(actor, name) for name, message in heard.items()}
+
+
 def handler_name(kind: type[Message]) -> str:
     """`on_receipt_arrived` for `ReceiptArrived`."""
-    name = _NAMES.get(kind)
-    if name is None:
-        name = _NAMES[kind] = "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
-    return name
-
-
-_NAMES: dict[type[Message], str] = {}
+    return "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def refused(error: Refused, what: str, identity: str, by: str) -> Note:

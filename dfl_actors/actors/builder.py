@@ -7,7 +7,7 @@ the same draft goes out again, never another one for the same height.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
@@ -38,7 +38,6 @@ class Builder(Actor):
     """Tells the gossiper `Drafted` and `Finalised`, the trainer `Settled`."""
 
     name = "builder"
-    task: ClassVar[str] = "generate_block"
 
     def __init__(self, settings: Settings, key: KeyPair, stored: Blocks, journal: JournalReader, now: Now) -> None:
         super().__init__(settings)

@@ -2,20 +2,22 @@
 
 It announces the node's transactions, fetches what neighbours announce (each model once), hands it to the validator, passes on
 what the validator found right while the ttl allows, and carries receipts and confirmations back the way the transaction or
-the draft came. What is only news travels numbered to everyone; weights travel on request.
+the draft came. What is only news travels numbered to everyone; weights travel on request (`transfers`).
+
+What neighbours say comes inside the driver's `Heard`, `Asked` and `Replied`, and is handed on to its own `on_<message>`.
 """
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
+from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
-from dfl_actors.core.effects import Announce, Answer, Effect, Keep, Note, Send, Serve, Tell
-from dfl_actors.core.gossip import Assembly, Outgoing, Recent, Sighting, chunk_count, reaches_further
+from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
+from dfl_actors.core.gossip import Outgoing, Recent, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import (
     Admitted,
@@ -36,9 +38,10 @@ from dfl_actors.core.messages import (
     Finalised,
     Gone,
     Heard,
+    Hello,
     Lacking,
-    Message,
     Opened,
+    Proof,
     ReceiptArrived,
     ReceiptNews,
     Refusal,
@@ -50,34 +53,20 @@ from dfl_actors.core.messages import (
     Tick,
     Trained,
     TransactionNews,
+    Welcome,
     Witnessed,
 )
-from dfl_actors.core.objects import Address, Confirmation, Digest, Draft, Receipt, Transaction
+from dfl_actors.core.objects import Address, Confirmation, Digest, Receipt
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
-REMEMBERED = 8192
-"""Transactions, drafts and receipts that are recognised when they come again."""
-
-MOST_SERVED = 3
-"""How often a neighbour gets the chunks of one model."""
-
-MOST_ASSEMBLIES = 64
-"""Models on their way here at once; what is announced beyond is left out."""
+Body = memoryview | bytes
 
 
 class Gossiper(Actor):
     """Publishes news to the neighbours; tells the builder and the validator what arrives."""
 
     name = "gossiper"
-    task: ClassVar[str] = "receive_transaction"
-    tasks: ClassVar = {
-        Trained: "generate_transaction",
-        Lacking: "generate_transaction",
-        Drafted: "generate_block",
-        Confirmed: "generate_block",
-        Finalised: "generate_block",
-    }
 
     def __init__(
         self,
@@ -89,38 +78,30 @@ class Gossiper(Actor):
         hash_model: Callable[[memoryview | bytes], str],
     ) -> None:
         super().__init__(settings)
-        self._models, self._hash = models, hash_model
+        self._models = models
         self._links = Links(settings, key, nonce)
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis)
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
-        self._offered: Recent[Digest, Digest] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
-        self._served: Recent[tuple[Address, Digest], int] = Recent(REMEMBERED)
-        self._assemblies: dict[Digest, Assembly] = {}
-        self._wanted: dict[Digest, list[tuple[Transaction, tuple[Receipt, ...]]]] = {}
+        self._fetching = Fetching(self._seen, settings.fetch_timeout, hash_model)
+        self._serving = Serving(models)
         self.ready = not settings.neighbours
 
     # --- time and links
 
     def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
-        yield from self._links.greet(now)
+        yield from self._links.greet()
         self._set_wake(now)
 
     def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
         yield self._announce(Beat())
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
-        yield from self._links.greet(now)
+        yield from self._links.greet()
         yield from self._links.ask_again()
-        for assembly in list(self._assemblies.values()):
-            if now.mono >= assembly.progress + self.settings.fetch_timeout:
-                lost = assembly.ask_again(now.mono)
-                if lost is None:
-                    yield from self._next_source(assembly, "fetch_timeout", now)
-                else:
-                    yield Send(assembly.source, Fetch(model=assembly.model, first=lost[0], count=lost[1]))
+        yield from self._fetching.ask_again(now)
         yield self._announce(Beat())
         self._set_wake(now)
 
@@ -136,7 +117,7 @@ class Gossiper(Actor):
         transaction = message.transaction
         identity = digest(transaction)
         self._seen.put(identity, Sighting(transaction, None))
-        self._offered.put(transaction.model, identity)
+        self._serving.offer(transaction.model, identity)
         yield self._announce(TransactionNews(transaction=transaction, receipts=()))
         yield Tell(Announced(transaction=transaction))
         yield Note(events.Announced(tx=identity))
@@ -148,7 +129,7 @@ class Gossiper(Actor):
             return
         if identity not in self._seen:
             self._seen.put(identity, Sighting(message.transaction, None))
-        self._offered.put(message.transaction.model, identity)
+        self._serving.offer(message.transaction.model, identity)
         yield self._announce(TransactionNews(transaction=message.transaction, receipts=()))
 
     def on_witnessed(self, message: Witnessed, now: Now) -> Iterator[Effect]:
@@ -161,7 +142,7 @@ class Gossiper(Actor):
         sighting = self._seen.get(receipt.transaction)
         if sighting is not None:
             sighting.forwarded = True
-        self._offered.put(message.transaction.model, receipt.transaction)
+        self._serving.offer(message.transaction.model, receipt.transaction)
         path = (other for other in message.receipts if other.creator != receipt.creator)
         yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
 
@@ -178,26 +159,21 @@ class Gossiper(Actor):
     # --- news of neighbours
 
     def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
-        fresh = yield from self._links.heard(message, now)
+        fresh = yield from self._links.heard(message)
         self.ready = self.ready or self._links.ready()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
 
     def _news(self, sender: Address, news: AnyNews, now: Now) -> Iterator[Effect]:
         try:
-            if isinstance(news, TransactionNews):
-                yield from self._on_transaction(sender, news, now)
-            elif isinstance(news, ReceiptNews):
-                yield from self._on_receipt(news.receipt)
-            elif isinstance(news, DraftNews):
-                yield from self._on_draft(sender, news.draft)
+            yield from self._handlers[type(news)](self, news, sender, now)
         except Refused as error:
             yield refused(error, type(news).__name__, "", sender)
 
-    def _on_transaction(self, sender: Address, news: TransactionNews, now: Now) -> Iterator[Effect]:
+    def on_transaction_news(self, news: TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
         for receipt in news.receipts:
-            yield from self._on_receipt(receipt)
+            yield from self._pass_back(receipt)
         sighting = self._seen.get(identity)
         if sighting is not None:
             yield from self._on_known(sender, sighting)
@@ -206,12 +182,8 @@ class Gossiper(Actor):
         self._seen.put(identity, Sighting(transaction, sender))
         if self._models.size(transaction.model) is not None:
             yield Tell(Fetched(transaction=transaction, receipts=news.receipts, sender=sender))
-            return
-        self._wanted.setdefault(transaction.model, []).append((transaction, news.receipts))
-        if transaction.model not in self._assemblies:
-            assembly = Assembly(transaction.model, transaction.size, sender, now.mono)
-            self._assemblies[transaction.model] = assembly
-            yield from self._ask(assembly)
+        else:
+            yield from self._fetching.begin((transaction, news.receipts), sender, now)
 
     def _on_known(self, sender: Address, sighting: Sighting) -> Iterator[Effect]:
         """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours."""
@@ -220,11 +192,7 @@ class Gossiper(Actor):
         if sender not in sighting.sources:
             sighting.sources.append(sender)
         transaction = sighting.transaction
-        if (
-            sender == transaction.generator
-            and transaction.model not in self._assemblies
-            and self._models.size(transaction.model) is not None
-        ):
+        if sender == transaction.generator and transaction.model not in self._fetching and self._models.size(transaction.model) is not None:
             yield Tell(Fetched(transaction=transaction, receipts=(), sender=sender))
 
     def _check_header(self, sender: Address, news: TransactionNews, now: Now) -> None:
@@ -236,14 +204,16 @@ class Gossiper(Actor):
             raise Refused("expired", f"{now.wall - transaction.expires} ms ago")
         if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
-        if len(self._assemblies) >= MOST_ASSEMBLIES:
-            raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
+        self._fetching.check_room()
         check_path(transaction, news.receipts, sender, self.settings.address)
         if news.receipts:
             # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
             check_transaction(transaction, news.receipts, self._verifier)
 
-    def _on_receipt(self, receipt: Receipt) -> Iterator[Effect]:
+    def on_receipt_news(self, news: ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
+        yield from self._pass_back(news.receipt)
+
+    def _pass_back(self, receipt: Receipt) -> Iterator[Effect]:
         """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
         sighting = self._seen.get(receipt.transaction)
         if sighting is None or not sighting.forwarded:
@@ -259,7 +229,8 @@ class Gossiper(Actor):
             self._relayed.put(identity, None)
             yield self._announce(ReceiptNews(receipt=receipt))
 
-    def _on_draft(self, sender: Address, draft: Draft) -> Iterator[Effect]:
+    def on_draft_news(self, news: DraftNews, sender: Address, now: Now) -> Iterator[Effect]:
+        draft = news.draft
         if draft.generator == self.settings.address:
             return
         identity = digest(draft)
@@ -274,78 +245,44 @@ class Gossiper(Actor):
             self._verifier.check(draft)
             yield self._announce(DraftNews(draft=draft))
 
-    # --- fetching
+    def on_block_news(self, news: BlockNews, sender: Address, now: Now) -> Iterator[Effect]:
+        """Others' blocks are for watchers."""
+        yield from ()
+
+    def on_beat(self, news: Beat, sender: Address, now: Now) -> Iterator[Effect]:
+        """Its number said all there is."""
+        yield from ()
+
+    # --- replies of neighbours
 
     def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
-        reply, neighbour = message.reply, message.neighbour
-        if isinstance(reply, Chunk):
-            yield from self._on_chunk(neighbour, reply, message.body, now)
-        elif isinstance(reply, Gone):
-            assembly = self._assemblies.get(reply.model)
-            if assembly is not None and assembly.source == neighbour:
-                yield from self._next_source(assembly, "model_gone", now)
-        elif isinstance(reply, Resent):
-            if self._links.resent(neighbour, reply):
-                yield from self._news(neighbour, reply.news, now)
-        else:
-            yield from self._links.replied(neighbour, reply, now)
-            self.ready = self._links.ready()
-            if isinstance(reply, Admitted):
-                yield from self._fetch_on(neighbour, now)
+        reply = message.reply
+        try:
+            yield from self._handlers[type(reply)](self, reply, message.neighbour, message.body, now)
+        except Refused as error:
+            yield refused(error, type(reply).__name__, "", message.neighbour)
 
-    def _fetch_on(self, neighbour: Address, now: Now) -> Iterator[Effect]:
-        """The link stands again: what was asked for meanwhile was refused, or lost."""
-        for assembly in self._assemblies.values():
-            lost = assembly.ask_again(now.mono) if assembly.source == neighbour else None
-            if lost is not None:
-                yield Send(neighbour, Fetch(model=assembly.model, first=lost[0], count=lost[1]))
+    def on_welcome(self, reply: Welcome, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        yield from self._links.welcomed(neighbour, reply)
 
-    def _on_chunk(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: Now) -> Iterator[Effect]:
-        assembly = self._assemblies.get(chunk.model)
-        if assembly is None or assembly.source != neighbour:
-            return
-        if not assembly.put(chunk.index, body, now.mono):
-            yield from self._next_source(assembly, "chunk", now)
-        elif not assembly.complete():
-            yield from self._ask(assembly)
-        else:
-            yield from self._deliver(assembly, now)
+    def on_admitted(self, _reply: Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        self._links.admitted(neighbour)
+        self.ready = self._links.ready()
+        yield from self._fetching.go_on(neighbour, now)
 
-    def _deliver(self, assembly: Assembly, now: Now) -> Iterator[Effect]:
-        data = assembly.whole()
-        if self._hash(data) != assembly.model:
-            yield from self._next_source(assembly, "model_digest", now)
-            return
-        del self._assemblies[assembly.model]
-        yield Keep(assembly.model, data)
-        for transaction, receipts in self._wanted.pop(assembly.model, []):
-            identity = digest(transaction)
-            sighting = self._seen.get(identity)
-            sender = assembly.source if sighting is None or sighting.via is None else sighting.via
-            yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
-            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now.mono - assembly.begun))
+    def on_refusal(self, reply: Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        yield from self._links.refused(neighbour, reply)
+        self.ready = self._links.ready()
 
-    def _ask(self, assembly: Assembly) -> Iterator[Effect]:
-        wanted = assembly.ask()
-        if wanted is not None:
-            yield Send(assembly.source, Fetch(model=assembly.model, first=wanted[0], count=wanted[1]))
+    def on_resent(self, reply: Resent, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        if self._links.resent(neighbour, reply):
+            yield from self._news(neighbour, reply.news, now)
 
-    def _next_source(self, assembly: Assembly, code: str, now: Now) -> Iterator[Effect]:
-        """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""
-        yield refused(Refused(code, f"from {assembly.source[:8]}"), "model", assembly.model, assembly.source)
-        wanted = self._wanted.get(assembly.model, [])
-        sightings = [sighting for tx, _ in wanted if (sighting := self._seen.get(digest(tx))) is not None]
-        for sighting in sightings:
-            if assembly.source in sighting.sources:
-                sighting.sources.remove(assembly.source)
-        sources = [source for sighting in sightings for source in sighting.sources]
-        if sources:
-            assembly.restart(sources[0], now.mono)
-            yield from self._ask(assembly)
-            return
-        del self._assemblies[assembly.model]
-        for transaction, _ in self._wanted.pop(assembly.model, []):
-            self._seen.drop(digest(transaction))
+    def on_chunk(self, reply: Chunk, neighbour: Address, body: Body, now: Now) -> Iterator[Effect]:
+        yield from self._fetching.arrived(neighbour, reply, body, now)
+
+    def on_gone(self, reply: Gone, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        yield from self._fetching.gone(neighbour, reply.model, now)
 
     # --- requests of neighbours
 
@@ -356,41 +293,28 @@ class Gossiper(Actor):
     def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
         request, peer = message.request, message.peer
         try:
-            neighbour = yield from self._links.asked(peer, request)
-            if neighbour is None:
-                self.ready = self._links.ready()
-            elif isinstance(request, Fetch):
-                yield from self._serve(peer, neighbour, request)
-            elif isinstance(request, Resend):
-                for number, news in self._out.repeat(request.epoch, request.first, request.last):
-                    yield Answer(peer, Resent(epoch=request.epoch, number=number, news=news))
-            elif isinstance(request, ConfirmationsFor):
-                yield from self._carry(neighbour, request.confirmations)
+            yield from self._handlers[type(request)](self, request, peer, now)
         except Refused as error:
             yield refused(error, type(request).__name__, "", self._links.who(peer))
             yield Answer(peer, Refusal(code=error.code, what=type(request).__name__))
 
-    def _serve(self, peer: bytes, neighbour: Address, request: Fetch) -> Iterator[Effect]:
-        """Chunks of a model that we announced, and of no other."""
-        identity = self._offered.get(request.model)
-        size = None if identity is None else self._models.size(request.model)
-        if identity is None or size is None:
-            yield Answer(peer, Gone(model=request.model))
-            return
-        last = min(request.first + request.count, chunk_count(size))
-        self._check_served(neighbour, request, last - request.first, size)
-        if request.first < last:
-            yield Serve(peer, request.model, request.first, last)
-        if request.first < last == chunk_count(size):
-            self.count("served")
-            yield Note(events.ModelSent(tx=identity, to=neighbour, bytes=size))
+    def on_hello(self, request: Hello, peer: bytes, now: Now) -> Iterator[Effect]:
+        yield from self._links.hello(peer, request)
 
-    def _check_served(self, neighbour: Address, request: Fetch, chunks: int, size: int) -> None:
-        """A neighbour gets a model once, and again what was lost on the way. Raises `Refused` with code `fetched_often`."""
-        served = self._served.get((neighbour, request.model)) or 0
-        if served >= MOST_SERVED * chunk_count(size):
-            raise Refused("fetched_often", f"{served} chunks of {request.model[:8]}")
-        self._served.put((neighbour, request.model), served + max(1, chunks))
+    def on_proof(self, request: Proof, peer: bytes, now: Now) -> Iterator[Effect]:
+        yield from self._links.prove(peer, request)
+        self.ready = self._links.ready()
+
+    def on_fetch(self, request: Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
+        yield from self._serving.serve(peer, self._links.neighbour(peer), request)
+
+    def on_resend(self, request: Resend, peer: bytes, now: Now) -> Iterator[Effect]:
+        self._links.neighbour(peer)
+        for number, news in self._out.repeat(request.epoch, request.first, request.last):
+            yield Answer(peer, Resent(epoch=request.epoch, number=number, news=news))
+
+    def on_confirmations_for(self, request: ConfirmationsFor, peer: bytes, now: Now) -> Iterator[Effect]:
+        yield from self._carry(self._links.neighbour(peer), request.confirmations)
 
     def _carry(self, neighbour: Address, confirmations: tuple[Confirmation, ...]) -> Iterator[Effect]:
         """Confirmations of our own draft go to the builder, those of another's the way the draft came."""
@@ -406,12 +330,3 @@ class Gossiper(Actor):
     def _announce(self, news: AnyNews) -> Announce:
         number = self._out.add(news)
         return Announce(self._out.epoch, number, news)
-
-
-def task_of(message: Message) -> str:
-    """The paper's task for which a message between nodes is handled."""
-    if isinstance(message, Heard):
-        return "generate_block" if isinstance(message.news, DraftNews | ReceiptNews | BlockNews) else "receive_transaction"
-    if isinstance(message, Asked):
-        return "generate_block" if isinstance(message.request, ConfirmationsFor) else "generate_transaction"
-    return "receive_transaction"

@@ -4,7 +4,7 @@ With a rate of 0 the trainer sets the pace: it pulls as many samples as it has r
 """
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -34,7 +34,6 @@ class Injector(Actor):
     """Publishes `Injected`."""
 
     name = "injector"
-    task: ClassVar[str] = "inject"
 
     def __init__(self, settings: Settings, stream: Stream) -> None:
         super().__init__(settings)

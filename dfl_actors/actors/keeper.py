@@ -7,7 +7,7 @@ model does not contain yet are added to it first, so that none is counted twice 
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 import orjson
@@ -40,7 +40,6 @@ class Keeper(Actor):
     """Publishes `Updated`; tells the trainer `Averaged`, with the models averaged when the node's attack is to see them (`watched`)."""
 
     name = "keeper"
-    task: ClassVar[str] = "update_model"
 
     def __init__(
         self, settings: Settings, apply: Apply, state: object, models: Models, journal: JournalReader, watched: bool = False

@@ -1,31 +1,30 @@
 """The gossiper's links: who is proved, whose news we follow, and which numbers we still miss.
 
-For each neighbour there are two ways, each proved on its own: ours to its ROUTER (`Link`), and its to ours (`Session`).
+For each neighbour there are two ways, each proved on its own (`core.link`): ours to its ROUTER, and its to ours.
 """
 
 from collections.abc import Callable, Generator, Iterator
 
 import msgspec
 
-from dfl_actors.actors.base import Settings, refused
+from dfl_actors.actors.base import Settings
 from dfl_actors.core import events
-from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming, Recent
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.link import check_hello, check_proof, check_welcome, proof, welcome
-from dfl_actors.core.messages import (
-    Admitted,
-    Beat,
-    Heard,
-    Hello,
-    Message,
-    Proof,
-    Refusal,
-    Resend,
-    Resent,
-    Welcome,
+from dfl_actors.core.link import (
+    Ours,
+    Step,
+    Theirs,
+    check_hello,
+    check_proof,
+    check_welcome,
+    ours_after,
+    proof,
+    theirs_after,
+    welcome,
 )
+from dfl_actors.core.messages import Admitted, Beat, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 
@@ -33,26 +32,44 @@ ATTEMPTS = 3
 """How often lost news are asked for."""
 
 MOST_SESSIONS = 1024
-"""Peers that may be in the middle of a handshake or admitted; the oldest is forgotten first."""
+"""Peers that have greeted, and peers that are admitted; of more the oldest is forgotten."""
 
 
-class Link:
-    """Our way to a neighbour."""
+class Link(msgspec.Struct):
+    """Both ways between us and a neighbour, and the numbers of its news. `nonce` is what it has to sign."""
 
-    def __init__(self) -> None:
-        self.up = False
-        self.heard = False
-        self.proved = False
-        self.nonce = ""
-        self.incoming = Incoming()
+    nonce: str
+    ours: Ours = Ours.GREETED
+    theirs: Theirs = Theirs.STRANGER
+    incoming: Incoming = msgspec.field(default_factory=Incoming)
+
+    def stands(self) -> bool:
+        """Whether requests are served both ways and news of the neighbour arrive."""
+        return self.ours is Ours.UP and self.theirs is Theirs.ADMITTED and self.incoming.met
 
 
-class Session(msgspec.Struct):
-    """A peer's way to us. `admitted` once it has proved that it is the neighbour it says."""
+class Session(msgspec.Struct, frozen=True):
+    """A peer's way to us: its greeting, what it has to sign, and how far it has come."""
 
     hello: Hello
     nonce: str
-    admitted: bool = False
+    way: Theirs
+
+
+class Sessions:
+    """The peers that have greeted and, apart from them, those admitted: strangers who only say hello push out nobody who has proved
+    who it is."""
+
+    def __init__(self) -> None:
+        self._by_way: dict[Theirs, Recent[bytes, Session]] = {way: Recent(MOST_SESSIONS) for way in (Theirs.GREETED, Theirs.ADMITTED)}
+
+    def get(self, peer: bytes) -> Session | None:
+        return next((found for known in self._by_way.values() if (found := known.get(peer)) is not None), None)
+
+    def put(self, peer: bytes, session: Session) -> None:
+        for known in self._by_way.values():
+            known.drop(peer)
+        self._by_way[session.way].put(peer, session)
 
 
 class Links:
@@ -60,77 +77,69 @@ class Links:
 
     def __init__(self, settings: Settings, key: KeyPair, nonce: Callable[[], str]) -> None:
         self._settings, self._key, self._nonce = settings, key, nonce
-        self._links = {address: Link() for address in settings.neighbours}
-        # Apart, so that strangers who only say hello cannot push out those who have proved who they are.
-        self._greeted: Recent[bytes, Session] = Recent(MOST_SESSIONS)
-        self._sessions: Recent[bytes, Session] = Recent(MOST_SESSIONS)
-        self._admitted: set[Address] = set()
+        self._links = {address: Link(nonce()) for address in settings.neighbours}
+        self._sessions = Sessions()
 
     def complete(self) -> bool:
-        """Whether every link stands both ways and news of every neighbour arrives."""
-        return all(link.up and link.heard for link in self._links.values()) and len(self._admitted) == len(self._links)
+        """Whether every link stands."""
+        return all(link.stands() for link in self._links.values())
 
     def ready(self) -> bool:
         """Whether work may begin: every link stands, or one where the nodes are not started together."""
-        if self._settings.together:
-            return self.complete()
-        return any(link.up and link.heard and address in self._admitted for address, link in self._links.items())
+        return self.complete() if self._settings.together else any(link.stands() for link in self._links.values())
 
     def who(self, peer: bytes) -> Address:
         """The address behind a peer, empty when it has not said."""
-        session = self._session(peer)
+        session = self._sessions.get(peer)
         return "" if session is None else session.hello.address
-
-    def _session(self, peer: bytes) -> Session | None:
-        return self._greeted.get(peer) or self._sessions.get(peer)
 
     # --- our way to the neighbours
 
-    def greet(self, now: Now) -> Iterator[Effect]:
+    def greet(self) -> Iterator[Effect]:
         """Say hello to every neighbour whose link is down."""
         for address, link in self._links.items():
-            if not link.up:
+            if link.ours is not Ours.UP:
                 yield self._hello(address, link)
 
     def _hello(self, address: Address, link: Link) -> Send:
-        """A new greeting, or the same again while no answer to it has come."""
-        if link.up or not link.nonce:
-            link.up, link.proved, link.nonce = False, False, self._nonce()
+        """The greeting, the same again while no answer to it has come."""
         hello = Hello(genesis=self._settings.genesis, address=self._key.address, public_key=self._key.public, nonce=link.nonce)
         return Send(address, hello)
 
-    def replied(self, neighbour: Address, reply: Message, now: Now) -> Iterator[Effect]:
-        """The handshake's replies, and refusals."""
+    def _greet_anew(self, address: Address, link: Link) -> Send:
+        """The other side does not know us any more: a link that was up begins again, with another nonce."""
+        if link.ours is Ours.UP:
+            link.nonce = self._nonce()
+        link.ours = ours_after(link.ours, Step.LOST)
+        return self._hello(address, link)
+
+    def welcomed(self, neighbour: Address, reply: Welcome) -> Iterator[Effect]:
+        """Prove who we are. Raises `Refused`."""
         link = self._links[neighbour]
-        try:
-            if isinstance(reply, Welcome):
-                check_welcome(reply, neighbour, self._key.address, self._settings.genesis, link.nonce)
-                link.proved = True
-                yield Send(neighbour, proof(reply, self._key, self._settings.genesis))
-            elif isinstance(reply, Admitted):
-                if not link.proved:
-                    raise Refused("wrong_neighbour", "admitted us before it proved who it is")
-                link.up = True
-            elif isinstance(reply, Refusal):
-                yield from self._on_refusal(neighbour, link, reply)
-        except Refused as error:
-            yield refused(error, type(reply).__name__, "", neighbour)
+        check_welcome(reply, neighbour, self._key.address, self._settings.genesis, link.nonce)
+        link.ours = ours_after(link.ours, Step.WELCOME)
+        yield Send(neighbour, proof(reply, self._key, self._settings.genesis))
 
-    def _on_refusal(self, neighbour: Address, link: Link, reply: Refusal) -> Iterator[Effect]:
+    def admitted(self, neighbour: Address) -> None:
+        """Our way is up. Raises `Refused`."""
+        link = self._links[neighbour]
+        link.ours = ours_after(link.ours, Step.ADMITTED)
+
+    def refused(self, neighbour: Address, reply: Refusal) -> Iterator[Effect]:
+        link = self._links[neighbour]
         yield Note(events.RefusedBy(what=reply.what, code=reply.code, by=neighbour))
-        if reply.code == "not_admitted" and link.up:
-            yield self._hello(neighbour, link)
+        if reply.code == "not_admitted" and link.ours is Ours.UP:
+            yield self._greet_anew(neighbour, link)
 
-    def heard(self, message: Heard, now: Now) -> Generator[Effect, None, bool]:
+    def heard(self, message: Heard) -> Generator[Effect, None, bool]:
         """Follow the numbers of a neighbour's news; whether this piece is new."""
         link = self._links.get(message.neighbour)
         if link is None:
             return False
-        restarted = link.heard and link.incoming.epoch != message.epoch
-        link.heard = True
+        restarted = link.incoming.met and link.incoming.epoch != message.epoch
         fresh = link.incoming.accept(message.epoch, message.number, isinstance(message.news, Beat))
         if restarted:
-            yield self._hello(message.neighbour, link)
+            yield self._greet_anew(message.neighbour, link)
         if link.incoming.missing:
             yield from self._ask_for_missing(message.neighbour, link)
         return fresh
@@ -152,30 +161,34 @@ class Links:
 
     # --- the neighbours' way to us
 
-    def asked(self, peer: bytes, request: Message) -> Generator[Effect, None, Address | None]:
-        """The neighbour who asks, or None when the request was part of the handshake.
+    def hello(self, peer: bytes, hello: Hello) -> Iterator[Effect]:
+        """Answer a greeting, the same one with the same nonce. Raises `Refused`."""
+        check_hello(hello, self._settings.genesis, self._settings.neighbours)
+        session = self._sessions.get(peer)
+        if session is None or session.hello != hello:
+            before = Theirs.STRANGER if session is None else session.way
+            session = Session(hello, self._nonce(), theirs_after(before, Step.HELLO))
+            self._sessions.put(peer, session)
+        yield Answer(peer, welcome(hello, self._key, self._settings.genesis, session.nonce))
 
-        Raises `Refused` with code `not_admitted`, or as the checks of `core.link`.
-        """
-        session = self._session(peer)
-        if isinstance(request, Hello):
-            check_hello(request, self._settings.genesis, self._settings.neighbours)
-            if session is None or session.hello != request:
-                session = Session(request, self._nonce())
-                self._greeted.put(peer, session)
-            yield Answer(peer, welcome(request, self._key, self._settings.genesis, session.nonce))
-            return None
+    def prove(self, peer: bytes, request: Proof) -> Iterator[Effect]:
+        """Admit a peer that signed our nonce. Raises `Refused`."""
+        session = self._known(peer)
+        hello = session.hello
+        way = theirs_after(session.way, Step.PROOF)
+        check_proof(request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce)
+        self._sessions.put(peer, msgspec.structs.replace(session, way=way))
+        self._links[hello.address].theirs = way
+        yield Answer(peer, Admitted())
+
+    def neighbour(self, peer: bytes) -> Address:
+        """The neighbour behind a request. Raises `Refused` with code `not_admitted`."""
+        session = self._known(peer)
+        theirs_after(session.way, Step.REQUEST)
+        return session.hello.address
+
+    def _known(self, peer: bytes) -> Session:
+        session = self._sessions.get(peer)
         if session is None:
             raise Refused("not_admitted")
-        if isinstance(request, Proof):
-            hello = session.hello
-            check_proof(request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce)
-            session.admitted = True
-            self._admitted.add(hello.address)
-            self._greeted.drop(peer)
-            self._sessions.put(peer, session)
-            yield Answer(peer, Admitted())
-            return None
-        if not session.admitted:
-            raise Refused("not_admitted")
-        return session.hello.address
+        return session

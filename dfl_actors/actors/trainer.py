@@ -8,7 +8,7 @@ byte. What the keeper averages comes back as a difference, so that a step traine
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -65,8 +65,6 @@ class Trainer(Actor):
     """Publishes `Versioned`; tells the gossiper `Trained` and the injector `Pull`."""
 
     name = "trainer"
-    task: ClassVar[str] = "generate_transaction"
-    tasks: ClassVar = {Averaged: "update_model"}
 
     def __init__(
         self,

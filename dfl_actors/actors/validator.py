@@ -7,7 +7,6 @@ draft only is confirmed of a generator at a height, so a chain cannot be written
 
 from collections import deque
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 
@@ -41,8 +40,6 @@ class Validator(Actor):
     """Publishes `Scored`; tells the gossiper `Witnessed` and `Confirmed`."""
 
     name = "validator"
-    task: ClassVar[str] = "receive_transaction"
-    tasks: ClassVar = {DraftArrived: "generate_block"}
 
     def __init__(
         self,

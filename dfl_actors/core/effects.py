@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from dfl_actors.core.events import Event
-from dfl_actors.core.messages import Message, News
+from dfl_actors.core import events
+from dfl_actors.core.family import Event, Letter, News, Reply, Request
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -15,13 +15,13 @@ class Effect(msgspec.Struct, frozen=True):
 class Publish(Effect, frozen=True):
     """An event, to the listeners in this node."""
 
-    message: Message
+    message: Event
 
 
 class Tell(Effect, frozen=True):
-    """A letter, to the one actor of this node that `messages.RECIPIENT` names; sent again until acknowledged."""
+    """A letter, to the one actor of this node that hears it; sent again until acknowledged."""
 
-    message: Message
+    message: Letter
 
 
 class Announce(Effect, frozen=True):
@@ -36,14 +36,14 @@ class Send(Effect, frozen=True):
     """A request, to one neighbour. It may be lost; who sends it asks again."""
 
     neighbour: str
-    message: Message
+    message: Request
 
 
 class Answer(Effect, frozen=True):
     """A reply, to whoever sent a request (`peer` is the driver's name for it)."""
 
     peer: bytes
-    message: Message
+    message: Reply
 
 
 class Serve(Effect, frozen=True):
@@ -88,4 +88,4 @@ class Touch(Effect, frozen=True):
 class Note(Effect, frozen=True):
     """A line for the run's metrics."""
 
-    event: Event
+    event: events.Event

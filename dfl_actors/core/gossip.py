@@ -84,13 +84,18 @@ class Incoming:
         self._next = 0
         self.missing: dict[int, int] = {}
 
+    @property
+    def met(self) -> bool:
+        """Whether anything was heard of the neighbour."""
+        return self.epoch >= 0
+
     def accept(self, epoch: int, number: int, beat: bool) -> bool:
         """Whether this piece is new. Lost numbers before it are added to `missing`, with no attempt yet to get them.
 
         Of a neighbour just met we want what comes from now on; of one that was restarted everything, from number 1.
         """
         if epoch != self.epoch:
-            first = number + int(beat) if self.epoch < 0 else 1
+            first = 1 if self.met else number + int(beat)
             self.epoch, self._next, self.missing = epoch, first, {}
         if number >= self._next:
             last = number if beat else number - 1

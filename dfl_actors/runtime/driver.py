@@ -12,33 +12,16 @@ from typing import Any
 import zmq
 
 from dfl_actors.actors.base import Actor
-from dfl_actors.actors.gossiper import task_of
 from dfl_actors.core import codec, events
 from dfl_actors.core.clock import Now
+from dfl_actors.core.control import FROM_SUPERVISOR, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
+from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import chunk_of
-from dfl_actors.core.messages import (
-    Asked,
-    Chunk,
-    Failed,
-    FromSupervisor,
-    Hatched,
-    Heard,
-    Message,
-    Neighbours,
-    Opened,
-    Quit,
-    Ready,
-    Replied,
-    Start,
-    Started,
-    Status,
-    Stop,
-    Stopping,
-    Tick,
-)
+from dfl_actors.core.messages import Chunk, Opened, Started, Stopping, Tick
 from dfl_actors.errors import DflError, Refused, StoreError
 from dfl_actors.runtime.hatch import Owned
+from dfl_actors.runtime.meter import TASKS, task_of
 from dfl_actors.runtime.net import Endpoints, Net
 from dfl_actors.runtime.post import Acknowledgement, Post, receive
 from dfl_actors.runtime.tap import Tap
@@ -129,7 +112,7 @@ class Driver:
     def run(self) -> None:
         """Until the supervisor says quit, or is gone. Raises `DflError` for what a restart does not mend."""
         endpoints = self._net.endpoints if self._net is not None else Endpoints(news="", requests="")
-        self._say(Hatched(news=endpoints.news, requests=endpoints.requests, curve=endpoints.curve))
+        self._say(Listening(news=endpoints.news, requests=endpoints.requests, curve=endpoints.curve))
         while self._running:
             self._wait()
             self._meter.charge("other", "network")
@@ -183,9 +166,7 @@ class Driver:
         self._meter.turn(task, "network")
 
     def _task(self, message: Message | Refused) -> str:
-        if isinstance(message, Heard | Asked | Replied):
-            return task_of(message)
-        return self._actor.tasks.get(type(message), self._actor.task) if isinstance(message, Message) else self._actor.task
+        return TASKS[self._actor.name] if isinstance(message, Refused) else task_of(self._actor.name, message)
 
     # --- effects
 
@@ -204,7 +185,7 @@ class Driver:
                 self._unwritten.append((effect.key, effect.value))  # type: ignore[attr-defined]
             elif kind is Keep:
                 self._owned.models.put(effect.key, effect.data)  # type: ignore[attr-defined]
-                self._meter.charge(self._actor.task, "network")
+                self._meter.charge(TASKS[self._actor.name], "network")
             elif kind is Touch:
                 self._owned.models.touch(effect.key)  # type: ignore[attr-defined]
             elif kind is Commit:
@@ -224,13 +205,13 @@ class Driver:
             self._metrics.write(note.event, now.wall)  # type: ignore[attr-defined]
             if self._tap.watched:
                 self._tap.noted(note)  # type: ignore[arg-type]
-        self._meter.charge(self._actor.task, "network")
+        self._meter.charge(TASKS[self._actor.name], "network")
 
     def _write_journal(self) -> None:
         if self._unwritten:
             self._owned.journal.commit(self._unwritten)
             self._unwritten = []
-        self._meter.charge(self._actor.task, self._work)
+        self._meter.charge(TASKS[self._actor.name], self._work)
 
     def _acknowledge(self, now: Now) -> None:
         """Acknowledge what has been performed: soon, and many letters at once."""
@@ -299,7 +280,7 @@ class Driver:
 
     def _from_control(self, now: Now) -> Iterator[Message | None]:
         for (body,) in receive(self._control):
-            order = codec.convert(FromSupervisor, codec.parse(body))
+            order = codec.convert(FROM_SUPERVISOR, codec.parse(body))
             if isinstance(order, Neighbours):
                 yield from self._connect(order)
             elif isinstance(order, Start):

@@ -14,7 +14,7 @@ import zmq
 from dfl_actors.config import Config
 from dfl_actors.core import codec, events
 from dfl_actors.core.codec import model_digest
-from dfl_actors.core.messages import Evaluate, Evaluated, FromSupervisor, Quit, Ready
+from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, Ready
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
 from dfl_actors.files import whole
@@ -126,7 +126,7 @@ class Evaluator:
         poller.register(parent_handle(), zmq.POLLIN)
         while True:
             ready = dict(poller.poll())
-            order = codec.convert(FromSupervisor, codec.parse(self._control.recv())) if self._control in ready else Quit()
+            order = codec.convert(FROM_SUPERVISOR, codec.parse(self._control.recv())) if self._control in ready else Quit()
             if isinstance(order, Quit):
                 break
             if isinstance(order, Evaluate):

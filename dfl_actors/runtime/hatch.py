@@ -15,8 +15,8 @@ from dfl_actors.actors.keeper import Keeper
 from dfl_actors.actors.trainer import Trainer
 from dfl_actors.actors.validator import Validator
 from dfl_actors.core.codec import model_digest
+from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import ACTORS
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number

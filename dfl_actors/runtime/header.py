@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dfl_actors.core.codec import digest
-from dfl_actors.core.messages import Message
+from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Transaction
 
 LARGEST = 512

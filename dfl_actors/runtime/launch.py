@@ -16,8 +16,8 @@ from dfl_actors import __version__
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
+from dfl_actors.core.control import FROM_ACTOR, Failed
 from dfl_actors.core.keys import KeyPair, address_of
-from dfl_actors.core.messages import Failed, FromActor
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.files import whole
@@ -137,7 +137,7 @@ def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes
         children.kill(founder)
     control.poll(200 if founder.exitcode else 0)
     for _, body in receive(control):
-        message = codec.convert(FromActor, codec.parse(body))
+        message = codec.convert(FROM_ACTOR, codec.parse(body))
         if isinstance(message, Failed):
             raise KnownError(message.text, message.exit_code)
     if founder.exitcode:

@@ -8,9 +8,43 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dfl_actors.core import messages as m
 from dfl_actors.core.events import Cpu
+from dfl_actors.core.family import Message
 
 WORK = ("learning", "blockchain", "network")
+
+TASKS = {
+    "injector": "inject",
+    "trainer": "generate_transaction",
+    "gossiper": "receive_transaction",
+    "validator": "receive_transaction",
+    "builder": "generate_block",
+    "keeper": "update_model",
+}
+"""For which of the paper's tasks an actor handles messages, unless `EXCEPTIONS` says otherwise."""
+
+EXCEPTIONS: dict[tuple[str, type[Message]], str] = {
+    ("trainer", m.Averaged): "update_model",
+    ("validator", m.DraftArrived): "generate_block",
+    **dict.fromkeys((("gossiper", kind) for kind in (m.Trained, m.Lacking, m.Hello, m.Proof, m.Fetch, m.Resend)), "generate_transaction"),
+    **dict.fromkeys(
+        (("gossiper", kind) for kind in (m.Drafted, m.Confirmed, m.Finalised, m.DraftNews, m.ReceiptNews, m.BlockNews, m.ConfirmationsFor)),
+        "generate_block",
+    ),
+}
+
+
+def task_of(actor: str, message: Message) -> str:
+    """The paper's task for which an actor handles a message; what a neighbour said counts as what stands inside."""
+    match message:
+        case m.Heard():
+            message = message.news
+        case m.Asked():
+            message = message.request
+        case m.Replied():
+            message = message.reply
+    return EXCEPTIONS.get((actor, type(message)), TASKS[actor])
 
 
 class Meter:

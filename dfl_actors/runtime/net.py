@@ -12,8 +12,9 @@ import msgspec
 import zmq
 
 from dfl_actors.core import codec
+from dfl_actors.core.family import Message
 from dfl_actors.core.letters import read_header
-from dfl_actors.core.messages import AnyNews, Asked, Beat, Heard, Message, Replied, Reply, Request, Subscribed
+from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Beat, Heard, Replied, Subscribed
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
@@ -183,11 +184,11 @@ def heard(address: Address, frames: list[bytes]) -> Heard:
 def asked(frames: list[bytes]) -> Asked:
     if len(frames) != 2:
         raise Refused("frames", f"{len(frames)} frames of a request")
-    return Asked(peer=frames[0], request=codec.decode(Request, frames[1], sockets.WIRE_LIMIT))
+    return Asked(peer=frames[0], request=codec.decode(REQUEST, frames[1], sockets.WIRE_LIMIT))
 
 
 def replied(address: Address, frames: list[memoryview]) -> Replied:
     if not 1 <= len(frames) <= 2:
         raise Refused("frames", f"{len(frames)} frames of a reply")
-    reply = codec.decode(Reply, bytes(frames[0]), sockets.WIRE_LIMIT)
+    reply = codec.decode(REPLY, bytes(frames[0]), sockets.WIRE_LIMIT)
     return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")

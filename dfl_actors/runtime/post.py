@@ -12,15 +12,16 @@ import msgspec
 import zmq
 
 from dfl_actors.core import codec
+from dfl_actors.core.family import Event, Letter, Message, heard_by, said_by
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
-from dfl_actors.core.messages import LISTENERS, PUBLISHER, RECIPIENT, SENDER, Event, Letter, Message
+from dfl_actors.core.messages import EVENT, LETTER
 from dfl_actors.runtime import sockets
 
 MOST = 64
 """Messages taken from one socket before the others have their turn."""
 
-EVENT: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Event)
-LETTER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Letter)
+_event = msgspec.json.Decoder(EVENT)
+_letter = msgspec.json.Decoder(LETTER)
 
 Acknowledgement = tuple[bytes, bytes]
 
@@ -33,7 +34,7 @@ class Post:
             return sockets.ipc(directory, node, of, what)
 
         self._actor, self._epoch = actor, epoch
-        self._listeners = {f"@{name}".encode() for kind, names in LISTENERS.items() if PUBLISHER[kind] == actor for name in names}
+        self._listeners = {f"@{name}".encode() for event in said_by(actor, Event) for name in event.hears}
         self._inbox = Inbox()
         self.publisher = sockets.make(context, zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, sockets.HIGH_WATER)
         sockets.bind(self.publisher, endpoint(actor, "news"))
@@ -41,15 +42,15 @@ class Post:
         self.mailbox.setsockopt(zmq.ROUTER_HANDOVER, 1)
         sockets.bind(self.mailbox, endpoint(actor, "mail"))
         self.subscriber = sockets.make(context, zmq.SUB, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
-        for kind, names in LISTENERS.items():
-            if actor in names:
-                self.subscriber.setsockopt(zmq.SUBSCRIBE, kind.__name__.encode())
+        events = heard_by(actor, Event)
+        for event in events:
+            self.subscriber.setsockopt(zmq.SUBSCRIBE, event.__name__.encode())
         self.subscriber.setsockopt(zmq.SUBSCRIBE, f"@{actor}".encode())
-        for publisher in {PUBLISHER[kind] for kind, names in LISTENERS.items() if actor in names}:
+        for publisher in {event.says for event in events}:
             self.subscriber.connect(endpoint(publisher, "news"))
         self.ways: dict[str, zmq.Socket[bytes]] = {}
         self._outboxes: dict[str, Outbox] = {}
-        for other in sorted({RECIPIENT[kind] for kind, sender in SENDER.items() if sender == actor}):
+        for other in sorted({letter.hears[0] for letter in said_by(actor, Letter)}):
             way = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
             way.setsockopt(zmq.ROUTING_ID, actor.encode())
             way.connect(endpoint(other, "mail"))
@@ -79,7 +80,7 @@ class Post:
     def tell(self, message: Message) -> int:
         """Put a letter into the outbox of its recipient; returns its size in bytes."""
         body = codec.encode(message)
-        self._outboxes[RECIPIENT[type(message)]].add(body)
+        self._outboxes[message.hears[0]].add(body)
         return len(body)
 
     def deliver(self, now: int) -> None:
@@ -112,7 +113,7 @@ class Post:
 
     def events(self) -> Iterator[Message]:
         for _, body in receive(self.subscriber):
-            yield EVENT.decode(body)
+            yield _event.decode(body)
 
     def letters(self) -> Iterator[tuple[Message | None, Acknowledgement]]:
         """New letters with what to acknowledge; a repeat has no message."""
@@ -120,7 +121,7 @@ class Post:
             epoch, number = read_header(header)
             new = self._inbox.take(sender, epoch, number, read_oldest(header))
             if new is not None:
-                message = LETTER.decode(body) if new else None
+                message = _letter.decode(body) if new else None
                 yield message, (sender, header[:ACKNOWLEDGEMENT])
 
     def acknowledgements(self, name: str, now: int) -> None:

@@ -17,8 +17,9 @@ import dfl_actors.learning.models
 import dfl_actors.runtime.evaluator
 import dfl_actors.runtime.process  # noqa: F401
 from dfl_actors.core import codec
+from dfl_actors.core.control import FROM_SUPERVISOR
 from dfl_actors.core.keys import KeyPair, verify
-from dfl_actors.core.messages import AnyNews, Event, FromSupervisor, Letter, Reply, Request
+from dfl_actors.core.messages import EVENT, LETTER, REPLY, REQUEST, AnyNews
 from dfl_actors.errors import Refused, StoreError
 from dfl_actors.runtime.stores import Journal, ModelStore
 
@@ -46,7 +47,7 @@ def first_use() -> None:
     """Sign, check, decode and store something once: what libraries set up at their first use is shared too, 5 MB a child."""
     key = KeyPair(bytes(32))
     verify(key.public, key.sign(b""), b"")
-    for union in (Letter, Event, AnyNews, Request, Reply, FromSupervisor):
+    for union in (LETTER, EVENT, AnyNews, REQUEST, REPLY, FROM_SUPERVISOR):
         with suppress(Refused):
             codec.decode(union, b"{}")
     # A full disk is told by those who need it.

@@ -14,20 +14,8 @@ import msgspec
 import zmq
 
 from dfl_actors.core import codec, events
-from dfl_actors.core.messages import (
-    ACTORS,
-    Evaluated,
-    Failed,
-    FromActor,
-    Hatched,
-    Message,
-    Neighbours,
-    Quit,
-    Ready,
-    Start,
-    Status,
-    Stop,
-)
+from dfl_actors.core.control import FROM_ACTOR, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
 from dfl_actors.runtime import children, sockets
@@ -195,7 +183,7 @@ class Supervisor:
             self._poller.unregister(sentinel)
         self._deaths += len(ended)
         for identity, body in receive(self._control):
-            self._hear(identity.decode(), codec.convert(FromActor, codec.parse(body)))
+            self._hear(identity.decode(), codec.convert(FROM_ACTOR, codec.parse(body)))
 
     def _hear(self, name: str, message: Message) -> None:
         child = self._children.get(name)
@@ -205,7 +193,7 @@ class Supervisor:
             self._hear_evaluator(message)
         elif child is None:
             return
-        elif isinstance(message, Hatched):
+        elif isinstance(message, Listening):
             self._hatched(child, message)
         elif isinstance(message, Status):
             child.status = message
@@ -218,7 +206,7 @@ class Supervisor:
             elif all(other.ready for other in self._children.values()):
                 self._begin()
 
-    def _hatched(self, child: Child, message: Hatched) -> None:
+    def _hatched(self, child: Child, message: Listening) -> None:
         """A gossiper listens: remember where, and once all do, tell them each other's places."""
         if child.actor != "gossiper":
             return

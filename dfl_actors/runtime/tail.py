@@ -15,7 +15,7 @@ import msgspec
 import orjson
 import zmq
 
-from dfl_actors.core.messages import ACTORS
+from dfl_actors.core.family import ACTORS
 from dfl_actors.errors import StoreError
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.header import Record, counted_as

@@ -14,7 +14,7 @@ import zmq
 
 from dfl_actors.core import events
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve
-from dfl_actors.core.messages import LISTENERS, RECIPIENT, Message
+from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
@@ -89,14 +89,14 @@ class Tap:
     def _read(self, effect: Any) -> tuple[str, Message, Sequence[str], Fields]:
         """Kind, message and listeners of speech, and what the effect alone knows."""
         if isinstance(effect, Publish):
-            return "event", effect.message, LISTENERS[type(effect.message)], {}
+            return "event", effect.message, effect.message.hears, {}
         if isinstance(effect, Announce):
             return "news", effect.news, (EVERYBODY,), {"number": effect.number}
         if isinstance(effect, Send):
             return "request", effect.message, (self._named(effect.neighbour),), {}
         if isinstance(effect, Answer):
             return "reply", effect.message, (self._named(self._who(effect.peer)) or STRANGER,), {}
-        return "letter", effect.message, (RECIPIENT[type(effect.message)],), {}
+        return "letter", effect.message, effect.message.hears, {}
 
     def acknowledged(self, letters: Sequence[Acknowledgement]) -> None:
         """One word went to each sender of these letters."""

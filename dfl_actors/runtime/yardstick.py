@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from dfl_actors.core.messages import Evaluate, Evaluated
+from dfl_actors.core.control import Evaluate, Evaluated
 
 
 class Yardstick:

@@ -7,8 +7,8 @@ from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.events import Event
+from dfl_actors.core.family import Message
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Message
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
 from tests import objects
 from tests.objects import NET as GENESIS

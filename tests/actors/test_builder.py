@@ -10,18 +10,8 @@ from dfl_actors.actors.builder import REMINDERS, Builder
 from dfl_actors.core import chain, events
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
-from dfl_actors.core.messages import (
-    Announced,
-    ConfirmationsArrived,
-    Drafted,
-    Finalised,
-    Lacking,
-    Message,
-    ReceiptArrived,
-    Settled,
-    Started,
-    Tick,
-)
+from dfl_actors.core.family import Message
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from dfl_actors.actors.gossiper import MOST_ASSEMBLIES, MOST_SERVED, Gossiper
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_SERVED
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
+from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import CHUNK, WINDOW
 from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import (
@@ -30,7 +32,6 @@ from dfl_actors.core.messages import (
     Heard,
     Hello,
     Lacking,
-    Message,
     Opened,
     Proof,
     ReceiptArrived,

@@ -1,17 +1,17 @@
 """The links: how two gossipers prove themselves to each other, and how lost news are asked for."""
 
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
 import pytest
 
 from dfl_actors.actors.links import ATTEMPTS, MOST_SESSIONS, Links
-from dfl_actors.core import events
 from dfl_actors.core.effects import Answer, Effect, Note, Send
-from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Message, Proof, Refusal, Resend, Resent, Welcome
+from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.errors import Refused
 from tests.actors import bench
-from tests.actors.bench import KEYS, NOW, notes
+from tests.actors.bench import KEYS
 
 PEER = b"peer"
 G = KEYS["g"].address
@@ -39,19 +39,30 @@ def said(effects: list[Effect]) -> Any:
     return effect.message
 
 
-def asked(side: Links, request: Message, peer: bytes = PEER) -> Any:
-    return said(run(side.asked(peer, request))[0])
+def asked(side: Links, request: Hello | Proof, peer: bytes = PEER) -> Any:
+    return said(list(side.hello(peer, request) if isinstance(request, Hello) else side.prove(peer, request)))
+
+
+def replied(side: Links, reply: Welcome | Admitted | Refusal) -> list[Effect]:
+    match reply:
+        case Welcome():
+            return list(side.welcomed(G, reply))
+        case Admitted():
+            side.admitted(G)
+            return []
+        case Refusal():
+            return list(side.refused(G, reply))
 
 
 def greeting(name: str) -> Any:
-    return said(list(links(name, "me" if name == "g" else "g").greet(NOW)))
+    return said(list(links(name, "me" if name == "g" else "g").greet()))
 
 
 def shaken(mine: Links, theirs: Links, peer: bytes = PEER) -> None:
     """We prove ourselves to the other side, as `peer`."""
-    welcome = asked(theirs, said(list(mine.greet(NOW))), peer)
-    assert isinstance(asked(theirs, said(list(mine.replied(G, welcome, NOW))), peer), Admitted)
-    list(mine.replied(G, Admitted(), NOW))
+    welcome = asked(theirs, said(list(mine.greet())), peer)
+    assert isinstance(asked(theirs, said(replied(mine, welcome)), peer), Admitted)
+    (replied(mine, Admitted()))
 
 
 def heard(number: int, epoch: int = 5, news: Any = NEWS) -> Heard:
@@ -64,21 +75,21 @@ def resent(number: int, epoch: int = 5) -> Resent:
 
 def test_both_sides_prove_themselves() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    hello = said(list(mine.greet(NOW)))
-    proof = said(list(mine.replied(G, asked(theirs, hello), NOW)))
+    hello = said(list(mine.greet()))
+    proof = said(replied(mine, asked(theirs, hello)))
     assert isinstance(proof, Proof) and theirs.who(PEER) == KEYS["me"].address
     assert isinstance(asked(theirs, proof), Admitted)
-    assert list(mine.replied(G, Admitted(), NOW)) == [] and list(mine.greet(NOW)) == []
-    assert run(theirs.asked(PEER, Resend(epoch=1, first=1, last=1)))[1] == KEYS["me"].address
+    assert (replied(mine, Admitted())) == [] and list(mine.greet()) == []
+    assert theirs.neighbour(PEER) == KEYS["me"].address
 
 
 def test_a_greeting_repeated_before_the_answer_does_not_undo_it() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    first, second = said(list(mine.greet(NOW))), said(list(mine.greet(NOW)))
+    first, second = said(list(mine.greet())), said(list(mine.greet()))
     assert first == second
     welcome = asked(theirs, first)
     assert asked(theirs, second) == welcome
-    assert isinstance(asked(theirs, said(list(mine.replied(G, welcome, NOW)))), Admitted)
+    assert isinstance(asked(theirs, said(replied(mine, welcome))), Admitted)
 
 
 @pytest.mark.parametrize(
@@ -87,31 +98,31 @@ def test_a_greeting_repeated_before_the_answer_does_not_undo_it() -> None:
 )
 def test_a_welcome_is_checked(change: dict[str, Any], code: str | None) -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    right = asked(theirs, said(list(mine.greet(NOW))))
+    right = asked(theirs, said(list(mine.greet())))
     wrong = Welcome(**{**{name: getattr(right, name) for name in right.__struct_fields__}, **change})
-    (effect,) = mine.replied(G, wrong, NOW)
-    assert notes([effect], events.Refused)[0].code == code if isinstance(effect, Note) else code is None
+    with pytest.raises(Refused, match=code) if code else nullcontext():
+        assert isinstance(said(replied(mine, wrong)), Proof)
 
 
 def test_who_admits_us_before_its_proof_is_refused() -> None:
     mine = links("me", "g")
-    list(mine.greet(NOW))
-    (note,) = mine.replied(G, Admitted(), NOW)
-    assert [one.code for one in notes([note], events.Refused)] == ["wrong_neighbour"]
-    assert list(mine.greet(NOW)), "the link is still down"
+    list(mine.greet())
+    with pytest.raises(Refused, match="wrong_neighbour"):
+        replied(mine, Admitted())
+    assert list(mine.greet()), "the link is still down"
 
 
-@pytest.mark.parametrize("request_", [Proof(signature="0" * 128), Resend(epoch=1, first=1, last=1)])
-def test_nothing_is_given_before_the_proof(request_: Message) -> None:
+def test_nothing_is_given_before_the_proof() -> None:
     theirs = links("g", "me")
     with pytest.raises(Refused, match="not_admitted"):
-        run(theirs.asked(PEER, request_))
-    asked(theirs, said(list(links("me", "g").greet(NOW))))
-    with pytest.raises(Refused, match="bad_signature" if isinstance(request_, Proof) else "not_admitted"):
-        run(theirs.asked(PEER, request_))
-
-
-RESEND = Resend(epoch=1, first=1, last=1)
+        theirs.neighbour(PEER)
+    with pytest.raises(Refused, match="not_admitted"):
+        asked(theirs, Proof(signature="0" * 128))
+    asked(theirs, said(list(links("me", "g").greet())))
+    with pytest.raises(Refused, match="not_admitted"):
+        theirs.neighbour(PEER)
+    with pytest.raises(Refused, match="bad_signature"):
+        asked(theirs, Proof(signature="0" * 128))
 
 
 def test_greetings_without_proof_do_not_push_out_who_has_proved_itself() -> None:
@@ -122,10 +133,10 @@ def test_greetings_without_proof_do_not_push_out_who_has_proved_itself() -> None
     asked(theirs, first, b"first")
     for number in range(MOST_SESSIONS):
         asked(theirs, greeting("me"), b"%d" % number)
-    assert run(theirs.asked(PEER, RESEND))[1] == KEYS["me"].address == theirs.who(PEER)
+    assert theirs.neighbour(PEER) == KEYS["me"].address == theirs.who(PEER)
     assert theirs.who(b"first") == "", "of those who only greet the oldest is forgotten"
     with pytest.raises(Refused, match="not_admitted"):
-        run(theirs.asked(b"%d" % (MOST_SESSIONS - 1), RESEND))
+        theirs.neighbour(b"%d" % (MOST_SESSIONS - 1))
 
 
 def test_of_those_who_have_proved_themselves_the_oldest_is_forgotten() -> None:
@@ -139,40 +150,40 @@ def test_of_those_who_have_proved_themselves_the_oldest_is_forgotten() -> None:
 def test_who_greets_anew_has_to_prove_itself_anew() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
     shaken(mine, theirs)
-    _, hello = mine.replied(G, Refusal(code="not_admitted", what="Fetch"), NOW)
+    _, hello = replied(mine, Refusal(code="not_admitted", what="Fetch"))
     assert isinstance(hello, Send)
     welcome = asked(theirs, hello.message)
     with pytest.raises(Refused, match="not_admitted"):
-        run(theirs.asked(PEER, RESEND))
-    asked(theirs, said(list(mine.replied(G, welcome, NOW))))
-    assert run(theirs.asked(PEER, RESEND))[1] == KEYS["me"].address
+        theirs.neighbour(PEER)
+    asked(theirs, said(replied(mine, welcome)))
+    assert theirs.neighbour(PEER) == KEYS["me"].address
 
 
 def test_a_stranger_is_refused() -> None:
-    hello = said(list(links("x", "g").greet(NOW)))
+    hello = said(list(links("x", "g").greet()))
     with pytest.raises(Refused, match="stranger"):
-        run(links("g", "me").asked(PEER, hello))
+        asked(links("g", "me"), hello)
 
 
 def test_a_neighbour_that_forgot_us_is_greeted_again_with_a_new_nonce() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    first = said(list(mine.greet(NOW)))
-    asked(theirs, said(list(mine.replied(G, asked(theirs, first), NOW))))
-    list(mine.replied(G, Admitted(), NOW))
-    note, hello = mine.replied(G, Refusal(code="not_admitted", what="Fetch"), NOW)
+    first = said(list(mine.greet()))
+    asked(theirs, said(replied(mine, asked(theirs, first))))
+    (replied(mine, Admitted()))
+    note, hello = replied(mine, Refusal(code="not_admitted", what="Fetch"))
     assert isinstance(note, Note) and isinstance(hello, Send) and isinstance(hello.message, Hello)
     assert hello.message.nonce != first.nonce
 
 
 def test_a_gap_is_asked_for_until_it_is_filled() -> None:
     mine = links("me", "g")
-    assert run(mine.heard(heard(3), NOW)) == ([], True)
-    effects, fresh = run(mine.heard(heard(6), NOW))
+    assert run(mine.heard(heard(3))) == ([], True)
+    effects, fresh = run(mine.heard(heard(6)))
     assert fresh and said(effects) == Resend(epoch=5, first=4, last=5)
     assert said(list(mine.ask_again())) == Resend(epoch=5, first=4, last=5)
     assert mine.resent(G, resent(4))
     assert not mine.resent(G, resent(4)), "a repeat of it is not new"
-    assert run(mine.heard(heard(6), NOW))[1] is False
+    assert run(mine.heard(heard(6)))[1] is False
     for _ in range(ATTEMPTS):
         list(mine.ask_again())
     assert list(mine.ask_again()) == []
@@ -181,15 +192,15 @@ def test_a_gap_is_asked_for_until_it_is_filled() -> None:
 
 def test_a_beat_shows_a_loss_at_the_end() -> None:
     mine = links("me", "g")
-    run(mine.heard(heard(1), NOW))
-    effects, fresh = run(mine.heard(heard(2, news=Beat()), NOW))
+    run(mine.heard(heard(1)))
+    effects, fresh = run(mine.heard(heard(2, news=Beat())))
     assert not fresh and said(effects) == Resend(epoch=5, first=2, last=2)
 
 
 def test_a_restarted_neighbour_is_greeted_and_asked_for_all_it_said() -> None:
     mine = links("me", "g")
-    run(mine.heard(heard(9), NOW))
-    effects, fresh = run(mine.heard(heard(3, epoch=6), NOW))
+    run(mine.heard(heard(9)))
+    effects, fresh = run(mine.heard(heard(3, epoch=6)))
     assert fresh
     kinds = [effect.message for effect in effects if isinstance(effect, Send)]
     assert isinstance(kinds[0], Hello) and kinds[1] == Resend(epoch=6, first=1, last=2)
@@ -197,6 +208,6 @@ def test_a_restarted_neighbour_is_greeted_and_asked_for_all_it_said() -> None:
 
 def test_a_repetition_that_was_not_asked_for_is_left() -> None:
     mine = links("me", "g")
-    run(mine.heard(heard(3), NOW))
+    run(mine.heard(heard(3)))
     assert not mine.resent(G, resent(99))
     assert not mine.resent(G, resent(2, epoch=4))

@@ -4,8 +4,20 @@ import pytest
 
 from dfl_actors.core.codec import decode, encode
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.link import check_hello, check_proof, check_welcome, greeting_bytes, proof, welcome
-from dfl_actors.core.messages import Hello, Reply, Request
+from dfl_actors.core.link import (
+    Ours,
+    Step,
+    Theirs,
+    check_hello,
+    check_proof,
+    check_welcome,
+    greeting_bytes,
+    ours_after,
+    proof,
+    theirs_after,
+    welcome,
+)
+from dfl_actors.core.messages import REPLY, REQUEST, Hello
 from dfl_actors.errors import Refused
 from tests.objects import ALICE, BOB, CAROL, NET
 
@@ -18,11 +30,11 @@ def hello(key: KeyPair, genesis: str = NET, nonce: str = NONCES[0]) -> Hello:
 
 def shake(dealer: KeyPair, router: KeyPair, genesis: str = NET, nonces: list[str] = NONCES) -> None:
     """The whole handshake, each message through its bytes."""
-    first = decode(Request, encode(hello(dealer, genesis, nonces[0])))  # type: ignore[type-var]
+    first = decode(REQUEST, encode(hello(dealer, genesis, nonces[0])))
     check_hello(first, genesis, (CAROL.address, dealer.address))
-    reply = decode(Reply, encode(welcome(first, router, genesis, nonces[1])))  # type: ignore[type-var]
+    reply = decode(REPLY, encode(welcome(first, router, genesis, nonces[1])))
     check_welcome(reply, router.address, dealer.address, genesis, nonces[0])
-    last = decode(Request, encode(proof(reply, dealer, genesis)))  # type: ignore[type-var]
+    last = decode(REQUEST, encode(proof(reply, dealer, genesis)))
     check_proof(last, first.public_key, first.address, router.address, genesis, nonces[1])
 
 
@@ -47,7 +59,7 @@ def test_a_proof_cannot_be_reflected() -> None:
     same = NONCES[0]
     reply = welcome(hello(BOB, nonce=same), ALICE, NET, same)
     for signature in (reply.signature, proof(reply, ALICE, NET).signature):
-        forged = decode(Request, b'{"signature":"%s","type":"Proof"}' % signature.encode())  # type: ignore[type-var]
+        forged = decode(REQUEST, b'{"signature":"%s","type":"Proof"}' % signature.encode())
         with pytest.raises(Refused, match="bad_signature"):
             check_proof(forged, BOB.public, BOB.address, ALICE.address, NET, same)
 
@@ -66,3 +78,37 @@ def test_a_recorded_handshake_is_worth_nothing() -> None:
 def test_only_neighbours_are_welcome(allowed: tuple[str, ...]) -> None:
     with pytest.raises(Refused, match="stranger"):
         check_hello(hello(BOB), NET, allowed)
+
+
+@pytest.mark.parametrize(
+    ("way", "steps"),
+    [
+        (Ours.GREETED, {Step.WELCOME: Ours.PROVED, Step.LOST: Ours.GREETED}),
+        (Ours.PROVED, {Step.WELCOME: Ours.PROVED, Step.LOST: Ours.PROVED, Step.ADMITTED: Ours.UP}),
+        (Ours.UP, {Step.WELCOME: Ours.UP, Step.LOST: Ours.GREETED, Step.ADMITTED: Ours.UP}),
+    ],
+)
+def test_what_may_happen_on_our_way_and_what_is_refused(way: Ours, steps: dict[Step, Ours]) -> None:
+    for step in Step:
+        if step in steps:
+            assert ours_after(way, step) is steps[step]
+        else:
+            with pytest.raises(Refused, match="wrong_neighbour"):
+                ours_after(way, step)
+
+
+@pytest.mark.parametrize(
+    ("way", "steps"),
+    [
+        (Theirs.STRANGER, {Step.HELLO: Theirs.GREETED}),
+        (Theirs.GREETED, {Step.HELLO: Theirs.GREETED, Step.PROOF: Theirs.ADMITTED}),
+        (Theirs.ADMITTED, {Step.HELLO: Theirs.GREETED, Step.PROOF: Theirs.ADMITTED, Step.REQUEST: Theirs.ADMITTED}),
+    ],
+)
+def test_what_a_peer_may_do_and_what_is_refused(way: Theirs, steps: dict[Step, Theirs]) -> None:
+    for step in Step:
+        if step in steps:
+            assert theirs_after(way, step) is steps[step]
+        else:
+            with pytest.raises(Refused, match="not_admitted"):
+                theirs_after(way, step)

@@ -1,20 +1,24 @@
-"""The messages: families, who says them, who hears them, and that every one has its bytes."""
+"""The messages: kinds, who says them, who hears them, and that every one has its bytes."""
 
-import re
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 import pytest
 
+from dfl_actors.actors.base import Actor
 from dfl_actors.core import messages as m
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
+from dfl_actors.core.control import Listening
+from dfl_actors.core.effects import Effect
+from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
 from dfl_actors.errors import Refused
 from tests import objects as made
+from tests.actors import bench
 
-FAMILIES: dict[str, Any] = {
-    name: getattr(m, name) for name in ("Event", "Letter", "AnyNews", "Request", "Reply", "FromActor", "FromSupervisor")
-}
+KINDS = (Event, Letter, News, Request, Reply, Control)
 D, TX = "22" * 32, made.transaction()
 RECEIPT = made.receipt(TX)
 DRAFT = made.draft((TX, (RECEIPT,)))
@@ -64,64 +68,86 @@ SPECIAL = {
     "Scored": {"transaction": D},
     "Settled": {"transaction": D},
     "Status": {"reputations": {D: 0.5}, "model": ""},
-    "Hatched": {},
+    "Listening": {},
 }
 
 
-def made_of(kind: type[m.Message]) -> m.Message:
+def made_of(kind: type[Message]) -> Message:
     """A message with a right value in every field."""
-    given = {name: FIELDS[name] for name in kind.__struct_fields__ if name in FIELDS and kind is not m.Hatched}
+    given = {name: FIELDS[name] for name in kind.__struct_fields__ if name in FIELDS and kind is not Listening}
     return kind(**(given | SPECIAL.get(kind.__name__, {})))
 
 
-MEMBERS = [(name, kind) for name, family in FAMILIES.items() for kind in family.__args__]
-IDS = [f"{name}: {kind.__name__}" for name, kind in MEMBERS]
+MEMBERS = [(kind, message) for kind in KINDS for message in members(kind)]
+IDS = [f"{kind.__name__}: {message.__name__}" for kind, message in MEMBERS]
 
 
-@pytest.mark.parametrize(("family", "kind"), MEMBERS, ids=IDS)
-def test_a_message_decodes_to_itself_in_its_family(family: str, kind: type[m.Message]) -> None:
-    value = made_of(kind)
-    assert decode(FAMILIES[family], encode(value)) == value
-    assert msgspec.json.decode(encode(value))["type"] == kind.__name__
-
-
-@pytest.mark.parametrize(("family", "kind"), MEMBERS, ids=IDS)
-def test_a_message_is_no_message_of_another_family(family: str, kind: type[m.Message]) -> None:
-    for other in FAMILIES.values():
-        if kind not in other.__args__:
+@pytest.mark.parametrize(("kind", "message"), MEMBERS, ids=IDS)
+def test_a_message_decodes_to_itself_in_its_kind_and_in_no_other(kind: type[Message], message: type[Message]) -> None:
+    value = made_of(message)
+    assert decode(union(members(kind)), encode(value)) == value
+    assert msgspec.json.decode(encode(value))["type"] == message.__name__
+    for other in KINDS:
+        if other is not kind:
             with pytest.raises(Refused, match="schema"):
-                decode(other, encode(made_of(kind)))
+                decode(union(members(other)), encode(value))
 
 
-def test_every_event_has_a_publisher_and_listeners_and_every_letter_a_sender_and_a_recipient() -> None:
-    assert set(m.Event.__args__) == set(m.PUBLISHER) == set(m.LISTENERS)
-    assert set(m.Letter.__args__) == set(m.SENDER) == set(m.RECIPIENT)
-    named = {*m.PUBLISHER.values(), *m.SENDER.values(), *m.RECIPIENT.values(), *(name for names in m.LISTENERS.values() for name in names)}
-    assert named == set(m.ACTORS)
+# --- the way of a message -------------------------------------------------------------------------------------------------
 
 
-def test_the_comment_of_a_message_says_who_speaks_to_whom() -> None:
-    for kind, names in m.LISTENERS.items():
-        said = re.match(r"(\w+) -> ([\w, ()]+)\.", kind.__doc__ or "")
-        assert said is not None
-        assert said[1] == m.PUBLISHER[kind]
-        assert tuple(said[2].split(", ")) == (names or ("(watchers)",))
-    for kind, name in m.RECIPIENT.items():
-        assert re.match(r"(\w+) -> (\w+)\.", kind.__doc__ or "").groups() == (m.SENDER[kind], name)  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("kind", "way", "why"),
+    [
+        (Letter, {}, "does not state who says"),
+        (Event, {"says": "keeper"}, "does not state who says"),
+        (Letter, {"says": "keeper", "hears": ()}, "must have one reader"),
+        (Letter, {"says": "keeper", "hears": ("trainer", "builder")}, "must have one reader"),
+        (Event, {"says": "keeper", "hears": ("keeper",)}, "from an actor to others"),
+        (Event, {"says": "keeper", "hears": ("nobody",)}, "from an actor to others"),
+        (Event, {"says": "somebody", "hears": ("keeper",)}, "from an actor to others"),
+    ],
+)
+def test_a_message_that_states_no_way_or_a_wrong_one_cannot_be_defined(kind: type[Message], way: dict[str, object], why: str) -> None:
+    with pytest.raises(TypeError, match=why):
+        type(kind)("Made", (kind,), way)
+    assert "Made" not in {message.__name__ for message in members(kind)}
 
 
-def test_no_actor_listens_to_itself() -> None:
-    for kind, names in m.LISTENERS.items():
-        assert m.PUBLISHER[kind] not in names
+def test_what_is_said_is_heard() -> None:
+    assert heard_by("keeper", Event) == (m.Versioned, m.Scored) and said_by("keeper", Event) == (m.Updated,)
+    assert heard_by("injector", Letter) == (m.Pull,) and not heard_by("keeper", Letter)
 
 
-def test_an_actor_handles_what_is_said_to_it() -> None:
-    """A message without a handler would be lost in silence."""
-    folder = Path(m.__file__).parent.parent / "actors"
-    for kind, actors in [*m.LISTENERS.items(), *((kind, (name,)) for kind, name in m.RECIPIENT.items())]:
-        handler = "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
-        for actor in actors:
-            assert f"def {handler}(" in (folder / f"{actor}.py").read_text(encoding="utf-8"), f"{actor} does not handle {kind.__name__}"
+def actor(name: str, **handlers: object) -> type[Actor]:
+    return type("Made", (Actor,), {"name": name, **handlers})
+
+
+def nothing(self: Actor, message: Message, now: Now) -> Iterator[Effect]:
+    yield from ()
+
+
+def test_an_actor_that_does_not_handle_what_comes_to_it_cannot_be_defined() -> None:
+    with pytest.raises(TypeError, match=r"lacks \['on_scored'\]"):
+        actor("keeper", on_versioned=nothing)
+    assert actor("keeper", on_versioned=nothing, on_scored=nothing)
+
+
+def test_an_actor_that_handles_what_never_comes_cannot_be_defined() -> None:
+    with pytest.raises(TypeError, match=r"\['on_injected'\] never come"):
+        actor("keeper", on_versioned=nothing, on_scored=nothing, on_injected=nothing)
+    with pytest.raises(TypeError, match=r"\['on_scroed'\] never come"):
+        actor("keeper", on_versioned=nothing, on_scored=nothing, on_scroed=nothing)
+
+
+def test_a_message_that_never_comes_is_not_nothing() -> None:
+    keeper = actor("keeper", on_versioned=nothing, on_scored=nothing)(bench.settings())
+    assert keeper.handle(m.Started(), bench.NOW) == []
+    with pytest.raises(KeyError):
+        keeper.handle(m.Pull(samples=1), bench.NOW)
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,32 +157,37 @@ def test_an_actor_handles_what_is_said_to_it() -> None:
         (m.Fetch(model=D, first=0, count=16), True),
         (m.Fetch(model=D, first=0, count=0), False),
         (m.Fetch(model=D, first=0, count=17), False),
-        (m.Refusal(code="x" * 64, what="x" * 64), True),
-        (m.Refusal(code="x" * 65, what=""), False),
         (m.ConfirmationsFor(confirmations=()), True),
         (m.Resend(epoch=0, first=0, last=2**53), False),
     ],
 )
-def test_requests_have_limits(value: m.Message, taken: bool) -> None:
+def test_requests_have_limits(value: Message, taken: bool) -> None:
     if taken:
-        assert decode(m.Request, encode(value)) == value  # type: ignore[type-var]
+        assert decode(m.REQUEST, encode(value)) == value
     else:
         with pytest.raises(Refused, match="schema"):
-            decode(m.Request, encode(value))  # type: ignore[type-var]
+            decode(m.REQUEST, encode(value))
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_a_refusal_has_a_limit(size: int) -> None:
+    value = m.Refusal(code="x" * size, what="")
+    with pytest.raises(Refused, match="schema") if size > 64 else nullcontext():
+        assert decode(m.REPLY, encode(value)) == value
 
 
 @pytest.mark.parametrize("many", [256, 257])
 def test_a_path_has_a_limit(many: int) -> None:
     data = encode(m.TransactionNews(transaction=TX, receipts=(RECEIPT,) * many))
     if many == 256:
-        assert len(decode(m.AnyNews, data).receipts) == 256  # type: ignore[type-var]
+        assert len(decode(m.AnyNews, data).receipts) == 256
     else:
         with pytest.raises(Refused, match="schema"):
-            decode(m.AnyNews, data)  # type: ignore[type-var]
+            decode(m.AnyNews, data)
 
 
 @pytest.mark.parametrize("depth", [1, 253, 254, 1_015])
 def test_nested_news_in_a_repetition_are_refused_and_no_crash(depth: int) -> None:
     data = b'{"epoch":1,"news":' + b'{"a":' * depth + b"1" + b"}" * depth + b',"number":1,"type":"Resent"}'
     with pytest.raises(Refused, match="schema"):
-        decode(m.Reply, data)  # type: ignore[type-var]
+        decode(m.REPLY, data)

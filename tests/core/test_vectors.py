@@ -1,12 +1,11 @@
 """The signed bytes: `tests/vectors/` pins them, and here they are checked by json, hashlib and cryptography alone as well."""
 
-import ast
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -14,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from dfl_actors.core import chain, checks, link, messages, objects
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.errors import Refused
+from dfl_actors.errors import Code, Refused
+from tests.core import rendered
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "vectors"
@@ -100,7 +100,9 @@ def read(name: str, data: str) -> Any:
 
 KINDS: dict[str, Any] = {
     **{case["kind"]: getattr(objects, case["kind"]) for case in OBJECTS},
-    **{name: getattr(messages, name) for name in ("AnyNews", "Request", "Reply", "Hello", "Welcome", "Proof")},
+    **{name: getattr(messages, name) for name in ("AnyNews", "Hello", "Welcome", "Proof")},
+    "Request": messages.REQUEST,
+    "Reply": messages.REPLY,
 }
 
 
@@ -203,37 +205,22 @@ def test_what_is_wrong_is_refused_with_its_code(rule: str, case: Case) -> None:
 # --- nothing is left out -------------------------------------------------------------------------------------------------
 
 
-def codes(package: Path) -> Iterator[str]:
-    """The refusal codes that stand in the source: `Refused("...")`, and what the gossiper passes on as one."""
-    place = {"Refused": 0, "_next_source": 1}
-    for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and (name := getattr(node.func, "id", getattr(node.func, "attr", ""))) in place and node.args:
-                code = node.args[place[name]]
-                if isinstance(code, ast.Constant):
-                    yield str(code.value)
+IN_THE_CORE = {"codec", "objects", "link", "checks", "chain"}
 
 
-def documented() -> set[str]:
-    """The codes in the tables of the document's chapter on refusals."""
-    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    chapter = re.search(r"^## \d+\. Refusals$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
-    assert chapter is not None
-    return set(re.findall(r"^\| `([a-z_]+)` \|", chapter[1], re.MULTILINE))
+def documented() -> dict[str, set[str]]:
+    """The codes in the table of refusals, and the modules that raise them."""
+    return {
+        code.strip("`"): set(by.split(", ")) for code, _, by, _ in rendered.documented("| code | broken rule | raised by | what follows |")
+    }
 
 
 def test_every_code_of_the_core_has_a_vector() -> None:
-    assert set(codes(ROOT / "dfl_actors" / "core")) == {case["code"] for _, case in INVALID}
+    assert {code for code, by in documented().items() if by & IN_THE_CORE} == {case["code"] for _, case in INVALID}
 
 
 def test_the_document_lists_every_code_and_no_other() -> None:
-    assert documented() == set(codes(ROOT / "dfl_actors"))
-
-
-def test_the_document_names_every_message() -> None:
-    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    unions = (messages.Local, messages.AnyNews, messages.Request, messages.Reply, messages.FromActor, messages.FromSupervisor)
-    assert {kind.__name__ for union in unions for kind in union.__args__} <= set(re.findall(r"`([A-Za-z]+)`", text))
+    assert list(documented()) == list(get_args(Code))
 
 
 @pytest.mark.parametrize("name", [case["kind"] for case in OBJECTS])

@@ -18,6 +18,7 @@ from dfl_actors.core import events
 from dfl_actors.core import messages as m
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve, Tell
+from dfl_actors.core.family import Event, Letter, News, Reply, Request, members
 from dfl_actors.core.objects import MAX_TRANSACTIONS
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import header
@@ -118,27 +119,26 @@ def test_what_else_is_sent_to_a_tap_is_not_heard(tap: Tap, context: zmq.Context)
 
 
 SPEECH = {
-    "event": (m.Event, lambda message: Publish(message)),
-    "letter": (m.Letter, lambda message: Tell(message)),
-    "news": (m.AnyNews, lambda message: Announce(3, 8, message)),
-    "request": (m.Request, lambda message: Send(made.BOB.address, message)),
-    "reply": (m.Reply, lambda message: Answer(b"peer", message)),
+    "event": (Event, lambda message: Publish(message)),
+    "letter": (Letter, lambda message: Tell(message)),
+    "news": (News, lambda message: Announce(3, 8, message)),
+    "request": (Request, lambda message: Send(made.BOB.address, message)),
+    "reply": (Reply, lambda message: Answer(b"peer", message)),
 }
 
 
 @pytest.mark.parametrize("kind", SPEECH)
 def test_every_message_is_told_with_its_listeners_and_its_size(kind: str, tap: Tap, context: zmq.Context) -> None:
-    union, speak = SPEECH[kind]
-    types = list(union.__args__)
+    family, speak = SPEECH[kind]
+    types = members(family)
     records = told(tap, context, *(speak(made_of(one)) for one in types))
     assert [(record.type, record.kind, record.size) for record in records] == [(one.__name__, kind, 99) for one in types]
     assert [record.n for record in records] == list(range(1, len(types) + 1))
     assert {(record.node, record.actor, record.life, record.k, record.dropped) for record in records} == {
         ("alice", "gossiper", 2, 1, False)
     }
-    to = {"event": m.LISTENERS, "letter": {one: (name,) for one, name in m.RECIPIENT.items()}}.get(kind)
     others = {"news": ("*",), "request": ("bob",), "reply": ("bob",)}.get(kind)
-    assert [record.to for record in records] == [others if to is None else to[one] for one in types]
+    assert [record.to for record in records] == [others or one.hears for one in types]
     now = time.time_ns() // 1000
     assert all(now - 60_000_000 < record.t <= now for record in records)
 
@@ -272,6 +272,5 @@ def test_no_record_is_too_large_whatever_is_in_it(fields: dict[str, Any]) -> Non
 def test_every_field_of_a_message_that_names_an_object_is_read() -> None:
     """A message of a new type is visible with its size at once; a new name for a known object has to be added to `READERS`."""
     silent = {"codec", "reputations", "genesis", "public_key", "nonce", "signature", "epoch"}
-    unions = (m.Event, m.Letter, m.AnyNews, m.Request, m.Reply)
-    fields = {name for union in unions for kind in union.__args__ for name in kind.__struct_fields__}
+    fields = {name for kind in (Event, Letter, News, Request, Reply) for message in members(kind) for name in message.__struct_fields__}
     assert fields - silent == set(header.READERS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from dfl_actors.core import chain
 from dfl_actors.core.checks import Verifier
-from dfl_actors.core.messages import ACTORS
+from dfl_actors.core.family import ACTORS
 from tests.scenarios.interface import Make, Network, Plan, full, line, ring
 
 SECOND = 1_000

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
+from dfl_actors.core.family import ACTORS
 from dfl_actors.core.gossip import chunk_count
-from dfl_actors.core.messages import ACTORS, Witnessed
+from dfl_actors.core.messages import Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
 from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, everyone_answers, grows
 from tests.scenarios.interface import Make, Plan, full, line

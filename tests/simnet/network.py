@@ -26,8 +26,9 @@ from dfl_actors.actors.validator import Validator
 from dfl_actors.core import codec
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect
+from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import ACTORS, AnyNews, Asked, Chunk, Heard, Message, Replied, Reply, Request, Subscribed
+from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Chunk, Heard, Replied, Subscribed
 from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, Transaction
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
@@ -237,7 +238,7 @@ class SimNetwork:
 
     def send(self, node: Node, neighbour: str, body: bytes) -> None:
         peer = self._peer(node.name, self.names[neighbour])
-        self._cross("request", node.name, self.names[neighbour], lambda: Asked(peer=peer, request=self._decode(Request, body)))
+        self._cross("request", node.name, self.names[neighbour], lambda: Asked(peer=peer, request=self._decode(REQUEST, body)))
 
     def _peer(self, name: str, to: str) -> bytes:
         """What a ROUTER calls the other end of a connection: another name for each life of the peer, and each time it connects."""
@@ -248,11 +249,11 @@ class SimNetwork:
         if peer != self._peer(name, node.name):
             return
         with suppress(Refused):
-            reply = codec.decode(Reply, head)
+            reply = codec.decode(REPLY, head)
             if isinstance(reply, Chunk):
                 self.chunks.append((node.name, name, reply.model, reply.index))
         make = partial(Replied, neighbour=node.settings.address, body=body)
-        self._cross("reply", node.name, name, lambda: make(reply=self._decode(Reply, head)))
+        self._cross("reply", node.name, name, lambda: make(reply=self._decode(REPLY, head)))
 
     def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message]) -> None:
         """Deliver what `make` decodes, once, never or twice."""

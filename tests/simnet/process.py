@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from dfl_actors.actors.base import Actor
 from dfl_actors.core import codec, events
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
+from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
-from dfl_actors.core.messages import ACTORS, LISTENERS, RECIPIENT, Chunk, Event, Letter, Message, Opened, Started, Tick
+from dfl_actors.core.messages import EVENT, LETTER, Chunk, Opened, Started, Tick
 from dfl_actors.errors import Refused
 from tests.simnet import parts
 
@@ -145,11 +146,11 @@ class Process:
     def _speak(self, effect: Effect) -> None:
         network, node = self.network, self.node
         if isinstance(effect, Publish):
-            for listener in LISTENERS[type(effect.message)]:
+            for listener in effect.message.hears:
                 body = codec.encode(effect.message)
                 network.inside(node, self.name, listener, partial(node.event, listener, body))
         elif isinstance(effect, Tell):
-            self._outboxes[RECIPIENT[type(effect.message)]].add(codec.encode(effect.message))
+            self._outboxes[effect.message.hears[0]].add(codec.encode(effect.message))
         elif isinstance(effect, Note):
             network.note(node.name, self.name, events.name_of(type(effect.event)), events.fields_of(effect.event))
         elif isinstance(effect, Announce):
@@ -186,14 +187,14 @@ class Process:
     def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
         new = self._inbox.take(sender.encode(), *read_header(header), read_oldest(header))
         if new is not None:
-            self.take(codec.decode(Letter, body) if new else None, (sender, header[:ACKNOWLEDGEMENT]))
+            self.take(codec.decode(LETTER, body) if new else None, (sender, header[:ACKNOWLEDGEMENT]))
 
     def on_acknowledged(self, sender: str, header: bytes) -> None:
         self._outboxes[sender].acknowledged(*read_header(header), self.mono)
         self._deliver()
 
     def on_event(self, body: bytes) -> None:
-        self.take(codec.decode(Event, body))
+        self.take(codec.decode(EVENT, body))
 
     def refuse(self, error: Refused) -> None:
         """Bytes from outside that are no message: noted, never raised."""

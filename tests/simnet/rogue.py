@@ -9,27 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfl_actors.actors.base import Actor
-from dfl_actors.actors.links import Links
+from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core.clock import Now
+from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
+from dfl_actors.core.family import Letter, Message, Request
 from dfl_actors.core.gossip import Outgoing, chunk_count
 from dfl_actors.core.messages import (
+    Admitted,
     AnyNews,
     Asked,
     Beat,
     ConfirmationsFor,
     Fetch,
     Heard,
-    Message,
+    Hello,
     Opened,
+    Proof,
+    Refusal,
     Replied,
     Subscribed,
     Tick,
     TransactionNews,
-)  # fmt: skip
+    Welcome,
+)
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
-from dfl_actors.errors import Refused
 from tests import objects
 
 if TYPE_CHECKING:
@@ -39,29 +43,30 @@ if TYPE_CHECKING:
 ZERO = "0" * 64
 
 
-class Rogue(Actor):
-    """`news`, `requests` and `replies` hold what came."""
-
-    name = "gossiper"
+class Rogue(Gossiper):
+    """`news`, `requests` and `replies` hold what came; the letters of its own node come to nothing."""
 
     def __init__(self, node: "Node", process: "Process") -> None:
-        super().__init__(node.settings)
-        self.key, self._node, self._process = node.key, node, process
         self._rng = np.random.default_rng(1)
-        self.links = Links(node.settings, node.key, lambda: self._rng.bytes(32).hex())
+        super().__init__(node.settings, node.key, node.models, process.epoch, lambda: self._rng.bytes(32).hex(), model_digest)
+        self.key, self._node, self._process = node.key, node, process
+        self.links = self._links
         self.out = Outgoing(process.epoch)
         self.news: list[tuple[str, AnyNews]] = []
         self.requests: list[tuple[bytes, Message]] = []
         self.replies: list[Message] = []
 
+    def handle(self, message: Message, now: Now) -> list[Effect]:
+        return [] if isinstance(message, Letter) else super().handle(message, now)
+
     # --- as an honest one
 
     def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
-        yield from self.links.greet(now)
+        yield from self.links.greet()
         self.wake = now.mono + 100
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
-        yield from self.links.greet(now)
+        yield from self.links.greet()
         yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
         self.wake = now.mono + 500
 
@@ -69,20 +74,19 @@ class Rogue(Actor):
         yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
 
     def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
-        yield from self.links.heard(message, now)
+        yield from self.links.heard(message)
         self.news.append((message.neighbour, message.news))
 
     def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
         self.replies.append(message.reply)
-        yield from self.links.replied(message.neighbour, message.reply, now)
+        if isinstance(message.reply, Welcome | Admitted | Refusal):
+            yield from super().on_replied(message, now)
 
     def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
         self.requests.append((message.peer, message.request))
-        try:
-            neighbour = yield from self.links.asked(message.peer, message.request)
-        except Refused:
-            return
-        if neighbour is not None and isinstance(message.request, Fetch):
+        if isinstance(message.request, Hello | Proof):
+            yield from super().on_asked(message, now)
+        elif isinstance(message.request, Fetch) and self.who(message.peer):
             size = self._node.models.size(message.request.model) or 0
             yield Serve(message.peer, message.request.model, 0, chunk_count(size))
 
@@ -91,7 +95,7 @@ class Rogue(Actor):
     def say(self, news: AnyNews) -> None:
         self._process.perform([Announce(self.out.epoch, self.out.add(news), news)])
 
-    def ask(self, address: str, request: Message) -> None:
+    def ask(self, address: str, request: Request) -> None:
         self._process.perform([Send(address, request)])
 
     def heard(self, kind: type[Message]) -> list[Any]:

@@ -16,7 +16,7 @@ from rich.live import Live
 
 from dfl_actors import __version__
 from dfl_actors.config.toml_text import nearest
-from dfl_actors.core.messages import ACTORS, AnyNews, Event, Letter, Reply, Request
+from dfl_actors.core.family import ACTORS, Event, Letter, News, Reply, Request, members
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.lives import Life, lives
 from dfl_actors.report.load import load_run
@@ -40,7 +40,7 @@ UNCUT = 10_000
 """Columns where there is no terminal."""
 
 REFUSABLE = ("bytes", "transaction", "receipt", "draft", "confirmation", "model", "Acknowledgement", "expired", "lost")
-TYPES = (*(kind.__name__ for union in (Event, Letter, AnyNews, Request, Reply) for kind in union.__args__), *REFUSABLE, *COLOURS)
+TYPES = (*(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)), *REFUSABLE, *COLOURS)
 """What `--type` may match: the types of messages, what else may be refused, and the kinds."""
 
 

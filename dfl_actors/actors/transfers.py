@@ -1,0 +1,162 @@
+"""Models on their way: `Fetching` brings those that neighbours have announced here, `Serving` gives ours to those who ask.
+
+Each model is fetched once, in chunks from one neighbour at a time, and kept when it has its digest; a neighbour that does not give
+it, or gives something else, is followed by the next that announced it.
+"""
+
+from collections.abc import Callable, Iterator
+
+from dfl_actors.actors.base import Models, refused
+from dfl_actors.core import events
+from dfl_actors.core.clock import Now
+from dfl_actors.core.codec import digest
+from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve, Tell
+from dfl_actors.core.gossip import Assembly, Recent, Sighting, chunk_count
+from dfl_actors.core.messages import Chunk, Fetch, Fetched, Gone
+from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
+from dfl_actors.errors import Code, Refused
+
+MOST_SERVED = 3
+"""How often a neighbour gets the chunks of one model."""
+
+MOST_ASSEMBLIES = 64
+"""Models on their way here at once; what is announced beyond is left out."""
+
+REMEMBERED = 8192
+"""Transactions, drafts, receipts, and models served, that are recognised when they come again."""
+
+Wanted = tuple[Transaction, tuple[Receipt, ...]]
+
+
+class Fetching:
+    """The models on their way here, and the transactions that wait for them."""
+
+    def __init__(self, seen: Recent[Digest, Sighting], timeout: int, hash_model: Callable[[memoryview | bytes], str]) -> None:
+        """`seen` knows who else has a transaction; a silence of `timeout` ms means that chunks are lost."""
+        self._seen, self._timeout, self._hash = seen, timeout, hash_model
+        self._assemblies: dict[Digest, Assembly] = {}
+        self._wanted: dict[Digest, list[Wanted]] = {}
+
+    def __contains__(self, model: object) -> bool:
+        return model in self._assemblies
+
+    def check_room(self) -> None:
+        """Raises `Refused` with code `busy`."""
+        if len(self._assemblies) >= MOST_ASSEMBLIES:
+            raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
+
+    def begin(self, wanted: Wanted, source: Address, now: Now) -> Iterator[Effect]:
+        """Fetch the model of a transaction, unless it is on its way already."""
+        transaction = wanted[0]
+        self._wanted.setdefault(transaction.model, []).append(wanted)
+        if transaction.model not in self._assemblies:
+            assembly = Assembly(transaction.model, transaction.size, source, now.mono)
+            self._assemblies[transaction.model] = assembly
+            yield from _ask(assembly)
+
+    def ask_again(self, now: Now) -> Iterator[Effect]:
+        """After a silence: ask once more for what is lost, then the next source."""
+        for assembly in list(self._assemblies.values()):
+            if now.mono >= assembly.progress + self._timeout:
+                yield from _ask_for_lost(assembly, now) or self._next_source(assembly, "fetch_timeout", now)
+
+    def go_on(self, neighbour: Address, now: Now) -> Iterator[Effect]:
+        """The link stands again: what was asked for meanwhile was refused, or lost."""
+        for assembly in self._assemblies.values():
+            if assembly.source == neighbour:
+                yield from _ask_for_lost(assembly, now)
+
+    def gone(self, neighbour: Address, model: Digest, now: Now) -> Iterator[Effect]:
+        """The neighbour no longer has it."""
+        assembly = self._assemblies.get(model)
+        if assembly is not None and assembly.source == neighbour:
+            yield from self._next_source(assembly, "model_gone", now)
+
+    def arrived(self, neighbour: Address, chunk: Chunk, body: memoryview | bytes, now: Now) -> Iterator[Effect]:
+        """Take a chunk; with the last one the model goes into the store and its transactions to the validator."""
+        assembly = self._assemblies.get(chunk.model)
+        if assembly is None or assembly.source != neighbour:
+            return
+        if not assembly.put(chunk.index, body, now.mono):
+            yield from self._next_source(assembly, "chunk", now)
+        elif not assembly.complete():
+            yield from _ask(assembly)
+        else:
+            yield from self._deliver(assembly, now)
+
+    def _deliver(self, assembly: Assembly, now: Now) -> Iterator[Effect]:
+        data = assembly.whole()
+        if self._hash(data) != assembly.model:
+            yield from self._next_source(assembly, "model_digest", now)
+            return
+        del self._assemblies[assembly.model]
+        yield Keep(assembly.model, data)
+        for transaction, receipts in self._wanted.pop(assembly.model, []):
+            identity = digest(transaction)
+            sighting = self._seen.get(identity)
+            sender = assembly.source if sighting is None or sighting.via is None else sighting.via
+            yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
+            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now.mono - assembly.begun))
+
+    def _next_source(self, assembly: Assembly, code: Code, now: Now) -> Iterator[Effect]:
+        """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""
+        yield refused(Refused(code, f"from {assembly.source[:8]}"), "model", assembly.model, assembly.source)
+        wanted = self._wanted.get(assembly.model, [])
+        sightings = [sighting for tx, _ in wanted if (sighting := self._seen.get(digest(tx))) is not None]
+        for sighting in sightings:
+            if assembly.source in sighting.sources:
+                sighting.sources.remove(assembly.source)
+        sources = [source for sighting in sightings for source in sighting.sources]
+        if sources:
+            assembly.restart(sources[0], now.mono)
+            yield from _ask(assembly)
+            return
+        del self._assemblies[assembly.model]
+        for transaction, _ in self._wanted.pop(assembly.model, []):
+            self._seen.drop(digest(transaction))
+
+
+def _ask(assembly: Assembly) -> Iterator[Effect]:
+    wanted = assembly.ask()
+    if wanted is not None:
+        yield Send(assembly.source, Fetch(model=assembly.model, first=wanted[0], count=wanted[1]))
+
+
+def _ask_for_lost(assembly: Assembly, now: Now) -> list[Effect]:
+    """Nothing when that was in vain before."""
+    lost = assembly.ask_again(now.mono)
+    return [] if lost is None else [Send(assembly.source, Fetch(model=assembly.model, first=lost[0], count=lost[1]))]
+
+
+class Serving:
+    """The models that we have announced, and how much of each a neighbour got."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._offered: Recent[Digest, Digest] = Recent(REMEMBERED)
+        self._served: Recent[tuple[Address, Digest], int] = Recent(REMEMBERED)
+
+    def offer(self, model: Digest, transaction: Digest) -> None:
+        """From now on neighbours get the model of this transaction."""
+        self._offered.put(model, transaction)
+
+    def serve(self, peer: bytes, neighbour: Address, request: Fetch) -> Iterator[Effect]:
+        """Chunks of a model that we announced, and of no other. Raises `Refused` with code `fetched_often`."""
+        identity = self._offered.get(request.model)
+        size = None if identity is None else self._models.size(request.model)
+        if identity is None or size is None:
+            yield Answer(peer, Gone(model=request.model))
+            return
+        last = min(request.first + request.count, chunk_count(size))
+        self._check_served(neighbour, request, last - request.first, size)
+        if request.first < last:
+            yield Serve(peer, request.model, request.first, last)
+        if request.first < last == chunk_count(size):
+            yield Note(events.ModelSent(tx=identity, to=neighbour, bytes=size))
+
+    def _check_served(self, neighbour: Address, request: Fetch, chunks: int, size: int) -> None:
+        """A neighbour gets a model once, and again what was lost on the way."""
+        served = self._served.get((neighbour, request.model)) or 0
+        if served >= MOST_SERVED * chunk_count(size):
+            raise Refused("fetched_often", f"{served} chunks of {request.model[:8]}")
+        self._served.put((neighbour, request.model), served + max(1, chunks))

@@ -1,0 +1,89 @@
+"""What an actor's process and its supervisor say to each other (DEALER and ROUTER), in canonical bytes. Never between hosts."""
+
+import msgspec
+
+from dfl_actors.core.family import Control, heard_by, said_by, union
+from dfl_actors.core.objects import Address, Count, Digest
+
+
+class Listening(Control, frozen=True, kw_only=True):
+    """The sockets stand; a gossiper says where it listens."""
+
+    says, hears = "actor", ("supervisor",)
+    news: str = ""
+    requests: str = ""
+    curve: str = ""
+
+
+class Neighbours(Control, frozen=True, kw_only=True):
+    """Where the neighbours listen: address to [news, requests, CURVE key]."""
+
+    says, hears = "supervisor", ("gossiper",)
+    where: dict[Address, tuple[str, str, str]]
+
+
+class Ready(Control, frozen=True, kw_only=True):
+    """Every listener has subscribed and every link stands."""
+
+    says, hears = "actor", ("supervisor",)
+
+
+class Start(Control, frozen=True, kw_only=True):
+    """Everyone is ready."""
+
+    says, hears = "supervisor", ("actor",)
+
+
+class Status(Control, frozen=True, kw_only=True):
+    """Every second. Counts for the live table; `idle` is false while something is unfinished."""
+
+    says, hears = "actor", ("supervisor",)
+    counts: dict[str, int | float]
+    reputations: dict[Address, float] = msgspec.field(default_factory=dict)
+    model: str = ""
+    idle: bool = True
+    stopped: bool = False
+
+
+class Stop(Control, frozen=True, kw_only=True):
+    """Begin nothing new."""
+
+    says, hears = "supervisor", ("actor",)
+
+
+class Quit(Control, frozen=True, kw_only=True):
+    """Close and end."""
+
+    says, hears = "supervisor", ("actor",)
+
+
+class Failed(Control, frozen=True, kw_only=True):
+    """It cannot go on, for a reason that a restart does not mend: the user's line, and the exit code."""
+
+    says, hears = "actor", ("supervisor",)
+    text: str
+    exit_code: int
+
+
+class Evaluate(Control, frozen=True, kw_only=True):
+    """Measure a model of a node's store on the test images, save it as the node's final model, or both."""
+
+    says, hears = "supervisor", ("evaluator",)
+    node: str
+    model: Digest
+    measure: bool = True
+    save: bool = False
+
+
+class Evaluated(Control, frozen=True, kw_only=True):
+    """`correct` of `tested`; nothing tested when the model was no longer there."""
+
+    says, hears = "evaluator", ("supervisor",)
+    node: str
+    model: Digest
+    correct: Count
+    tested: Count
+
+
+FROM_ACTOR = union(heard_by("supervisor", Control))
+FROM_SUPERVISOR = union(said_by("supervisor", Control))
