@@ -39,12 +39,13 @@ from rich.table import Table
 
 from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.core.codec import decode, digest
+from dfl_actors.core.events import Final, ModelSent, Ready, Scored, Trained
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import DflError, TargetMissed
 from dfl_actors.learning.computing import ONE_THREAD
 from dfl_actors.learning.data import MNIST, load_dataset
 from dfl_actors.learning.weights import Recipe, decode_model
-from dfl_actors.report.load import Final, ModelSent, Ready, Run, Scored, Trained, load_run
+from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.summary import seconds_to_target
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ModelStore

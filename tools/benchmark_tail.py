@@ -29,9 +29,9 @@ from benchmark import BATCH, ENDLESS, IDLE, TESTS, Finished, Unmeasured, dfl, ma
 from rich.console import Console
 from rich.table import Table
 
+from dfl_actors.core.events import Scored, Trained
 from dfl_actors.errors import DflError
 from dfl_actors.learning.computing import ONE_THREAD
-from dfl_actors.report.load import Scored, Trained
 
 SETTLE = 4.0
 """Seconds after ready that are not measured: the tail attaches, hears something, and is stopped."""

@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from paper_cells import CELLS, FIGURES, Cell
 from paper_results import LAST, Floats, Result, share
 
-from dfl_actors.report.plots import ALARM, COLOURS, CROWD
-from dfl_actors.report.simulation.simulated_plot import read_table
+from dfl_actors.report.charts.palette import ALARM, COLOURS, CROWD
+from dfl_actors.report.simulation import read_table
 from dfl_actors.runtime.rundir import whole
 
 COLUMNS = {

@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from dfl_actors.report.load import Final, Trained, load_run
+from dfl_actors.core.events import Final, Trained
+from dfl_actors.report.load import load_run
 from dfl_actors.report.summary import render, summarise
 
 DEMO = "fully_connected_4"

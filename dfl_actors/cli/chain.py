@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 @app.command()
 def show(directory: Run, node: NodeName = None, json: Json = False) -> None:
     """Print the blocks of each chain: who trained what, who measured it, and who confirmed that."""
-    from dfl_actors.report.blocks import lines
+    from dfl_actors.report.chain_text import lines
 
     run, names = _nodes(directory, node)
     about = read_about(run)

@@ -15,8 +15,8 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, which any browser opens."""
-    from dfl_actors.report.many.runs import held_since, load_measured
     from dfl_actors.report.page.page import page
+    from dfl_actors.report.runs.listing import held_since, load_measured
     from dfl_actors.report.table import size_text
     from dfl_actors.runtime.rundir import RunDirectory
 

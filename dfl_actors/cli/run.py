@@ -130,7 +130,7 @@ def leave_summary(run_directory: RunDirectory, console: object, quiet: bool, jso
     from rich.console import Console
 
     from dfl_actors.report.load import load_run
-    from dfl_actors.report.plots import plot_accuracy
+    from dfl_actors.report.pictures import plot_accuracy
     from dfl_actors.report.summary import render, summarise
 
     assert isinstance(console, Console)

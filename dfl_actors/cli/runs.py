@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.files import check_free
 
 app = typer.Typer(help="List the runs; compare, export and delete them.", invoke_without_command=True)
 
@@ -39,7 +40,7 @@ def show(directory: Path, json: bool) -> None:
     import msgspec
     from rich.console import Console
 
-    from dfl_actors.report.many.runs import columns, list_runs
+    from dfl_actors.report.runs.listing import columns, list_runs
     from dfl_actors.report.table import grid
 
     listed, foreign = list_runs(directory, time.time_ns() // 1_000_000)
@@ -66,7 +67,7 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs, with their keys and chains. A run that goes on is refused, and a directory that is no run."""
-    from dfl_actors.report.many.runs import check_removable, find, remove, size_of
+    from dfl_actors.report.runs.listing import check_removable, find, remove, size_of
     from dfl_actors.report.table import size_text
 
     paths = list({path.resolve(): path for path in (find(name, directory or context.obj) for name in names)}.values())
@@ -111,13 +112,15 @@ def compare(
     import orjson
     from rich.console import Console
 
-    from dfl_actors.report.many.compare import as_json, load_sides, render
-    from dfl_actors.report.many.compare import compare as compared
-    from dfl_actors.report.many.compare_plot import check_picture, plot_comparison
-    from dfl_actors.report.many.runs import find
+    from dfl_actors.report.pictures import picture_format
+    from dfl_actors.report.runs.compare import as_json, load_sides, render
+    from dfl_actors.report.runs.compare import compare as compared
+    from dfl_actors.report.runs.compare_picture import plot_comparison
+    from dfl_actors.report.runs.listing import find
 
     if plot is not None:
-        check_picture(plot, force)
+        picture_format(plot)
+        check_free(plot, force)
     one, other = load_sides(find(a, directory or context.obj), find(b, directory or context.obj))
     figures = compared(one, other)
     if json:
@@ -139,8 +142,8 @@ def export(
     force: Force = False,
 ) -> None:
     """Write the metrics of a run for other programs. The formats are CSV as the paper's results have it, JSON lines, and TensorBoard's."""
-    from dfl_actors.report.many.exports import export as exported
-    from dfl_actors.report.many.runs import find
+    from dfl_actors.report.runs.exports import export as exported
+    from dfl_actors.report.runs.listing import find
 
     place, told = exported(find(name, directory or context.obj), format, out, force)
     typer.echo(str(place))

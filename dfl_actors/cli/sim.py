@@ -163,7 +163,7 @@ def watched(config: Config, path: Path, jobs: int, quiet: bool, resume: bool = F
     """One simulation, new or gone on with, with a picture of how far it is. Exits with 130 when it was interrupted."""
     from rich.console import Console
 
-    from dfl_actors.report.simulation.simulated import Progress, show_result
+    from dfl_actors.report.simulation import Progress, show_result
     from dfl_actors.sim.run import Stopped, simulate
 
     console, stop = Console(), Stop()

@@ -34,7 +34,7 @@ def tail(
     ] = None,
 ) -> None:
     """Watch every message between the actors of a running network."""
-    from dfl_actors.report.messages.tailing import Order, tail_run
+    from dfl_actors.report.tail.command import Order, tail_run
 
     if file is not None and (directory is not None or save is not None):
         raise ConfigError("--file replays a recording: leave the run directory and --save away")

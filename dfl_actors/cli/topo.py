@@ -81,11 +81,11 @@ def show(
     from rich.console import Console
 
     from dfl_actors.learning.data import load_dataset
+    from dfl_actors.report.pictures import picture_format
+    from dfl_actors.report.topology import plot_topology, render
     from dfl_actors.topo.describe import describe
-    from dfl_actors.topo.draw import plot_format, plot_topology
-    from dfl_actors.topo.show import render
 
-    ending = None if plot is None else plot_format(plot)
+    ending = None if plot is None else picture_format(plot)
     if plot is not None:
         check_free(plot, force)
     config = load_topology(topology, sets)

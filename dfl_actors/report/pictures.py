@@ -1,42 +1,74 @@
-"""The report's charts as files, for papers and slides: every chart of the page as PNG and SVG, drawn by matplotlib.
+"""Charts as files, for papers and slides: PNG and SVG, drawn by matplotlib.
 
-They show what the page shows without being moved: of the reputations the last moment, of a crowd of nodes faint lines.
+They show what the page shows without being moved: of the reputations the last moment, of a crowd of nodes faint lines. Accuracy has a
+picture of its own, `accuracy.png`: the paper's figures 7 and 8. Matplotlib is imported inside functions, for it takes long; figures are
+made without pyplot, so no window system is asked for and no state is left behind. The same chart gives the same bytes.
 """
 
+import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfl_actors.errors import StoreError
+from dfl_actors.core.events import Final
+from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
-from dfl_actors.report.journeys import PARTS, in_steps, journeys
-from dfl_actors.report.load import Run
-from dfl_actors.report.matrices import places, receipts, traffic
-from dfl_actors.report.page.charts.chains import STEP_TEXTS
-from dfl_actors.report.page.charts.cost import WORK_TEXTS, task_rows
-from dfl_actors.report.page.charts.learning import layer_label, layers_shown
-from dfl_actors.report.page.charts.palette import LIGHT, STEPS
-from dfl_actors.report.page.charts.traffic import width_of
-from dfl_actors.report.plots import COLOURS, CROWD, KEY, draw_accuracy, plain
-from dfl_actors.report.series import Numbers, Series, heights, reputations, standings, weight_differences
-from dfl_actors.report.summary import WORK, Figures, summarise
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Bars, Chart, Dot, Graph, Line, Matrix, OverTime, Panel, cut
+from dfl_actors.report.charts.learning import accuracy_figure
+from dfl_actors.report.charts.palette import PICTURE, SCALES
+from dfl_actors.report.layout import POINTS, node_area
+from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.series import marks
+from dfl_actors.report.summary import summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
+MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
 SHORT = 10
-"""Characters of a node's name at an axis or in the graph."""
+"""Characters of a node's name at an axis."""
 
 MOST_TEXTS = 12
 """Of more nodes than this a matrix shows no numbers in its cells."""
 
 MOST_NAMES = 25
 """Of more nodes than this a matrix names only some."""
+
+MOST_MARKERS = 25
+MOST_LABELS = 6
+"""Restarts and faults of which each is named."""
+
+MARKS = {"restart": ("@alarm", ":", "restarts"), "fault": ("@alarm", "-", "injected faults"), "resume": ("@muted", "-.", "resumed")}
+"""Colour, line and name of what disturbs a network."""
+
+DASHES = {"solid": "-", "dot": ":", "dash": "--"}
+
+
+# --- files
+
+
+def picture_format(path: Path) -> str:
+    """`png` or `svg`, from the name of the file. Raises ConfigError for another."""
+    ending = path.suffix.removeprefix(".").lower()
+    if ending not in FORMATS:
+        raise ConfigError(f"--plot {path}: a plot is a PNG or an SVG; give a name that ends in .png or .svg")
+    return ending
+
+
+def save(figure: "Figure", path: Path, kind: str) -> None:
+    """Write the picture as `kind` (`png` or `svg`) to `path`. Raises OSError if it cannot be written."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "dfl-actors"}), warnings.catch_warnings():
+        # A sign that the font lacks becomes a box; that is no news for the terminal.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(path, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
 
 
 def write_plots(run: Run, directory: Path) -> list[Path]:
@@ -48,225 +80,318 @@ def write_plots(run: Run, directory: Path) -> list[Path]:
     written = []
     for name, figure in draw_all(run).items():
         for ending in FORMATS:
-            path = directory / f"{name}.{ending}"
-            with whole(path) as draft, warnings.catch_warnings():
-                # A sign that the font lacks becomes a box; that is no news for the terminal.
-                warnings.filterwarnings("ignore", "Glyph .* missing")
-                figure.savefig(draft, dpi=150, format=ending)
-            written.append(path)
+            written.append(directory / f"{name}.{ending}")
+            with whole(written[-1]) as draft:
+                save(figure, draft, ending)
     return written
 
 
+def plot_accuracy(run: Run, path: Path) -> None:
+    """Write the picture of `run` as a PNG to `path`. Raises OSError if it cannot be written."""
+    save(draw_accuracy(run), path, "png")
+
+
 def draw_all(run: Run) -> dict[str, "Figure"]:
-    """Every chart that has data, by the name that it has on the page."""
-    cpu = summarise(run)["cpu"]
-    drawers: dict[str, Callable[[], Figure | None]] = {
-        "accuracy": lambda: draw_accuracy(run),
-        "weight-difference": lambda: draw_weight_difference(run),
-        "chains": lambda: draw_chains(run),
-        "reputations": lambda: draw_reputations(run),
-        "standing": lambda: draw_standing(run),
-        "network": lambda: draw_network(run),
-        "receipts": lambda: draw_receipts(run),
-        "cpu-tasks": lambda: draw_cpu_by_task(cpu),
-        "cpu-nodes": lambda: draw_cpu_by_node(cpu),
-        "transactions": lambda: draw_transactions(run),
-    }
-    drawn = {name: draw() for name, draw in drawers.items()}
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    """Every chart that has data, by the name that it has on the page; accuracy always."""
+    others = [chart for chart in charts(run, summarise(run)) if chart.figure is not None and chart.id != "accuracy"]
+    return {"accuracy": draw_accuracy(run), **{chart.id: draw_chart(run, chart) for chart in others}}
 
 
-def _empty(title: str, width: float = 8, height: float = 4.8) -> tuple["Figure", "Axes"]:
+def draw_chart(run: Run, chart: Chart) -> "Figure":
+    """The picture of a chart that has a figure."""
+    shown, title = chart.figure, f"{run.name}: {chart.title}"
+    if isinstance(shown, OverTime):
+        return draw_over_time(shown, title)
+    if isinstance(shown, Bars):
+        return _draw_bars(shown, title)
+    if isinstance(shown, Matrix):
+        return _draw_matrix(shown, title)
+    assert isinstance(shown, Graph)
+    figure = new_figure(6.6, 6.6)
+    axes = figure.subplots()
+    draw_graph(axes, shown)
+    axes.set_title(plain(title))
+    axes.set_aspect("equal")
+    return figure
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, its size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set_title(plain(title))
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return figure
+
+
+def plain(text: str, most: int = 160) -> str:
+    """Text that matplotlib does not take for a formula, cut to `most` characters."""
+    return cut(text, most).replace("$", r"\$")
+
+
+def colour_of(token: str) -> str:
+    """A chart's colour in pictures, in which what is faint is so by its transparency."""
+    return PICTURE[token.removeprefix("@").removesuffix("faint").removesuffix("band")]
 
 
 # --- over time
 
 
-def draw_weight_difference(run: Run) -> "Figure | None":
-    """Equation 5 over all layers, and by layer."""
-    overall, layers = weight_differences(run)
-    if not len(overall[0]):
-        return None
-    figure, axes = _empty(f"{run.name}: weight difference")
-    axes.plot(*overall, color="black", linewidth=2.5, label="all layers")
-    for place, name in enumerate(layers_shown(layers)):
-        axes.plot(*layers[name], color=COLOURS[place % len(COLOURS)], linewidth=1.2, label=plain(layer_label(name, list(layers))))
-    if np.any(overall[1] > 0):
-        axes.set_yscale("log")
-    _over_time(axes, run, "weight difference (equation 5)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)
+def draw_over_time(shown: OverTime, title: str, size: tuple[float, float] = (8, 4.8), legend_below: bool = False) -> "Figure":
+    """Panels above one another. The legend of each stands beside it, or one for all below."""
+    figure = new_figure(*size)
+    grid = figure.subplots(len(shown.panels), 1, sharex=True, squeeze=False, height_ratios=[panel.share for panel in shown.panels])
+    every: list[Axes] = list(grid[:, 0])
+    for axes, panel in zip(every, shown.panels, strict=True):
+        _draw_panel(axes, panel)
+    for target in shown.targets:
+        every[0].axhline(target, color=colour_of("@muted"), linestyle="--", linewidth=1, label=f"target {target:g}")
+    every[0].set_title(plain(title))
+    every[-1].set_xlabel(shown.unit)
+    every[-1].set_xlim(0, shown.end or 1)
+    if legend_below:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    else:
+        for axes in every:
+            _legend(axes)
     return figure
 
 
-def draw_chains(run: Run) -> "Figure | None":
-    """Blocks of each chain."""
-    return _by_node(run, heights(run), "blocks of each chain", "blocks")
-
-
-def draw_standing(run: Run) -> "Figure | None":
-    """The mean reputation of each node."""
-    return _by_node(run, standings(run), "standing of each node", "mean reputation")
-
-
-def _by_node(run: Run, series: Mapping[str, Series], title: str, what: str) -> "Figure | None":
-    if not series:
-        return None
-    figure, axes = _empty(f"{run.name}: {title}")
-    nodes = list(run.nodes)
-    few = len(nodes) <= len(COLOURS)
-    for name, (seconds, values) in series.items():
-        look: dict[str, Any] = {"color": COLOURS[nodes.index(name)], "label": plain(name, 16)} if few else {"color": CROWD, "alpha": 0.6}
-        axes.step(seconds, values, where="post", linewidth=1.6 if few else 0.8, **look)
-    _over_time(axes, run, what)
-    if few:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8, title="node")
-    return figure
-
-
-def _over_time(axes: "Axes", run: Run, what: str) -> None:
-    axes.set_xlabel("seconds since the network was ready")
-    axes.set_ylabel(what)
-    axes.set_xlim(0, run.elapsed or 1)
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    for line in panel.lines:
+        _draw_line(axes, line)
+    for band in panel.bands:
+        filled = axes.fill_between(band.seconds, band.low, band.high, color=colour_of(band.colour), alpha=0.15, linewidth=0)
+        filled.set_label(band.label or "_")
+    axes.set_ylabel(panel.title)
     axes.grid(True, linewidth=0.5, alpha=0.5)
+    if panel.log and any(np.nanmax(line.series[1], initial=0) > 0 for line in panel.lines):
+        axes.set_yscale("log")
+    if panel.reach is not None:
+        axes.set_ylim(panel.reach)
 
 
-# --- matrices
+def _draw_line(axes: "Axes", line: Line) -> None:
+    colour, style = colour_of(line.colour), "steps-post" if line.stepped else "default"
+    (drawn,) = axes.plot(*line.series, color=colour, linewidth=0.8 if line.thin else line.width, drawstyle=style)
+    drawn.set(gid=line.name, linestyle=DASHES[line.dash], alpha=0.4 if line.thin else 1, zorder=2 if line.thin else 3)
+    if not line.thin:
+        drawn.set_label(line.label or plain(line.name, 28))
+        drawn.set(marker=MARKERS.get(line.symbol, ""), markersize=0.65 * line.symbol_size)
+        drawn.set_markevery(max(len(line.series[0]) // MOST_MARKERS, 1))
 
 
-def draw_reputations(run: Run) -> "Figure | None":
-    """Who trusted whom at the end."""
-    found = reputations(run, 2)
-    if not len(found.seconds):
-        return None
-    return _matrix(run, found.values[-1], f"reputations after {found.seconds[-1]:.1f} s", ("who trusts", "whom"), "RdBu", 1.0)
+def _legend(axes: "Axes") -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, frameon=False, fontsize=8.5)
 
 
-def draw_receipts(run: Run) -> "Figure | None":
-    """Receipts by witness and generator."""
-    found = receipts(run)
-    if not found.counts.any():
-        return None
-    counts = np.where(found.counts > 0, found.counts, np.nan)
-    return _matrix(run, counts, "receipts", ("witness", "generator"), "Blues", float(found.counts.max()))
+# --- accuracy
 
 
-def _matrix(run: Run, values: Numbers, title: str, sides: tuple[str, str], colours: str, most: float) -> "Figure":
-    figure, axes = _empty(f"{run.name}: {title}", 6.6, 6)
-    image = axes.imshow(values, cmap=colours, vmin=0, vmax=most)
-    names, step = [plain(name, SHORT) for name in run.nodes], -(-len(run.nodes) // MOST_NAMES)
+def draw_accuracy(run: Run) -> "Figure":
+    """Accuracy over time: first axes the accuracies, second axes the blocks.
+
+    Two measures of one model: on the samples the node itself received (thin; rises first and drops when models are merged) and on the
+    test images (thick, with markers). Lines mark restarts and injected faults; below, a strip shows where each node finalised a block. Up
+    to ten nodes have a colour each; more are shown as a crowd: faint lines, their mean and their span.
+    """
+    crowd, shown = len(run.nodes) > FEW, accuracy_figure(run, marks(run))
+    figure = new_figure(10, 5.5)
+    lanes = 0.35 if crowd else 0.09 * len(run.nodes) + 0.16
+    axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[5, lanes])
+    test, own = shown.panels
+    (_draw_crowd if crowd else _draw_nodes)(axes, test, own)
+    _draw_blocks(strip, run, crowd)
+    _draw_marks(axes, shown)
+    _frame(axes, strip, shown, run.name)
+    if not test.lines and not own.lines:
+        axes.text(0.5, 0.5, "nothing was measured", transform=axes.transAxes, ha="center", va="center", color=colour_of("@muted"))
+    _legend(axes)
+    return figure
+
+
+def _draw_nodes(axes: "Axes", test: Panel, own: Panel) -> None:
+    thick, muted = 2.0 if len(test.lines) <= 4 else 1.4, colour_of("@muted")
+    for line in own.lines:
+        axes.plot(*line.series, color=colour_of(line.colour), linewidth=0.7, alpha=0.55, gid=f"own {line.name}")
+    for line in test.lines:
+        x, y = line.series
+        (drawn,) = axes.plot(x, y, color=colour_of(line.colour), linewidth=thick, marker=MARKERS[line.symbol], markersize=4.5)
+        drawn.set_markevery(max(len(x) // MOST_MARKERS, 1))
+        drawn.set(gid=f"test {line.name}", label=f"node {plain(line.name, 16)}  {y[-1]:.3f}")
+    if test.lines:
+        axes.plot([], [], color=muted, linewidth=thick, marker="o", markersize=4.5, label="thick: test images")
+    if own.lines:
+        axes.plot([], [], color=muted, linewidth=0.7, label="thin: own samples")
+
+
+def _draw_crowd(axes: "Axes", test: Panel, own: Panel) -> None:
+    for line in own.lines[-1:]:
+        axes.plot(*line.series, color=colour_of(line.colour), linewidth=0.9, label=line.label, gid="own mean")
+    for band in test.bands:
+        label = "test images, least to greatest"
+        axes.fill_between(band.seconds, band.low, band.high, color=colour_of(band.colour), alpha=0.15, linewidth=0, label=label)
+    for line in test.lines:
+        look = {"linewidth": 0.5, "alpha": 0.3, "gid": f"test {line.name}"} if line.thin else {"linewidth": 2.2, "gid": "test mean"}
+        (drawn,) = axes.plot(*line.series, color=colour_of(line.colour))
+        drawn.set(**look)
+        if not line.thin:
+            drawn.set_label(f"{line.label}  {line.series[1][-1]:.3f}")
+
+
+def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
+    """A lane a node with a tick a block; a crowd shares one lane."""
+    final = by_node(run.of(Final))
+    ticks = [[run.seconds(event.t) for event in final.get(name, [])] for name in run.nodes]
+    if crowd:
+        ticks = [[second for lane in ticks for second in lane]]
+    lanes = len(ticks)
+    colours = [colour_of("@muted")] if crowd else [colour_of(f"@node{place}") for place in range(lanes)]
+    if lanes:
+        alpha = 0.35 if crowd else 1.0
+        strip.eventplot(ticks, colors=colours, lineoffsets=list(range(lanes)), linelengths=0.8, linewidths=1.4, alpha=alpha)
+    strip.set_ylim(max(lanes, 1) - 0.5, -0.5)
+    strip.set_yticks([])
+    strip.set_ylabel("blocks", rotation=0, ha="right", va="center")
+
+
+def _draw_marks(axes: "Axes", shown: OverTime) -> None:
+    """A line where an actor was restarted, a fault injected or the run resumed; what it was stands beside it while they are few."""
+    few = len(shown.marks) <= MOST_LABELS
+    left = Counter(mark.kind for mark in shown.marks)
+    for number, mark in enumerate(shown.marks):
+        token, style, name = MARKS[mark.kind]
+        line = axes.axvline(mark.second, color=colour_of(token), linestyle=style, linewidth=1, alpha=1 if few else 0.4)
+        count = left.pop(mark.kind, 0)
+        line.set_label(f"{name}: {count}" if count else "_")
+        if few and mark.who:
+            # Three heights in turn keep the names of actors that crashed together apart.
+            place, who = (mark.second, 0.03 + 0.17 * (number % 3)), plain(mark.who)
+            text = axes.annotate(who, place, (2, 0), ("data", "axes fraction"), "offset points", annotation_clip=False)
+            text.set(rotation=90, fontsize=7, color=colour_of(token))
+
+
+def _frame(axes: "Axes", strip: "Axes", shown: OverTime, name: str) -> None:
+    axes.set_title(plain(name))
+    axes.set_ylabel("accuracy")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlim(0, shown.end or 1)
+    axes.set_yticks(np.linspace(0, 1, 11))
+    axes.grid(True, linewidth=0.5, alpha=0.5)
+    axes.tick_params(bottom=False, labelbottom=False)
+    for target in shown.targets:
+        axes.axhline(target, color=colour_of("@muted"), linestyle="--", linewidth=1, label=f"target {target:g}")
+    strip.set_xlabel(shown.unit)
+
+
+# --- bars and matrices
+
+
+def _draw_bars(shown: Bars, title: str) -> "Figure":
+    """Stacked bars: a bar for each row, a colour for each part."""
+    count, flat = len(shown.names), shown.flat
+    figure = new_figure(8 if flat else min(max(0.3 * count + 3, 6), 16), max(0.24 * count + 1.6, 3.2) if flat else 4.6)
+    axes = figure.subplots()
+    names, begun = [plain(name, 24 if flat else SHORT) for name in shown.names], np.zeros(count)
+    draw = axes.barh if flat else axes.bar
+    for part in shown.parts:
+        draw(range(count), part.values, 0.8, begun, color=colour_of(part.colour), label=part.name, edgecolor="white", linewidth=0.5)
+        begun = begun + part.values
+    if flat:
+        axes.set_yticks(range(count), names, fontsize=8)
+        axes.invert_yaxis()
+        axes.set_xlabel(shown.unit)
+    else:
+        axes.set_xticks(range(count), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
+        axes.set_ylabel(shown.unit)
+    axes.set_title(plain(title))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, axis="x" if flat else "y", linewidth=0.5, alpha=0.5)
+    axes.set_axisbelow(True)
+    _legend(axes)
+    return figure
+
+
+def _draw_matrix(shown: Matrix, title: str) -> "Figure":
+    """The last frame."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    figure = new_figure(6.6, 6)
+    axes = figure.subplots()
+    scale = LinearSegmentedColormap.from_list("", SCALES["light"][shown.colours.removeprefix("@")])
+    image = axes.imshow(shown.frames[-1], cmap=scale, vmin=0, vmax=shown.most)
+    names, step = [plain(name, SHORT) for name in shown.nodes], -(-len(shown.nodes) // MOST_NAMES)
     ticks = range(0, len(names), step)
     axes.set_xticks(ticks, names[::step], rotation=0 if max(map(len, names)) <= 3 else 45, fontsize=8)
     axes.set_yticks(ticks, names[::step], fontsize=8)
-    axes.set_ylabel(sides[0])
-    axes.set_xlabel(sides[1])
-    axes.set_facecolor("#F0F2F4")
+    axes.set_ylabel(shown.sides[0])
+    axes.set_xlabel(shown.sides[1])
+    axes.set_facecolor(PICTURE["empty"])
+    axes.set_title(plain(title + (f", after {shown.moments[-1]}" if shown.moments else "")))
     if len(names) <= MOST_TEXTS:
-        for (row, column), value in np.ndenumerate(values):
-            if value == value:
-                strong = value > 0.6 * most or (colours == "RdBu" and value < 0.25 * most)
-                text = f"{value:.2f}" if most <= 1 else f"{value:.0f}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if strong else "black")
+        for (row, column), value in np.ndenumerate(shown.frames[-1]):
+            dark = sum(scale(value / shown.most)[:3]) < 1.7
+            text = "" if value != value else f"{value:.{shown.decimals}f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
     figure.colorbar(image, ax=axes, shrink=0.8)
     return figure
 
 
-# --- the network
+# --- graphs
 
 
-def draw_network(run: Run) -> "Figure | None":
-    """The graph, its links as wide as their traffic."""
-    if not run.nodes:
-        return None
-    links = traffic(run)
-    where = places(run, links)
-    figure, axes = _empty(f"{run.name}: link traffic", 6.6, 6.6)
-    most = max((link.total for link in links), default=0)
-    for link in links:
-        (x, y), (u, v) = where[link.one], where[link.other]
-        style = "-" if link.total else ":"
-        axes.plot([x, u], [y, v], style, color=str(LIGHT["link"]), linewidth=width_of(link.total, most, len(links)), zorder=1)
-    inside = all(len(name) <= 3 for name in where)
-    for name, (x, y) in where.items():
-        _draw_node(axes, run, name, x, y, inside)
-    axes.set_axis_off()
-    axes.set_aspect("equal")
-    axes.margins(0.12 if inside else 0.25)
-    return figure
+def draw_graph(axes: "Axes", graph: Graph) -> None:
+    """Nodes and links, with a legend of the nodes' groups."""
+    area = node_area(len(graph.dots))
+    _draw_edges(axes, graph, area)
+    groups: dict[tuple[str, str, str], list[Dot]] = defaultdict(list)
+    for dot in graph.dots:
+        groups[dot.colour, dot.symbol, dot.group].append(dot)
+    for (token, symbol, group), dots in groups.items():
+        x, y = zip(*(graph.places[dot.name] for dot in dots), strict=True)
+        # The symbols have about the same area at the same size.
+        size = area * {"diamond": 0.8, "square": 0.9}.get(symbol, 1.0)
+        spots = axes.scatter(x, y, s=size, c=colour_of(token), marker=MARKERS[symbol], edgecolors="white", linewidths=1, zorder=2)
+        spots.set_label(plain(group) or "_")
+    reach = 1.12 if _draw_names(axes, graph, area) else 1.25
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    axes.axis("off")
 
 
-def _draw_node(axes: "Axes", run: Run, name: str, x: float, y: float, inside: bool) -> None:
-    nodes, few = list(run.nodes), len(run.nodes) <= len(COLOURS)
-    colour = KEY if name not in run.nodes else COLOURS[nodes.index(name)] if few else CROWD
-    axes.scatter([x], [y], s=380 if few else 160, color=colour, edgecolors="white", linewidths=1.5, zorder=2)
-    look = {"ha": "center", "va": "center", "color": "white", "xytext": (0, 0)} if inside else _beside(x, y)
-    axes.annotate(plain(name, SHORT), (x, y), textcoords="offset points", fontsize=9 if few else 6, zorder=3, **look)
+def _draw_edges(axes: "Axes", graph: Graph, area: float) -> None:
+    """A line for a link both ways, an arrow that ends before its node for one that leads one way."""
+    from matplotlib.collections import LineCollection
+
+    alpha, colour = min(0.8, max(0.06, 150 / max(len(graph.edges), 1))), colour_of("@link")
+    for busy in (True, False):
+        edges = [edge for edge in graph.edges if edge.busy == busy and not edge.arrow]
+        if edges:
+            lines, widths = [[graph.places[edge.one], graph.places[edge.other]] for edge in edges], [edge.width for edge in edges]
+            look = {"colors": colour, "linewidths": widths, "linestyles": "-" if busy else ":"}
+            axes.add_collection(LineCollection(lines, alpha=alpha, zorder=1, **look))
+    arrows = [edge for edge in graph.edges if edge.arrow]
+    if arrows:
+        starts = np.array([graph.places[edge.one] for edge in arrows])
+        ways = np.array([graph.places[edge.other] for edge in arrows]) - starts
+        rim = 0.65 * math.sqrt(area) / POINTS
+        ways *= 1 - rim / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
+        quiver = axes.quiver(*starts.T, *ways.T, angles="xy", scale_units="xy", scale=1, headwidth=6, color=colour, alpha=alpha, zorder=1)
+        quiver.width = 0.003 if len(graph.dots) <= 20 else 0.0015
 
 
-def _beside(x: float, y: float) -> dict[str, Any]:
-    """Where a node's name stands: on the side away from the middle."""
-    if abs(x) > 0.35:
-        return {"ha": "left" if x > 0 else "right", "va": "center", "xytext": (14 if x > 0 else -14, 0)}
-    return {"ha": "center", "va": "bottom" if y > 0 else "top", "xytext": (0, 14 if y > 0 else -14)}
+def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
+    """Names inside the nodes when they fit, above them when there are few, and none in a crowd. Whether they are inside."""
+    from matplotlib.patheffects import withStroke
 
-
-# --- bars
-
-
-def draw_cpu_by_task(cpu: Figures) -> "Figure | None":
-    """CPU seconds of all nodes by task."""
-    if not cpu["network"]["total"]:
-        return None
-    rows = task_rows(cpu)
-    return _bars("CPU by task", rows, {WORK_TEXTS[work]: str(LIGHT[work]) for work in WORK_TEXTS}, "CPU seconds", flat=True)
-
-
-def draw_cpu_by_node(cpu: Figures) -> "Figure | None":
-    """CPU seconds of each node by kind of work."""
-    if not cpu["network"]["total"]:
-        return None
-    rows = {name: [its[work] for work in WORK] + [its["unattributed"]] for name, its in cpu["nodes"].items()}
-    return _bars("CPU by node", rows, {WORK_TEXTS[work]: str(LIGHT[work]) for work in WORK_TEXTS}, "CPU seconds", flat=False)
-
-
-def draw_transactions(run: Run) -> "Figure | None":
-    """The slowest transactions, cut at their steps."""
-    found = journeys(run)
-    if not found.slowest:
-        return None
-    rows = {f"median of {found.count:,}": [found.typical[part] for part in PARTS]}
-    rows |= {f"{way.generator[:SHORT]} · {way.tx[:8]}": [float(part) for part in in_steps(way)] for way in found.slowest}
-    colours = {STEP_TEXTS[part]: colour for part, colour in zip(PARTS, STEPS, strict=True)}
-    return _bars("The slowest transactions, by step", rows, colours, "milliseconds since trained", flat=True)
-
-
-def _bars(title: str, rows: Mapping[str, list[float]], colours: Mapping[str, str], unit: str, flat: bool) -> "Figure":
-    """Stacked bars: a bar for each row, a colour for each part."""
-    figure, axes = _empty(title, 8 if flat else min(max(0.3 * len(rows) + 3, 6), 16), max(0.24 * len(rows) + 1.6, 3.2) if flat else 4.6)
-    names = [plain(name, 24 if flat else SHORT) for name in rows]
-    begun = np.zeros(len(rows))
-    for place, (text, colour) in enumerate(colours.items()):
-        sizes = np.array([row[place] for row in rows.values()])
-        if sizes.any():
-            look: dict[str, Any] = {"color": colour, "label": text, "edgecolor": "white", "linewidth": 0.5}
-            axes.barh(range(len(rows)), sizes, left=begun, **look) if flat else axes.bar(range(len(rows)), sizes, bottom=begun, **look)
-        begun += sizes
-    if flat:
-        axes.set_yticks(range(len(rows)), names, fontsize=8)
-        axes.invert_yaxis()
-        axes.set_xlabel(unit)
-    else:
-        axes.set_xticks(range(len(rows)), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
-        axes.set_ylabel(unit)
-    axes.grid(True, axis="x" if flat else "y", linewidth=0.5, alpha=0.5)
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)
-    return figure
+    inside, count = max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2), len(graph.dots)
+    for name, (x, y) in graph.places.items() if count <= 100 else ():
+        offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
+        text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)
+        text.set(fontsize=10 if count <= 12 else 8 if count <= 60 else 6, va="center" if inside else "bottom")
+        if inside:
+            text.set(color="white", fontweight="bold")
+        else:
+            text.set(color=colour_of("@ink"), path_effects=[withStroke(linewidth=3, foreground="white")])
+    return inside

@@ -4,14 +4,15 @@ Reputations are a cube: at chosen moments, what every node thought of every othe
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl_actors.report.load import Fault, Final, Restarted, Run, Updated, WeightDifference, by_node
+from dfl_actors.core.events import Evaluated, Fault, Final, Restarted, Trained, Updated, WeightDifference
+from dfl_actors.report.load import Run, by_node
 
 Numbers = NDArray[np.float64]
 
@@ -46,6 +47,31 @@ def _who(event: Restarted | Fault) -> str:
     if event.node and event.actor:
         return f"{event.actor} of {event.node}"
     return f"node {event.node}" if event.node else event.actor or "the network"
+
+
+def accuracies(run: Run, measured: Iterable[Trained | Evaluated]) -> dict[str, Series]:
+    """What each node measured, in order of time; nodes that measured nothing are left out."""
+    groups = by_node(event for event in measured if event.tested)
+    return {name: _accuracies(run, groups[name]) for name in run.nodes if name in groups}
+
+
+def _accuracies(run: Run, measured: Iterable[Trained | Evaluated]) -> Series:
+    points = sorted((run.seconds(event.t), event.correct / event.tested) for event in measured)
+    return np.array([x for x, _ in points]), np.array([y for _, y in points])
+
+
+def span_of(series: Sequence[Series], points: int = 400) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Seconds, mean, least and greatest [points] of many series on one grid; each counts from its first point and keeps its last."""
+    grid = np.linspace(min(x[0] for x, _ in series), max(x[-1] for x, _ in series), points)
+    values = np.array([np.interp(grid, x, y, left=np.nan) for x, y in series])
+    return grid, np.nanmean(values, axis=0), np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+
+
+def span_since_all(series: Sequence[Series]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """The same from when every series has begun: a mean of whoever was first would jump."""
+    seconds, mean, low, high = span_of(series)
+    there = seconds >= max(x[0] for x, _ in series)
+    return seconds[there], mean[there], low[there], high[there]
 
 
 def heights(run: Run) -> dict[str, Series]:

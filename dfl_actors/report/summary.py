@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dfl_actors.report.load import (
+from dfl_actors.core.events import (
     Cpu,
     Dropped,
     Evaluated,
@@ -23,13 +23,12 @@ from dfl_actors.report.load import (
     ReceiptArrived,
     Refused,
     Restarted,
-    Run,
     Scored,
     Stopped,
     Trained,
     Updated,
-    by_node,
 )
+from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, name_text, reputations_short, reputations_text
 
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")

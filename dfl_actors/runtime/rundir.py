@@ -198,8 +198,10 @@ def read_about(run: RunDirectory) -> About:
     """The run's `run.json`. Raises `StoreError`."""
     try:
         return msgspec.json.decode(read_bytes(run.run), type=About)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(f"{run.run} cannot be read ({error}): name the directory of a run") from error
+    except OSError as error:
+        raise StoreError(f"{run.run} cannot be read ({error.strerror}): name a directory that `dfl-actors run` made") from error
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{run.run} is damaged ({error}): restore the file, or name another run directory") from error
 
 
 def _took(descriptor: int, kind: int) -> bool:

@@ -222,7 +222,7 @@ def test_ctrl_c_at_the_question_deletes_nothing(place: Path) -> None:
         (("compare", "first", "third"), 6, "third: no such run in runs"),
         (("compare", "first", "notes"), 6, "runs/notes is not the directory of a run"),
         (("compare", "first", "empty"), 6, "runs/empty has no metrics"),
-        (("compare", "first", "second", "--plot", "both.pdf"), 2, "must end in .png or .svg"),
+        (("compare", "first", "second", "--plot", "both.pdf"), 2, "give a name that ends in .png or .svg"),
         (("compare", "first", "second", "--plot", "taken.png"), 6, "taken.png is there already"),
         (("export", "first", "-f", "parquet"), 2, "unknown format 'parquet'"),
         (("export", "empty", "-f", "csv"), 6, "runs/empty has no metrics"),

@@ -25,7 +25,7 @@ from dfl_actors.runtime.recording import Recording
 from dfl_actors.runtime.tap import Tap
 from tests.cli.test_cli import cli, refused
 from tests.report.made_run import ready, write_run
-from tests.report.test_lives import TX, whole_life
+from tests.report.test_trace import TX, whole_life
 from tests.runtime.test_tail import network, say
 
 ROOT = Path(__file__).parents[2]

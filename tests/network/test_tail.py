@@ -9,9 +9,9 @@ import zmq
 from dfl_actors.core.codec import encode
 from dfl_actors.core.family import Event, Letter, News, Reply, Request, members
 from dfl_actors.core.messages import Proof
-from dfl_actors.report.lives import Life, lives
 from dfl_actors.report.load import load_run
-from dfl_actors.report.messages.follow import Heard
+from dfl_actors.report.tail.tree import hear
+from dfl_actors.report.trace import Trace, Traces, traces
 from dfl_actors.runtime.recording import Recording
 from dfl_actors.runtime.tail import Numbers
 from tests.network.conftest import Start
@@ -21,7 +21,7 @@ RARE = {"Lacking", "Resend", "Resent", "Refusal", "Gone", "Pull", "Hello", "Welc
 """Messages that a short, sound run of these settings does not need, or not once it has begun."""
 
 
-def steps(life: Life) -> set[tuple[str, str, str]]:
+def steps(life: Trace) -> set[tuple[str, str, str]]:
     return {(step.step, step.node, step.other) for step in life.steps}
 
 
@@ -75,18 +75,18 @@ def offend(endpoint: str) -> None:
 
 def check(file: Path, out: Path, sound: int) -> None:
     """Nothing is missing in the recording, and up to record `sound` it and the metrics tell the same lives."""
-    recording, numbers, heard, refused = Recording(file), Numbers(), Heard(), set()
+    recording, numbers, heard, refused = Recording(file), Numbers(), Traces(), set()
     for number, (_, record) in enumerate(recording.records()):
         if number < sound:
             assert [one.kind for one in numbers.follow(record)] == [record.kind]
-            heard.add(record)
+            hear(heard, record)
             if record.code:
                 refused.add((record.node, record.kind, record.type, record.code, record.to))
     asked = {("0", "refused", "Proof", "not_admitted", ()), ("0", "reply", "Refusal", "not_admitted", ("?",))}
     assert refused == asked | {("0", "refused", "bytes", "malformed", ())}
     assert not recording.cut_short
-    written, compared = lives(load_run(out)), 0
-    for tx, life in heard.lives().items():
+    written, compared = traces(load_run(out)), 0
+    for tx, life in heard.found().items():
         if {step.step for step in life.steps} >= {"trained", "final"}:
             # A confirmation that came when the block was final already is in neither's way.
             assert steps(life) <= steps(written[tx]) and {one for one in steps(written[tx]) - steps(life) if one[0] != "confirmed"} == set()

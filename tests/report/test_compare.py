@@ -14,8 +14,9 @@ from rich.console import Console
 
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import load_run
-from dfl_actors.report.many.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
-from dfl_actors.report.many.compare_plot import check_picture, draw_comparison, plot_comparison
+from dfl_actors.report.pictures import picture_format
+from dfl_actors.report.runs.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
+from dfl_actors.report.runs.compare_picture import draw_comparison, plot_comparison
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
@@ -254,7 +255,7 @@ def test_the_mean_begins_when_every_node_was_measured(tmp_path: Path) -> None:
     points = np.asarray(mean.get_xydata())
     assert points[0, 0] == pytest.approx(8) and points[0, 1] == pytest.approx((0.95 + 0.9) / 2)
     assert legend(figure)[0] == "one\nmean 0.925, lowest 0.900 of 2"
-    assert legend(figure)[2] == "target 0.75"
+    assert "target 0.75" in legend(figure)
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
@@ -281,25 +282,19 @@ def test_a_run_that_measured_nothing_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "begin"), [("c.png", b"\x89PNG\r\n\x1a\n"), ("c.SVG", b"<?xml")])
 def test_the_file_is_what_its_name_says(name: str, begin: bytes, tmp_path: Path) -> None:
     a, b = pair(tmp_path)
-    check_picture(tmp_path / name, force=False)
     plot_comparison(load_run(a), load_run(b), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begin)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([name, "one", "other"])
 
 
 def test_a_picture_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    a, b = pair(tmp_path)
     for name in ("c.pdf", "c", ".png"):
-        with pytest.raises(ConfigError, match=r"must end in \.png or \.svg"):
-            check_picture(tmp_path / name, force=True)
-    (tmp_path / "c.png").write_bytes(b"mine")
-    with pytest.raises(StoreError, match="is there already"):
-        check_picture(tmp_path / "c.png", force=False)
-    check_picture(tmp_path / "c.png", force=True)
+        with pytest.raises(ConfigError, match=r"give a name that ends in \.png or \.svg"):
+            picture_format(tmp_path / name)
     with pytest.raises(StoreError, match="cannot be written"):
-        plot_comparison(load_run(a), load_run(b), tmp_path / "none" / "c.png")
+        plot_comparison(*map(load_run, pair(tmp_path)), tmp_path / "none" / "c.png")
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, dfl_actors.report.many.compare, dfl_actors.report.many.compare_plot; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, dfl_actors.report.runs.compare, dfl_actors.report.runs.compare_picture; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,8 +12,8 @@ import pytest
 
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import Run
-from dfl_actors.report.many import exports
-from dfl_actors.report.many.exports import export
+from dfl_actors.report.runs import exports
+from dfl_actors.report.runs.exports import export
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
 A, B, STRANGER = address("a"), address("b"), "0123456789abcdef" * 4
@@ -163,7 +163,7 @@ def test_the_same_run_gives_the_same_event_files(run: Path, tmp_path: Path) -> N
 
 def test_event_files_need_no_tensorflow(run: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from dfl_actors.report.many.exports import export;"
+        "import sys; from pathlib import Path; from dfl_actors.report.runs.exports import export;"
         f"export(Path({str(run)!r}), 'tensorboard', None, False); sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from dfl_actors.report.charts.palette import DARK, LIGHT
 from dfl_actors.report.load import load_run
-from dfl_actors.report.many.runs import held_since
-from dfl_actors.report.page.charts.palette import DARK, LIGHT
 from dfl_actors.report.page.page import page
+from dfl_actors.report.runs.listing import held_since
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium
 from tests.report.made_run import NASTY, START, Line, lively, ready, realistic, write_run
@@ -202,7 +202,7 @@ def test_long_lines_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
         for t in range(20_000)
     ]
     text = page(load_run(write_run(tmp_path / "net", ["0", "1"], [ready(), *lines])))
-    assert "Thinned out: of up to 20,000 points a line, 3,000 are drawn, the least and the greatest of each stretch." in text
+    assert "Thinned out: of up to 20,000 points a line, 12,000 are drawn, the least and the greatest of each stretch." in text
     assert len(text) < 5_300_000
 
 

@@ -18,7 +18,7 @@ def test_every_chart_of_the_page_is_drawn(tmp_path: Path, names: list[str]) -> N
     assert figures.keys() == CHARTS
     for name, figure in figures.items():
         axes = figure.axes[0]
-        assert axes.lines or axes.images or axes.patches, name
+        assert axes.lines or axes.images or axes.patches or axes.collections, name
         figure.canvas.draw()  # type: ignore[attr-defined]
 
 

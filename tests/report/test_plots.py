@@ -9,8 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dfl_actors.report.charts.palette import COLOURS
 from dfl_actors.report.load import load_run
-from dfl_actors.report.plots import COLOURS, draw_accuracy, plot_accuracy, span_of
+from dfl_actors.report.pictures import draw_accuracy, plot_accuracy
+from dfl_actors.report.series import span_of
 from tests.report.made_run import START, Line, ready, realistic, write_run
 
 
@@ -119,5 +121,5 @@ def test_the_file_is_a_png_of_150_dots_an_inch(tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, dfl_actors.report.plots, dfl_actors.report.summary; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, dfl_actors.report.pictures, dfl_actors.report.summary; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

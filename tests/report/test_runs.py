@@ -11,7 +11,7 @@ import pytest
 
 from dfl_actors.errors import StoreError
 from dfl_actors.report.load import load_run
-from dfl_actors.report.many.runs import SHORT, check_removable, columns, duration_text, find, list_runs, look, remove, size_of
+from dfl_actors.report.runs.listing import SHORT, check_removable, columns, duration_text, find, list_runs, look, remove, size_of
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, ready, realistic, write_run
 

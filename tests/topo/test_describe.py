@@ -14,10 +14,10 @@ from rich.console import Console
 from dfl_actors.config import load_topology, override, parse_topology
 from dfl_actors.config.topology import neighbours_of, node_names, parse_links
 from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.report.topology import render
 from dfl_actors.topo.describe import Description, describe, distances, mixing_matrix, spectral_gap
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
-from dfl_actors.topo.show import render
 
 
 @cache

@@ -8,15 +8,15 @@ from html import escape
 from importlib import resources
 from string import Template
 
-import msgspec
 import orjson
 
 from dfl_actors import __version__
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.chart import FEW, Chart, Matrix
+from dfl_actors.report.charts.palette import as_css, page_palettes
 from dfl_actors.report.load import Run
 from dfl_actors.report.page import parts, tables
-from dfl_actors.report.page.charts import charts
-from dfl_actors.report.page.charts.base import FEW, Chart
-from dfl_actors.report.page.charts.palette import DARK, LIGHT, as_css
+from dfl_actors.report.page.plotly import specification
 from dfl_actors.report.summary import Figures, summarise
 
 AFTER = {"accuracy": (tables.node_table,), "chains": (tables.block_table,), "cpu-nodes": (tables.cpu_table, tables.cpu_node_table)}
@@ -51,8 +51,8 @@ def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
 
 
 def _footer(run: Run) -> str:
-    skipped = f" {run.skipped:,} lines of metrics.jsonl could not be read and are not counted." if run.skipped else ""
-    return f"<p>Made by dfl-actors {__version__} from metrics.jsonl and run.json. Seconds leave out the time between sessions.{skipped}</p>"
+    said = "".join(f" {text}." for text in run.left_out)
+    return f"<p>Made by dfl-actors {__version__} from metrics.jsonl and run.json. Seconds leave out the time between sessions.{said}</p>"
 
 
 def _data(run: Run, made: list[Chart]) -> str:
@@ -61,11 +61,11 @@ def _data(run: Run, made: list[Chart]) -> str:
         "name": "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name),
         "nodes": list(run.nodes),
         "crowd": len(run.nodes) > FEW,
-        "figures": {chart.id: chart.figure for chart in made if chart.figure is not None},
-        "sliders": {chart.id: chart.slider for chart in made if chart.slider},
-        "palettes": {"light": LIGHT, "dark": DARK},
+        "figures": {chart.id: specification(chart.figure) for chart in made if chart.figure is not None},
+        "sliders": {chart.id: chart.figure.moments for chart in made if isinstance(chart.figure, Matrix) and chart.figure.moments},
+        "palettes": page_palettes(),
     }
-    return orjson.dumps(msgspec.to_builtins(data)).decode().replace("<", "\\u003c")
+    return orjson.dumps(data).decode().replace("<", "\\u003c")
 
 
 def _resource(name: str) -> str:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from html import escape
 from re import sub
 
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Chart, Entry, Matrix
 from dfl_actors.report.load import Run
-from dfl_actors.report.many.runs import state_of
-from dfl_actors.report.page.charts.base import FEW, SYMBOLS, Chart, Entry
+from dfl_actors.report.page.plotly import thinning_note
+from dfl_actors.report.runs.listing import state_of
 from dfl_actors.report.summary import Figures
 from dfl_actors.report.table import range_text, size_text
 
@@ -104,7 +105,7 @@ def node_key(names: Sequence[str]) -> str:
 
 def key(entries: Sequence[Entry]) -> str:
     """What the colours and signs of a chart mean."""
-    return _list([sign(entry) + entry.text for entry in entries], "key") if entries else ""
+    return _list([sign(entry) + escape(entry.text) for entry in entries], "key") if entries else ""
 
 
 def _list(items: Sequence[str], kind: str) -> str:
@@ -125,7 +126,7 @@ def chart_section(chart: Chart, names: Sequence[str]) -> str:
         inner = tag("p", escape(chart.missing), class_="missing")
     else:
         inner = key(chart.key) + (node_key(names) if chart.keyed else "") + _plot(chart) + _slider(chart)
-    inner += "".join(tag("p", escape(note), class_="note") for note in chart.notes)
+    inner += "".join(tag("p", escape(note), class_="note") for note in (*chart.notes, *thinning_note(chart.figure)))
     inner += tag("p", f"From {_code(chart.source)}.", class_="source")
     return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")
 
@@ -137,9 +138,10 @@ def _plot(chart: Chart) -> str:
 
 
 def _slider(chart: Chart) -> str:
-    if not chart.slider:
+    if not isinstance(chart.figure, Matrix) or not chart.figure.moments:
         return ""
-    last, text = str(len(chart.slider) - 1), f"after {chart.slider[-1]}"
+    moments = chart.figure.moments
+    last, text = str(len(moments) - 1), f"after {moments[-1]}"
     given = {"max": last, "value": last, "data_frames": chart.id, "aria_label": f"Moment: {chart.title}", "aria_valuetext": text}
     slider = tag("input", "", type="range", min="0", **given).removesuffix("</input>")
     return tag("div", slider + tag("output", text), class_="slide")

@@ -1,0 +1,16 @@
+"""The charts of the report, in their order: functions from a run to a `Chart`."""
+
+from dfl_actors.report.charts.chains import chain_heights, slowest
+from dfl_actors.report.charts.chart import Chart
+from dfl_actors.report.charts.cost import cpu_by_node, cpu_by_task
+from dfl_actors.report.charts.learning import accuracy, weight_difference
+from dfl_actors.report.charts.network import network
+from dfl_actors.report.charts.trust import receipt_matrix, reputation_matrix, standing
+from dfl_actors.report.load import Run
+from dfl_actors.report.summary import Figures
+
+
+def charts(run: Run, summary: Figures) -> list[Chart]:
+    """Every chart of the run."""
+    over_time = accuracy, weight_difference, chain_heights, reputation_matrix, standing, network, receipt_matrix
+    return [*(chart(run) for chart in over_time), cpu_by_task(summary["cpu"]), cpu_by_node(summary["cpu"]), slowest(run)]

@@ -1,0 +1,202 @@
+"""What a chart is, described once: the page draws the description with Plotly (`page/plotly.py`), the files with matplotlib
+(`pictures.py`).
+
+Colours are names such as "@ink", which stand for a colour in each palette (`palette.py`). Texts are as their authors wrote them; each
+renderer escapes them in its own way. `node` says whose a line, a row or a dot is, for the page lets its readers choose nodes.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dfl_actors.report.series import Mark, Numbers, Series
+
+FEW = 10
+"""Up to so many nodes have a colour and a symbol of their own; more are shown as a crowd in which the chosen ones stand out."""
+
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "star")
+
+Position = tuple[float, float]
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A curve. `label` stands in the legend of a picture where that is not the name; `thin` lines are one of a crowd and have no legend.
+
+    `stepped`: a value stands until the next one; `symbol` is one of `SYMBOLS`, `dash` solid, dot or dash.
+    """
+
+    name: str
+    series: Series
+    colour: str
+    width: float = 2.0
+    node: str | None = None
+    label: str = ""
+    dash: str = "solid"
+    symbol: str = ""
+    symbol_size: float = 7
+    stepped: bool = False
+    thin: bool = False
+
+
+class Band(msgspec.Struct, frozen=True):
+    """What lies between two curves over the same seconds."""
+
+    colour: str
+    seconds: Numbers
+    low: Numbers
+    high: Numbers
+    label: str = ""
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """Curves over one axis. `value` is Plotly's template for a value, `of` what is said behind a curve's name.
+
+    `reach` are the ends of the axis; `counts`: whole numbers from 0; `share` is its part of the height.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    bands: Sequence[Band] = ()
+    value: str = "%{y:.3f}"
+    of: str = ""
+    reach: tuple[float, float] | None = None
+    log: bool = False
+    counts: bool = False
+    share: float = 1.0
+
+
+class OverTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Panels above one another over the same time, which ends at `end`; `marks` and `targets` are lines across the first."""
+
+    panels: Sequence[Panel]
+    end: float
+    marks: Sequence[Mark] = ()
+    targets: Sequence[float] = ()
+    unit: str = "seconds since the network was ready"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The part of each bar that has one colour."""
+
+    name: str
+    colour: str
+    values: list[float]
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True):
+    """A stacked bar a row, lying if `flat`. `nodes` says whose each is; a row of nobody stands out if `cut` makes the others come and go.
+
+    `hover` is Plotly's template; `details` are texts for it, a row each.
+    """
+
+    names: list[str]
+    nodes: list[str | None]
+    parts: Sequence[Part]
+    unit: str
+    hover: str
+    side: str = ""
+    flat: bool = True
+    cut: bool = True
+    details: list[str] = []
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames.
+
+    `hover` and `text` are Plotly's templates; `details` are texts for the former, a row of them a row of the last frame.
+    """
+
+    nodes: list[str]
+    frames: Numbers
+    moments: tuple[str, ...]
+    sides: tuple[str, str]
+    colours: str
+    most: float
+    hover: str
+    decimals: int
+    details: list[list[str]] = []
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """A link. `busy` ones are drawn through, others dotted; `arrow`: it leads from `one` to `other` only."""
+
+    one: str
+    other: str
+    width: float
+    busy: bool = True
+    text: str = ""
+    arrow: bool = False
+
+
+class Dot(msgspec.Struct, frozen=True):
+    """A node of the graph; `text` is what is said of it, `group` its entry in a picture's legend."""
+
+    name: str
+    colour: str
+    symbol: str
+    text: str = ""
+    node: str | None = None
+    group: str = ""
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """Nodes at their places in -1..1, and the links between them."""
+
+    places: dict[str, Position]
+    edges: Sequence[Edge]
+    dots: Sequence[Dot]
+
+    @property
+    def names_inside(self) -> bool:
+        """Whether names are short enough to stand in the nodes' signs."""
+        return all(len(dot.name) <= 3 for dot in self.dots)
+
+
+Figure = OverTime | Bars | Matrix | Graph
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A line of a chart's key. `sign` is one of `SYMBOLS`, "line", "thick", "dot" (a dotted line), "box" or "band"."""
+
+    text: str
+    colour: str
+    sign: str = "box"
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart of the report: what it shows (`about`), from which events, and its figure; without one, `missing` says why.
+
+    `height` is in pixels, 0 for as high as wide; `keyed` charts use the nodes' colours. The page sets the `key`, for Plotly's own
+    legends do not fit narrow charts.
+    """
+
+    id: str
+    title: str
+    about: str
+    source: str
+    figure: Figure | None = None
+    missing: str = "Nothing of this was recorded in this run."
+    height: int = 380
+    wide: bool = False
+    keyed: bool = False
+    key: tuple[Entry, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def cut(text: str, most: int = 16) -> str:
+    """A name with its end left out where it is too long."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The names as labels of an axis: those that are equal after cutting stay whole."""
+    short = [cut(name, 10) for name in names]
+    return [one if short.count(one) == 1 else cut(name, 64) for one, name in zip(short, names, strict=True)]
+
+
+def node_line(nodes: list[str], name: str, series: Series, *, width: float = 2.0, crowd: str = "@crowd", **more: object) -> Line:
+    """A node's curve: in its own colour if nodes are few, a thin one of the colour `crowd` in a crowd."""
+    few = len(nodes) <= FEW
+    colour = f"@node{nodes.index(name)}" if few else crowd
+    line = Line(name=name, series=series, colour=colour, width=width, node=name, thin=not few)
+    return msgspec.structs.replace(line, **more)

@@ -1,0 +1,68 @@
+"""The network: its nodes, its links, and the models that crossed them."""
+
+from collections.abc import Sequence
+
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Chart, Dot, Edge, Graph, cut
+from dfl_actors.report.layout import positions
+from dfl_actors.report.load import Run
+from dfl_actors.report.pairs import Link, traffic
+from dfl_actors.report.table import size_text
+
+WIDTHS = (1.0, 1.8, 2.8, 4.0, 5.5)
+"""Widths of lines, from the links with the least to those with the most traffic; a link without any is dotted."""
+
+
+def network(run: Run) -> Chart:
+    """The graph of the network, its links as wide as their traffic."""
+    links = traffic(run)
+    names = list(dict.fromkeys([*run.nodes, *(name for link in links for name in (link.one, link.other))]))
+    most = max((link.total for link in links), default=0)
+    edges = [Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link)) for link in links]
+    places = positions(names, [(link.one, link.other) for link in links])
+    return Chart(
+        id="network",
+        title="Network and link traffic",
+        about="The wider a link, the more bytes of models crossed it, in both directions together. Hover over links and nodes for figures.",
+        source="`sent`; `run.json`",
+        missing="This run has no nodes.",
+        height=0,
+        keyed=True,
+        figure=Graph(places, edges, [_dot(run, name, links) for name in names]) if run.nodes else None,
+        notes=_notes(links),
+    )
+
+
+def _notes(links: Sequence[Link]) -> tuple[str, ...]:
+    """What the widths mean."""
+    busy = [link.total for link in links if link.total]
+    if not links:
+        return ("This node has no links.",)
+    if not busy:
+        return (f"None of the {len(links)} links carried a model.",)
+    least, most = size_text(min(busy)), size_text(max(busy))
+    text = f"{len(links)} links; those with models carried {least if least == most else f'{least} to {most}'}{' each' * (least == most)}."
+    return (text + (f" {len(links) - len(busy)} carried none (dotted)." if len(busy) < len(links) else ""),)
+
+
+def _width(total: int, most: int, links: int) -> float:
+    """How wide a link is drawn that carried `total` bytes, where the busiest one of `links` carried `most`."""
+    # In a dense network wide lines would hide one another.
+    scale = 1.0 if links <= 40 else 0.7 if links <= 200 else 0.3
+    return scale * WIDTHS[min(int(len(WIDTHS) * total / most), len(WIDTHS) - 1)] if total else 1.0
+
+
+def _link_text(link: Link) -> str:
+    one, other = cut(link.one), cut(link.other)
+    there, back = (f"{models} models, {size_text(size)}" for models, size in zip(link.models, link.bytes, strict=True))
+    return f"{one} — {other}\n{one} to {other}: {there}\n{other} to {one}: {back}"
+
+
+def _dot(run: Run, name: str, links: Sequence[Link]) -> Dot:
+    its = [(link, link.bytes if link.one == name else link.bytes[::-1]) for link in links if name in (link.one, link.other)]
+    known, place = name in run.nodes, list(run.nodes).index(name) if name in run.nodes else 0
+    role = f" ({cut(run.roles[name])})" if name in run.roles else "" if known else " (on another host)"
+    sent, received = (size_text(sum(size[way] for _, size in its)) for way in (0, 1))
+    few = known and len(run.nodes) <= FEW
+    colour, symbol = (f"@node{place}", SYMBOLS[place]) if few else ("@crowd" if known else "@rest", "circle")
+    text = f"node {cut(name, 64)}{role}\n{len(its)} links\nsent {sent}, received {received}"
+    return Dot(name, colour, symbol, text, name if known else None)

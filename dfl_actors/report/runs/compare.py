@@ -1,0 +1,248 @@
+"""Two runs side by side: what differs in their configuration, and every figure of their summaries with its difference.
+
+The figures are made anew from the metrics, so that runs that still go on and runs that died can be compared too. Times to an accuracy
+are those of the whole network (its least accurate node) and asked for both runs, whatever target each of them had.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dfl_actors.errors import StoreError
+from dfl_actors.files import read_text
+from dfl_actors.report.load import Run
+from dfl_actors.report.runs.listing import held_since, load_measured, state_of
+from dfl_actors.report.summary import ROWS, Figures, seconds_to_target, summarise
+from dfl_actors.report.table import name_text, size_text
+from dfl_actors.runtime.rundir import RunDirectory
+
+Value = str | int | float | None
+
+USUAL_TARGET = 0.9
+"""The accuracy that is asked for where neither run had a target; the paper's."""
+
+WIDEST = 40
+"""Longer texts are cut: a list of links can be very long."""
+
+NODES = "accuracy of node "
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One line of the comparison. `kind` is text, count, accuracy, seconds, ms, ratio or bytes; None is not known, or never."""
+
+    group: str
+    name: str
+    kind: str
+    a: Value
+    b: Value
+
+    @property
+    def difference(self) -> float | None:
+        """b - a, where both are numbers."""
+        if isinstance(self.a, int | float) and isinstance(self.b, int | float):
+            return round(self.b - self.a, 9)
+        return None
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two runs. `settings` holds its configuration by dotted key, and is None where it cannot be read."""
+
+    run: Run
+    summary: Figures
+    state: str
+    settings: dict[str, str] | None
+
+
+def load_sides(a: Path, b: Path) -> tuple[Side, Side]:
+    """Both runs. Raises StoreError if they are the same, or one has no metrics."""
+    if a.samefile(b):
+        raise StoreError(f"{a} and {b} are the same run: name two")
+    return _load_side(a), _load_side(b)
+
+
+def _load_side(path: Path) -> Side:
+    run, directory = load_measured(path), RunDirectory(path)
+    state, reason = state_of(run, held_since(directory))
+    return Side(run, summarise(run), f"finished ({reason})" if state == "finished" else state, _settings(directory.config))
+
+
+def _settings(path: Path) -> dict[str, str] | None:
+    try:
+        return dict(_flat("", tomllib.loads(read_text(path))))
+    except (OSError, ValueError):
+        return None
+
+
+def _flat(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+# --- the figures
+
+
+class Common(msgspec.Struct, frozen=True):
+    """What both sides are asked for, so that their figures stand line by line."""
+
+    goals: list[float]
+    nodes: list[str]
+    codes: list[str]
+
+
+def compare(a: Side, b: Side) -> list[Figure]:
+    """Every figure of both, in the order in which they are shown."""
+    common = Common(
+        goals=sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET}),
+        nodes=list(dict.fromkeys([*a.run.nodes, *b.run.nodes])),
+        codes=sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]}),
+    )
+    pairs = zip(_lines(a, common), _lines(b, common), strict=True)
+    return [*_settings_figures(a, b), *(Figure(group, name, kind, one, other) for (group, name, kind, one), (*_, other) in pairs)]
+
+
+def _settings_figures(a: Side, b: Side) -> Iterator[Figure]:
+    """The keys of the configuration that differ."""
+    if a.settings is None or b.settings is None:
+        found = ["not readable" if side.settings is None else "readable" for side in (a, b)]
+        yield Figure("configuration", "config.toml", "text", *found)
+        return
+    for key in dict.fromkeys([*a.settings, *b.settings]):
+        if a.settings.get(key) != b.settings.get(key):
+            yield Figure("configuration", key, "text", a.settings.get(key), b.settings.get(key))
+
+
+Line = tuple[str, str, str, Value]
+"""Group, name, kind and value of one side's figure."""
+
+
+def _lines(side: Side, common: Common) -> Iterator[Line]:
+    yield "run", "name", "text", side.run.name
+    yield "run", "state", "text", side.state
+    yield "run", "nodes", "count", len(side.run.nodes)
+    yield "run", "links", "count", len(side.run.links)
+    yield "run", "ready after", "seconds", side.run.ready_seconds
+    yield "run", "ran for", "seconds", side.run.elapsed
+    yield from _learning(side, common)
+    yield from _chain(side)
+    yield from _cost(side.summary)
+    for code in common.codes:
+        yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in side.summary["nodes"].values())
+    yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in side.summary["nodes"].values())
+    yield "trouble", "transactions expired", "count", _total(side, "nodes", "expired")
+    yield "trouble", "restarts", "count", _total(side, "nodes", "restarts")
+    yield "trouble", "torn lines of metrics", "count", side.run.skipped
+
+
+def _learning(side: Side, common: Common) -> Iterator[Line]:
+    for goal in common.goals:
+        yield "learning", f"every node at {goal:g} after", "seconds", seconds_to_target(side.run, goal)
+    of = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}
+    known = [accuracy for accuracy in of.values() if accuracy is not None]
+    yield "learning", "accuracy, lowest", "accuracy", min(known, default=None)
+    yield "learning", "accuracy, mean", "accuracy", sum(known) / len(known) if known else None
+    for name in common.nodes:
+        yield "learning", f"{NODES}{name}", "accuracy", of.get(name)
+    for name, key in (("samples", "samples"), ("training steps", "steps"), ("updates", "updates")):
+        yield "learning", name, "count", _total(side, "nodes", key)
+
+
+def _chain(side: Side) -> Iterator[Line]:
+    for name, key in (("transactions sent", "sent"), ("transactions received", "received"), ("receipts", "receipts")):
+        yield "chain", name, "count", _total(side, "nodes", key)
+    blocks = list(side.summary["blocks"].values())
+    count = _total(side, "blocks", "blocks")
+    transactions, confirmations = (
+        sum((node[f"{what}_per_block"] or 0) * node["blocks"] for node in blocks) for what in ("transactions", "confirmations")
+    )
+    yield "chain", "blocks", "count", count
+    yield "chain", "transactions a block", "ratio", transactions / count if count else None
+    yield "chain", "confirmations", "count", round(confirmations)
+    yield "chain", "confirmations a block", "ratio", confirmations / count if count else None
+    yield "chain", "blocks fully confirmed", "count", _total(side, "blocks", "complete")
+
+
+def _cost(summary: Figures) -> Iterator[Line]:
+    for kind in ("learning", "blockchain", "network", "unattributed", "total"):
+        yield "CPU of the nodes", kind, "seconds", round(sum(node[kind] for node in summary["cpu"]["nodes"].values()), 6)
+    each = summary["cpu"]["network"]["ms_per_transaction"]
+    yield "CPU of the nodes", "blockchain, each transaction", "ms", each["blockchain"]
+    yield "CPU of the nodes", "not learning, each transaction", "ms", each["outside_learning"]
+    for name, key, kind in (("models sent", "models", "count"), ("bytes of models", "bytes", "bytes"), ("sent again", "repeated", "count")):
+        yield "traffic", name, kind, sum(link[key] for link in summary["links"].values())
+
+
+def _total(side: Side, part: str, key: str) -> int:
+    return sum(one[key] for one in side.summary[part].values())
+
+
+# --- shown
+
+
+def render(a: Side, b: Side, figures: Iterable[Figure], console: Console) -> None:
+    """Print the two runs and a line a figure; the last column holds what differs and is empty where nothing does."""
+    console.print(Text(f"A  {a.run.path}", style="bold"), soft_wrap=True)
+    console.print(Text(f"B  {b.run.path}", style="bold"), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("")
+    for header in ("A", "B"):
+        table.add_column(header, justify="right", overflow="fold")
+    table.add_column("difference", justify="right", style="yellow", no_wrap=True)
+    group = ""
+    for figure in _shown(list(figures)):
+        if figure.group != group:
+            group = figure.group
+            table.add_row()
+            table.add_row(Text(group, style="bold cyan"))
+        cells = [text_of(figure.kind, figure.a), text_of(figure.kind, figure.b), difference_text(figure)]
+        table.add_row(Text(f"  {figure.name}"), *(Text(cell) for cell in cells))
+    console.print(table)
+
+
+def _shown(figures: list[Figure]) -> Iterator[Figure]:
+    """All but the rows of the nodes after the first few."""
+    rows = 0
+    for figure in figures:
+        rows += figure.name.startswith(NODES)
+        if not figure.name.startswith(NODES):
+            yield figure
+        elif rows <= ROWS:
+            yield msgspec.structs.replace(figure, name=NODES + name_text(figure.name.removeprefix(NODES)))
+        elif rows == ROWS + 1:
+            hidden = sum(other.name.startswith(NODES) for other in figures) - ROWS
+            yield Figure(figure.group, f"... and {hidden} more nodes with --json", "text", "", "")
+
+
+def text_of(kind: str, value: Value) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value if len(value) <= WIDEST else value[: WIDEST - 2] + ".."
+    formats = {"accuracy": "{:.4f}", "seconds": "{:.1f} s", "ms": "{:.2f} ms", "ratio": "{:.2f}", "count": "{}"}
+    return size_text(value) if kind == "bytes" else formats[kind].format(value)
+
+
+def difference_text(figure: Figure) -> str:
+    """How B differs from A, as far as it can be seen: accuracies by their difference, other numbers by their share, the rest in words."""
+    if text_of(figure.kind, figure.a) == text_of(figure.kind, figure.b) and (figure.kind != "text" or figure.a == figure.b):
+        return ""
+    if figure.difference is None:
+        return "differs" if None not in (figure.a, figure.b) else "only A" if figure.b is None else "only B"
+    if figure.kind == "accuracy":
+        return f"{figure.difference:+.4f}"
+    return f"{100 * figure.difference / float(figure.a):+.1f} %" if figure.a else f"{figure.difference:+g}"
+
+
+def as_json(a: Side, b: Side, figures: Iterable[Figure]) -> dict[str, Any]:
+    """The comparison for programs."""
+    rows = [{**msgspec.to_builtins(figure), "difference": figure.difference} for figure in figures]
+    return {"a": str(a.run.path), "b": str(b.run.path), "figures": rows}

@@ -1,0 +1,73 @@
+"""Two runs in one picture: accuracy on the test images over time, a colour a run.
+
+The mean of a run's nodes is a thick line, and a band goes from its least to its most accurate node. Both begin when every node has been
+measured, for a mean of whoever happened to be first would jump. Up to ten nodes have a thin line each; more would hide the rest.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfl_actors.core.events import Evaluated
+from dfl_actors.files import whole
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
+from dfl_actors.report.load import Run
+from dfl_actors.report.pictures import draw_over_time, picture_format, plain, save
+from dfl_actors.report.series import Numbers, Series, accuracies, span_since_all
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOTHING = np.array([])
+KEY = Line(name="mean of the nodes", series=(NOTHING, NOTHING), colour="@muted")
+KEY_BAND = Band("@muted", NOTHING, NOTHING, NOTHING, "from the least to the most accurate")
+
+
+def plot_comparison(a: Run, b: Run, path: Path) -> None:
+    """Write the picture to `path`, as PNG or SVG by its ending. Raises StoreError."""
+    figure = draw_comparison(a, b)
+    with whole(path) as draft:
+        save(figure, draft, picture_format(path))
+
+
+def draw_comparison(a: Run, b: Run) -> "Figure":
+    """The picture of two runs."""
+    measured = {label: accuracies(run, run.of(Evaluated)) for label, run in labels(a, b).items()}
+    lines = [line for place, (label, nodes) in enumerate(measured.items()) for line in _lines(label, nodes, place)]
+    bands = [Band(f"@node{place}", *_span(nodes)) for place, nodes in enumerate(measured.values()) if len(nodes) > 1]
+    panel = Panel(title="accuracy on the test images", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
+    targets = sorted({run.target for run in (a, b) if run.target})
+    shown = OverTime(panels=[panel], end=max(a.elapsed, b.elapsed), targets=targets)
+    figure = draw_over_time(shown, a.name if a.name == b.name else f"{a.name} and {b.name}", (10, 5.5), legend_below=True)
+    figure.axes[0].set_yticks(np.linspace(0, 1, 11))
+    return figure
+
+
+def labels(a: Run, b: Run) -> Mapping[str, Run]:
+    """The runs by the names of their directories; by their paths where those are the same."""
+    names = [run.path.resolve().name for run in (a, b)]
+    if names[0] == names[1]:
+        names = [str(run.path.resolve()) for run in (a, b)]
+    return dict(zip(names, (a, b), strict=True))
+
+
+def _lines(label: str, nodes: Mapping[str, Series], place: int) -> Iterator[Line]:
+    """The mean, and a line a node while those are few."""
+    colour = f"@node{place}"
+    if not nodes:
+        yield Line(name=label, series=(NOTHING, NOTHING), colour=colour, label=f"{plain(label)}\nnothing was measured")
+        return
+    for name, series in nodes.items() if len(nodes) <= FEW else ():
+        yield Line(name=f"{label} node {name}", series=series, colour=colour, thin=True)
+    last = [y[-1] for _, y in nodes.values()]
+    seconds, mean, _, _ = span_since_all(list(nodes.values()))
+    text = f"{plain(label)}\nmean {np.mean(last):.3f}, lowest {min(last):.3f} of {len(last)}"
+    yield Line(name=label, series=(seconds, mean), colour=colour, symbol=SYMBOLS[place], symbol_size=9, width=2.2, label=text)
+
+
+def _span(nodes: Mapping[str, Series]) -> tuple[Numbers, Numbers, Numbers]:
+    """Seconds, least and greatest."""
+    seconds, _, low, high = span_since_all(list(nodes.values()))
+    return seconds, low, high

@@ -1,0 +1,181 @@
+"""The metrics of a run in formats that other programs read. What is what: `docs/metrics.md`.
+
+* `csv`: the layout of the paper's published results, `accuracy.csv`, `model_weight_diff.csv`, `reputation/NAME_reputation.csv`.
+  Where a simulation counts ticks a run has time: its tick is a millisecond in which the network ran.
+* `jsonl`: metrics.jsonl with names for addresses, with ticks, and without torn lines.
+* `tensorboard`: see `event_files`.
+
+An export is made beside its place and moved there when it is whole. `--force` replaces an export, and nothing but an export.
+"""
+
+import csv
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dfl_actors.core.events import Evaluated, Updated, WeightDifference
+from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.runs.event_files import write_event_files
+from dfl_actors.report.runs.listing import load_measured
+from dfl_actors.runtime.rundir import RunDirectory
+
+Told = Iterator[str]
+"""What a format wrote and what it could not, a line each, for the person."""
+
+OURS = ("accuracy.csv", "model_weight_diff.csv", "*_reputation.csv", "metrics.jsonl", "events.out.tfevents.*")
+
+
+def export(path: Path, format: str, out: Path | None, force: bool) -> tuple[Path, list[str]]:
+    """Write the metrics of the run in `path` as `format` into the directory `out` (none: one in the run's own, named after the format).
+
+    Returns that directory and a line for each thing that was written, or could not be. Raises `DflError`.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"unknown format {format!r}: choose {', '.join(FORMATS)}")
+    run = load_measured(path)
+    for name in run.nodes:
+        RunDirectory(path).node(name)  # raises what cannot name a file
+    place = out or path / format
+    with _made(place, force) as draft:
+        told = list(FORMATS[format](run, draft))
+    return place, told
+
+
+@contextmanager
+def _made(place: Path, force: bool) -> Iterator[Path]:
+    """A new directory whose content becomes that of `place` at the end; after an error `place` is as it was. Raises StoreError."""
+    _check_place(place, force)
+    home = place if place.is_dir() else place.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="part-", dir=home, ignore_cleanup_errors=True) as workshop:
+            draft = Path(workshop) / "new"
+            draft.mkdir()
+            yield draft
+            _move(draft, place)
+    except OSError as error:
+        raise StoreError(f"{place} cannot be written ({error.strerror}): choose another --out, or make room") from error
+
+
+def _move(draft: Path, place: Path) -> None:
+    """Make `draft` to `place`, or put its files in the place of those that are there."""
+    if not place.is_dir():
+        draft.rename(place)
+        return
+    for old in place.iterdir():
+        if old != draft.parent:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for new in draft.iterdir():
+        new.rename(place / new.name)
+
+
+def _check_place(place: Path, force: bool) -> None:
+    if place.exists() and not place.is_dir():
+        raise StoreError(f"{place} is there and is no directory: choose another --out")
+    files = [file for _, _, files in os.walk(place) for file in files]
+    if files and not force:
+        raise StoreError(f"{place} is there already: replace it with --force, or choose another --out")
+    foreign = sorted(file for file in files if not any(fnmatch(file, ours) for ours in OURS))
+    if foreign:
+        raise StoreError(f"{place} holds {', '.join(foreign[:3])}, which no export wrote, and is not replaced: choose another --out")
+
+
+# --- csv
+
+
+def write_csv(run: Run, out: Path) -> Told:
+    """The layout of the paper's published results."""
+    accuracy = ((event.t, {event.node: event.correct / event.tested}) for event in run.of(Evaluated) if event.tested)
+    yield _table(run, out / "accuracy.csv", list(run.nodes), accuracy, "the nodes were not measured on the test images")
+    differences = run.of(WeightDifference)
+    layers = list(dict.fromkeys(layer for event in differences for layer in event.layers))
+    rows = ((event.t, event.layers) for event in differences)
+    yield _table(run, out / "model_weight_diff.csv", layers, rows, "this run has no weight differences")
+    yield _reputations(run, out / "reputation")
+
+
+def _reputations(run: Run, folder: Path) -> str:
+    updates = by_node(run.of(Updated))
+    nodes = [name for name in run.nodes if name in updates]
+    if not nodes:
+        return "no reputation/: no node has averaged models"
+    folder.mkdir()
+    for name in nodes:
+        known = [address for other, address in run.nodes.items() if other != name]
+        addresses = list(dict.fromkeys([*known, *(address for event in updates[name] for address in event.reputations)]))
+        rows = ((event.t, {run.node_named(address): value for address, value in event.reputations.items()}) for event in updates[name])
+        _table(run, folder / f"{name}_reputation.csv", [run.node_named(address) for address in addresses], rows, "")
+    return f"reputation/: {len(nodes)} of {len(run.nodes)} nodes"
+
+
+def _table(run: Run, path: Path, columns: Sequence[str], news: Iterable[tuple[int, Mapping[str, float]]], missing: str) -> str:
+    """A row for each moment at which something was new, with the latest value of each column; empty before the first.
+
+    Numbers have six digits, as the reference program prints them.
+    """
+    rows: dict[int, dict[str, float]] = {}
+    latest: dict[str, float] = {}
+    for t, values in sorted(news, key=lambda one: one[0]):
+        latest = {**latest, **values}
+        rows[tick(run, t)] = latest
+    if not rows:
+        return f"no {path.name}: {missing}"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["tick", *columns])
+        writer.writerows([at, *(f"{row[name]:.6g}" if name in row else "" for name in columns)] for at, row in rows.items())
+    return f"{path.name}: {len(rows)} x {len(columns)}"
+
+
+def tick(run: Run, t: int) -> int:
+    """Milliseconds in which the network ran before `t`: since it was ready, the pauses before a resume left out."""
+    return round(1000 * run.seconds(t))
+
+
+# --- jsonl
+
+
+def write_jsonl(run: Run, out: Path) -> Told:
+    """Every event, also those this version does not know, in the order of metrics.jsonl."""
+    names = {address: name for name, address in run.nodes.items()}
+    written = torn = 0
+    with RunDirectory(run.path).metrics.open("rb") as lines, (out / "metrics.jsonl").open("wb") as file:
+        for line in lines:
+            try:
+                fields = orjson.loads(line)
+                named = {"tick": tick(run, fields["t"]), **_named(fields, names)}
+            except (orjson.JSONDecodeError, TypeError, KeyError):
+                torn += 1
+                continue
+            file.write(orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE))
+            written += 1
+    yield f"metrics.jsonl: {written} events" + (f" ({torn} torn lines left out)" if torn else "")
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """The same with a node's name for each address, in values and in keys."""
+    if isinstance(value, dict):
+        return {names.get(key, key): _named(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_named(inner, names) for inner in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+# --- tensorboard
+
+
+def write_tensorboard(run: Run, out: Path) -> Told:
+    """One event file a node, and one for the network."""
+    counts = write_event_files(run, out, tick)
+    yield f"event files: {len(counts)} with {sum(counts.values())} values; TensorBoard shows them"
+
+
+FORMATS: Mapping[str, Callable[[Run, Path], Told]] = {"csv": write_csv, "jsonl": write_jsonl, "tensorboard": write_tensorboard}

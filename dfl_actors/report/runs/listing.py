@@ -1,0 +1,249 @@
+"""The runs under a directory: a few figures of each, which one a name means, and how one is deleted.
+
+The state of a run comes from its lock and from its metrics: who holds the lock runs; else the supervisor wrote why the run
+stopped; and where it did not, after the last time the network was ready, the run died. So no state is stored that a
+`kill -9` could leave wrong. Only the few events that this needs are read, for a long run has very many others.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from fnmatch import fnmatch
+from pathlib import Path
+
+import msgspec
+
+from dfl_actors.core.events import Evaluated, Final, Ready, Stopped
+from dfl_actors.errors import StoreError
+from dfl_actors.report.load import Run, by_node, load_run
+from dfl_actors.report.table import Column, accuracy_text, size_text
+from dfl_actors.runtime.rundir import RunDirectory, read_about
+
+OURS = (
+    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "accuracy.png", "summary.json", "nodes", "lock",
+    "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
+)  # fmt: skip
+"""What the program leaves in a run directory. Nothing else is ever deleted."""
+
+SHORT = (Ready, Stopped, Evaluated, Final)
+FINISHED = ("duration", "target")
+TAIL = 1 << 16
+"""Bytes at the end of the metrics among which a whole line is surely found."""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. `started` is ms since the epoch, `seconds` how long the network ran, `bytes` its size on disk.
+
+    `state` is starting, running, finished, interrupted, terminated, failed, died or damaged; `reason` says why a run
+    finished, or what is damaged. Accuracies are those of the nodes' last measurements on the test images. None is not known.
+    """
+
+    directory: str
+    state: str
+    bytes: int
+    reason: str = ""
+    network: str | None = None
+    nodes: int | None = None
+    started: int | None = None
+    seconds: float | None = None
+    lowest: float | None = None
+    mean: float | None = None
+    blocks: int | None = None
+
+
+def list_runs(directory: Path, now: int) -> tuple[list[Listed], list[str]]:
+    """The runs in `directory`, newest first, and the names of the directories there that are no runs. `now` in ms.
+
+    Raises StoreError if the directory cannot be read.
+    """
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except FileNotFoundError as error:
+        raise StoreError(f"no runs: there is no {directory}; `dfl-actors run` makes one, or name another directory with --dir") from error
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be read ({error.strerror}): name the directory of the runs with --dir") from error
+    looks = [(path, look(path, now)) for path in paths]
+    runs = sorted((run for _, run in looks if run is not None), key=lambda run: run.started or 0, reverse=True)
+    return runs, [path.name for path, run in looks if run is None]
+
+
+def look(path: Path, now: int) -> Listed | None:
+    """What `path` holds; None if that is no run."""
+    try:
+        return _look(RunDirectory(path), now)
+    except (StoreError, OSError) as error:
+        return Listed(directory=str(path), state="damaged", reason=str(error), bytes=size_of(path))
+
+
+def _look(directory: RunDirectory, now: int) -> Listed | None:
+    path, held = directory.path, held_since(directory)
+    if not directory.run.is_file():
+        return None if held is None else Listed(directory=str(path), state="starting", bytes=size_of(path))
+    run = load_run(path, SHORT)
+    state, reason = state_of(run, held)
+    last = now if state == "running" else _last_time(directory.metrics) if state == "died" else None
+    accuracies = last_accuracies(run)
+    return Listed(
+        directory=str(path),
+        state=state,
+        reason=reason if state == "finished" else "",
+        network=run.name,
+        nodes=len(run.nodes),
+        started=run.started,
+        seconds=run.elapsed if last is None or run.ready is None else run.seconds(last),
+        lowest=min(accuracies.values(), default=None),
+        mean=sum(accuracies.values()) / len(accuracies) if accuracies else None,
+        blocks=len({event.block for event in run.of(Final)}),
+        bytes=size_of(path),
+    )
+
+
+def held_since(directory: RunDirectory) -> float | None:
+    """When the process that holds the directory began to (ms since the epoch); None if none holds it. Raises StoreError."""
+    try:
+        return 1000 * directory.lock_file.stat().st_mtime if directory.held() else None
+    except FileNotFoundError:
+        return None
+
+
+def state_of(run: Run, held: float | None) -> tuple[str, str]:
+    """The state of a run and the reason its supervisor gave for stopping, "" if it gave none. `held` is what `held_since` says."""
+    readies, stops = run.of(Ready), run.of(Stopped)
+    if held is not None:
+        return "running" if readies and readies[-1].t >= held else "starting", ""
+    if not stops or (readies and stops[-1].t < readies[-1].t):
+        return "died", ""
+    reason = stops[-1].reason
+    return "finished" if reason in FINISHED else reason or "stopped", reason
+
+
+def last_accuracies(run: Run) -> dict[str, float]:
+    """The last measurement of each node on the test images; nodes that were never measured are left out."""
+    measured = by_node(event for event in run.of(Evaluated) if event.tested)
+    return {name: measured[name][-1].correct / measured[name][-1].tested for name in run.nodes if name in measured}
+
+
+class _Timed(msgspec.Struct):
+    t: int
+
+
+def _last_time(metrics: Path) -> int | None:
+    """The time of the last whole line of the metrics."""
+    try:
+        with metrics.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            return msgspec.json.decode(line, type=_Timed).t
+        except msgspec.DecodeError:
+            continue
+    return None
+
+
+def size_of(path: Path) -> int:
+    """Bytes that everything under `path` takes on the disk; what we may not look into is left out."""
+    blocks = 0
+    for folder, _, files in os.walk(path):
+        for file in files:
+            try:
+                blocks += os.lstat(os.path.join(folder, file)).st_blocks
+            except OSError:
+                continue  # gone meanwhile: the run goes on
+    return 512 * blocks
+
+
+def load_measured(path: Path) -> Run:
+    """A run that has metrics. Raises StoreError."""
+    run = load_run(path)
+    if not run.events:
+        raise StoreError(f"{path} has no metrics: nothing has happened in this run yet, or its metrics.jsonl is lost")
+    return run
+
+
+# --- names and deleting
+
+
+def find(name: str, directory: Path) -> Path:
+    """The directory that `name` means: a run of this name in `directory`, or else a path. Raises StoreError."""
+    bare = Path(name).name == name != ".."
+    path = directory / name if bare and (directory / name).is_dir() else Path(name)
+    if bare and not path.is_dir():
+        raise StoreError(f"{name}: no such run in {directory}, and no such directory; `dfl-actors runs` shows what there is")
+    return RunDirectory.open(path).path
+
+
+def check_removable(path: Path) -> None:
+    """Raises StoreError unless `path` is a run's directory, holds nothing else, and no process uses it."""
+    if path.is_symlink():
+        raise StoreError(f"{path} is a link to {path.resolve()}: name that directory")
+    run = RunDirectory.open(path)
+    if not read_about(run).genesis:
+        raise StoreError(f"{run.run} is not of a run: name the directory of one")
+    foreign = sorted(entry.name for entry in path.iterdir() if not any(fnmatch(entry.name, ours) for ours in OURS))
+    if foreign:
+        raise StoreError(f"{path} holds {', '.join(foreign[:3])}, which no run leaves: move it elsewhere, or delete the directory yourself")
+    if run.held():
+        raise StoreError(f"{path} is in use by a run: stop that first")
+
+
+def remove(path: Path) -> None:
+    """Delete the run in `path`. What makes it a run goes last, so that an attempt that failed can be repeated. Raises StoreError."""
+    check_removable(path)
+    run = RunDirectory(path.absolute())
+    try:
+        with run.lock():
+            for entry in run.path.iterdir():
+                if entry not in (run.run, run.lock_file):
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            run.run.unlink()
+        run.path.rmdir()
+    except OSError as error:
+        problem = f"{error.filename} cannot be removed ({error.strerror})"
+        raise StoreError(f"{path} is only partly deleted, {problem}: correct that and repeat the command") from error
+
+
+# --- the table
+
+
+def columns(runs: Sequence[Listed]) -> list[Column]:
+    """The table of the runs. Their names stay whole, for a person will copy them."""
+
+    def column(header: str, importance: int, cells: Iterable[str], left: bool = False, style: str = "") -> Column:
+        return Column(header=header, importance=importance, cells=list(cells), left=left, style=style)
+
+    return [
+        column("run", 9, (Path(run.directory).name for run in runs), left=True, style="cyan"),
+        column("state", 9, (f"{run.state} ({run.reason})" if run.state == "finished" else run.state for run in runs), left=True),
+        column("network", 2, (run.network or "-" for run in runs), left=True),
+        column("nodes", 6, (_count(run.nodes) for run in runs)),
+        column("started", 5, (_moment(run.started) for run in runs), left=True),
+        column("ran", 4, (duration_text(run.seconds) for run in runs)),
+        column("lowest", 8, (accuracy_text(run.lowest) for run in runs), style="bold"),
+        column("mean", 7, (accuracy_text(run.mean) for run in runs)),
+        column("blocks", 3, (_count(run.blocks) for run in runs)),
+        column("size", 5, (size_text(run.bytes) for run in runs)),
+    ]
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _moment(milliseconds: int | None) -> str:
+    """A time of the epoch in local time; "-" also for one that no calendar has."""
+    try:
+        return "-" if milliseconds is None else f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "-"
+
+
+def duration_text(seconds: float | None) -> str:
+    """ "0:01:30": hours, minutes, seconds."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,146 @@
+"""A simulation shown: a progress bar with the time left while it goes, a table of the nodes and a picture afterwards."""
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from dfl_actors.config import Config
+from dfl_actors.files import whole
+from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
+from dfl_actors.report.pictures import draw_over_time, save
+from dfl_actors.report.series import Numbers
+from dfl_actors.report.table import Column, grid
+
+LAST = 20
+"""Measurements that the final accuracy is the mean of."""
+
+
+class Progress:
+    """A progress bar on a terminal; otherwise a line for every tenth. It listens to a simulation."""
+
+    def __init__(self, console: Console, config: Config, quiet: bool) -> None:
+        self._console, self._ticks, self._quiet = console, config.sim.ticks, quiet
+        self._honest = [number for number, node in enumerate(config.nodes) if node.attack is None]
+        self._accuracy: float | None = None
+        self._told = 0
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
+        self._task = self._bar.add_task("starting", total=config.sim.ticks)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def measured(self, tick: int, row: list[float]) -> None:
+        """A row of accuracies."""
+        honest = [row[number] for number in self._honest] or row
+        self._accuracy = sum(honest) / len(honest)
+
+    def done(self, ticks: int) -> None:
+        """So many ticks are done."""
+        said = "ticks" if self._accuracy is None else f"ticks, accuracy {self._accuracy:.3f}"
+        self._bar.update(self._task, completed=ticks, description=said)
+        if not self._console.is_terminal and not self._quiet and ticks * 10 // self._ticks > self._told:
+            self._told = ticks * 10 // self._ticks
+            self._console.print(f"{ticks} of {self._ticks} {said}", highlight=False)
+
+    def voting(self, done: float) -> None:
+        """This part of the measurement of all models together is done."""
+        self._bar.update(self._task, total=100, completed=round(100 * done), description="per cent of all models together")
+
+    def warn(self, text: str) -> None:
+        """Something that a person should know, also with --quiet."""
+        Console(stderr=True).print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_result(path: Path, config: Config, console: Console, quiet: bool) -> None:
+    """The plot, and the accuracy of each node: the mean of its last measurements, and the last."""
+    rows = read_table(path / "accuracy.csv")
+    if not rows:
+        return
+    with whole(path / "accuracy.png") as draft:
+        save(draw_over_time(plot_of(path, config), cut(config.network.name, 60), (10, 7)), draft, "png")
+    if quiet:
+        return
+    last = rows[-LAST:]
+    finals = {node.name: sum(row[node.name] for row in last) / len(last) for node in config.nodes}
+    columns = [
+        Column(header="node", cells=[node.name for node in config.nodes], left=True, style="cyan"),
+        Column(header="kind", cells=[node.attack or node.role for node in config.nodes], left=True),
+        Column(header="accuracy", cells=[f"{finals[node.name]:.3f}" for node in config.nodes], style="bold"),
+        Column(header="last", cells=[f"{rows[-1][node.name]:.3f}" for node in config.nodes]),
+    ]
+    console.print(grid(columns, console.width))
+    honest = [finals[node.name] for node in config.nodes if node.attack is None]
+    if honest:
+        console.print(
+            f"{len(honest)} honest nodes: mean {sum(honest) / len(honest):.3f}, worst {min(honest):.3f} "
+            f"(of the last {len(last)} measurements, to tick {rows[-1]['tick']:.0f})",
+            highlight=False,
+        )
+    for row in read_rows(path / "ensemble.csv"):
+        console.print(f"all models together on the {row['set']} set: {float(row['accuracy']):.4f} ({row['correct']} of {row['tested']})")
+    console.print(f"everything lies in {path}", highlight=False)
+
+
+# --- the picture
+
+
+def plot_of(path: Path, config: Config) -> OverTime:
+    """The simulation in `path` as the paper's figure 9 has it: accuracy above, weight difference below."""
+    rows, differences = read_table(path / "accuracy.csv"), read_table(path / "model_weight_diff.csv")
+    accuracy = Panel(title="accuracy", lines=_accuracy_lines(config, rows), reach=(0, 1), share=0.6)
+    layers = [column for column in (differences[0] if differences else {}) if column != "tick"]
+    lines = [
+        Line(
+            name=layer, series=(_column(differences, "tick"), _positive(_column(differences, layer))), colour=f"@node{place % FEW}", width=1
+        )
+        for place, layer in enumerate(layers)
+    ]
+    return OverTime(
+        panels=[accuracy, Panel(title="weight difference", lines=lines, log=True, share=0.4)], end=rows[-1]["tick"], unit="tick"
+    )
+
+
+def _accuracy_lines(config: Config, rows: list[dict[str, float]]) -> list[Line]:
+    """Every node's accuracy; attackers dashed; with more than ten nodes honest ones are one colour, and their mean is thick."""
+    ticks, few = _column(rows, "tick"), len(config.nodes) <= FEW
+    lines = []
+    for place, node in enumerate(config.nodes):
+        colour, dash = ("@alarm", "dash") if node.attack else (f"@node{place}" if few else "@crowd", "solid")
+        label = f"{cut(node.name)}  {node.attack or ''}".rstrip()
+        series = ticks, _column(rows, node.name)
+        lines.append(Line(name=node.name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
+    honest = [_column(rows, node.name) for node in config.nodes if node.attack is None]
+    mean = [Line(name="mean of the honest", series=(ticks, np.mean(honest, axis=0)), colour="@ink")] if honest else []
+    return [*lines, *mean]
+
+
+def _column(rows: list[dict[str, float]], name: str) -> Numbers:
+    return np.array([row[name] for row in rows])
+
+
+def _positive(values: Numbers) -> Numbers:
+    return np.where(values > 0, values, np.nan)
+
+
+def read_table(path: Path) -> list[dict[str, float]]:
+    """The rows of a table of numbers, none if it was not made."""
+    return [{column: float(value) for column, value in row.items()} for row in read_rows(path)]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table as text, none if it was not made."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

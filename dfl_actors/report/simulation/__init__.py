@@ -1,1 +1,0 @@
-"""How a simulation goes, and what came of it."""

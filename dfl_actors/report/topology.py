@@ -1,0 +1,200 @@
+"""A topology shown: the figures of its graph and a row a node in the terminal, and a picture.
+
+The picture has the graph with the role of each node, and beside it the data of each node by label. Roles have a colour and a symbol, so
+that it also serves without colour. Up to `MOST_BARS` nodes have a small bar chart each; the data of more is a table of shades.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dfl_actors.report.charts.chart import Dot, Edge, Graph
+from dfl_actors.report.layout import positions
+from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain, save
+from dfl_actors.topo.describe import Described, Description
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLES = {"normal": "", "observer": "green", "attacker": "red"}
+"""Of a row in the terminal, by kind of node."""
+
+LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "attacker": ("@node1", "diamond")}
+"""Colour and symbol in the picture, by kind of node."""
+
+MOST_NAMES = 8
+MOST_BARS = 60
+
+
+# --- in the terminal
+
+
+def render(description: Description, console: Console) -> None:
+    """Print it. Nothing is cut: a line that does not fit goes on in the next."""
+    console.print(Text(headline(description), style="bold"), soft_wrap=True)
+    console.print(figures(description))
+    console.print()
+    console.print(Text("rate in samples a second; data by label in percent", style="dim"))
+    console.print(nodes_table(description))
+
+
+def headline(description: Description) -> str:
+    """Name, nodes by kind, links, data."""
+    special = "; ".join(words for kind, words in description.kinds().items() if kind != "normal")
+    nodes = f"{len(description.nodes)} nodes{f' ({special})' if special else ''}"
+    return f"{description.name}: {nodes}, {_links(description)}, {description.source}, partition {description.partition}"
+
+
+def _links(description: Description) -> str:
+    return f"{description.links} links{f' ({description.one_way} one way)' if description.one_way else ''}"
+
+
+def figures(description: Description) -> RenderableType:
+    """The figures of the graph, each with what it means."""
+    rows = {"neighbours": _range(description.degrees)}
+    if description.one_way:
+        rows |= {"sends to": _range(description.out_degrees), "hears": _range(description.in_degrees)}
+    rows |= {
+        "distance": f"at most {description.diameter} (the diameter), {description.distance:.2f} on average",
+        "spectral gap": f"{description.gap:.4g}: a tenth of the differences is left after {_rounds(description.rounds)}",
+    }
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in rows.items():
+        table.add_row(Text(name), Text(value))
+    return table
+
+
+def _range(degrees: tuple[int, float, int]) -> str:
+    low, mean, high = degrees
+    return f"{low} to {high}, {mean:.2f} on average" if low != high else f"{low} each"
+
+
+def _rounds(rounds: float) -> str:
+    return "one round" if rounds <= 1 else f"about {rounds:.{0 if rounds >= 10 else 1}f} rounds"
+
+
+def nodes_table(description: Description) -> Table:
+    """A row a node. With one-way links it counts those out and in, and an arrow tells which way a link to a neighbour leads."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("node")
+    table.add_column("role", no_wrap=True)
+    for count in ("out", "in") if description.one_way else ("links",):
+        table.add_column(count, justify="right")
+    table.add_column("neighbours", min_width=12)
+    table.add_column("rate", justify="right")
+    for label in range(len(description.nodes[0].labels)):
+        table.add_column(str(label), justify="right", min_width=3, no_wrap=True)
+    for node in description.nodes:
+        counts = [node.receivers, node.senders] if description.one_way else [node.neighbours]
+        cells = [node.name, node.kind, *(str(len(others)) for others in counts), _names(node), f"{node.rate:g}" if node.rate else "max"]
+        table.add_row(*map(Text, [*cells, *map(_percent, node.labels)]), style=STYLES[node.kind])
+    return table
+
+
+def _names(node: Described) -> str:
+    names = [_way(node, other) + other for other in node.neighbours]
+    more = len(names) - MOST_NAMES
+    return " ".join(names) if more <= 1 else f"{' '.join(names[:MOST_NAMES])} and {more} more"
+
+
+def _way(node: Described, other: str) -> str:
+    """`->` to one that only hears, `<-` from one that is only heard."""
+    return "<-" if other not in node.receivers else "->" if other not in node.senders else ""
+
+
+def _percent(share: float) -> str:
+    return "." if not share else f"{100 * share:.0f}"
+
+
+# --- as a picture
+
+
+def plot_topology(description: Description, path: Path, kind: str) -> None:
+    """Write the picture as `kind` (`png` or `svg`) to `path`. Raises OSError if it cannot be written."""
+    save(draw_topology(description), path, kind)
+
+
+def draw_topology(description: Description) -> "Figure":
+    """The picture: first axes the graph, second axes the data."""
+    count = len(description.nodes)
+    side = 6.0 if count <= 12 else 8.5
+    columns = 0 if count > MOST_BARS else math.ceil(count / rows_for(count))
+    width = 4.5 if not columns else 1.5 * columns + 0.4
+    figure = new_figure(side + width, side)
+    axes, data = figure.subplots(1, 2, width_ratios=[side, width])
+    draw_graph(axes, graph_of(description))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9, markerscale=0.5 if count <= 12 else 0.7)
+    if columns:
+        _draw_bars(data, description.nodes, columns)
+    else:
+        _draw_shades(data, description.nodes)
+    figure.suptitle(f"{plain(description.name)}: {summary(description)}", fontsize=11)
+    return figure
+
+
+def rows_for(count: int) -> int:
+    """Rows of small bar charts beside a graph: few nodes stand in one column, fifty in five."""
+    return max(1, min(count, 5) if count <= 5 else math.ceil(count / max(2, round(count / 10))))
+
+
+def summary(description: Description) -> str:
+    """The figures of the graph in a line."""
+    low, mean, high = description.degrees
+    degrees = f"{low} neighbours each" if low == high else f"{low} to {high} neighbours, {mean:.1f} on average"
+    end = f"diameter {description.diameter}, spectral gap {description.gap:.3g}"
+    return f"{len(description.nodes)} nodes, {_links(description)}, {degrees}, {end}"
+
+
+def graph_of(description: Description) -> Graph:
+    """The graph, its nodes by kind. Of a link that leads one way the sender comes first."""
+    width = 1.2 if len(description.nodes) <= 20 else 0.8
+    pairs = [(node, other) for node in description.nodes for other in node.neighbours]
+    both = [Edge(node.name, other, width) for node, other in pairs if node.name < other and not _way(node, other)]
+    arrows = [Edge(node.name, other, width, arrow=True) for node, other in pairs if _way(node, other) == "->"]
+    kinds = description.kinds()
+    order = sorted(description.nodes, key=lambda node: list(kinds).index(node.kind))
+    dots = [Dot(node.name, *LOOKS[node.kind], group=kinds[node.kind]) for node in order]
+    places = positions([node.name for node in description.nodes], [(edge.one, edge.other) for edge in (*both, *arrows)])
+    return Graph(places, [*both, *arrows], dots)
+
+
+def _draw_bars(axes: "Axes", nodes: Sequence[Described], columns: int) -> None:
+    """A bar chart a node, in columns from the top; all have the same scale."""
+    rows, labels = math.ceil(len(nodes) / columns), len(nodes[0].labels)
+    # Data that is spread evenly should not look like full bars.
+    top = max(2 / labels, *(max(node.labels) for node in nodes))
+    width, height = 0.84, 0.62
+    starts = np.arange(labels) * width / labels
+    for number, node in enumerate(nodes):
+        left, bottom, colour = number // rows, -(number % rows) - 1, colour_of(LOOKS[node.kind][0])
+        heights = np.array(node.labels) / top * height
+        axes.bar(left + starts, heights, 0.8 * width / labels, bottom, align="edge", color=colour, linewidth=0)
+        axes.plot([left, left + width], [bottom, bottom], color=colour_of("@muted"), linewidth=0.8)
+        axes.text(left, bottom + height + 0.03, plain(node.name), fontsize=8, color=colour, va="bottom", fontweight="bold")
+        if number % rows == rows - 1 or number == len(nodes) - 1:
+            for label in range(0, labels, math.ceil(labels / 10)):
+                axes.text(left + (label + 0.4) * width / labels, bottom - 0.04, str(label), fontsize=6, ha="center", va="top")
+    axes.set(xlim=(-0.05, columns), ylim=(-rows - 0.25, 0.05))
+    axes.axis("off")
+    axes.set_title(f"data by label, up to {top:.0%}", fontsize=9, loc="left")
+
+
+def _draw_shades(axes: "Axes", nodes: Sequence[Described]) -> None:
+    """A row a node, a column a label, the darker the larger the share."""
+    table = np.array([node.labels for node in nodes])
+    image = axes.imshow(table, aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")
+    axes.set_xticks(range(0, table.shape[1], math.ceil(table.shape[1] / 10)))
+    axes.set_xlabel("label")
+    axes.set_ylabel("node")
+    step = math.ceil(len(nodes) / 25)
+    axes.set_yticks(range(0, len(nodes), step), [plain(nodes[number].name) for number in range(0, len(nodes), step)], fontsize=7)
+    axes.set_title("data by label", fontsize=9, loc="left")
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+    bar.ax.set_title("share", fontsize=8)
