@@ -208,9 +208,9 @@ class ModelSent(Event, frozen=True, gc=False, kw_only=True, tag="sent"):
 
 
 class Dropped(Event, frozen=True, gc=False, kw_only=True):
-    """Messages of one type that a socket did not take."""
+    """Messages of one type that could not leave: a socket did not take them, or too many letters waited for one actor."""
 
-    says = "gossiper"
+    says = "any"
     what: str
     messages: int
 

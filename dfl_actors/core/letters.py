@@ -3,9 +3,14 @@
 The sender numbers within its own epoch (how often it was started), and writes on each letter which is the oldest it still keeps. The
 receiver takes letters of a sender in order alone: a repeat is acknowledged and not handled twice, and one after a gap is left
 until the gap is filled. A receiver that was restarted may handle a letter again, which every actor's journal makes harmless.
+
+What waits is bounded: a recipient that is away for long must not take its writers' memory. A letter beyond the bound is not taken,
+and its writer is told; what it said is asked for again by others (a receipt that lacks, a draft that is not confirmed).
 """
 
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 WINDOW = 256
 """Letters under way to one mailbox; more wait here."""
@@ -16,8 +21,11 @@ PATIENCE = 2_000
 RETRY = 100
 """Milliseconds after which a letter that the socket did not take is offered to it again."""
 
-ACKNOWLEDGEMENT = 16
-"""Bytes of an acknowledgement: epoch and number, big-endian. A letter's header has the oldest number kept besides."""
+MOST_LETTERS, MOST_BYTES = 65_536, 64 << 20
+"""What one outbox holds: no more letters, and none beyond so many bytes but a single larger one."""
+
+HEADER, ACKNOWLEDGEMENT = 24, 16
+"""Bytes of a header: epoch, number and the oldest number kept, big-endian; of an acknowledgement: the first two."""
 
 
 class Outbox:
@@ -25,8 +33,9 @@ class Outbox:
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
-        self._number = 0
-        self._letters: dict[int, bytes] = {}
+        self._first = 1
+        self._letters: deque[bytes] = deque()
+        self._bytes = 0
         self._sent = 0
         self._heard = 0
         self._offered = 0
@@ -34,35 +43,39 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._letters)
 
-    def add(self, letter: bytes) -> None:
-        self._number += 1
-        self._letters[self._number] = letter
+    def add(self, letter: bytes) -> bool:
+        """Take a letter; False when there is no room."""
+        if len(self._letters) >= MOST_LETTERS or (self._letters and self._bytes + len(letter) > MOST_BYTES):
+            return False
+        self._letters.append(letter)
+        self._bytes += len(letter)
+        return True
 
     def due(self, now: int) -> Iterator[tuple[int, bytes]]:
         """Letters to put on the way now: new ones within the window, or all again when nothing was heard for long."""
+        if not self._letters:
+            return
         if self._under_way() and now - self._heard > PATIENCE:
             self._sent = 0
             self._heard = now
-        if not self._letters:
-            return
         self._offered = now
-        first = next(iter(self._letters))
-        for number in range(max(first, self._sent + 1), min(self._number, first + WINDOW - 1) + 1):
-            yield number, self._letters[number]
+        begin = max(0, self._sent - self._first + 1)
+        yield from enumerate(islice(self._letters, begin, WINDOW), self._first + begin)
 
     def sent(self, number: int, now: int) -> None:
         """The letter is on its way."""
-        if self._sent < next(iter(self._letters), number):
+        if self._sent < self._first:
             self._heard = now
         self._sent = number
 
     def acknowledged(self, epoch: int, number: int, now: int) -> None:
-        """The receiver has dealt with everything up to this number."""
+        """The receiver has dealt with everything up to this number. Each letter goes once, whatever waits behind it."""
         if epoch != self._epoch:
             return
         self._heard = now
-        for done in [waiting for waiting in self._letters if waiting <= number]:
-            del self._letters[done]
+        while self._letters and self._first <= number:
+            self._bytes -= len(self._letters.popleft())
+            self._first += 1
 
     def wake(self) -> int | None:
         """When letters are due: a repeat, or, while none is under way, another attempt to send the first."""
@@ -71,10 +84,10 @@ class Outbox:
         return self._heard + PATIENCE + 1 if self._under_way() else self._offered + RETRY
 
     def _under_way(self) -> bool:
-        return bool(self._letters) and self._sent >= next(iter(self._letters))
+        return bool(self._letters) and self._sent >= self._first
 
     def header(self, number: int) -> bytes:
-        return b"".join(value.to_bytes(8, "big") for value in (self._epoch, number, next(iter(self._letters))))
+        return b"".join(value.to_bytes(8, "big") for value in (self._epoch, number, self._first))
 
 
 class Inbox:

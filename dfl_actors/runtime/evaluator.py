@@ -22,9 +22,10 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
 from dfl_actors.learning.weights import decode_model, encode_model, recipe_of
+from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.hatch import log_path
+from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR
 from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
 from dfl_actors.runtime.rundir import RunDirectory, read_about
@@ -124,17 +125,21 @@ class Evaluator:
         poller = zmq.Poller()
         poller.register(self._control, zmq.POLLIN)
         poller.register(parent_handle(), zmq.POLLIN)
-        while True:
-            ready = dict(poller.poll())
-            order = codec.convert(FROM_SUPERVISOR, codec.parse(self._control.recv())) if self._control in ready else Quit()
-            if isinstance(order, Quit):
-                break
-            if isinstance(order, Evaluate):
-                self._control.send(codec.encode(self._answer(order)))
+        while self._control in dict(poller.poll()) and self._obey():
+            pass
         spent = round(time.process_time() - started, 6)
         self._metrics.write(
             events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), self._clock().wall
         )
+
+    def _obey(self) -> bool:
+        """Do what was ordered; whether to go on."""
+        for order in sockets.read(self._control, range(1, 2), lambda body: codec.convert(FROM_SUPERVISOR, codec.parse(body.bytes))):
+            if isinstance(order, Quit):
+                return False
+            if isinstance(order, Evaluate):
+                self._control.send(codec.encode(self._answer(order)))
+        return True
 
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)

@@ -16,7 +16,7 @@ from dfl_actors import __version__
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
-from dfl_actors.core.control import FROM_ACTOR, Failed
+from dfl_actors.core.control import Failed
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError
@@ -29,11 +29,10 @@ from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan, settings
-from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.signals import raised
 from dfl_actors.runtime.stores import ChainStore
-from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server
+from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server, heard
 from dfl_actors.runtime.verify import verify_all
 
 
@@ -136,8 +135,7 @@ def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes
     finally:
         children.kill(founder)
     control.poll(200 if founder.exitcode else 0)
-    for _, body in receive(control):
-        message = codec.convert(FROM_ACTOR, codec.parse(body))
+    for _, message in heard(control):
         if isinstance(message, Failed):
             raise KnownError(message.text, message.exit_code)
     if founder.exitcode:

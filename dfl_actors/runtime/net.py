@@ -18,7 +18,6 @@ from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Beat, Heard
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
-from dfl_actors.runtime.post import receive, receive_frames
 
 TOPIC = b"n"
 DOMAIN = b"dfl-actors"
@@ -92,8 +91,8 @@ class Net:
             socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret
         return socket
 
-    def connect(self, neighbours: Mapping[Address, Endpoints]) -> list[zmq.Socket[bytes]]:
-        """Open the ways to neighbours that have none yet; returns the new sockets."""
+    def connect(self, neighbours: Mapping[Address, Endpoints]) -> list[Address]:
+        """Open the ways to neighbours that have none yet; returns those neighbours."""
         new = []
         for address, where in neighbours.items():
             if address in self.dealers:
@@ -104,7 +103,7 @@ class Net:
             dealer = self._client(zmq.DEALER, where.curve)
             dealer.connect(where.requests)
             self.subscribers[address], self.dealers[address] = subscriber, dealer
-            new += [subscriber, dealer]
+            new.append(address)
         return new
 
     def close(self) -> None:
@@ -145,50 +144,37 @@ class Net:
 
     # --- in
 
-    def subscriptions(self) -> Iterator[Message]:
-        for (frame,) in receive(self.publisher):
-            if frame == b"\x01" + TOPIC:
-                yield Subscribed()
+    def subscriptions(self) -> Iterator[Message | Refused | None]:
+        return sockets.read(self.publisher, range(1, 2), lambda frame: Subscribed() if frame.bytes == b"\x01" + TOPIC else None)
 
     def news(self, address: Address) -> Iterator[Message | Refused]:
-        for frames in receive(self.subscribers[address]):
-            yield decoded(lambda frames=frames: heard(address, frames))
+        return sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames))
 
     def requests(self) -> Iterator[Message | Refused]:
-        for frames in receive(self.router):
-            yield decoded(lambda frames=frames: asked(frames))
+        return sockets.read(self.router, range(2, 3), asked)
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
-        for frames in receive_frames(self.dealers[address]):
-            yield decoded(lambda frames=frames: replied(address, frames))
+        return sockets.read(self.dealers[address], range(1, 3), lambda *frames: replied(address, *frames))
 
 
-def decoded(decode: Any) -> Message | Refused:
-    """What `decode` returns, or the refusal it raises: input from outside never ends an actor."""
-    try:
-        return decode()  # type: ignore[no-any-return]
-    except Refused as error:
-        return error
-
-
-def heard(address: Address, frames: list[bytes]) -> Heard:
-    if len(frames) != 3 or len(frames[1]) != 16:
-        raise Refused("frames", f"{len(frames)} frames of news")
-    epoch, number = read_header(frames[1])
-    news = codec.decode(AnyNews, frames[2], sockets.WIRE_LIMIT)
+def heard(address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
+    if len(numbers) != 16:
+        raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
+    epoch, number = read_header(numbers.bytes)
+    news = codec.decode(AnyNews, body.bytes, sockets.WIRE_LIMIT)
     if number == 0 and not isinstance(news, Beat):
         raise Refused("frames", "news without a number")
     return Heard(neighbour=address, epoch=epoch, number=number, news=news)
 
 
-def asked(frames: list[bytes]) -> Asked:
-    if len(frames) != 2:
-        raise Refused("frames", f"{len(frames)} frames of a request")
-    return Asked(peer=frames[0], request=codec.decode(REQUEST, frames[1], sockets.WIRE_LIMIT))
+def asked(peer: zmq.Frame, request: zmq.Frame) -> Asked:
+    return Asked(peer=peer.bytes, request=codec.decode(REQUEST, request.bytes, sockets.WIRE_LIMIT))
 
 
-def replied(address: Address, frames: list[memoryview]) -> Replied:
-    if not 1 <= len(frames) <= 2:
-        raise Refused("frames", f"{len(frames)} frames of a reply")
-    reply = codec.decode(REPLY, bytes(frames[0]), sockets.WIRE_LIMIT)
-    return Replied(neighbour=address, reply=reply, body=frames[1] if len(frames) == 2 else b"")
+def replied(address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:
+    """The bytes of a chunk are a view of ZeroMQ's own memory, valid as long as it is held."""
+    return Replied(
+        neighbour=address,
+        reply=codec.decode(REPLY, reply.bytes, sockets.WIRE_LIMIT),
+        body=b"" if body is None else body.buffer,
+    )

@@ -21,12 +21,13 @@ from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.errors import DflError
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.driver import Driver, Metrics, fail
+from dfl_actors.runtime.driver import Driver, fail
 from dfl_actors.runtime.hatch import Owned, build, log_path
 from dfl_actors.runtime.keyfiles import curve_keys
+from dfl_actors.runtime.mail import Mail
+from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.net import Curve, Net
 from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
-from dfl_actors.runtime.post import Post
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.tap import Tap
 
@@ -51,12 +52,12 @@ def run_actor(plan: NodePlan, name: str, incarnation: int) -> None:
 def _act(plan: NodePlan, name: str, incarnation: int, context: zmq.Context[zmq.Socket[bytes]], control: zmq.Socket[bytes]) -> None:
     owned = Owned(plan, name)
     net = network(plan, owned, context) if name == "gossiper" else None
-    post = Post(context, plan.sockets, plan.node.name, name, incarnation + 1)
+    mail = Mail(context, plan.sockets, plan.node.name, name, incarnation + 1)
     metrics = Metrics(RunDirectory(plan.directory).metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
     tap = tap_of(plan, actor, incarnation + 1, context, owned.clock)
     settle()
-    Driver(actor, owned, post, net, control, parent_handle(), metrics, tap).run()
+    Driver(actor, owned, mail, net, control, parent_handle(), metrics, tap).run()
     owned.close()
     metrics.close()
     if net is not None:

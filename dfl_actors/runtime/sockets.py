@@ -5,12 +5,15 @@ subscription is input too. High-water marks count messages, on both ends. `LINGE
 and sent again, never left to a closing socket.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import zmq
 
-from dfl_actors.errors import TransportError
+from dfl_actors.errors import Refused, TransportError
+
+T = TypeVar("T")
 
 LETTER_LIMIT = 64 << 20
 """Bytes in a frame inside a node."""
@@ -34,6 +37,9 @@ NOW, NOW_MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """How a frame is sent or received without waiting; more frames of its message follow."""
 
 READABLE = int(zmq.POLLIN)
+
+MOST = 64
+"""Messages read from one socket before the others have their turn."""
 
 LONGEST_IPC = 107
 """Bytes in the path of a Unix socket."""
@@ -89,21 +95,36 @@ def send(socket: zmq.Socket[bytes], *frames: bytes | zmq.Frame) -> None:
     socket.send(frames[-1], NOW, copy=type(frames[-1]) is bytes)
 
 
-def arrived(socket: zmq.Socket[bytes], most: int) -> Iterator[list[zmq.Frame]]:
-    """At most `most` messages that are there already, in frames that are not copied.
+def read(socket: zmq.Socket[bytes], frames: range, decode: Callable[..., T]) -> Iterator[T | Refused]:
+    """At most `MOST` messages that are there already, each decoded from its frames, which are not copied.
 
-    Whether there is another one is asked beforehand: the exception that says no costs twice as much.
+    The one way in which a socket of this program is read, and nothing that arrives ends its reader, whatever its shape: a message with
+    a number of frames that is not in `frames`, or one that `decode` refuses, comes out as what it is refused for.
+    Whether there is another message is asked beforehand: the exception that says no costs twice as much.
     """
-    for number in range(most):
+    for number in range(MOST):
         if number and not int(socket.get(zmq.EVENTS)) & READABLE:
             return
         try:
-            frames = [socket.recv(NOW, copy=False)]
+            parts = [socket.recv(NOW, copy=False)]
         except zmq.Again:
             return
-        while frames[-1].more:
-            frames.append(socket.recv(NOW, copy=False))
-        yield frames
+        count, more = 1, parts[0].more
+        while more:
+            part = socket.recv(NOW, copy=False)
+            count, more = count + 1, part.more
+            if count < frames.stop:
+                parts.append(part)
+        yield _decoded(parts, count, frames, decode)
+
+
+def _decoded(parts: list[zmq.Frame], count: int, frames: range, decode: Callable[..., T]) -> T | Refused:
+    if count not in frames:
+        return Refused("frames", f"a message of {count} frames")
+    try:
+        return decode(*parts)
+    except Refused as error:
+        return error
 
 
 def ipc(directory: Path, node: str, actor: str, what: str) -> str:

@@ -20,12 +20,11 @@ from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
 from dfl_actors.runtime import children, sockets
 from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.driver import Metrics
 from dfl_actors.runtime.evaluator import evaluate
 from dfl_actors.runtime.hatch import log_path
+from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
-from dfl_actors.runtime.post import receive
 from dfl_actors.runtime.process import FAILED, run_actor
 from dfl_actors.runtime.signals import told_to
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
@@ -182,8 +181,8 @@ class Supervisor:
         for sentinel in ended:
             self._poller.unregister(sentinel)
         self._deaths += len(ended)
-        for identity, body in receive(self._control):
-            self._hear(identity.decode(), codec.convert(FROM_ACTOR, codec.parse(body)))
+        for name, message in heard(self._control):
+            self._hear(name, message)
 
     def _hear(self, name: str, message: Message) -> None:
         child = self._children.get(name)
@@ -420,6 +419,16 @@ def control_server(context: zmq.Context[zmq.Socket[bytes]], directory: Any) -> z
     control.setsockopt(zmq.ROUTER_HANDOVER, 1)
     sockets.bind(control, sockets.ipc(directory, SUPERVISOR, SUPERVISOR, "mail"))
     return control
+
+
+def heard(control: zmq.Socket[bytes]) -> Iterator[tuple[str, Message]]:
+    """Who says what. A pipe that a successor took over goes on under a name of ZeroMQ's making, which is nobody's; what is no message
+    is nobody's word."""
+
+    def said(name: zmq.Frame, body: zmq.Frame) -> tuple[str, Message]:
+        return name.bytes.decode(errors="replace"), codec.convert(FROM_ACTOR, codec.parse(body.bytes))
+
+    yield from (one for one in sockets.read(control, range(2, 3), said) if isinstance(one, tuple))
 
 
 def _row(endpoints: Endpoints) -> tuple[str, str, str]:

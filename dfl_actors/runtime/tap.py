@@ -13,6 +13,7 @@ from typing import Any
 import zmq
 
 from dfl_actors.core import events
+from dfl_actors.core.delivery import Acknowledgement
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve
 from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address
@@ -20,7 +21,6 @@ from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
-from dfl_actors.runtime.post import Acknowledgement, receive
 
 HIGH_WATER = 256
 """Records waiting for a watcher."""
@@ -37,7 +37,7 @@ NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "
 """What a note names by its digest, and the record's field for it."""
 
 
-CAME, WENT = [b"\x01"], [b"\x00"]
+CAME, WENT = b"\x01", b"\x00"
 """What the socket tells of the first watcher and of the last."""
 
 STRANGER = "?"
@@ -68,13 +68,14 @@ class Tap:
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 0)
         sockets.bind(self.socket, sockets.ipc(directory, node, actor, "tail"))
 
-    def watchers(self) -> Iterator[Message]:
+    def watchers(self) -> Iterator[Refused | None]:
         """Hear of watchers that come and go: the socket tells of the first and of the last. They want everything; whoever asks for
         something else, or sends something else, is not heard."""
-        for frames in receive(self.socket):
-            if frames in (CAME, WENT):
-                self.watched = frames == CAME
-        yield from ()
+        return sockets.read(self.socket, range(1, 2), lambda frame: self._hear(frame.bytes))
+
+    def _hear(self, said: bytes) -> None:
+        if said in (CAME, WENT):
+            self.watched = said == CAME
 
     # --- what is told
 

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.clock import Now
-from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
+from dfl_actors.core.delivery import Delivery, Step, WriteJournal
+from dfl_actors.core.effects import Commit, Effect, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.events import Event
 from dfl_actors.core.family import Message
 from dfl_actors.core.keys import KeyPair
@@ -61,29 +62,39 @@ class Bench:
         self._build = build
         self.journal, self.models, self.chain = parts.Journal(), parts.Models(), parts.Chain()
         self.said: list[Effect] = []
-        self.actor = build(self)
+        self.actor, self._delivery = build(self), Delivery(patience=0)
 
     @property
     def wake(self) -> int | None:
         """When the actor wants to be called, as `now` of `give`."""
         return None if self.actor.wake is None else self.actor.wake - MONO + NOW
 
-    def give(self, *messages: Message, now: int = NOW, crash: int | None = None) -> list[Effect]:
-        """Handle one batch and perform it, up to step `crash`; a crash is followed by a new life. Returns what was said."""
-        effects = [effect for message in messages for effect in self.actor.handle(message, at(now))]
-        steps: list[Callable[[], object]] = [
-            lambda: [self.models.put(one.key, one.data) for one in effects if isinstance(one, Keep)],
-            lambda: [self.chain.append(one.height, one.block) for one in effects if isinstance(one, Commit)],
-            lambda: self.journal.commit([(one.key, one.value) for one in effects if isinstance(one, Journal)]),
-        ]
-        speech = [effect for effect in effects if not isinstance(effect, Keep | Touch | Commit | Journal)]
+    def give(self, *messages: Message, now: int = NOW, crash: int | type[Step] | None = None) -> list[Effect]:
+        """Handle one batch and perform it, up to step `crash`, or the first of that kind; a crash is followed by a new life.
+
+        Returns what was said.
+        """
+        for message in messages:
+            self._delivery.handled(self.actor.handle(message, at(now)))
         before = len(self.said)
-        steps += [lambda one=one: self.said.append(one) for one in speech]  # type: ignore[misc]
-        for step in steps[:crash]:
-            step()
+        for number, step in enumerate(self._delivery.steps(at(now).mono)):
+            if number == crash or type(step) is crash:
+                break
+            self._perform(step)
         if crash is not None:
-            self.actor = self._build(self)
+            self.actor, self._delivery = self._build(self), Delivery(patience=0)
         return self.said[before:]
+
+    def _perform(self, step: Step) -> None:
+        match step:
+            case Keep(key, data):
+                self.models.put(key, data)
+            case Commit(height, block):
+                self.chain.append(height, block)
+            case WriteJournal(writes):
+                self.journal.commit(writes)
+            case Effect() if not isinstance(step, Touch):
+                self.said.append(step)
 
 
 def told(effects: list[Effect], kind: type[M]) -> list[M]:

@@ -10,6 +10,8 @@ from dfl_actors.actors.builder import REMINDERS, Builder
 from dfl_actors.core import chain, events
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.delivery import WriteJournal
+from dfl_actors.core.effects import Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
@@ -217,7 +219,7 @@ def test_before_the_run_begins_again_nothing_is_final_by_a_deadline() -> None:
 def test_after_a_crash_between_the_chain_and_the_journal_a_transaction_is_not_drafted_again() -> None:
     made = built()
     made.give(*announced(0, 1), *receipts(0, 1))
-    made.give(confirmed(drafted(made)), crash=2)
+    made.give(confirmed(drafted(made)), crash=WriteJournal)
     assert len(made.chain.data) == 1 and made.journal.get(b"draft") is not None
     said = made.give(*announced(2), *receipts(2))
     assert not told(said, Drafted)
@@ -229,7 +231,7 @@ def test_after_a_crash_between_the_chain_and_the_journal_a_transaction_is_not_dr
 def test_a_word_to_the_trainer_that_a_crash_swallowed_is_said_again() -> None:
     made = built(transactions=8)
     made.give(*announced(0))
-    made.give(*receipts(0), crash=3)
+    made.give(*receipts(0), crash=Tell)
     assert not told(made.said, Settled)
     assert told(made.give(Started()), Settled) == [Settled(transaction=digest(OWN[0]))]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dfl_actors.actors.keeper import Keeper
 from dfl_actors.core import events
 from dfl_actors.core.codec import model_digest
+from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
 from dfl_actors.sdk.half_fedavg import apply as half
@@ -120,7 +121,7 @@ def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_diff
     assert notes(made.said, events.Updated)[0].notes == {"harsh": 1}
     assert made.actor.reputations[KEYS["g"].address] == 0.25  # type: ignore[attr-defined]
     first = told(made.said, Averaged)[0]
-    made.give(version(made, ZERO, 1), scored(made, "g", 2.0), crash=1)
+    made.give(version(made, ZERO, 1), scored(made, "g", 2.0), crash=WriteJournal)
     said = made.give(version(made, ZERO + 7, 1), scored(made, "g", 5.0), now=bench.NOW + 1)
     (second,) = told(said, Averaged)
     assert (first.number, second.number) == (1, 2)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import decode_model
@@ -223,7 +224,7 @@ def test_a_crash_never_uses_a_sequence_number_twice(crash: int) -> None:
 
 def test_the_last_transaction_is_sent_again_after_a_crash_while_it_lives() -> None:
     made = built()
-    made.give(samples(BATCH), crash=3)
+    made.give(samples(BATCH), crash=Tell)
     assert not told(made.said, Trained)
     (again,) = told(made.give(Started(), now=NOW + 5), Trained)
     assert again.transaction.sequence == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dfl_actors.actors.validator import MOST_WAITING, Validator
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
 from dfl_actors.core.objects import Draft, Entry
 from dfl_actors.learning.partition import Received
@@ -170,7 +171,7 @@ def test_a_draft_is_confirmed_again_with_the_same_bytes_after_a_crash() -> None:
     arrived = DraftArrived(
         draft=draft("g", (Entry(transaction=witnessed.transaction, receipts=(witnessed.receipt,)),)), sender=KEYS["g"].address
     )
-    made.give(arrived, crash=3)
+    made.give(arrived, crash=Tell)
     assert not told(made.said, Confirmed)
     first, second = told(made.give(arrived), Confirmed), told(made.give(arrived), Confirmed)
     assert first == second != []

@@ -72,7 +72,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def attended(tap: Tap) -> None:
     """Wait until somebody watches."""
-    until(lambda: list(tap.watchers()) == [] and tap.watched)
+    until(lambda: not any(tap.watchers()) and tap.watched)
 
 
 def ended(process: subprocess.Popen[str], code: int) -> tuple[str, str]:

@@ -1,12 +1,24 @@
 """Letters: numbered, in order, again until acknowledged, over a channel that loses, and between actors that are restarted."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.core.letters import ACKNOWLEDGEMENT, PATIENCE, RETRY, WINDOW, Inbox, Outbox, read_header, read_oldest
+from dfl_actors.core.letters import (
+    ACKNOWLEDGEMENT,
+    MOST_BYTES,
+    MOST_LETTERS,
+    PATIENCE,
+    RETRY,
+    WINDOW,
+    Inbox,
+    Outbox,
+    read_header,
+    read_oldest,
+)
 
 SENDER = b"trainer"
 
@@ -82,6 +94,40 @@ def test_a_header_says_epoch_number_and_the_oldest_kept() -> None:
     header = box.header(3)
     assert (read_header(header), read_oldest(header), len(header)) == ((7, 3), 2, 24)
     assert read_header(header[:ACKNOWLEDGEMENT]) == (7, 3)
+
+
+def test_more_letters_than_there_is_room_for_are_not_taken() -> None:
+    box = filled(MOST_LETTERS)
+    assert not box.add(b"one more") and len(box) == MOST_LETTERS
+    send(box, 0)
+    box.acknowledged(7, 2, 1)
+    assert [box.add(b"again room") for _ in range(3)] == [True, True, False]
+    assert next(iter(box.due(PATIENCE + 2))) == (3, b"3"), "no number is left out"
+
+
+def test_more_bytes_than_there_is_room_for_are_not_taken_but_for_a_single_letter() -> None:
+    box, half = Outbox(7), bytes(MOST_BYTES // 2)
+    assert [box.add(one) for one in (half, half, b"x")] == [True, True, False]
+    send(box, 0)
+    box.acknowledged(7, 1, 1)
+    assert box.add(b"x") and not box.add(half)
+    assert Outbox(7).add(bytes(MOST_BYTES + 1)), "however large, one must be able to go"
+
+
+def test_an_acknowledgement_takes_no_longer_however_many_letters_wait() -> None:
+    """A thousand letters acknowledged one by one: with 64,000 behind them it took 2 s."""
+
+    def spent(waiting: int) -> float:
+        box = filled(waiting)
+        send(box, 0)
+        begun = time.process_time()
+        for number in range(1, 1_001):
+            box.acknowledged(7, number, 0)
+            send(box, 0)
+        return time.process_time() - begun
+
+    few, many = min(spent(1_300) for _ in range(3)), min(spent(MOST_LETTERS) for _ in range(3))
+    assert many < 5 * few, (few, many)
 
 
 # --- the receiver

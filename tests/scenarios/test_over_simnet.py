@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfl_actors.core.codec import digest, encode
-from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Publish, Tell, Touch
+from dfl_actors.core.delivery import Acknowledge, Deliver, Step, WriteJournal
+from dfl_actors.core.effects import Commit, Keep, Note, Publish, Tell
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.gossip import chunk_count
 from dfl_actors.core.messages import Witnessed
@@ -103,7 +104,7 @@ planned = st.dictionaries(
 )
 
 
-def by(plan: Planned) -> Callable[[Process, list[Effect]], int | None]:
+def by(plan: Planned) -> Callable[[Process, list[Step]], int | None]:
     return lambda process, _: plan.get((process.node.name, process.name, process.batches))
 
 
@@ -129,15 +130,16 @@ def test_a_crash_at_full_speed_is_harmless(plan: Planned, seed: int) -> None:
 
 
 def test_a_receipt_that_is_lost_in_a_crash_still_comes() -> None:
-    """The validator has acknowledged the transaction, and falls before its word `Witnessed` is on its way: nobody else repeats it."""
+    """The validator has acknowledged the transaction, and falls while its word `Witnessed` is on its way: nobody else repeats it."""
     lost: list[Receipt] = []
 
-    def crashes(process: Process, effects: list[Effect]) -> int | None:
-        words = [one.message for one in effects if isinstance(one, Tell) and isinstance(one.message, Witnessed)]
-        if (process.node.name, process.name, process.acknowledges) != ("b", "validator", True) or not words or len(lost) >= 3:
+    def crashes(process: Process, steps: list[Step]) -> int | None:
+        words = [one.message for one in steps if isinstance(one, Tell) and isinstance(one.message, Witnessed)]
+        acknowledges = isinstance(steps[-1], Acknowledge)
+        if (process.node.name, process.name, acknowledges) != ("b", "validator", True) or not words or len(lost) >= 3:
             return None
         lost.extend(word.receipt for word in words)
-        return -1
+        return len(steps)
 
     network = SimNetwork(Plan(full("a", "b", "c"), seed=5), None, crashes)
     network.start()
@@ -148,26 +150,19 @@ def test_a_receipt_that_is_lost_in_a_crash_still_comes() -> None:
     check_tap(network)
 
 
-@pytest.mark.parametrize("kind", [Keep, Commit, Journal, Tell, Publish, Note])
+@pytest.mark.parametrize("kind", [Keep, Commit, WriteJournal, Tell, Publish, Note, Deliver, Acknowledge])
 @pytest.mark.parametrize("actor", ["trainer", "validator", "builder", "keeper"])
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_crash_around_each_kind_of_effect_is_harmless(actor: str, kind: type[Effect], after: int) -> None:
-    """The third, sixth and ninth batch that has such an effect is cut short just before, or just after, the first of the kind."""
-    order = (Keep, Commit, Touch, Journal)
+def test_a_crash_around_each_kind_of_step_is_harmless(actor: str, kind: type[Step], after: int) -> None:
+    """The third, sixth and ninth batch that has such a step is cut short just before, or just after, the first of the kind."""
     had = Counter[str]()
 
-    def crashes(process: Process, effects: list[Effect]) -> int | None:
-        if process.name != actor or not any(isinstance(effect, kind) for effect in effects):
+    def crashes(process: Process, steps: list[Step]) -> int | None:
+        first = next((number for number, step in enumerate(steps) if isinstance(step, kind)), None)
+        if process.name != actor or first is None:
             return None
         had[process.node.name] += 1
-        if had[process.node.name] not in (3, 6, 9):
-            return None
-        stored = [effect for effect in effects if isinstance(effect, order[:3])]
-        if kind in order[:2]:
-            return sum(not isinstance(effect, kind) and kind is Commit for effect in stored) + after
-        said = [effect for effect in effects if not isinstance(effect, order)]
-        first = next((i for i, effect in enumerate(said) if isinstance(effect, kind)), -1)
-        return len(stored) + 1 + first + after
+        return first + after if had[process.node.name] in (3, 6, 9) else None
 
     network = SimNetwork(Plan(full("a", "b", "c"), settings=HASTY, seed=3), None, crashes)
     network.start()

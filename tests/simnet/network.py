@@ -25,7 +25,7 @@ from dfl_actors.actors.trainer import Trainer
 from dfl_actors.actors.validator import Validator
 from dfl_actors.core import codec
 from dfl_actors.core.clock import Now
-from dfl_actors.core.effects import Effect
+from dfl_actors.core.delivery import Step
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Chunk, Heard, Replied, Subscribed
@@ -56,11 +56,11 @@ class Weather:
     overtake: bool = False
 
 
-Crashes = Callable[[Process, list[Effect]], int | None]
-"""The step of the batch with these effects before which the process has to crash, if it has to."""
+Crashes = Callable[[Process, list[Step]], int | None]
+"""The one of a batch's steps before which the process has to crash, if it has to."""
 
 
-def never(process: Process, effects: list[Effect]) -> None:
+def never(process: Process, steps: list[Step]) -> None:
     """No crashes."""
 
 

@@ -1,6 +1,6 @@
 """What the simulated network puts in the place of LMDB and TensorFlow: dictionaries, and a model of a few numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -23,7 +23,7 @@ class Journal:
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         return iter([(key, self.data[key]) for key in sorted(self.data) if key.startswith(prefix)])
 
-    def commit(self, writes: list[tuple[bytes, bytes | None]]) -> None:
+    def commit(self, writes: Sequence[tuple[bytes, bytes | None]]) -> None:
         for key, value in writes:
             if value is None:
                 self.data.pop(key, None)

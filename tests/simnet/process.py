@@ -1,18 +1,18 @@
-"""One actor and its driver, in memory: the second of the two drivers, and the shortest account of what a driver must do.
+"""One actor and its driver, in memory: the second of the two drivers. What is performed when is decided by `core.delivery`, as it is
+over real processes.
 
-Per batch, in this order: models, then final blocks, then the journal (whole or not at all), then speech, then the acknowledgement
-of the letters handled, then letters on their way. A batch that says nothing leaves its journal to the next that does, and
-acknowledgements wait a little, so that one does for several letters; before they go the journal is written. A crash may come between
-any two steps; what was performed before stays, the state machine and all letters not yet acknowledged to us are gone.
+A crash may come between any two steps; what was performed before stays, the state machine, all letters not yet acknowledged to us, and
+what we said inside our node and nobody has heard yet, are gone. An acknowledgement on its way is not: that is the worst of both.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.core import codec, events
-from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Journal, Keep, Note, Publish, Send, Serve, Tell, Touch
+from dfl_actors.core.delivery import ACKNOWLEDGE_WITHIN, Acknowledge, Acknowledgement, Deliver, Delivery, Step, WriteJournal
+from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Keep, Note, Publish, Send, Serve, Tell, Touch
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_BATCH = 4
 """Messages handled before their effects are performed."""
-
-ACKNOWLEDGE_WITHIN = 250
-"""Milliseconds an acknowledgement may wait for others to the same sender."""
 
 PACE = {"trainer": (60, 100), "validator": (5, 10)}
 """How long a process takes to come to its next batch, in ms; the others take (0, 2)."""
@@ -51,10 +48,8 @@ class Process:
         self.epoch = max(network.now, self.epoch + 1)
         self._outboxes = {other: Outbox(self.starts) for other in ACTORS if other != self.name}
         self._inbox = Inbox()
-        self._unwritten: list[tuple[bytes, bytes | None]] = []
-        self._done: dict[str, bytes] = {}
-        self._acknowledge_at: int | None = None
-        self._queue: list[tuple[Message | None, tuple[str, bytes] | None]] = []
+        self._delivery = Delivery()
+        self._queue: list[tuple[Message | None, Acknowledgement | None]] = []
         self._busy = False
         self._alarm: int | None = None
         self.actor = self._build(self)
@@ -71,7 +66,7 @@ class Process:
     def crash(self) -> None:
         self.actor = None
 
-    def take(self, message: Message | None, acknowledgement: tuple[str, bytes] | None = None) -> None:
+    def take(self, message: Message | None, acknowledgement: Acknowledgement | None = None) -> None:
         """Put a message into the queue; a batch is what has gathered there by the time the actor gets to it."""
         if self.actor is None:
             return
@@ -92,16 +87,15 @@ class Process:
         assert self.actor is not None
         batch, self._queue = self._queue[:LONGEST_BATCH], self._queue[LONGEST_BATCH:]
         effects: list[Effect] = []
-        for message, _ in batch:
+        for message, acknowledgement in batch:
             if isinstance(message, Tick):
                 self.actor.wake = None
             if message is not None:
                 effects += self.actor.handle(message, self.node.clock())
-        for to, header in (known for _, known in batch if known is not None):
-            self._done[to] = max(header, self._done.get(to, b""))
-        if self._done and self._acknowledge_at is None:
-            # With this batch, as if earlier ones had waited already, or with later ones.
-            self._acknowledge_at = self.mono + self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
+            if acknowledgement is not None:
+                self._delivery.owes(acknowledgement)
+        # With this batch, as if earlier ones had waited already, or with later ones.
+        self._delivery.patience = self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
         self.perform(effects)
         if self.actor is not None:
             self._busy = bool(self._queue)
@@ -109,46 +103,42 @@ class Process:
                 self._handle_soon()
             self._set_alarm()
 
-    @property
-    def acknowledges(self) -> bool:
-        """Whether the batch that is now performed acknowledges what was handled."""
-        return self._acknowledge_at is not None and self.mono >= self._acknowledge_at
-
     def perform(self, effects: list[Effect]) -> None:
-        """Perform a batch, up to the step before which the network wants this process to crash; a negative one counts from the end."""
-        stop = self.network.crashes(self, effects)
+        """Perform a batch, up to the step before which the network wants this process to crash; one beyond the last is after them all."""
+        self._delivery.handled(effects)
+        steps = self._delivery.steps(self.mono)
+        stop = self.network.crashes(self, steps)
         self.batches += 1
-        steps = list(self._steps(effects))
-        for step, action in enumerate(steps):
-            if stop in (step, step - len(steps)):
-                self.network.kill(self.node.name, self.name)
-                return
-            action()
+        for number, step in enumerate(steps):
+            if number == stop:
+                break
+            self._perform(step)
+        if stop is not None and stop <= len(steps):
+            self.network.kill(self.node.name, self.name)
 
-    def _steps(self, effects: list[Effect]) -> Iterator[Callable[[], None]]:
-        said = [one for one in effects if not isinstance(one, Keep | Touch | Commit | Journal)]
-        self._unwritten += [(one.key, one.value) for one in effects if isinstance(one, Journal)]
-        yield from (partial(self.node.models.put, one.key, one.data) for one in effects if isinstance(one, Keep))
-        yield from (partial(self.node.models.touch, one.key) for one in effects if isinstance(one, Touch))
-        yield from (partial(self.node.chain.append, one.height, one.block) for one in effects if isinstance(one, Commit))
-        yield partial(self._write, all(isinstance(one, Note) for one in said))
-        yield from (partial(self._speak, one) for one in said)
-        if self.acknowledges:
-            yield self._write
-            yield self._acknowledge
-        yield self._deliver
-
-    def _write(self, later: bool = False) -> None:
-        if not later:
-            self.journal.commit(self._unwritten)
-            self._unwritten = []
+    def _perform(self, step: Step) -> None:
+        match step:
+            case Keep(key, data):
+                self.node.models.put(key, data)
+            case Touch(key):
+                self.node.models.touch(key)
+            case Commit(height, block):
+                self.node.chain.append(height, block)
+            case WriteJournal(writes):
+                self.journal.commit(writes)
+            case Deliver():
+                self._deliver()
+            case Acknowledge(letters):
+                self._acknowledge(letters)
+            case Effect():
+                self._speak(step)
 
     def _speak(self, effect: Effect) -> None:
         network, node = self.network, self.node
         if isinstance(effect, Publish):
             for listener in effect.message.hears:
                 body = codec.encode(effect.message)
-                network.inside(node, self.name, listener, partial(node.event, listener, body))
+                network.inside(node, self.name, listener, self._if_same(partial(node.event, listener, body)))
         elif isinstance(effect, Tell):
             self._outboxes[effect.message.hears[0]].add(codec.encode(effect.message))
         elif isinstance(effect, Note):
@@ -176,18 +166,19 @@ class Process:
         for other, outbox in self._outboxes.items():
             for number, body in outbox.due(self.mono):
                 header = outbox.header(number)
-                self.network.inside(self.node, self.name, other, partial(self.node.letter, self.name, other, header, body))
+                arrives = partial(self.node.letter, self.name, other, header, body)
+                self.network.inside(self.node, self.name, other, self._if_same(arrives))
                 outbox.sent(number, self.mono)
 
-    def _acknowledge(self) -> None:
-        for to, header in self._done.items():
+    def _acknowledge(self, letters: Sequence[Acknowledgement]) -> None:
+        for who, header in {who: max(header for other, header in letters if other == who) for who, _ in letters}.items():
+            to = who.decode()
             self.network.inside(self.node, self.name, to, partial(self.node.acknowledged, self.name, to, header))
-        self._done, self._acknowledge_at = {}, None
 
     def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
         new = self._inbox.take(sender.encode(), *read_header(header), read_oldest(header))
         if new is not None:
-            self.take(codec.decode(LETTER, body) if new else None, (sender, header[:ACKNOWLEDGEMENT]))
+            self.take(codec.decode(LETTER, body) if new else None, (sender.encode(), header[:ACKNOWLEDGEMENT]))
 
     def on_acknowledged(self, sender: str, header: bytes) -> None:
         self._outboxes[sender].acknowledged(*read_header(header), self.mono)
@@ -205,7 +196,7 @@ class Process:
     def _set_alarm(self) -> None:
         assert self.actor is not None
         # While a batch is on its way the acknowledgements go with it.
-        wishes = (self.actor.wake, None if self._busy else self._acknowledge_at, *(box.wake() for box in self._outboxes.values()))
+        wishes = (self.actor.wake, None if self._busy else self._delivery.wake, *(box.wake() for box in self._outboxes.values()))
         times = [time for time in wishes if time is not None]
         due = max(min(times, default=0), self.mono + 1)
         if times and (self._alarm is None or due < self._alarm):
@@ -217,10 +208,10 @@ class Process:
         if self._alarm != due:
             return
         self._alarm = None
-        self._deliver()
         if self.actor.wake is not None and self.mono >= self.actor.wake:
             self.actor.wake = None
             self.take(Tick())
-        elif self.acknowledges:
-            self.take(None)
-        self._set_alarm()
+        else:
+            self.perform([])
+        if self.actor is not None:
+            self._set_alarm()

@@ -5,28 +5,26 @@ An event is [type, body]; a letter [header, body]; its acknowledgement [header].
 last to `@` and its own name, so when the publisher has seen that of every listener, all their subscriptions stand.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar, cast
 
 import msgspec
 import zmq
 
 from dfl_actors.core import codec
+from dfl_actors.core.delivery import Acknowledgement
 from dfl_actors.core.family import Event, Letter, Message, heard_by, said_by
-from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
+from dfl_actors.core.letters import ACKNOWLEDGEMENT, HEADER, Inbox, Outbox, read_header, read_oldest
 from dfl_actors.core.messages import EVENT, LETTER
+from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 
-MOST = 64
-"""Messages taken from one socket before the others have their turn."""
-
-_event = msgspec.json.Decoder(EVENT)
-_letter = msgspec.json.Decoder(LETTER)
-
-Acknowledgement = tuple[bytes, bytes]
+M = TypeVar("M", bound=Message)
 
 
-class Post:
+class Mail:
     """The sockets of one actor in one node."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], directory: Path, node: str, actor: str, epoch: int) -> None:
@@ -35,7 +33,8 @@ class Post:
 
         self._actor, self._epoch = actor, epoch
         self._listeners = {f"@{name}".encode() for event in said_by(actor, Event) for name in event.hears}
-        self._inbox = Inbox()
+        self._inbox, self._dropped = Inbox(), Counter[str]()
+        self._writers = {letter.says.encode() for letter in heard_by(actor, Letter)}
         self.publisher = sockets.make(context, zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, sockets.HIGH_WATER)
         sockets.bind(self.publisher, endpoint(actor, "news"))
         self.mailbox = sockets.make(context, zmq.ROUTER, sockets.LETTER_LIMIT, sockets.HIGH_WATER)
@@ -56,10 +55,6 @@ class Post:
             way.connect(endpoint(other, "mail"))
             self.ways[other], self._outboxes[other] = way, Outbox(epoch)
 
-    def sockets(self) -> list[zmq.Socket[bytes]]:
-        """Those to wait for."""
-        return [self.publisher, self.mailbox, self.subscriber, *self.ways.values()]
-
     @property
     def listened(self) -> bool:
         """Whether every listener of our events has subscribed."""
@@ -78,10 +73,12 @@ class Post:
         return len(body)
 
     def tell(self, message: Message) -> int:
-        """Put a letter into the outbox of its recipient; returns its size in bytes."""
+        """Put a letter into the outbox of its recipient; returns its size in bytes, 0 when it has no room."""
         body = codec.encode(message)
-        self._outboxes[message.hears[0]].add(body)
-        return len(body)
+        if self._outboxes[message.hears[0]].add(body):
+            return len(body)
+        self._dropped[type(message).__name__] += 1
+        return 0
 
     def deliver(self, now: int) -> None:
         """Put the letters that are due on their way; what the sockets do not take now stays."""
@@ -97,7 +94,7 @@ class Post:
         """When letters have to go again."""
         return min((time for outbox in self._outboxes.values() if (time := outbox.wake()) is not None), default=None)
 
-    def acknowledge(self, letters: list[Acknowledgement]) -> None:
+    def acknowledge(self, letters: Sequence[Acknowledgement]) -> None:
         """Tell the senders that these letters have been dealt with: one word for each, for its last letter."""
         newest: dict[bytes, bytes] = {}
         for sender, header in letters:
@@ -109,38 +106,53 @@ class Post:
                 # The sender was restarted and will send again, in a new epoch.
                 continue
 
+    def dropped(self) -> Counter[str]:
+        """Letters, by type, for which there was no room since the last call."""
+        dropped, self._dropped = self._dropped, Counter()
+        return dropped
+
     # --- in
 
-    def events(self) -> Iterator[Message]:
-        for _, body in receive(self.subscriber):
-            yield _event.decode(body)
+    def events(self) -> Iterator[Message | Refused]:
+        return sockets.read(self.subscriber, range(2, 3), lambda name, body: decoded(EVENT, body))
 
-    def letters(self) -> Iterator[tuple[Message | None, Acknowledgement]]:
-        """New letters with what to acknowledge; a repeat has no message."""
-        for sender, header, body in receive(self.mailbox):
-            epoch, number = read_header(header)
-            new = self._inbox.take(sender, epoch, number, read_oldest(header))
-            if new is not None:
-                message = _letter.decode(body) if new else None
-                yield message, (sender, header[:ACKNOWLEDGEMENT])
+    def letters(self) -> Iterator[tuple[Message | Refused | None, Acknowledgement] | Refused | None]:
+        """New letters with what to acknowledge; a repeat has no message, and one after a gap is nothing."""
+        return sockets.read(self.mailbox, range(3, 4), self._letter)
 
-    def acknowledgements(self, name: str, now: int) -> None:
-        for (header,) in receive(self.ways[name]):
-            self._outboxes[name].acknowledged(*read_header(header), now)
+    def _letter(self, sender: zmq.Frame, header: zmq.Frame, body: zmq.Frame) -> tuple[Message | Refused | None, Acknowledgement] | None:
+        who, head = sender.bytes, header.bytes
+        if who not in self._writers or len(head) != HEADER:
+            # A pipe that a successor took over goes on under a name of ZeroMQ's making: its writer is dead.
+            raise Refused("frames", "a letter of nobody who writes here")
+        new = self._inbox.take(who, *read_header(head), read_oldest(head))
+        if new is None:
+            return None
+        acknowledgement = (who, head[:ACKNOWLEDGEMENT])
+        try:
+            return decoded(LETTER, body) if new else None, acknowledgement
+        except Refused as error:
+            return error, acknowledgement
 
-    def subscriptions(self) -> None:
-        for (frame,) in receive(self.publisher):
-            if frame[:1] == b"\x01":
-                self._listeners.discard(frame[1:])
+    def acknowledgements(self, name: str, now: int) -> Iterator[Refused | None]:
+        return sockets.read(self.ways[name], range(1, 2), lambda header: self._acknowledged(name, header.bytes, now))
+
+    def _acknowledged(self, name: str, header: bytes, now: int) -> None:
+        if len(header) != ACKNOWLEDGEMENT:
+            raise Refused("frames", f"an acknowledgement of {len(header)} bytes")
+        self._outboxes[name].acknowledged(*read_header(header), now)
+
+    def subscriptions(self) -> Iterator[Refused | None]:
+        return sockets.read(self.publisher, range(1, 2), self._subscribed)
+
+    def _subscribed(self, frame: zmq.Frame) -> None:
+        if (said := frame.bytes).startswith(b"\x01"):
+            self._listeners.discard(said[1:])
 
 
-def receive(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
-    """Messages that are there already, at most `MOST`."""
-    for frames in sockets.arrived(socket, MOST):
-        yield [frame.bytes for frame in frames]
-
-
-def receive_frames(socket: zmq.Socket[bytes]) -> Iterator[list[memoryview]]:
-    """The same without a copy: each frame is a view of ZeroMQ's own memory, valid as long as it is held."""
-    for frames in sockets.arrived(socket, MOST):
-        yield [frame.buffer for frame in frames]
+def decoded(kind: type[M], body: zmq.Frame) -> M:
+    """A message of our own node. Raises `Refused`."""
+    try:
+        return cast(M, codec.decoder(kind).decode(body.buffer))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Refused("malformed", str(error)) from None

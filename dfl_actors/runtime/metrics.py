@@ -1,0 +1,37 @@
+"""The run's `metrics.jsonl`: one write a line, appended by every process, so lines never mix."""
+
+import os
+
+from dfl_actors.core import events
+from dfl_actors.errors import StoreError
+
+
+class Metrics:
+    """What one process writes. `node` and `actor` say whose events they are."""
+
+    def __init__(self, path: os.PathLike[str], node: str, actor: str) -> None:
+        self._path, self._node, self._actor = path, node, actor
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def write(self, event: events.Event, now: int) -> None:
+        """Append one event. Raises `StoreError` when the disk is full.
+
+        A line that was torn, by a full disk or because its writer was killed, costs itself only: the next begins a line of its own.
+        """
+        line = events.line(event, self._node, self._actor, now)
+        try:
+            line = line if self._ends_whole() else b"\n" + line
+            if os.write(self._file, line) < len(line):
+                raise self._failed("only a part of a line fits")
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from None
+
+    def _ends_whole(self) -> bool:
+        size = os.fstat(self._file).st_size
+        return not size or os.pread(self._file, 1, size - 1) == b"\n"
+
+    def _failed(self, why: str) -> StoreError:
+        return StoreError(f"{os.fspath(self._path)} cannot be written ({why}): free some space and --resume the run")
+
+    def close(self) -> None:
+        os.close(self._file)
