@@ -7,8 +7,8 @@ Drivers perform the effects: `runtime` over ZeroMQ and LMDB, the tests' simulate
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Literal, Protocol
+from contextlib import AbstractContextManager
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -22,35 +22,11 @@ from dfl_actors.errors import Refused
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node's actors need to know of the configuration. Times are in milliseconds, rates in samples a second."""
+    """What every actor of a node is told; each adds what it alone needs. Times are in milliseconds, rates in samples a second."""
 
-    node: str
     address: Address
-    public_key: str
     genesis: Digest
     neighbours: tuple[Address, ...]
-    role: Literal["normal", "observer"] = "normal"
-    parameters: int = 0
-    codec: str = "float32"
-    ttl: int = 1
-    expiry: int = 60_000
-    skew: int = 5_000
-    heartbeat: int = 1_000
-    fetch_timeout: int = 10_000
-    transactions: int = 4
-    receipts: int = 1
-    receipt_wait: int = 10_000
-    confirmations: float = 1.0
-    per: Literal["block", "transaction"] = "block"
-    deadline: int = 30_000
-    memo: str = ""
-    batch: int = 64
-    steps: int = 1
-    rate: float = 8.0
-    tests: int = 100
-    buffer: int = 4
-    together: bool = True
-    """Whether the run waits for every link before it begins, or for one (a node on a host of its own)."""
 
 
 class JournalReader(Protocol):
@@ -89,8 +65,6 @@ class Actor:
         self.ready = True
         self.idle = True
         self.counts: dict[str, int | float] = {}
-        self.doing: Callable[[str], AbstractContextManager[None]] = lambda work: nullcontext()
-        """Marks what follows as "learning", "blockchain" or "network" for whoever counts the cost; the driver sets it."""
 
     def handle(self, message: Message, now: Now) -> list[Effect]:
         """The effects of `message` at `now`. A refused object becomes a note with the code of the broken rule."""

@@ -7,7 +7,7 @@ the same draft goes out again, never another one for the same height.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
@@ -34,12 +34,25 @@ class Blocks(Protocol):
     def blocks(self) -> Iterator[bytes]: ...
 
 
+class BuilderSettings(Settings, frozen=True, kw_only=True):
+    """When a block is drafted and when it is final (the section `block` of a topology)."""
+
+    transactions: int
+    receipts: int
+    receipt_wait: int
+    confirmations: float
+    per: Literal["block", "transaction"]
+    deadline: int
+    memo: str
+
+
 class Builder(Actor):
     """Tells the gossiper `Drafted` and `Finalised`, the trainer `Settled`."""
 
     name = "builder"
+    settings: BuilderSettings
 
-    def __init__(self, settings: Settings, key: KeyPair, stored: Blocks, journal: JournalReader, now: Now) -> None:
+    def __init__(self, settings: BuilderSettings, key: KeyPair, stored: Blocks, journal: JournalReader, now: Now) -> None:
         super().__init__(settings)
         self._key = key
         self._verifier = Verifier(settings.genesis)

@@ -63,19 +63,28 @@ from dfl_actors.learning.weights import model_bytes
 Body = memoryview | bytes
 
 
+class GossiperSettings(Settings, frozen=True, kw_only=True):
+    """`parameters` are the size of a model; work may begin when so many `links` stand."""
+
+    parameters: int
+    heartbeat: int
+    fetch_timeout: int
+    links: int
+
+
 class Gossiper(Actor):
     """Publishes news to the neighbours; tells the builder and the validator what arrives."""
 
     name = "gossiper"
+    settings: GossiperSettings
 
     def __init__(
         self,
-        settings: Settings,
+        settings: GossiperSettings,
         key: KeyPair,
         models: Models,
         epoch: int,
         nonce: Callable[[], str],
-        hash_model: Callable[[memoryview | bytes], str],
     ) -> None:
         super().__init__(settings)
         self._models = models
@@ -85,9 +94,9 @@ class Gossiper(Actor):
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
-        self._fetching = Fetching(self._seen, settings.fetch_timeout, hash_model)
+        self._fetching = Fetching(self._seen, settings.fetch_timeout)
         self._serving = Serving(models)
-        self.ready = not settings.neighbours
+        self.ready = self._enough()
 
     # --- time and links
 
@@ -107,6 +116,9 @@ class Gossiper(Actor):
 
     def _set_wake(self, now: Now) -> None:
         self.wake = now.mono + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
+
+    def _enough(self) -> bool:
+        return self._links.standing() >= self.settings.links
 
     def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         yield self._announce(Beat())
@@ -160,7 +172,7 @@ class Gossiper(Actor):
 
     def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
         fresh = yield from self._links.heard(message)
-        self.ready = self.ready or self._links.ready()
+        self.ready = self.ready or self._enough()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
 
@@ -267,12 +279,12 @@ class Gossiper(Actor):
 
     def on_admitted(self, _reply: Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         self._links.admitted(neighbour)
-        self.ready = self._links.ready()
+        self.ready = self._enough()
         yield from self._fetching.go_on(neighbour, now)
 
     def on_refusal(self, reply: Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._links.refused(neighbour, reply)
-        self.ready = self._links.ready()
+        self.ready = self._enough()
 
     def on_resent(self, reply: Resent, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         if self._links.resent(neighbour, reply):
@@ -303,7 +315,7 @@ class Gossiper(Actor):
 
     def on_proof(self, request: Proof, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.prove(peer, request)
-        self.ready = self._links.ready()
+        self.ready = self._enough()
 
     def on_fetch(self, request: Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._serving.serve(peer, self._links.neighbour(peer), request)

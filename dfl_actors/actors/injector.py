@@ -30,12 +30,19 @@ class Stream(Protocol):
     def draw(self, n: int) -> np.ndarray: ...
 
 
+class InjectorSettings(Settings, frozen=True, kw_only=True):
+    """`rate` is 0 when the trainer sets the pace."""
+
+    rate: float
+
+
 class Injector(Actor):
     """Publishes `Injected`."""
 
     name = "injector"
+    settings: InjectorSettings
 
-    def __init__(self, settings: Settings, stream: Stream) -> None:
+    def __init__(self, settings: InjectorSettings, stream: Stream) -> None:
         super().__init__(settings)
         self._stream = stream
         self._begun = self._last = 0

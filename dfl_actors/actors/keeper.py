@@ -36,13 +36,21 @@ class Apply(Protocol):
     ) -> Result: ...
 
 
+class KeeperSettings(Settings, frozen=True, kw_only=True):
+    """The codec of the node's own models, and how many received ones are averaged at once."""
+
+    codec: str
+    buffer: int
+
+
 class Keeper(Actor):
     """Publishes `Updated`; tells the trainer `Averaged`, with the models averaged when the node's attack is to see them (`watched`)."""
 
     name = "keeper"
+    settings: KeeperSettings
 
     def __init__(
-        self, settings: Settings, apply: Apply, state: object, models: Models, journal: JournalReader, watched: bool = False
+        self, settings: KeeperSettings, apply: Apply, state: object, models: Models, journal: JournalReader, watched: bool = False
     ) -> None:
         super().__init__(settings)
         self._apply, self._state, self._models, self._journal, self._watched = apply, state, models, journal, watched
@@ -79,9 +87,8 @@ class Keeper(Actor):
                 yield Note(events.Lost(what="model", id=own_key))
             if own is None:
                 return
-            with self.doing("learning"):
-                for pending in self._pending.values():
-                    own = own + pending
+            for pending in self._pending.values():
+                own = own + pending
             models = [
                 ReceivedModel(sender=score.generator, weights=weights, accuracy=score.correct / score.tested)
                 for score, weights in received
@@ -89,9 +96,8 @@ class Keeper(Actor):
             ]
             if not models:
                 return
-            with self.doing("learning"):
-                result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
-                delta = result.weights - own
+            result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
+            delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)
         # In order of arrival: of several models of a sender the last stays.
         seen = {score.generator: (score.model, score.codec) for score, weights in received if weights is not None}

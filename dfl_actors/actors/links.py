@@ -80,13 +80,12 @@ class Links:
         self._links = {address: Link(nonce()) for address in settings.neighbours}
         self._sessions = Sessions()
 
-    def complete(self) -> bool:
-        """Whether every link stands."""
-        return all(link.stands() for link in self._links.values())
+    def standing(self) -> int:
+        """How many links stand."""
+        return sum(link.stands() for link in self._links.values())
 
-    def ready(self) -> bool:
-        """Whether work may begin: every link stands, or one where the nodes are not started together."""
-        return self.complete() if self._settings.together else any(link.stands() for link in self._links.values())
+    def complete(self) -> bool:
+        return self.standing() == len(self._links)
 
     def who(self, peer: bytes) -> Address:
         """The address behind a peer, empty when it has not said."""

@@ -8,7 +8,7 @@ byte. What the keeper averages comes back as a difference, so that a step traine
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, sign
-from dfl_actors.learning.weights import TrainState, decode_model, encode_model, known_model
+from dfl_actors.learning.weights import TrainState, decode_model, known_model
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray]
 """What a malicious node offers in place of its own model, having offered so many before and knowing these of others."""
@@ -38,6 +38,8 @@ class Learner(Protocol):
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]: ...
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int: ...
+
+    def encode(self, weights: np.ndarray, codec: str) -> bytes: ...
 
 
 class Pool(Protocol):
@@ -61,14 +63,29 @@ class Checkpoint(Record, frozen=True, kw_only=True):
     model: str
 
 
+class TrainerSettings(Settings, frozen=True, kw_only=True):
+    """How the node trains, and what its transactions say."""
+
+    role: Literal["normal", "observer"]
+    codec: str
+    ttl: int
+    expiry: int
+    heartbeat: int
+    batch: int
+    steps: int
+    rate: float
+    tests: int
+
+
 class Trainer(Actor):
     """Publishes `Versioned`; tells the gossiper `Trained` and the injector `Pull`."""
 
     name = "trainer"
+    settings: TrainerSettings
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainerSettings,
         key: KeyPair,
         learner: Learner,
         initial: np.ndarray,
@@ -166,16 +183,14 @@ class Trainer(Actor):
             if delta is None:
                 yield Note(events.Lost(what="delta", id=message.delta))
                 return
-            with self.doing("learning"):
-                weights = self.state.weights + np.frombuffer(delta, "<f4")
+            weights = self.state.weights + np.frombuffer(delta, "<f4")
         self.state = self.state._replace(weights=weights)
         if self.settings.role == "observer":
             yield from self._keep()
             yield Publish(Versioned(model=self.model, applied=message.number))
 
     def _encoded(self, weights: np.ndarray | None = None) -> bytes:
-        with self.doing("learning"):
-            return encode_model(self.state.weights if weights is None else weights, self.settings.codec)
+        return self._learner.encode(self.state.weights if weights is None else weights, self.settings.codec)
 
     def _keep(self) -> Iterator[Effect]:
         """Put the node's present model into the store; `model` names it."""

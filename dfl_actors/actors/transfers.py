@@ -4,12 +4,12 @@ Each model is fetched once, in chunks from one neighbour at a time, and kept whe
 it, or gives something else, is followed by the next that announced it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from dfl_actors.actors.base import Models, refused
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import digest
+from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve, Tell
 from dfl_actors.core.gossip import Assembly, Recent, Sighting, chunk_count
 from dfl_actors.core.messages import Chunk, Fetch, Fetched, Gone
@@ -31,9 +31,9 @@ Wanted = tuple[Transaction, tuple[Receipt, ...]]
 class Fetching:
     """The models on their way here, and the transactions that wait for them."""
 
-    def __init__(self, seen: Recent[Digest, Sighting], timeout: int, hash_model: Callable[[memoryview | bytes], str]) -> None:
+    def __init__(self, seen: Recent[Digest, Sighting], timeout: int) -> None:
         """`seen` knows who else has a transaction; a silence of `timeout` ms means that chunks are lost."""
-        self._seen, self._timeout, self._hash = seen, timeout, hash_model
+        self._seen, self._timeout = seen, timeout
         self._assemblies: dict[Digest, Assembly] = {}
         self._wanted: dict[Digest, list[Wanted]] = {}
 
@@ -86,7 +86,7 @@ class Fetching:
 
     def _deliver(self, assembly: Assembly, now: Now) -> Iterator[Effect]:
         data = assembly.whole()
-        if self._hash(data) != assembly.model:
+        if model_digest(data) != assembly.model:
             yield from self._next_source(assembly, "model_digest", now)
             return
         del self._assemblies[assembly.model]

@@ -7,11 +7,12 @@ draft only is confirmed of a generator at a height, so a chain cannot be written
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
-from dfl_actors.actors.trainer import Learner, Pool
+from dfl_actors.actors.trainer import Pool
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
 from dfl_actors.core.clock import Now
@@ -21,7 +22,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, sign
 from dfl_actors.errors import Refused
-from dfl_actors.learning.weights import decode_model, model_bytes
+from dfl_actors.learning.weights import model_bytes
 
 LONGEST_LIFETIMES = 4
 """A transaction may live this many times longer than our own do; more is refused."""
@@ -36,23 +37,40 @@ class Given(Record, frozen=True, kw_only=True):
     confirmations: tuple[Confirmation, ...]
 
 
+class ValidatorSettings(Settings, frozen=True, kw_only=True):
+    """The size of a model, how long the node's own transactions live, how far clocks may differ, and samples for a measurement."""
+
+    parameters: int
+    expiry: int
+    skew: int
+    tests: int
+
+
+class Judge(Protocol):
+    """Measures what neighbours send; samples are named by their indices."""
+
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
+        """How many samples an encoded model gets right. Raises `Refused` for what is no model of so many parameters."""
+
+
 class Validator(Actor):
     """Publishes `Scored`; tells the gossiper `Witnessed` and `Confirmed`."""
 
     name = "validator"
+    settings: ValidatorSettings
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ValidatorSettings,
         key: KeyPair,
-        learner: Learner,
+        judge: Judge,
         models: Models,
         journal: JournalReader,
         pool: Pool,
         rng: np.random.Generator,
     ) -> None:
         super().__init__(settings)
-        self._key, self._learner, self._models, self._journal = key, learner, models, journal
+        self._key, self._judge, self._models, self._journal = key, judge, models, journal
         self._pool, self._rng = pool, rng
         self._verifier = Verifier(settings.genesis)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
@@ -115,9 +133,7 @@ class Validator(Actor):
         with self._models.view(transaction.model) as data:
             if data is None:
                 raise Refused("model_missing", transaction.model[:8])
-            with self.doing("learning"):
-                weights = decode_model(data, transaction.codec, self.settings.parameters)
-                return self._learner.measure(weights, tests), len(tests)
+            return self._judge.judge(data, transaction.codec, self.settings.parameters, tests), len(tests)
 
     def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: Now) -> Iterator[Effect]:
         transaction = message.transaction

@@ -20,7 +20,7 @@ from dfl_actors.errors import DflError, Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.hatch import Owned
 from dfl_actors.runtime.mail import Mail
-from dfl_actors.runtime.meter import TASKS, task_of
+from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.net import Endpoints, Net
 from dfl_actors.runtime.speech import Speech
@@ -30,8 +30,7 @@ STATUS_EVERY = 1_000
 """Milliseconds between two reports to the supervisor."""
 
 ON_THE_CHAIN = ("trainer", "validator", "builder")
-"""Actors whose own work is the blockchain's: hashing, signing, checking, chaining, and the journal of what they have signed. The
-gossiper's hashing of models is counted so where it happens."""
+"""Actors whose journal is the blockchain's: it holds what they have signed."""
 
 LONGEST_BATCH = 100
 """Milliseconds of handling after which effects are performed, though more may lie waiting."""
@@ -62,8 +61,6 @@ class Driver:
         self._now, self._status_at = self._clock(), 0
         self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
         self._unsaid: deque[bytes] = deque()
-        actor.doing = self._meter.doing
-        self._work = "blockchain" if actor.name in ON_THE_CHAIN else "network"
         self._sources: dict[zmq.Socket[bytes], Source] = {}
         self._poller = zmq.Poller()
         self._poller.register(self._parent, zmq.POLLIN)
@@ -131,7 +128,7 @@ class Driver:
             self._refuse(arrival)
             return
         self._meter.task = task
-        self._meter.turn(task, self._work)
+        self._meter.turn(task, work_of(self._actor.name, arrival))
         self._delivery.handled(self._actor.handle(arrival, self._now))
         self._meter.turn(task, "network")
 
@@ -175,7 +172,7 @@ class Driver:
     def _write_journal(self, writes: tuple[tuple[bytes, bytes | None], ...]) -> None:
         self._meter.charge(TASKS[self._actor.name], "network")
         self._owned.journal.commit(writes)
-        self._meter.charge(TASKS[self._actor.name], self._work)
+        self._meter.charge(TASKS[self._actor.name], "blockchain" if self._actor.name in ON_THE_CHAIN else "network")
 
     def _note(self, event: events.Event) -> None:
         self._metrics.write(event, self._now.wall)

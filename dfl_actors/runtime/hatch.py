@@ -2,34 +2,34 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dfl_actors.actors.base import Actor
-from dfl_actors.actors.builder import Builder
-from dfl_actors.actors.gossiper import Gossiper
-from dfl_actors.actors.injector import Injector
-from dfl_actors.actors.keeper import Keeper
-from dfl_actors.actors.trainer import Trainer
-from dfl_actors.actors.validator import Validator
-from dfl_actors.core.codec import model_digest
+from dfl_actors.actors.builder import Builder, BuilderSettings
+from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.injector import Injector, InjectorSettings
+from dfl_actors.actors.keeper import Keeper, KeeperSettings
+from dfl_actors.actors.trainer import Trainer, TrainerSettings
+from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Parameters, TrainState, model_bytes, recipe_of
+from dfl_actors.learning.weights import Parameters, TrainState, decode_model, encode_model, model_bytes, recipe_of
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
-from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.plan import NodePlan, settings_of
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
-from dfl_actors.sdk.interface import Context, ReceivedModel, Result
+from dfl_actors.sdk.interface import Context
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray] | None
@@ -43,7 +43,7 @@ class Owned:
         node = RunDirectory(plan.directory).node(plan.node.name)
         self.key: KeyPair = load_key(plan.keys)
         self.journal = Journal(node.journal(actor))
-        self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name), model_bytes("float32", plan.settings.parameters))
+        self.models = ModelStore(node.models, plan.config.models_kept(plan.node.name), model_bytes("float32", plan.parameters))
         self.chain = ChainStore(node.chain) if actor == "builder" else None
         self.meter = Meter()
         self.clock = Clock(plan.anchor)
@@ -72,6 +72,14 @@ class MeteredLearner:
                 images, labels = self._lesson(images, labels)
             return self._learner.train(state, images, labels)  # type: ignore[no-any-return]
 
+    def encode(self, weights: np.ndarray, codec: str) -> bytes:
+        with self._meter.doing("learning"):
+            return encode_model(weights, codec)
+
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
+        with self._meter.doing("learning"):
+            return self.measure(decode_model(data, codec, parameters), samples)
+
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
         with self._meter.doing("learning"):
             return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])  # type: ignore[no-any-return]
@@ -81,20 +89,29 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     """The state machine of `actor`, ready to hear its first message; `incarnation` counts its restarts. Raises `DflError`."""
     seeds = rng_for(plan, actor, incarnation)
     if actor == "injector":
-        return Injector(plan.settings, stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
+        return Injector(settings_of(plan, InjectorSettings), stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
     if actor == "trainer":
         offer, lesson, trains = attack(plan, seeds)
         learner, metered = learners(plan, actor, owned.meter, lesson, trains)
-        return Trainer(plan.settings, owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds, offer)
+        return Trainer(
+            settings_of(plan, TrainerSettings),
+            owned.key,
+            metered,
+            initial(plan, learner),
+            owned.models,
+            owned.journal,
+            Received(),
+            seeds,
+            offer,
+        )
     if actor == "validator":
         _, metered = learners(plan, actor, owned.meter)
-        return Validator(plan.settings, owned.key, metered, owned.models, owned.journal, Received(), seeds)
+        return Validator(settings_of(plan, ValidatorSettings), owned.key, metered, owned.models, owned.journal, Received(), seeds)
     if actor == "gossiper":
-        epoch, hash_model = owned.clock().wall, lambda data: metered_hash(owned.meter, data)
-        return Gossiper(plan.settings, owned.key, owned.models, epoch, lambda: secrets.token_hex(32), hash_model)
+        return Gossiper(settings_of(plan, GossiperSettings), owned.key, owned.models, owned.clock().wall, lambda: secrets.token_hex(32))
     if actor == "builder":
         assert owned.chain is not None
-        return Builder(plan.settings, owned.key, owned.chain, owned.journal, owned.clock())
+        return Builder(settings_of(plan, BuilderSettings), owned.key, owned.chain, owned.journal, owned.clock())
     return keeper(plan, owned, seeds)
 
 
@@ -121,15 +138,16 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     algorithm = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder)
     context = Context(plan.settings.address, plan.settings.neighbours, Parameters(plan.layers), rng)
 
-    def apply(
-        state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float], own_accuracy: float | None
-    ) -> Result:
-        with owned.meter.doing("learning"):
-            return checked_apply(algorithm, state, own, received, reputations, own_accuracy)
-
     malice = attack_of(plan)
     watched = malice is not None and malice.watches
-    return Keeper(plan.settings, apply, first_state(algorithm, context), owned.models, owned.journal, watched)
+    return Keeper(
+        settings_of(plan, KeeperSettings),
+        partial(checked_apply, algorithm),
+        first_state(algorithm, context),
+        owned.models,
+        owned.journal,
+        watched,
+    )
 
 
 def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple[Any, MeteredLearner]:
@@ -158,12 +176,6 @@ def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator
     """The actor's own generator; another one after each restart or resume, so that a stream is not drawn twice."""
     numbers = (plan.config.network.seed, name_number(plan.node.name), ACTORS.index(actor), plan.starts, incarnation)
     return np.random.default_rng(numbers)
-
-
-def metered_hash(meter: Meter, data: memoryview | bytes) -> str:
-    """Digest of a model, counted as blockchain work."""
-    with meter.doing("blockchain"):
-        return model_digest(data)
 
 
 def log_path(directory: Path, node: str, actor: str) -> Path:

@@ -13,6 +13,7 @@ import orjson
 import zmq
 
 from dfl_actors import __version__
+from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
@@ -28,7 +29,7 @@ from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
-from dfl_actors.runtime.plan import NodePlan, settings
+from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.signals import raised
 from dfl_actors.runtime.stores import ChainStore
@@ -163,16 +164,15 @@ def _plans(
     for name, key in keys.items():
         node = config.node(name)
         neighbours = tuple(addresses[other] for other in node.neighbours)
-        size = Parameters(genesis.layers).size
         with ChainStore(run.node(name).chain) as chain:
             chain.create(codec.encode(genesis))
         plans.append(
             NodePlan(
                 config=config,
                 node=node,
-                settings=msgspec.structs.replace(
-                    settings(config, node, key.address, key.public, identity, neighbours, size), together=together
-                ),
+                settings=Settings(address=key.address, genesis=identity, neighbours=neighbours),
+                parameters=Parameters(genesis.layers).size,
+                together=together,
                 layers=genesis.layers,
                 bind=listening(config, node),
                 curve_allowed=frozenset(curves[other] for other in node.neighbours if curves[other]),

@@ -34,17 +34,34 @@ EXCEPTIONS: dict[tuple[str, type[Message]], str] = {
     ),
 }
 
+WORKS = {"trainer": "blockchain", "validator": "blockchain", "builder": "blockchain", "keeper": "learning"}
+"""What an actor mostly does when it handles a message, if it is not the network's: hashing, signing, checking and chaining, or
+averaging. What the learner does counts as learning wherever it is called (`MeteredLearner`)."""
+
+OTHER_WORK: dict[tuple[str, type[Message]], str] = {("trainer", m.Averaged): "learning", ("gossiper", m.Chunk): "blockchain"}
+"""A difference is added to the model; a model that has come whole is hashed."""
+
 
 def task_of(actor: str, message: Message) -> str:
-    """The paper's task for which an actor handles a message; what a neighbour said counts as what stands inside."""
+    """The paper's task for which an actor handles a message."""
+    return EXCEPTIONS.get((actor, type(_said(message))), TASKS[actor])
+
+
+def work_of(actor: str, message: Message) -> str:
+    """The kind of work that handling a message mostly is."""
+    return OTHER_WORK.get((actor, type(_said(message))), WORKS.get(actor, "network"))
+
+
+def _said(message: Message) -> Message:
+    """What a neighbour said stands inside."""
     match message:
         case m.Heard():
-            message = message.news
+            return message.news
         case m.Asked():
-            message = message.request
+            return message.request
         case m.Replied():
-            message = message.reply
-    return EXCEPTIONS.get((actor, type(message)), TASKS[actor])
+            return message.reply
+    return message
 
 
 class Meter:

@@ -1,17 +1,20 @@
 """What a process has to know to become one actor of one node; written by the launcher, handed over when the process starts."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node
-from dfl_actors.core.objects import Address, Digest
 from dfl_actors.learning.weights import Layer
 from dfl_actors.runtime.net import Endpoints
 
 EVALUATOR = "evaluator"
 SUPERVISOR = "supervisor"
+
+
+S = TypeVar("S", bound=Settings)
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +23,10 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     node: Node
     settings: Settings
+    parameters: int
+    """Of the model."""
+    together: bool
+    """Whether all nodes of the network run here, so that every link has to stand before work begins."""
     layers: tuple[Layer, ...]
     bind: Endpoints
     curve_allowed: frozenset[str]
@@ -39,37 +46,34 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """How often this run was started: 0, and one more for each `--resume`."""
 
 
-def settings(
-    config: Config, node: Node, me: Address, public_key: str, genesis: Digest, neighbours: tuple[Address, ...], size: int
-) -> Settings:
-    """What the actors need of the configuration, in their own units."""
-    return Settings(
-        node=node.name,
-        address=me,
-        public_key=public_key,
-        genesis=genesis,
-        neighbours=neighbours,
-        role=node.role,
-        parameters=size,
-        codec=config.gossip.codec,
-        ttl=config.gossip.ttl,
-        expiry=milliseconds(config.gossip.expiry_s),
-        skew=milliseconds(config.gossip.max_skew_s),
-        heartbeat=milliseconds(config.gossip.heartbeat_s),
-        fetch_timeout=milliseconds(config.gossip.fetch_timeout_s),
-        transactions=config.block.transactions,
-        receipts=config.block.receipts,
-        receipt_wait=milliseconds(config.block.receipt_wait_s),
-        confirmations=config.block.confirmations,
-        per=config.block.per,
-        deadline=milliseconds(config.block.deadline_s),
-        memo=config.block.memo,
-        batch=config.training.batch,
-        steps=node.steps_per_transaction,
-        rate=node.rate,
-        tests=config.data.test_samples,
-        buffer=node.buffer,
-    )
+def settings_of(plan: NodePlan, kind: type[S]) -> S:
+    """What one of the node's actors needs of the configuration, in its own units."""
+    config, node = plan.config, plan.node
+    known = {
+        **msgspec.structs.asdict(plan.settings),
+        "parameters": plan.parameters,
+        "links": len(node.neighbours) if plan.together else min(1, len(node.neighbours)),
+        "role": node.role,
+        "codec": config.gossip.codec,
+        "ttl": config.gossip.ttl,
+        "expiry": milliseconds(config.gossip.expiry_s),
+        "skew": milliseconds(config.gossip.max_skew_s),
+        "heartbeat": milliseconds(config.gossip.heartbeat_s),
+        "fetch_timeout": milliseconds(config.gossip.fetch_timeout_s),
+        "transactions": config.block.transactions,
+        "receipts": config.block.receipts,
+        "receipt_wait": milliseconds(config.block.receipt_wait_s),
+        "confirmations": config.block.confirmations,
+        "per": config.block.per,
+        "deadline": milliseconds(config.block.deadline_s),
+        "memo": config.block.memo,
+        "batch": config.training.batch,
+        "steps": node.steps_per_transaction,
+        "rate": node.rate,
+        "tests": config.data.test_samples,
+        "buffer": node.buffer,
+    }
+    return msgspec.convert(known, kind)
 
 
 def milliseconds(seconds: float) -> int:

@@ -152,7 +152,7 @@ class Supervisor:
             self._hatch(child)
         plan = next(iter(self._plans.values()))
         self._evaluator = children.start(
-            EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.settings.parameters, plan.anchor
+            EVALUATOR, evaluate, self._config, plan.cache, plan.sockets, plan.directory, plan.parameters, plan.anchor
         )
         self._poller.register(self._evaluator.sentinel, zmq.POLLIN)
 
@@ -357,7 +357,7 @@ class Supervisor:
     def _late(self) -> list[Child]:
         """Who should be ready by now. A gossiper whose neighbours are on other hosts may wait for them as long as it takes."""
         waiting = [child for child in self._children.values() if not child.ready]
-        return [child for child in waiting if child.actor != "gossiper" or child.plan.settings.together]
+        return [child for child in waiting if child.actor != "gossiper" or child.plan.together]
 
     def _laggards(self) -> str:
         late = [f"{child.actor} of node {child.plan.node.name}" for child in self._late()]

@@ -25,6 +25,7 @@ A = TypeVar("A", bound=Actor)
 E = TypeVar("E", bound=Effect)
 M = TypeVar("M", bound=Message)
 N = TypeVar("N", bound=Event)
+S = TypeVar("S", bound=Settings)
 
 
 def at(wall: int = NOW) -> Now:
@@ -32,11 +33,10 @@ def at(wall: int = NOW) -> Now:
     return Now(wall - NOW + MONO, wall)
 
 
-def settings(me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> Settings:
-    key = KEYS[me]
+def settings(kind: type[S], me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> S:
     usual: dict[str, Any] = {"parameters": PARAMETERS, "batch": 4, "tests": 10, "transactions": 2}
-    addresses = tuple(KEYS[name].address for name in neighbours)
-    return Settings(node=me, address=key.address, public_key=key.public, genesis=GENESIS, neighbours=addresses, **{**usual, **fields})
+    who = {"address": KEYS[me].address, "genesis": GENESIS, "neighbours": tuple(KEYS[name].address for name in neighbours)}
+    return parts.settings(kind, {**usual, **who, **fields})
 
 
 def transaction(by: str, sequence: int, data: bytes = bytes(32), **fields: Any) -> Transaction:

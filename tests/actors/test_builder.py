@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.builder import REMINDERS, Builder
+from dfl_actors.actors.builder import REMINDERS, Builder, BuilderSettings
 from dfl_actors.core import chain, events
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
@@ -24,7 +24,7 @@ OWN = [transaction("me", number) for number in range(6)]
 
 
 def built(started: bool = True, **fields: Any) -> Bench:
-    made = Bench(lambda one: Builder(bench.settings(**fields), KEYS["me"], one.chain, one.journal, bench.at()))
+    made = Bench(lambda one: Builder(bench.settings(BuilderSettings, **fields), KEYS["me"], one.chain, one.journal, bench.at()))
     if started:
         made.give(Started())
     return made

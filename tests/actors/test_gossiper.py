@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
 from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_SERVED
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, model_digest
@@ -66,7 +66,7 @@ def greeting(name: str) -> Hello:
 
 def opened(**fields: Any) -> Bench:
     """A gossiper with the neighbours g and h, of which nothing has come yet."""
-    made = Bench(lambda one: Gossiper(bench.settings(**fields), KEYS["me"], one.models, 1, lambda: NONCE, model_digest))
+    made = Bench(lambda one: Gossiper(bench.settings(GossiperSettings, **fields), KEYS["me"], one.models, 1, lambda: NONCE))
     made.give(Opened())
     return made
 
@@ -468,19 +468,19 @@ def stand(made: Bench, name: str, order: tuple[str, ...] = ("admit", "join", "he
     return [made.actor.ready for step in order if steps[step]() or True]
 
 
-@pytest.mark.parametrize(("together", "ready"), [(True, [False] * 5 + [True]), (False, [False] * 2 + [True] * 4)])
-def test_work_may_begin_with_every_link_or_on_a_host_of_its_own_with_one(together: bool, ready: list[bool]) -> None:
-    made = opened(together=together)
+@pytest.mark.parametrize(("links", "ready"), [(2, [False] * 5 + [True]), (1, [False] * 2 + [True] * 4)])
+def test_work_may_begin_with_every_link_or_on_a_host_of_its_own_with_one(links: int, ready: list[bool]) -> None:
+    made = opened(links=links)
     assert stand(made, "g") + stand(made, "h") == ready
 
 
 @pytest.mark.parametrize("order", list(permutations(("admit", "join", "hear"))))
 def test_a_link_stands_when_both_have_proved_themselves_and_news_are_heard(order: tuple[str, ...]) -> None:
-    assert stand(opened(together=False), "h", order) == [False, False, True]
+    assert stand(opened(links=1), "h", order) == [False, False, True]
 
 
 def test_with_one_link_of_two_the_other_is_still_greeted() -> None:
-    made = opened(together=False)
+    made = opened(links=1)
     stand(made, "g")
     said = made.give(Tick(), now=NOW + 100)
     assert [(name, type(message)) for name, message in sent(said)] == [("h", Hello)]

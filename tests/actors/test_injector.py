@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, due
+from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, InjectorSettings, due
 from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
 from tests.actors import bench
 from tests.actors.bench import NOW, at, told
@@ -11,7 +11,7 @@ from tests.simnet import parts
 
 
 def injector(rate: float) -> Injector:
-    return Injector(bench.settings(rate=rate), parts.Stream(1))
+    return Injector(bench.settings(InjectorSettings, rate=rate), parts.Stream(1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.keeper import Keeper
+from dfl_actors.actors.keeper import Keeper, KeeperSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.delivery import WriteJournal
@@ -31,7 +31,9 @@ def built(apply: Any = half, watched: bool = False, told: list[float | None] | N
         result: Result = apply(state, own, received, reputations)
         return result
 
-    return Bench(lambda one: Keeper(bench.settings(**{"buffer": 2, **fields}), bound, None, one.models, one.journal, watched))
+    return Bench(
+        lambda one: Keeper(bench.settings(KeeperSettings, **{"buffer": 2, **fields}), bound, None, one.models, one.journal, watched)
+    )
 
 
 def version(made: Bench, weights: np.ndarray, applied: int = 0) -> Versioned:

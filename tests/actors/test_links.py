@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dfl_actors.actors.base import Settings
 from dfl_actors.actors.links import ATTEMPTS, MOST_SESSIONS, Links
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
@@ -20,7 +21,7 @@ NEWS = BlockNews(generator=G, height=0, block="1" * 64)
 
 def links(me: str, *neighbours: str) -> Links:
     numbers = count()
-    return Links(bench.settings(me, neighbours), KEYS[me], lambda: f"{next(numbers):064x}")
+    return Links(bench.settings(Settings, me, neighbours), KEYS[me], lambda: f"{next(numbers):064x}")
 
 
 def run(generator: Any) -> tuple[list[Effect], Any]:

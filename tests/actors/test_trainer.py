@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer
+from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer, TrainerSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Tell
@@ -26,7 +26,9 @@ BATCH = 4
 def built(start: bool = True, offer: Offer | None = None, **fields: Any) -> Bench:
     def build(one: Bench) -> Trainer:
         rng, first = np.random.default_rng(1), parts.initial(8)
-        return Trainer(bench.settings(**fields), KEYS["me"], parts.Learner(), first, one.models, one.journal, Received(), rng, offer)
+        return Trainer(
+            bench.settings(TrainerSettings, **fields), KEYS["me"], parts.Learner(), first, one.models, one.journal, Received(), rng, offer
+        )
 
     made = Bench(build)
     if start:

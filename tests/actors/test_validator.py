@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.validator import MOST_WAITING, Validator
+from dfl_actors.actors.validator import MOST_WAITING, Validator, ValidatorSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Tell
@@ -25,7 +25,13 @@ SAMPLES = Injected(samples=tuple(range(20)))
 def built(**fields: Any) -> Bench:
     def build(one: Bench) -> Validator:
         return Validator(
-            bench.settings(**fields), KEYS["me"], parts.Learner(), one.models, one.journal, Received(), np.random.default_rng(1)
+            bench.settings(ValidatorSettings, **fields),
+            KEYS["me"],
+            parts.Learner(),
+            one.models,
+            one.journal,
+            Received(),
+            np.random.default_rng(1),
         )
 
     made = Bench(build)

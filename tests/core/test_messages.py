@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dfl_actors.actors.base import Actor
+from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core import messages as m
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
@@ -141,7 +141,7 @@ def test_an_actor_that_handles_what_never_comes_cannot_be_defined() -> None:
 
 
 def test_a_message_that_never_comes_is_not_nothing() -> None:
-    keeper = actor("keeper", on_versioned=nothing, on_scored=nothing)(bench.settings())
+    keeper = actor("keeper", on_versioned=nothing, on_scored=nothing)(bench.settings(Settings))
     assert keeper.handle(m.Started(), bench.NOW) == []
     with pytest.raises(KeyError):
         keeper.handle(m.Pull(samples=1), bench.NOW)

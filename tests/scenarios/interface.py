@@ -20,7 +20,7 @@ USUAL: dict[str, Any] = {"batch": 4, "tests": 20, "transactions": 2, "rate": 8.0
 
 @dataclass(frozen=True)
 class Plan:
-    """A network: its links, who only observes, and what differs from the defaults, in the names and units of `actors.base.Settings`."""
+    """A network: its links, who only observes, and what differs from the defaults, in the names and units of the actors' settings."""
 
     links: tuple[tuple[str, str], ...]
     observers: tuple[str, ...] = ()

@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dfl_actors.actors.base import Actor, Settings
-from dfl_actors.actors.builder import Builder
-from dfl_actors.actors.gossiper import Gossiper
-from dfl_actors.actors.injector import Injector
-from dfl_actors.actors.keeper import Keeper
-from dfl_actors.actors.trainer import Trainer
-from dfl_actors.actors.validator import Validator
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.builder import Builder, BuilderSettings
+from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.injector import Injector, InjectorSettings
+from dfl_actors.actors.keeper import Keeper, KeeperSettings
+from dfl_actors.actors.trainer import Trainer, TrainerSettings
+from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core import codec
 from dfl_actors.core.clock import Now
 from dfl_actors.core.delivery import Step
@@ -67,8 +67,8 @@ def never(process: Process, steps: list[Step]) -> None:
 class Node:
     """One node's stores and processes."""
 
-    def __init__(self, network: "SimNetwork", name: str, settings: Settings, key: KeyPair, rogue: bool) -> None:
-        self.name, self.settings, self.key = name, settings, key
+    def __init__(self, network: "SimNetwork", name: str, known: dict[str, Any], key: KeyPair, rogue: bool) -> None:
+        self.name, self.known, self.key = name, known, key
         self.models, self.chain, self._network = parts.Models(), parts.Chain(), network
         actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
         self.processes = {actor: Process(network, self, actor, make) for actor in actors}
@@ -92,25 +92,29 @@ class Node:
 
 def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
     """The state machine of a process, from its stores alone."""
-    settings, key, journal, models = node.settings, node.key, process.journal, node.models
+    key, journal, models = node.key, process.journal, node.models
     seed = parts.number(network.plan.seed, node.name, process.name, process.starts)
-    rng, first = np.random.default_rng(seed), parts.initial(settings.parameters)
+    rng, first = np.random.default_rng(seed), parts.initial(node.known["parameters"])
     attack = network.attacks.get(node.name)
     if process.name == "injector":
-        return Injector(settings, parts.Stream(seed))
+        return Injector(parts.settings(InjectorSettings, node.known), parts.Stream(seed))
     if process.name == "trainer":
         offer = None if attack is None else Offering(attack, rng)
-        return Trainer(settings, key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng, offer)
+        return Trainer(
+            parts.settings(TrainerSettings, node.known), key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng, offer
+        )
     if process.name == "validator":
-        return Validator(settings, key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
+        return Validator(parts.settings(ValidatorSettings, node.known), key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
     if process.name == "builder":
-        return Builder(settings, key, node.chain, journal, node.clock())
+        return Builder(parts.settings(BuilderSettings, node.known), key, node.chain, journal, node.clock())
     if process.name == "gossiper":
-        return Gossiper(settings, key, models, process.epoch, lambda: rng.bytes(32).hex(), codec.model_digest)
+        return Gossiper(parts.settings(GossiperSettings, node.known), key, models, process.epoch, lambda: rng.bytes(32).hex())
     algorithm = half_fedavg()
-    context = Context(settings.address, settings.neighbours, Parameters(network.genesis_object.layers), rng)
+    context = Context(key.address, node.known["neighbours"], Parameters(network.genesis_object.layers), rng)
     watched = attack is not None and attack.watches
-    return Keeper(settings, partial(checked_apply, algorithm), algorithm.init(context), models, journal, watched)
+    return Keeper(
+        parts.settings(KeeperSettings, node.known), partial(checked_apply, algorithm), algorithm.init(context), models, journal, watched
+    )
 
 
 class SimNetwork:
@@ -144,15 +148,14 @@ class SimNetwork:
         self.genesis = codec.digest(self.genesis_object)
         self.keys = {name: KeyPair.from_seed(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
         self.names = {key.address: name for name, key in self.keys.items()}
-        self.nodes = {name: Node(self, name, self._settings(name, parameters), self.keys[name], name in rogues) for name in plan.nodes}
+        self.nodes = {name: Node(self, name, self._known(name, parameters), self.keys[name], name in rogues) for name in plan.nodes}
 
-    def _settings(self, name: str, parameters: int) -> Settings:
-        plan, key = self.plan, self.keys[name]
+    def _known(self, name: str, parameters: int) -> dict[str, Any]:
+        plan = self.plan
         usual: dict[str, Any] = {**USUAL, "parameters": parameters}
         usual["neighbours"] = tuple(self.address(other) for other in plan.neighbours(name))
         usual["role"] = "observer" if name in plan.observers else "normal"
-        own = {**usual, **plan.settings, **plan.by_node.get(name, {})}
-        return Settings(node=name, address=key.address, public_key=key.public, genesis=self.genesis, **own)
+        return {**usual, "address": self.address(name), "genesis": self.genesis, **plan.settings, **plan.by_node.get(name, {})}
 
     # --- what a scenario may ask
 
@@ -233,7 +236,7 @@ class SimNetwork:
 
     def announce(self, node: Node, epoch: int, number: int, body: bytes) -> None:
         for other in self.plan.neighbours(node.name):
-            make = partial(Heard, neighbour=node.settings.address, epoch=epoch, number=number)
+            make = partial(Heard, neighbour=node.key.address, epoch=epoch, number=number)
             self._cross("news", node.name, other, lambda make=make: make(news=self._decode(AnyNews, body)))
 
     def send(self, node: Node, neighbour: str, body: bytes) -> None:
@@ -252,7 +255,7 @@ class SimNetwork:
             reply = codec.decode(REPLY, head)
             if isinstance(reply, Chunk):
                 self.chunks.append((node.name, name, reply.model, reply.index))
-        make = partial(Replied, neighbour=node.settings.address, body=body)
+        make = partial(Replied, neighbour=node.key.address, body=body)
         self._cross("reply", node.name, name, lambda: make(reply=self._decode(REPLY, head)))
 
     def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message]) -> None:

@@ -2,13 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
+from dfl_actors.actors.base import Settings
 from dfl_actors.core.codec import sha256
-from dfl_actors.learning.weights import TrainState
+from dfl_actors.learning.weights import TrainState, decode_model, encode_model
 
 SAMPLES = 1_000
+
+
+USUAL: dict[str, Any] = {
+    "role": "normal", "parameters": 8, "codec": "float32", "ttl": 1, "expiry": 60_000, "skew": 5_000, "heartbeat": 1_000,
+    "fetch_timeout": 10_000, "transactions": 4, "receipts": 1, "receipt_wait": 10_000, "confirmations": 1.0, "per": "block",
+    "deadline": 30_000, "memo": "", "batch": 64, "steps": 1, "rate": 8.0, "tests": 100, "buffer": 4,
+}  # fmt: skip
+"""What actors are told unless a test says otherwise."""
+
+S = TypeVar("S", bound=Settings)
+
+
+def settings(kind: type[S], known: dict[str, Any]) -> S:
+    """One actor's settings out of those of a node; all its links have to stand."""
+    return msgspec.convert({**USUAL, "links": len(known["neighbours"]), **known}, kind)
 
 
 class Journal:
@@ -86,6 +104,12 @@ class Learner:
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
         return round(len(samples) / (1 + self._loss(weights)))
+
+    def encode(self, weights: np.ndarray, codec: str) -> bytes:
+        return encode_model(weights, codec)
+
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
+        return self.measure(decode_model(data, codec, parameters), samples)
 
     def _loss(self, weights: np.ndarray) -> float:
         return float(np.mean(np.square(weights - self.goal, dtype=np.float64)))

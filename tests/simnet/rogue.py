@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.trainer import TrainerSettings
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
 from dfl_actors.core.family import Letter, Message, Request
 from dfl_actors.core.gossip import Outgoing, chunk_count
@@ -35,6 +35,7 @@ from dfl_actors.core.messages import (
 )
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
 from tests import objects
+from tests.simnet import parts
 
 if TYPE_CHECKING:
     from tests.simnet.network import Node
@@ -48,7 +49,9 @@ class Rogue(Gossiper):
 
     def __init__(self, node: "Node", process: "Process") -> None:
         self._rng = np.random.default_rng(1)
-        super().__init__(node.settings, node.key, node.models, process.epoch, lambda: self._rng.bytes(32).hex(), model_digest)
+        super().__init__(
+            parts.settings(GossiperSettings, node.known), node.key, node.models, process.epoch, lambda: self._rng.bytes(32).hex()
+        )
         self.key, self._node, self._process = node.key, node, process
         self.links = self._links
         self.out = Outgoing(process.epoch)
@@ -109,7 +112,7 @@ class Rogue(Gossiper):
 
     def transaction(self, now: int, data: bytes = bytes(32), **fields: Any) -> Transaction:
         """A right transaction, but for `fields`; `data` is what will be served as its model, whatever digest it states."""
-        right = {"genesis": self.settings.genesis, "ttl": self.settings.ttl}
+        right = {"genesis": self.settings.genesis, "ttl": parts.settings(TrainerSettings, self._node.known).ttl}
         made = objects.transaction(self.key, now=now, data=data, **{**right, **fields})
         self._node.models.put(made.model, data)
         return made
