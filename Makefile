@@ -1,7 +1,8 @@
 # make run    create .venv, install, run the demo network of four nodes
 # make test   create .venv, install, run the tests
 # make check  create .venv, install, lint, types, layers
-# make clean  remove .venv and everything that tools left behind
+# make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
+# make clean  remove both and everything that tools left behind
 #
 # The first call installs; the others find the stamp and do not. PYTHON=python3.12 chooses another interpreter.
 
@@ -9,8 +10,9 @@ PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOWEST := .venv-lowest
 
-.PHONY: run test check clean
+.PHONY: run test check lowest clean
 
 run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
@@ -24,12 +26,22 @@ check: $(STAMP)
 	$(BIN)/mypy --strict dfl_actors
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f'$(PYTHON) is Python {v[0]}.{v[1]}; dfl_actors needs 3.11 to 3.13: make PYTHON=python3.12')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+# Python 3.11, unless PYTHON says otherwise: the lowest versions have no wheels for newer ones.
+lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -q tests/core tests/config tests/actors tests/runtime/test_stores.py tests/cli/test_cli.py
+
+$(LOWEST)/.installed: setup.cfg tools/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) tools/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $(LOWEST)/lowest.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find dfl_actors tests tools topologies -name __pycache__ -type d -prune -exec rm -rf {} +
