@@ -18,6 +18,7 @@ LAYERS = (
     ("learning",),
     ("sdk",),
     ("actors",),
+    ("processes",),
     ("runtime", "sim", "topo"),
     ("report",),
     ("cli",),

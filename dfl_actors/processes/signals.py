@@ -1,0 +1,75 @@
+"""Ctrl-C and SIGTERM.
+
+A signal may come between any two steps of anything, so while processes, files or sockets of ours are there, its handler only sets a flag
+and whoever is at work looks at it (`deferred`). Before, it ends the program at once, by an exception.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(SystemExit):
+    """A signal wants us to end; `code` is the exit code that says so."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+
+
+class Stop:
+    """What signals have asked for: `number` is that of the first, 0 before."""
+
+    number = 0
+
+    def __bool__(self) -> bool:
+        return self.number != 0
+
+    def check(self) -> None:
+        """Raises `Interrupted` once a signal came."""
+        if self.number:
+            raise Interrupted(self.number)
+
+
+def at_once() -> None:
+    """From now on a signal ends the program where it stands."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+@contextmanager
+def deferred(impatient: bool = False) -> Iterator[Stop]:
+    """Inside, the first signal only sets the flag, and so does every other, but when `impatient` the second one ends the program."""
+    stop = Stop()
+
+    def note(number: int, _: FrameType | None) -> None:
+        if stop.number and impatient:
+            raise Interrupted(number)
+        stop.number = stop.number or number
+
+    before = {number: signal.signal(number, note) for number in STOPPING}
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """What is started inside is born with these signals blocked, until it has said what they mean to it (`ignore`)."""
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+
+
+def ignore() -> None:
+    """A child's signals: those of the terminal are its parent's to answer, who also ends it."""
+    for number in TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINAL)
