@@ -3,10 +3,11 @@
 import traceback
 
 from dfl_actors.core import codec
-from dfl_actors.core.messages import Failed
+from dfl_actors.core.control import Failed
 from dfl_actors.errors import AlgorithmError, DflError
 
-KINDS: dict[int, type[DflError]] = {kind.exit_code: kind for kind in (DflError, *DflError.__subclasses__())}
+ERRORS: list[type[DflError]] = [DflError, *DflError.__subclasses__()]
+KINDS = {kind.exit_code: kind for kind in ERRORS}
 
 
 def told(error: DflError | SystemExit) -> Failed:

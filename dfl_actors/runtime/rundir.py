@@ -4,32 +4,25 @@
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
     lock           while a run uses the directory
 
-Also here: what `run.json` holds, the check for free disk space, and `in_child`, in which a store that may be damaged is read.
+Also here: what `run.json` holds, and the check for free disk space.
 """
 
 import fcntl
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from signal import SIGBUS, SIGSEGV, Signals
-from typing import Self, TypeVar, cast
+from typing import Self
 
 import msgspec
 
-from dfl_actors import errors
 from dfl_actors.core.objects import Address
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import StoreError
 from dfl_actors.files import read_bytes
-
-Reply = TypeVar("Reply", bytes, str)
 
 LEAST_SPACE = 200_000_000  # bytes
 
@@ -241,51 +234,3 @@ def check_space(path: Path, least: int = LEAST_SPACE) -> None:
     free = free_space(path)
     if free < least:
         raise StoreError(f"{path} has {free // 10**6} MB left, {least // 10**6} MB are needed: free some space or choose another --out")
-
-
-def in_child(function: Callable[..., Reply], *args: object) -> Reply:
-    """`function(*args)` in a new process, so that a damaged store ends the child and not us.
-
-    The function is a module's own, its arguments can be pickled, and the first names the store in messages. Raises the
-    DflError that the function raised; StoreError when a signal ended the child; RuntimeError when it failed in another
-    way, its traceback being on the standard error.
-    """
-    context = get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(sender, function, args), daemon=True)
-    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child keeps this: Ctrl-C is ours to answer
-    try:
-        child.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
-    sender.close()  # the child's end alone remains, and closes when it dies
-    try:
-        kind, body = receiver.recv_bytes().split(b"\n", 1)
-    except EOFError:
-        child.join()
-        raise _child_died(child.exitcode or 0, str(args[0]) if args else function.__name__) from None
-    finally:
-        child.kill()
-        child.join()
-        receiver.close()
-    if kind in (b"bytes", b"str"):
-        return cast(Reply, body if kind == b"bytes" else body.decode())
-    raise getattr(errors, kind.decode(), DflError)(body.decode())
-
-
-def _answer(sender: Connection, function: Callable[..., bytes | str], args: tuple[object, ...]) -> None:
-    try:
-        reply = function(*args)
-    except DflError as error:
-        sender.send_bytes(f"{type(error).__name__}\n{error}".encode())
-    else:
-        sender.send_bytes(b"bytes\n" + reply if isinstance(reply, bytes) else b"str\n" + reply.encode())
-
-
-def _child_died(exitcode: int, subject: str) -> Exception:
-    if exitcode >= 0:
-        return RuntimeError(f"{subject}: the child process ended with exit code {exitcode} and without an answer")
-    signal = Signals(-exitcode)
-    if signal in (SIGBUS, SIGSEGV):
-        return StoreError(f"{subject} is damaged (the reader died of {signal.name}): remove it, or put a copy in its place")
-    return StoreError(f"{subject} was not read to its end (the reader died of {signal.name}): try again")

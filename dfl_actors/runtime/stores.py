@@ -12,7 +12,7 @@ LMDB maps its file into memory, which sets four rules, kept by `_Store` for all 
   move the map, so neither is done while this process reads from it. A read inside another one shares its snapshot, so that it never
   has to; a write that finds no room is refused there, and the map of a model store is made so large that it finds some.
 * A reader that was killed keeps its slot, and with it every page it could see, until somebody checks the readers.
-* There are no checksums: of a shortened file the missing pages end the process by SIGBUS. `rundir.in_child` reads a store
+* There are no checksums: of a shortened file the missing pages end the process by SIGBUS. `processes.isolated` reads a store
   that may be damaged, and makes an error of such a death.
 * One process opens a directory once at a time, and never uses across a fork what it has opened.
 

@@ -9,7 +9,8 @@ from dfl_actors.core import chain, codec
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import ChainError, Refused
-from dfl_actors.runtime.rundir import RunDirectory, in_child, read_about
+from dfl_actors.processes.isolated import in_child
+from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ChainStore, ModelStore
 
 LARGEST_BLOCK = 1 << 30
@@ -30,13 +31,11 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
     """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
-    reply = in_child(_verify_all, str(run.path), list(names))
-    return msgspec.json.decode(reply, type=list[Verified])
+    return in_child(_verify_all, run.path, names)
 
 
-def _verify_all(path: str, names: list[str]) -> bytes:
-    run = RunDirectory(Path(path))
-    return msgspec.json.encode([verify(run, name) for name in names])
+def _verify_all(path: Path, names: tuple[str, ...]) -> list[Verified]:
+    return [verify(RunDirectory(path), name) for name in names]
 
 
 def verify(run: RunDirectory, name: str) -> Verified:
@@ -103,26 +102,26 @@ def _check_weights(run: RunDirectory, name: str, models: set[str]) -> int:
 
 def read_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
     """The blocks of these nodes' chains as canonical JSON text. Raises `StoreError`."""
-    return msgspec.json.decode(in_child(_read_all, str(run.path), list(names)), type=dict[str, list[str]])
+    return in_child(_read_all, run.path, names)
 
 
-def _read_all(path: str, names: list[str]) -> bytes:
-    run = RunDirectory(Path(path))
+def _read_all(path: Path, names: tuple[str, ...]) -> dict[str, list[str]]:
+    run = RunDirectory(path)
     blocks = {}
     for name in names:
         with ChainStore(run.node(name).chain, readonly=True) as store:
             # Damaged bytes are for `decode` to refuse.
             blocks[name] = [raw.decode(errors="replace") for raw in store.blocks()]
-    return msgspec.json.encode(blocks)
+    return blocks
 
 
 def prune_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, int]:
     """Remove the stored models of these nodes; how many there were. Raises `StoreError`."""
-    return msgspec.json.decode(in_child(_prune_all, str(run.path), list(names)), type=dict[str, int])
+    return in_child(_prune_all, run.path, names)
 
 
-def _prune_all(path: str, names: list[str]) -> bytes:
-    run = RunDirectory(Path(path))
+def _prune_all(path: Path, names: tuple[str, ...]) -> dict[str, int]:
+    run = RunDirectory(path)
     removed = {}
     for name in names:
         models = run.node(name).models
@@ -132,4 +131,4 @@ def _prune_all(path: str, names: list[str]) -> bytes:
         with ModelStore(models) as store:
             removed[name] = len(store.keys())
         shutil.rmtree(models)
-    return msgspec.json.encode(removed)
+    return removed

@@ -9,13 +9,13 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from signal import SIGBUS, SIGKILL
 
 import pytest
 
-from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.errors import StoreError
+from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime import rundir
-from dfl_actors.runtime.rundir import RunDirectory, check_space, default_path, free_space, in_child
+from dfl_actors.runtime.rundir import RunDirectory, check_space, default_path, free_space
 
 PATIENCE = 30.0  # seconds that a test waits for another process before it fails
 
@@ -222,54 +222,3 @@ def test_two_processes_never_hold_it_at_once_though_the_file_comes_and_goes(tmp_
     with process(count_in, tmp_path) as (_, one), process(count_in, tmp_path) as (_, two):
         assert (heard(one), heard(two)) == ("done", "done")
     assert (tmp_path / "count").read_text() == "200"
-
-
-# --- a child process
-
-
-def answer_bytes(value: bytes) -> bytes:
-    return value
-
-
-def answer_text(value: str) -> str:
-    return value
-
-
-def refuse(path: Path) -> str:
-    raise ChainError(f"{path}: block 3 has another previous")
-
-
-def fail(path: Path) -> str:
-    raise ValueError("a mistake in the program")
-
-
-def die(path: Path, signal: int) -> str:
-    os.kill(os.getpid(), signal)
-    return "alive"
-
-
-def test_a_child_answers_with_bytes_or_text() -> None:
-    for text in ("", "a text\nof two lines, and \N{GREEK SMALL LETTER ALPHA}"):
-        assert in_child(answer_text, text) == text
-    for data in (b"", b"\n\0\xff\n" * 100_000):
-        assert in_child(answer_bytes, data) == data
-
-
-def test_the_error_of_a_child_is_ours(tmp_path: Path) -> None:
-    with pytest.raises(ChainError, match=f"^{tmp_path}: block 3 has another previous$"):
-        in_child(refuse, tmp_path)
-
-
-def test_a_mistake_in_a_child_is_seen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="exit code 1"):
-        in_child(fail, tmp_path)
-    assert "a mistake in the program" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("signal", "text"),
-    [(SIGBUS, r"is damaged \(the reader died of SIGBUS\)"), (SIGKILL, r"was not read to its end \(the reader died of SIGKILL\)")],
-)
-def test_a_child_killed_by_a_signal_is_a_store_error(tmp_path: Path, signal: int, text: str) -> None:
-    with pytest.raises(StoreError, match=f"^{tmp_path} {text}"):
-        in_child(die, tmp_path, signal)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from dfl_actors.errors import StoreError
-from dfl_actors.runtime.rundir import in_child
+from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 
 PATIENCE = 30.0  # seconds that a test waits for another process before it fails
