@@ -80,7 +80,6 @@ def first(end: int) -> NoReturn:
 def live(end: socket.socket) -> NoReturn:
     """Do the job that the parent sends, and end. An error that the user can mend is told the parent; others go to stderr."""
     end.set_inheritable(False)
-    faulthandler.enable(file=sys.stderr)
     channel = Channel(end)
     code = CRASHED
     try:
@@ -109,9 +108,10 @@ def _work(channel: Channel) -> int:
 
 
 def log_to(path: Path) -> None:
-    """What this process prints goes to the end of a file."""
+    """What this process prints goes to the end of a file, and where it was when a signal ended it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
+    faulthandler.enable(file=sys.stderr)
