@@ -27,7 +27,7 @@ def positions(names: Sequence[str], links: Sequence[tuple[str, str]]) -> Positio
     """Where each node stands; the same for the same graph."""
     count = len(names)
     circle = _circle(count)
-    dense = 3 * len({frozenset(link) for link in links}) >= count * (count - 1) / 2
+    dense = 4 * len({frozenset(link) for link in links}) >= count * (count - 1)
     points = circle if count <= 6 or dense or count > MOST_SPRINGS else _spread(_sprung(names, links, circle))
     return {name: (float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)}
 

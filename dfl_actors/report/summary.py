@@ -29,10 +29,11 @@ from dfl_actors.core.events import (
     Updated,
 )
 from dfl_actors.report.load import Run, by_node
-from dfl_actors.report.table import Column, accuracy_text, grid, name_text, reputations_short, reputations_text
+from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
 
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
 WORK = ("learning", "blockchain", "network")
+PER_BLOCK = ("transactions", "confirmations", "expected")
 WATCHERS = ("supervisor", "evaluator")
 """Processes of the run that belong to no node: they start it and measure it."""
 
@@ -49,8 +50,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
     nothing is None too.
     """
     goal = run.target if target is None else target or None
-    nodes = _nodes(run, goal)
-    stops = run.of(Stopped)
+    nodes, final, stops = _nodes(run, goal), by_node(run.of(Final)), run.of(Stopped)
     return {
         "name": run.name,
         "directory": str(run.path),
@@ -61,7 +61,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "skipped_lines": run.skipped,
         "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
         "nodes": nodes,
-        "blocks": _blocks(run),
+        "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
     }
@@ -119,22 +119,12 @@ def _reputations(run: Run, updated: Sequence[Updated]) -> dict[str, float]:
     return {run.node_named(address): value for address, value in latest.items()}
 
 
-def _blocks(run: Run) -> dict[str, Figures]:
-    """Tables V and VII for each node, and how many blocks hold every confirmation they could have."""
-    final = by_node(run.of(Final))
-    return {name: _block_figures(final.get(name, []), len(run.neighbours(name))) for name in run.nodes}
-
-
-def _block_figures(final: Iterable[Final], peers: int) -> Figures:
+def _blocks(final: Iterable[Final], peers: int) -> Figures:
+    """Tables V and VII for a node, and how many blocks hold every confirmation they could have."""
     blocks = list({event.block: event for event in final}.values())
-    return {
-        "blocks": len(blocks),
-        "transactions_per_block": _mean([block.transactions for block in blocks]),
-        "confirmations_per_block": _mean([block.confirmations for block in blocks]),
-        "expected_per_block": _mean([block.expected for block in blocks]),
-        "complete": sum(block.confirmations >= block.expected for block in blocks),
-        "peers": peers,
-    }
+    means = {f"{what}_per_block": _mean([getattr(block, what) for block in blocks]) for what in PER_BLOCK}
+    complete = sum(block.confirmations >= block.expected for block in blocks)
+    return {"blocks": len(blocks), **means, "complete": complete, "peers": peers}
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -147,12 +137,8 @@ def _links(run: Run) -> dict[str, Figures]:
     for event in run.of(ModelSent):
         sent[f"{event.node}->{run.node_named(event.to)}"].append(event)
     return {
-        link: {
-            "models": len(events),
-            "bytes": sum(event.bytes for event in events),
-            "repeated": len(events) - len({event.tx for event in events}),
-        }
-        for link, events in sorted(sent.items())
+        link: {"models": len(its), "bytes": sum(event.bytes for event in its), "repeated": len(its) - len({event.tx for event in its})}
+        for link, its in sorted(sent.items())
     }
 
 
@@ -173,12 +159,10 @@ def _cpu_figures(events: Sequence[Cpu], handled: int | None) -> Figures:
     kinds = {work: _seconds(tasks[task][work] for task in TASKS) for work in WORK}
     attributed = _seconds(kinds.values())
     total = max(_seconds(event.total for event in events), attributed)
+    each = {"blockchain": kinds["blockchain"], "outside_learning": total - kinds["learning"]}
     figures: Figures = {"total": total, **kinds, "unattributed": _seconds([total, -attributed]), "tasks": tasks}
     if handled is not None:
-        figures["ms_per_transaction"] = {
-            "blockchain": _ms_each(kinds["blockchain"], handled),
-            "outside_learning": _ms_each(total - kinds["learning"], handled),
-        }
+        figures["ms_per_transaction"] = {name: round(1000 * spent / handled, 6) if handled else None for name, spent in each.items()}
     return figures
 
 
@@ -186,34 +170,23 @@ def _seconds(values: Iterable[float]) -> float:
     return round(fsum(values), 6)
 
 
-def _ms_each(seconds: float, handled: int) -> float | None:
-    return round(1000 * seconds / handled, 6) if handled else None
-
-
 def render(summary: Figures, console: Console) -> None:
     """Print the closing summary: nodes, blocks, CPU by task, and where everything lies."""
     width = console.width
     console.print(Text(_headline(summary), style="bold"))
     console.print()
-    names = list(summary["nodes"])[:ROWS]
-    hidden = len(summary["nodes"]) - len(names)
-    console.print(grid(node_columns([(name, summary["nodes"][name]) for name in names]), width))
-    _print_hidden(hidden, console)
-    console.print()
-    console.print(grid(block_columns([(name, summary["blocks"][name]) for name in names]), width))
-    _print_hidden(hidden, console)
-    console.print()
+    for part, columns in (("nodes", node_columns), ("blocks", block_columns)):
+        rows = list(summary[part].items())
+        console.print(grid(columns(rows[:ROWS]), width))
+        if len(rows) > ROWS:
+            console.print(Text(f"... and {len(rows) - ROWS} more in summary.json"))
+        console.print()
     console.print(grid(cpu_columns(summary["cpu"]), width, footer=True))
     console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
     if summary["skipped_lines"]:
         console.print(Text(f"{summary['skipped_lines']} lines of metrics.jsonl could not be read and are not counted", style="yellow"))
     console.print()
     console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
-
-
-def _print_hidden(hidden: int, console: Console) -> None:
-    if hidden:
-        console.print(Text(f"... and {hidden} more in summary.json"))
 
 
 def _headline(summary: Figures) -> str:
@@ -240,53 +213,24 @@ def _decimal(value: float | None) -> str:
 
 
 def node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
-    def numbers(key: str, importance: int) -> Column:
-        return Column(header=key, importance=importance, cells=[str(node[key]) for _, node in nodes])
-
-    def troubles(key: str) -> list[Column]:
-        counts = [sum(node[key].values()) if key == "refused" else node[key] for _, node in nodes]
-        cells = [str(count) if count else "" for count in counts]
-        return [Column(header=key, importance=7, cells=cells, style="red")] if any(counts) else []
-
+    counts = (("samples", 5), ("steps", 2), ("sent", 6), ("received", 6), ("receipts", 4), ("updates", 1))
     return [
-        _name_column([name for name, _ in nodes]),
-        numbers("samples", 5),
-        numbers("steps", 2),
-        numbers("sent", 6),
-        numbers("received", 6),
-        numbers("receipts", 4),
-        numbers("updates", 1),
-        *troubles("refused"),
-        *troubles("dropped"),
-        *troubles("expired"),
-        *troubles("restarts"),
-        Column(header="test", cells=[accuracy_text(node["test_accuracy"]) for _, node in nodes], style="bold"),
-        Column(header="own", cells=[accuracy_text(node["own_accuracy"]) for _, node in nodes], importance=8),
-        Column(
-            header="reputations",
-            cells=[reputations_text(node["reputations"]) for _, node in nodes],
-            short=[reputations_short(node["reputations"]) for _, node in nodes],
-            importance=1,
-            left=True,
-        ),
+        names_column(name for name, _ in nodes),
+        *(Column(key, [str(node[key]) for _, node in nodes], importance) for key, importance in counts),
+        *troubles_column("refused", [sum(node["refused"].values()) for _, node in nodes]),
+        *(column for key in ("dropped", "expired", "restarts") for column in troubles_column(key, [node[key] for _, node in nodes])),
+        Column("test", [accuracy_text(node["test_accuracy"]) for _, node in nodes], style="bold"),
+        Column("own", [accuracy_text(node["own_accuracy"]) for _, node in nodes], 8),
+        reputations_column([node["reputations"] for _, node in nodes], 1),
     ]
 
 
-def _name_column(names: Sequence[str]) -> Column:
-    return Column(header="node", cells=[name_text(name) for name in names], left=True, style="cyan")
-
-
 def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
-    def means(header: str, key: str) -> Column:
-        return Column(header=header, cells=[_decimal(block[key]) for _, block in nodes])
-
     return [
-        _name_column([name for name, _ in nodes]),
-        Column(header="blocks", cells=[str(block["blocks"]) for _, block in nodes]),
-        means("transactions/block", "transactions_per_block"),
-        means("confirmations/block", "confirmations_per_block"),
-        means("expected/block", "expected_per_block"),
-        Column(header="peers", cells=[str(block["peers"]) for _, block in nodes], importance=8),
+        names_column(name for name, _ in nodes),
+        Column("blocks", [str(block["blocks"]) for _, block in nodes]),
+        *(Column(f"{what}/block", [_decimal(block[f"{what}_per_block"]) for _, block in nodes]) for what in PER_BLOCK),
+        Column("peers", [str(block["peers"]) for _, block in nodes], 8),
     ]
 
 
@@ -294,33 +238,20 @@ def cpu_columns(cpu: Figures) -> list[Column]:
     rows = _cpu_rows(cpu)
     whole = cpu["network"]["total"]
     return [
-        Column(header="CPU seconds", cells=list(rows), left=True),
-        *(
-            Column(header=header, cells=[_cpu_text(row[place]) for row in rows.values()])
-            for place, header in enumerate(("learning", "blockchain", "network", "total"))
-        ),
-        Column(header="share", cells=[f"{100 * (row[3] or 0) / whole:.1f} %" if whole else "-" for row in rows.values()], importance=8),
+        Column("CPU seconds", list(rows), left=True),
+        *(Column(what, [f"{row[what]:.2f}" if what in row else "" for row in rows.values()]) for what in (*WORK, "total")),
+        Column("share", [f"{100 * row['total'] / whole:.1f} %" if whole else "-" for row in rows.values()], 8),
     ]
 
 
-CpuRow = tuple[float | None, float | None, float | None, float | None]
-"""CPU seconds: learning, blockchain, network, total; None where a split is not known."""
-
-
-def _cpu_rows(cpu: Figures) -> dict[str, CpuRow]:
-    """The nodes by task, then the watchers, then all together."""
-    rows: dict[str, CpuRow] = {task.replace("_", " "): _node_task(cpu, task) for task in TASKS}
+def _cpu_rows(cpu: Figures) -> dict[str, Figures]:
+    """The nodes by task, then what has no task, then the watchers, then all together."""
+    rows = {task.replace("_", " "): _node_task(cpu, task) for task in TASKS}
     if (unattributed := _seconds(node["unattributed"] for node in cpu["nodes"].values())) > 0:
-        rows["unattributed"] = (None, None, None, unattributed)
-    for name, figures in (*cpu["watchers"].items(), ("in all", cpu["network"])):
-        rows[name] = (figures["learning"], figures["blockchain"], figures["network"], figures["total"])
-    return rows
+        rows["unattributed"] = {"total": unattributed}
+    return {**rows, **cpu["watchers"], "in all": cpu["network"]}
 
 
-def _node_task(cpu: Figures, task: str) -> tuple[float, float, float, float]:
-    learning, blockchain, network = (_seconds(node["tasks"][task][work] for node in cpu["nodes"].values()) for work in WORK)
-    return learning, blockchain, network, _seconds((learning, blockchain, network))
-
-
-def _cpu_text(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.2f}"
+def _node_task(cpu: Figures, task: str) -> Figures:
+    kinds = {work: _seconds(node["tasks"][task][work] for node in cpu["nodes"].values()) for work in WORK}
+    return {**kinds, "total": _seconds(kinds.values())}

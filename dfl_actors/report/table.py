@@ -26,15 +26,15 @@ NAME_WIDTH = 16
 """Longer node names are cut, so that one name cannot push out the figures."""
 
 
-class Column(msgspec.Struct, frozen=True, kw_only=True):
+class Column(msgspec.Struct, frozen=True):
     """A column of a table. `importance` 9 never goes; `short` stands in for `cells` before the column goes."""
 
     header: str
     cells: Sequence[str]
     importance: int = 9
-    short: Sequence[str] | None = None
     left: bool = False
     style: str = ""
+    short: Sequence[str] | None = None
 
     @property
     def width(self) -> int:
@@ -51,14 +51,9 @@ def fit(columns: Iterable[Column], width: int) -> tuple[list[Column], int]:
         least = min(range(len(kept)), key=lambda index: (kept[index].importance, -index))
         if kept[least].importance >= 9:
             return kept, 1
-        kept[least : least + 1] = _reduced(kept[least])
-
-
-def _reduced(column: Column) -> list[Column]:
-    """A shorter form of a column, or nothing. The short form counts as more important: others go before it."""
-    if column.short is None:
-        return []
-    return [msgspec.structs.replace(column, cells=column.short, short=None, importance=column.importance + 2)]
+        column = kept.pop(least)
+        if column.short is not None:  # which counts as more important: others go before it
+            kept.insert(least, msgspec.structs.replace(column, cells=column.short, short=None, importance=column.importance + 2))
 
 
 def grid(columns: Iterable[Column], width: int, *, footer: bool = False) -> Table:
@@ -95,19 +90,26 @@ def range_text(values: Iterable[float | None], digits: int) -> str:
     return low if low == high else f"{low}..{high}"
 
 
-def reputations_text(reputations: Mapping[str, float]) -> str:
-    """ "1:1.00 2:0.95" for a few neighbours, their span for more than four."""
-    if len(reputations) > 4:
-        return reputations_short(reputations)
-    return " ".join(f"{name[:8]}:{value:.2f}" for name, value in reputations.items()) or "-"
-
-
-def reputations_short(reputations: Mapping[str, float]) -> str:
-    return range_text(reputations.values(), 2)
-
-
 def name_text(name: str) -> str:
     return name if cell_len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 2] + ".."
+
+
+def names_column(names: Iterable[str]) -> Column:
+    """The nodes, each at the head of its row."""
+    return Column("node", [name_text(name) for name in names], left=True, style="cyan")
+
+
+def reputations_column(nodes: Sequence[Mapping[str, float]], importance: int) -> Column:
+    """ "1:1.00 2:0.95" for a few neighbours, their span for more than four."""
+    short = [range_text(reputations.values(), 2) for reputations in nodes]
+    texts = [" ".join(f"{name[:8]}:{value:.2f}" for name, value in reputations.items()) or "-" for reputations in nodes]
+    cells = [text if len(of) <= 4 else span for text, span, of in zip(texts, short, nodes, strict=True)]
+    return Column("reputations", cells, importance, left=True, short=short)
+
+
+def troubles_column(header: str, counts: Sequence[int]) -> list[Column]:
+    """What should not be: no column where there is none of it."""
+    return [Column(header, [str(count) if count else "" for count in counts], 7, style="red")] if any(counts) else []
 
 
 def live_table(status: NetworkStatus, width: int, height: int | None = None) -> RenderableType:
@@ -128,36 +130,17 @@ def _shown(nodes: int, height: int | None) -> int:
 
 
 def _columns(nodes: Sequence[NodeStatus]) -> list[Column]:
-    def numbers(header: str, importance: int, value: Callable[[NodeStatus], int]) -> Column:
-        return Column(header=header, importance=importance, cells=[str(value(node)) for node in nodes])
-
-    columns = [
-        Column(header="node", cells=[name_text(node.name) for node in nodes], left=True, style="cyan"),
-        Column(header="state", cells=[_state(node) for node in nodes], importance=6, left=True),
-        numbers("samples", 5, lambda node: node.samples),
-        numbers("steps", 1, lambda node: node.steps),
-        numbers("sent", 7, lambda node: node.sent),
-        numbers("received", 7, lambda node: node.received),
-        numbers("receipts", 2, lambda node: node.receipts),
-        numbers("height", 8, lambda node: node.height),
-        Column(header="test", cells=[accuracy_text(node.test_accuracy) for node in nodes], style="bold"),
-        Column(header="own", cells=[accuracy_text(node.own_accuracy) for node in nodes], importance=6),
-        Column(
-            header="reputations",
-            cells=[reputations_text(node.reputations) for node in nodes],
-            short=[reputations_short(node.reputations) for node in nodes],
-            importance=3,
-            left=True,
-        ),
+    counts = (("samples", 5), ("steps", 1), ("sent", 7), ("received", 7), ("receipts", 2), ("height", 8))
+    states = [node.state if node.role == "normal" else f"{node.state} ({node.role})" for node in nodes]
+    return [
+        names_column([node.name for node in nodes]),
+        Column("state", states, 6, left=True),
+        *(Column(key, [str(getattr(node, key)) for node in nodes], importance) for key, importance in counts),
+        Column("test", [accuracy_text(node.test_accuracy) for node in nodes], style="bold"),
+        Column("own", [accuracy_text(node.own_accuracy) for node in nodes], 6),
+        reputations_column([node.reputations for node in nodes], 3),
+        *troubles_column("restarts", [node.restarts for node in nodes]),
     ]
-    if any(node.restarts for node in nodes):
-        restarts = [str(node.restarts) if node.restarts else "" for node in nodes]
-        columns.append(Column(header="restarts", cells=restarts, importance=7, style="red"))
-    return columns
-
-
-def _state(node: NodeStatus) -> str:
-    return node.state if node.role == "normal" else f"{node.state} ({node.role})"
 
 
 def progress(status: NetworkStatus) -> float | None:

@@ -7,7 +7,6 @@ are those of the whole network (its least accurate node) and asked for both runs
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -18,7 +17,7 @@ from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
-from dfl_actors.report.summary import ROWS, Figures, seconds_to_target, summarise
+from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
 from dfl_actors.report.table import name_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory
 
@@ -79,7 +78,7 @@ def _settings(path: Path) -> dict[str, str] | None:
         return None
 
 
-def _flat(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _flat(prefix: str, table: Figures) -> Iterator[tuple[str, str]]:
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _flat(f"{prefix}{key}.", value)
@@ -125,21 +124,21 @@ Line = tuple[str, str, str, Value]
 
 
 def _lines(side: Side, common: Common) -> Iterator[Line]:
-    yield "run", "name", "text", side.run.name
+    run, nodes = side.run, side.summary["nodes"]
+    yield "run", "name", "text", run.name
     yield "run", "state", "text", side.state
-    yield "run", "nodes", "count", len(side.run.nodes)
-    yield "run", "links", "count", len(side.run.links)
-    yield "run", "ready after", "seconds", side.run.ready_seconds
-    yield "run", "ran for", "seconds", side.run.elapsed
+    yield "run", "nodes", "count", len(run.nodes)
+    yield "run", "links", "count", len(run.links)
+    yield "run", "ready after", "seconds", run.ready_seconds
+    yield "run", "ran for", "seconds", run.elapsed
     yield from _learning(side, common)
     yield from _chain(side)
     yield from _cost(side.summary)
     for code in common.codes:
-        yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in side.summary["nodes"].values())
-    yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in side.summary["nodes"].values())
-    yield "trouble", "transactions expired", "count", _total(side, "nodes", "expired")
-    yield "trouble", "restarts", "count", _total(side, "nodes", "restarts")
-    yield "trouble", "torn lines of metrics", "count", side.run.skipped
+        yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in nodes.values())
+    yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in nodes.values())
+    yield from _totals("trouble", nodes, {"transactions expired": "expired", "restarts": "restarts"})
+    yield "trouble", "torn lines of metrics", "count", run.skipped
 
 
 def _learning(side: Side, common: Common) -> Iterator[Line]:
@@ -151,37 +150,35 @@ def _learning(side: Side, common: Common) -> Iterator[Line]:
     yield "learning", "accuracy, mean", "accuracy", sum(known) / len(known) if known else None
     for name in common.nodes:
         yield "learning", f"{NODES}{name}", "accuracy", of.get(name)
-    for name, key in (("samples", "samples"), ("training steps", "steps"), ("updates", "updates")):
-        yield "learning", name, "count", _total(side, "nodes", key)
+    yield from _totals("learning", side.summary["nodes"], {"samples": "samples", "training steps": "steps", "updates": "updates"})
 
 
 def _chain(side: Side) -> Iterator[Line]:
-    for name, key in (("transactions sent", "sent"), ("transactions received", "received"), ("receipts", "receipts")):
-        yield "chain", name, "count", _total(side, "nodes", key)
+    sent = {"transactions sent": "sent", "transactions received": "received", "receipts": "receipts"}
+    yield from _totals("chain", side.summary["nodes"], sent)
     blocks = list(side.summary["blocks"].values())
-    count = _total(side, "blocks", "blocks")
-    transactions, confirmations = (
-        sum((node[f"{what}_per_block"] or 0) * node["blocks"] for node in blocks) for what in ("transactions", "confirmations")
-    )
+    count = sum(node["blocks"] for node in blocks)
+    transactions, confirmations = (sum((node[f"{what}_per_block"] or 0) * node["blocks"] for node in blocks) for what in PER_BLOCK[:2])
     yield "chain", "blocks", "count", count
     yield "chain", "transactions a block", "ratio", transactions / count if count else None
     yield "chain", "confirmations", "count", round(confirmations)
     yield "chain", "confirmations a block", "ratio", confirmations / count if count else None
-    yield "chain", "blocks fully confirmed", "count", _total(side, "blocks", "complete")
+    yield from _totals("chain", side.summary["blocks"], {"blocks fully confirmed": "complete"})
 
 
 def _cost(summary: Figures) -> Iterator[Line]:
-    for kind in ("learning", "blockchain", "network", "unattributed", "total"):
+    for kind in (*WORK, "unattributed", "total"):
         yield "CPU of the nodes", kind, "seconds", round(sum(node[kind] for node in summary["cpu"]["nodes"].values()), 6)
     each = summary["cpu"]["network"]["ms_per_transaction"]
     yield "CPU of the nodes", "blockchain, each transaction", "ms", each["blockchain"]
     yield "CPU of the nodes", "not learning, each transaction", "ms", each["outside_learning"]
-    for name, key, kind in (("models sent", "models", "count"), ("bytes of models", "bytes", "bytes"), ("sent again", "repeated", "count")):
-        yield "traffic", name, kind, sum(link[key] for link in summary["links"].values())
+    yield from _totals("traffic", summary["links"], {"models sent": "models", "bytes of models": "bytes", "sent again": "repeated"})
 
 
-def _total(side: Side, part: str, key: str) -> int:
-    return sum(one[key] for one in side.summary[part].values())
+def _totals(group: str, rows: dict[str, Figures], names: dict[str, str]) -> Iterator[Line]:
+    """The sums of what stands under a key in each row."""
+    for name, key in names.items():
+        yield group, name, "bytes" if key == "bytes" else "count", sum(row[key] for row in rows.values())
 
 
 # --- shown
@@ -242,7 +239,7 @@ def difference_text(figure: Figure) -> str:
     return f"{100 * figure.difference / float(figure.a):+.1f} %" if figure.a else f"{figure.difference:+g}"
 
 
-def as_json(a: Side, b: Side, figures: Iterable[Figure]) -> dict[str, Any]:
+def as_json(a: Side, b: Side, figures: Iterable[Figure]) -> Figures:
     """The comparison for programs."""
     rows = [{**msgspec.to_builtins(figure), "difference": figure.difference} for figure in figures]
     return {"a": str(a.run.path), "b": str(b.run.path), "figures": rows}
