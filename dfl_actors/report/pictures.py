@@ -231,8 +231,7 @@ def _draw_crowd(axes: "Axes", test: Panel, own: Panel) -> None:
     for line in own.lines[-1:]:
         axes.plot(*line.series, color=colour_of(line.colour), linewidth=0.9, label=line.label, gid="own mean")
     for band in test.bands:
-        label = "test images, least to greatest"
-        axes.fill_between(band.seconds, band.low, band.high, color=colour_of(band.colour), alpha=0.15, linewidth=0, label=label)
+        axes.fill_between(band.seconds, band.low, band.high, color=colour_of(band.colour), alpha=0.15, linewidth=0, label=band.label)
     for line in test.lines:
         look = {"linewidth": 0.5, "alpha": 0.3, "gid": f"test {line.name}"} if line.thin else {"linewidth": 2.2, "gid": "test mean"}
         (drawn,) = axes.plot(*line.series, color=colour_of(line.colour))

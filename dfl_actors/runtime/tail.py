@@ -12,7 +12,6 @@ from pathlib import Path
 from stat import S_ISFIFO, S_ISSOCK
 
 import msgspec
-import orjson
 import zmq
 
 from dfl_actors.core.family import ACTORS
@@ -33,9 +32,6 @@ TURN = 100
 
 MOST_AT_ONCE = 2_000
 """Records in one turn."""
-
-LAST = 65_536
-"""Bytes at the end of the metrics among which the last event is."""
 
 STDOUT = 1
 
@@ -60,18 +56,6 @@ def newest(only_running: bool = True, runs: Path = RUNS) -> RunDirectory | None:
 
 def network_of(about: About) -> Network:
     return Network(name=about.name, nodes=tuple(about.nodes), links=about.links, begun=about.started)
-
-
-def end_of(run: RunDirectory) -> str:
-    """Why the network ended, as its last line says; empty when it does not say."""
-    try:
-        with run.metrics.open("rb") as file:
-            file.seek(max(0, run.metrics.stat().st_size - LAST))
-            lines = file.read().split(b"\n")
-        ends = [orjson.loads(line)["reason"] for line in lines if b'"event":"stopped"' in line]
-        return str(ends[-1]) if ends else ""
-    except (OSError, orjson.JSONDecodeError, KeyError):
-        return ""
 
 
 class Watch:

@@ -15,11 +15,10 @@ import zmq
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Pull, Settled
 from dfl_actors.errors import StoreError
-from dfl_actors.runtime import tail
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import Record, read_record
 from dfl_actors.runtime.rundir import About, RunDirectory
-from dfl_actors.runtime.tail import Numbers, Watch, end_of, newest, running
+from dfl_actors.runtime.tail import Numbers, Watch, newest, running
 from dfl_actors.runtime.tap import HIGH_WATER, Tap
 
 PATIENCE = 30.0
@@ -178,16 +177,6 @@ def test_the_newest_running_network_is_meant(place: Path) -> None:
         with made[1].lock():
             assert newest(runs=runs) == made[1]
     assert newest(only_running=False, runs=place / "runs") == RunDirectory(runs / "broken")
-
-
-def test_the_reason_of_the_end_is_read_from_the_last_lines(place: Path) -> None:
-    run, _ = write(place / "run", place / "s")
-    assert end_of(run) == ""
-    stopped = b'{"t":1,"node":"","actor":"supervisor","event":"stopped","reason":"%s"}\n'
-    run.metrics.write_bytes(stopped % b"target" + b"x" * tail.LAST + b"\n" + stopped % b"duration" + b'{"t":1,"event":"cpu"}\n')
-    assert end_of(run) == "duration"
-    run.metrics.write_bytes(b'{"t":1,"event":"cpu"}\n{"t":1,"event":"stopped"')
-    assert end_of(run) == ""
 
 
 def record(n: int, k: int = 1, life: int = 1, name: str = "Pull", part: int = 0, kind: str = "letter") -> Record:

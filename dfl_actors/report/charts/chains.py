@@ -1,6 +1,6 @@
 """The chains: how they grow, and where a transaction's time goes on its way into one."""
 
-from dfl_actors.report.charts.chart import Bars, Chart, Entry, OverTime, Panel, Part, cut, node_line
+from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part, cut, node_line
 from dfl_actors.report.load import Run
 from dfl_actors.report.series import heights
 from dfl_actors.report.trace import WAITS, Latencies, latencies
@@ -46,7 +46,6 @@ def slowest(run: Run) -> Chart:
         height=110 + 24 * (len(found.slowest) + 1),
         figure=_bars(found, shown) if found.slowest else None,
         notes=_notes(found),
-        key=tuple(Entry(part.name, part.colour) for part in shown),
     )
 
 

@@ -16,6 +16,13 @@ FEW = 10
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "star")
 
+MARK_STYLES = {
+    "fault": ("injected fault", "diamond", "@alarm", "solid"),
+    "restart": ("restart", "x", "@alarm", "dot"),
+    "resume": ("resumed", "triangle-right", "@muted", "dash"),
+}
+"""Name, symbol, colour and line of what disturbs a network."""
+
 Position = tuple[float, float]
 
 
@@ -155,19 +162,10 @@ class Graph(msgspec.Struct, frozen=True):
 Figure = OverTime | Bars | Matrix | Graph
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """A line of a chart's key. `sign` is one of `SYMBOLS`, "line", "thick", "dot" (a dotted line), "box" or "band"."""
-
-    text: str
-    colour: str
-    sign: str = "box"
-
-
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A chart of the report: what it shows (`about`), from which events, and its figure; without one, `missing` says why.
 
-    `height` is in pixels, 0 for as high as wide; `keyed` charts use the nodes' colours. The page sets the `key`, for Plotly's own
-    legends do not fit narrow charts.
+    `height` is in pixels, 0 for as high as wide; `keyed` charts use the nodes' colours.
     """
 
     id: str
@@ -179,7 +177,6 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 380
     wide: bool = False
     keyed: bool = False
-    key: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = ()
 
 

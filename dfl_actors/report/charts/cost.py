@@ -1,6 +1,6 @@
 """What the network cost: CPU by task and by node (the paper's tables IV and VI)."""
 
-from dfl_actors.report.charts.chart import Bars, Chart, Entry, Part, short_names
+from dfl_actors.report.charts.chart import Bars, Chart, Part, short_names
 from dfl_actors.report.summary import TASKS, WORK, Figures
 
 WORK_TEXTS = {"learning": "machine learning", "blockchain": "blockchain", "network": "network", "rest": "unattributed"}
@@ -26,8 +26,7 @@ def cpu_by_node(cpu: Figures) -> Chart:
 
 def _chart(name: str, title: str, about: str, bars: Bars) -> Chart:
     missing = "Every process tells its CPU time when it ends: this run is still under way, or was killed."
-    key = tuple(Entry(part.name, part.colour) for part in bars.parts)
-    return Chart(id=name, title=title, about=about, source="`cpu`", missing=missing, figure=bars if bars.parts else None, key=key)
+    return Chart(id=name, title=title, about=about, source="`cpu`", missing=missing, figure=bars if bars.parts else None)
 
 
 def _hover(across: str, along: str) -> str:

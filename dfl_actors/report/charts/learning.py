@@ -7,19 +7,12 @@ import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Evaluated, Trained
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Chart, Entry, Line, OverTime, Panel, cut, node_line
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Chart, Line, OverTime, Panel, cut, node_line
 from dfl_actors.report.load import Run
 from dfl_actors.report.series import Mark, Series, accuracies, marks, span_since_all, weight_differences
 
 MOST_LAYERS = 10
 DASHES = ("solid", "dot")
-
-MARK_STYLES = {
-    "fault": ("injected fault", "diamond", "@alarm", "solid"),
-    "restart": ("restart", "x", "@alarm", "dot"),
-    "resume": ("resumed", "triangle-right", "@muted", "dash"),
-}
-"""Name, symbol, colour and line of what disturbs a network."""
 
 
 def accuracy(run: Run) -> Chart:
@@ -36,7 +29,6 @@ def accuracy(run: Run) -> Chart:
         keyed=True,
         missing="Nothing was measured in this run yet.",
         figure=figure if any(panel.lines for panel in figure.panels) else None,
-        key=_accuracy_key(crowd, found),
     )
 
 
@@ -58,22 +50,12 @@ def _panel(run: Run, series: Mapping[str, Series], what: str, colour: str, width
     if len(nodes) > FEW and series:
         lines = [node_line(nodes, name, one, width=width, crowd=f"{colour}faint") for name, one in series.items()]
         seconds, mean, low, high = span_since_all(list(series.values()))
-        label = f"{what}, mean of {len(series)}"
+        label, band = f"{what}, mean of {len(series)}", Band(f"{colour}band", seconds, low, high, f"{what}, least to greatest")
         lines.append(Line(name=f"mean of {len(series)} nodes", series=(seconds, mean), colour=colour, width=3, label=label))
-        return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[Band(f"{colour}band", seconds, low, high)])
+        return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[band])
     symbols = {name: SYMBOLS[place] for place, name in enumerate(nodes[:FEW])} if what == "test images" else {}
     few = [node_line(nodes, name, one, width=width, symbol=symbols.get(name, "")) for name, one in series.items()]
     return Panel(title=f"on {what}", of=f", {what}", lines=few)
-
-
-def _accuracy_key(crowd: bool, found: Sequence[Mark]) -> tuple[Entry, ...]:
-    entries = []
-    if crowd:
-        for what, colour in (("test images", "@crowd"), ("own samples", "@own")):
-            entries += [Entry(f"{what}: mean", colour, "thick"), Entry(f"{what}: span", colour, "band")]
-        entries.append(Entry("thin: one node", "@muted", "line"))
-    kinds = {mark.kind for mark in found}
-    return (*entries, *(Entry(name, colour, symbol) for kind, (name, symbol, colour, _) in MARK_STYLES.items() if kind in kinds))
 
 
 def _about(crowd: bool, disturbed: bool) -> str:
@@ -106,7 +88,6 @@ def weight_difference(run: Run) -> Chart:
         ),
         figure=OverTime(panels=[panel], end=run.elapsed) if len(overall[0]) else None,
         notes=(f"The {len(kept)} of {len(layers)} layers that differ most at the end are shown.",) if len(kept) < len(layers) else (),
-        key=tuple(Entry(line.name, line.colour, _sign(line)) for line in lines),
     )
 
 
@@ -131,10 +112,6 @@ def _difference_line(name: str, series: Series, colour: str, dash: str, width: f
     seconds, values = series
     positive = seconds, np.where(values > 0, values, np.nan)
     return Line(name=name, series=positive, colour=colour, dash=dash, width=width, symbol="circle", symbol_size=4 if width < 3 else 6)
-
-
-def _sign(line: Line) -> str:
-    return "thick" if line.width >= 3 else "dot" if line.dash == "dot" else "line"
 
 
 def _family(name: str) -> str:

@@ -1,11 +1,11 @@
 """The parts of the report's page in HTML: its head, the bar to choose nodes, the charts' sections. What users named is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 from re import sub
 
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Chart, Entry, Matrix
+from dfl_actors.report.charts.chart import FEW, MARK_STYLES, SYMBOLS, Bars, Chart, Figure, Matrix, OverTime
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.plotly import thinning_note
 from dfl_actors.report.runs.listing import state_of
@@ -25,9 +25,6 @@ PATHS = {
     "star": "M8 1l2.1 4.7 5 .5-3.8 3.4 1.1 5L8 12l-4.4 2.6 1.1-5L.9 6.2l5-.5z",
 }
 """Plotly's symbols, drawn into a square of 16."""
-
-LINES: dict[str, tuple[str, str | None]] = {"line": ("2.5", None), "thick": ("5", None), "dot": ("2.5", "3 3")}
-"""Width and dashes of the lines in keys."""
 
 ENDINGS = {
     "starting": "starting",
@@ -54,15 +51,14 @@ def node_symbol(place: int) -> str:
     return symbol(SYMBOLS[place % len(SYMBOLS)], f"@node{place % FEW}")
 
 
-def sign(entry: Entry) -> str:
-    """What stands before an entry of a key: a symbol, a piece of line, or a patch."""
-    if entry.sign in PATHS:
-        return symbol(entry.sign, entry.colour)
-    if entry.sign in ("box", "band"):
-        patch = tag("rect", "", width="16", height="16", rx="2", opacity="0.3" if entry.sign == "band" else None)
-        return tag("svg", patch, viewBox="0 0 16 16", aria_hidden="true", fill=_css(entry.colour))
-    width, dash = LINES[entry.sign]
-    stroke = tag("path", "", d="M0 8H28", stroke=_css(entry.colour), stroke_width=width, stroke_dasharray=dash)
+def _patch(colour: str, opacity: str | None = None) -> str:
+    patch = tag("rect", "", width="16", height="16", rx="2", opacity=opacity)
+    return tag("svg", patch, viewBox="0 0 16 16", aria_hidden="true", fill=_css(colour))
+
+
+def _stroke(colour: str, width: float = 2.5, dash: str = "solid") -> str:
+    dashes = "3 3" if dash == "dot" else None
+    stroke = tag("path", "", d="M0 8H28", stroke=_css(colour), stroke_width=f"{width:g}", stroke_dasharray=dashes)
     return tag("svg", stroke, viewBox="0 0 28 16", aria_hidden="true", class_="long")
 
 
@@ -103,9 +99,26 @@ def node_key(names: Sequence[str]) -> str:
     return _list([node_symbol(place) + escape(name) for place, name in enumerate(names)], "key paper")
 
 
-def key(entries: Sequence[Entry]) -> str:
-    """What the colours and signs of a chart mean."""
-    return _list([sign(entry) + escape(entry.text) for entry in entries], "key") if entries else ""
+def key(figure: Figure) -> str:
+    """What the colours and signs of a figure mean, but for the nodes'; Plotly's own legends do not fit narrow charts."""
+    signs = [f"{sign}{escape(text)}" for sign, text in _signs(figure)]
+    return _list(signs, "key") if signs else ""
+
+
+def _signs(figure: Figure) -> Iterator[tuple[str, str]]:
+    if isinstance(figure, Bars):
+        yield from ((_patch(part.colour), part.name) for part in figure.parts)
+    if not isinstance(figure, OverTime):
+        return
+    for panel in figure.panels:
+        yield from (
+            (_stroke(one.colour, 5 if one.width >= 3 else 2.5, one.dash), one.label or one.name) for one in panel.lines if not one.node
+        )
+        yield from ((_patch(band.colour.removesuffix("band"), "0.3"), band.label) for band in panel.bands)
+    if any(line.thin for panel in figure.panels for line in panel.lines):
+        yield _stroke("@muted"), "thin: one node"
+    kinds = {mark.kind for mark in figure.marks}
+    yield from ((symbol(sign, colour), name) for kind, (name, sign, colour, _) in MARK_STYLES.items() if kind in kinds)
 
 
 def _list(items: Sequence[str], kind: str) -> str:
@@ -125,7 +138,7 @@ def chart_section(chart: Chart, names: Sequence[str]) -> str:
     if chart.figure is None:
         inner = tag("p", escape(chart.missing), class_="missing")
     else:
-        inner = key(chart.key) + (node_key(names) if chart.keyed else "") + _plot(chart) + _slider(chart)
+        inner = key(chart.figure) + (node_key(names) if chart.keyed else "") + _plot(chart) + _slider(chart)
     inner += "".join(tag("p", escape(note), class_="note") for note in (*chart.notes, *thinning_note(chart.figure)))
     inner += tag("p", f"From {_code(chart.source)}.", class_="source")
     return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")

@@ -12,8 +12,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from dfl_actors.report.charts.chart import FEW, Band, Bars, Dot, Edge, Figure, Graph, Line, Matrix, OverTime, Panel, cut, short_names
-from dfl_actors.report.charts.learning import MARK_STYLES
+from dfl_actors.report.charts.chart import (
+    FEW,
+    MARK_STYLES,
+    Band,
+    Bars,
+    Dot,
+    Edge,
+    Figure,
+    Graph,
+    Line,
+    Matrix,
+    OverTime,
+    Panel,
+    cut,
+    short_names,
+)
 from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Numbers, thinned
 
@@ -39,7 +53,8 @@ def thinning_note(figure: Figure | None) -> list[str]:
     """Says that points are left out, if any are."""
     if not isinstance(figure, OverTime):
         return []
-    longest, most = max(len(line.series[0]) for panel in figure.panels for line in panel.lines), _share(figure)
+    lengths = [len(line.series[0]) for panel in figure.panels for line in panel.lines if line.node]
+    longest, most = max(lengths, default=0), _share(figure)
     if longest <= most:
         return []
     return [f"Thinned out: of up to {longest:,} points a line, {most:,} are drawn, the least and the greatest of each stretch."]
@@ -108,7 +123,7 @@ def _panel(panel: Panel, axis: str, most: int) -> Iterator[Json]:
 
 
 def _line(line: Line, panel: Panel, axis: str, most: int) -> Json:
-    seconds, values = thinned(line.series, most)
+    seconds, values = thinned(line.series, most if line.node else max(most, 400))
     who, width = "node " if line.node else "", 1.2 if line.thin else line.width
     trace: Json = {
         "type": "scatter", "mode": "lines", "name": _label(line.name), "yaxis": axis,

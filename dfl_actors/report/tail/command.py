@@ -17,6 +17,7 @@ from rich.live import Live
 import dfl_actors.core.messages  # noqa: F401 - without it no kind has members
 from dfl_actors import __version__
 from dfl_actors.config.toml_text import nearest
+from dfl_actors.core.events import Stopped
 from dfl_actors.core.family import ACTORS, Event, Letter, News, Reply, Request, members
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import load_run
@@ -26,7 +27,7 @@ from dfl_actors.report.trace import Trace, Traces, traces
 from dfl_actors.runtime.header import UNREADABLE, Record, read_record
 from dfl_actors.runtime.recording import Network, Recorder, Recording
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
-from dfl_actors.runtime.tail import RUNS, Numbers, Watch, end_of, network_of, newest, running
+from dfl_actors.runtime.tail import RUNS, Numbers, Watch, network_of, newest, running
 
 REFRESH = 0.5
 """Seconds between two pictures of a live table."""
@@ -126,8 +127,8 @@ def _watch(order: Order, run: RunDirectory, about: About, prefix: str | None) ->
         say(f"watching {len(network.nodes)} nodes of {run.path}")
         ended = _show(order, network, view, _live(watch, recorder, order.seconds), Numbers())
         if ended and not view.done:
-            why = end_of(run)
-            say(f"the network has ended{f' ({why})' if why else ''}", always=True)
+            stops = load_run(run.path, (Stopped,)).of(Stopped)
+            say(f"the network has ended{f' ({stops[-1].reason})' if stops else ''}", always=True)
     finally:
         watch.close()
         if recorder is not None:
