@@ -1,9 +1,12 @@
 """Errors that a user may see, each with its exit code, and the refusals that one node gives another.
 
 A `DflError` is the user's: its text is one line that says what is wrong, where, and what to do. The command line prints
-it and ends with `exit_code`. A `Refused` is the remote side's: a rule of the protocol was broken, and `code` names it.
+it and ends with `exit_code`. A `Refused` is the remote side's: a rule of the protocol was broken, and `code` names it. The same
+rule broken by ourselves is a `LocalError`, which is nobody else's fault: `our_own` turns the one into the other.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 
@@ -59,6 +62,10 @@ class ActorError(DflError):
     """An actor crashed more often than the supervisor restarts it, or never became ready."""
 
     exit_code = 9
+
+
+class LocalError(ActorError):
+    """What we were about to say, or once wrote down, breaks a rule of the protocol: a damaged journal, or an error of the program."""
 
 
 class AlgorithmError(DflError):
@@ -138,3 +145,15 @@ class Refused(Exception):
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+
+
+@contextmanager
+def our_own(what: str) -> Iterator[None]:
+    """What is checked inside is ours. Raises `LocalError` for a broken rule."""
+    try:
+        yield
+    except Refused as error:
+        raise LocalError(
+            f"our own {what} breaks a rule of the protocol ({error}): a file of the node is damaged, or dfl-actors is wrong; "
+            "keep the run directory and report it"
+        ) from error

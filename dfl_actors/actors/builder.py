@@ -14,12 +14,12 @@ from dfl_actors.core import chain, events
 from dfl_actors.core.blocks import Pending, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.clock import FOREVER, Now, since
-from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
-from dfl_actors.errors import Refused
+from dfl_actors.errors import Refused, our_own
 
 MOST_TOUCHED = 8
 """Transactions, oldest first, whose models are kept in the store while they wait for receipts."""
@@ -58,7 +58,7 @@ class Builder(Actor):
         self._verifier = Verifier(settings.genesis)
         self._chain = chain.empty(settings.genesis)
         for raw in stored.blocks():
-            self._chain = chain.extend(self._chain, decode(FinalBlock, raw, limit=1 << 30), self._verifier)
+            self._chain = chain.extend(self._chain, reread(FinalBlock, raw), self._verifier)
         self._pending: dict[str, Pending] = {}
         self._settled: set[str] = set()
         self._draft: Draft | None = None
@@ -69,22 +69,22 @@ class Builder(Actor):
 
     def _recover(self, journal: JournalReader, now: Now) -> None:
         for _, raw in journal.scan(b"t/"):
-            transaction = decode(Transaction, raw)
+            transaction = reread(Transaction, raw)
             if not self._in_chain(transaction):
                 self._pending[digest(transaction)] = Pending(transaction, now)
         for _, raw in journal.scan(b"r/"):
-            receipt = decode(Receipt, raw)
+            receipt = reread(Receipt, raw)
             if receipt.transaction in self._pending:
                 self._pending[receipt.transaction].receipts[receipt.creator] = receipt
         raw_draft = journal.get(b"draft")
-        draft = None if raw_draft is None else decode(Draft, raw_draft, limit=1 << 30)
+        draft = None if raw_draft is None else reread(Draft, raw_draft)
         if draft is not None and draft.height == self._chain.height:
             self._open(draft, now)
             for entry in draft.entries:
                 self._pending.pop(digest(entry.transaction), None)
         self._leftover = None if draft is None or draft.height == self._chain.height else draft
         for _, raw in journal.scan(b"c/"):
-            confirmation = decode(Confirmation, raw)
+            confirmation = reread(Confirmation, raw)
             if self._draft is not None and confirmation.draft == self._draft_digest:
                 self._confirmations[confirmation.receipt] = confirmation
 
@@ -258,7 +258,8 @@ class Builder(Actor):
     def _finalise(self, draft: Draft, now: Now) -> Iterator[Effect]:
         confirmations = in_order(self._confirmations.values())
         block = FinalBlock(draft=draft, confirmations=confirmations, finalised=max(now.wall, draft.created))
-        self._chain = chain.extend(self._chain, block, self._verifier)
+        with our_own("block"):
+            self._chain = chain.extend(self._chain, block, self._verifier)
         self._draft, self.idle = None, True
         self.counts["height"] = self._chain.height
         yield Commit(draft.height, encode(block))

@@ -16,7 +16,7 @@ import numpy as np
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import decode, encode, model_digest, sha256
+from dfl_actors.core.codec import encode, model_digest, reread, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
@@ -112,7 +112,7 @@ class Trainer(Actor):
         """The state a clean stop saved, else the last transaction's model, else the initial weights."""
         saved = self._journal.get(b"point")
         if saved is not None:
-            self._point = decode(Checkpoint, saved)
+            self._point = reread(Checkpoint, saved)
         self.counts.update(steps=self._point.steps, sent=self._point.sequence + 1, samples=self._point.samples)
         whole = self._journal.get(b"state")
         if whole is not None:
@@ -126,7 +126,7 @@ class Trainer(Actor):
         self._running = True
         last = self._journal.get(b"transaction")
         if last is not None:
-            transaction = decode(Transaction, last)
+            transaction = reread(Transaction, last)
             if transaction.expires > now.wall:
                 yield Tell(Trained(transaction=transaction))
         yield Journal(b"state", None)

@@ -16,7 +16,7 @@ from dfl_actors.actors.trainer import Pool
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
@@ -103,7 +103,7 @@ class Validator(Actor):
         identity = digest(transaction)
         issued = self._read(b"r/" + identity.encode())
         if issued is not None:
-            yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=decode(Receipt, issued)))
+            yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=reread(Receipt, issued)))
             return
         try:
             ttl = self._check(message, now)
@@ -171,7 +171,7 @@ class Validator(Actor):
     def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:
         given = self._read(b"d/" + identity.encode())
         if given is not None:
-            yield Tell(Confirmed(sender=message.sender, confirmations=decode(Given, given).confirmations))
+            yield Tell(Confirmed(sender=message.sender, confirmations=reread(Given, given).confirmations))
             return
         place = f"h/{message.draft.generator}/{message.draft.height}".encode()
         standing = self._read(place)

@@ -8,14 +8,13 @@ refused. This closes duplicate keys, extra fields, white space and other spellin
 
 import hashlib
 from functools import cache
-from types import UnionType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
 from blake3 import blake3
 
-from dfl_actors.errors import Refused
+from dfl_actors.errors import Refused, our_own
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -25,11 +24,7 @@ def encode(value: msgspec.Struct) -> bytes:
     return orjson.dumps(msgspec.to_builtins(value), option=orjson.OPT_SORT_KEYS)
 
 
-@overload
-def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T: ...
-@overload
-def decode(kind: UnionType, data: bytes, limit: int = 1 << 20) -> Any: ...
-def decode(kind: Any, data: bytes, limit: int = 1 << 20) -> Any:
+def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T:
     """The object whose canonical bytes are exactly `data`.
 
     `kind` is a struct class or a tagged union of them. Raises `Refused` with code `too_large` (more than `limit` bytes),
@@ -38,7 +33,7 @@ def decode(kind: Any, data: bytes, limit: int = 1 << 20) -> Any:
     if len(data) > limit:
         raise Refused("too_large", f"{len(data)} bytes, at most {limit}")
     try:
-        value = decoder(kind).decode(data)
+        value: T = decoder(kind).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         # The longer way decides, and says which rule was broken.
         value = convert(kind, parse(data))
@@ -47,13 +42,19 @@ def decode(kind: Any, data: bytes, limit: int = 1 << 20) -> Any:
     return value
 
 
+def reread(kind: type[T], data: bytes) -> T:
+    """What we wrote ourselves, of whatever size, out of a journal or a chain. Raises `LocalError`."""
+    with our_own(kind.__name__):
+        return decode(kind, data, limit=len(data))
+
+
 @cache
-def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+def decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     """What turns JSON into a `kind` at once, in half the time of `parse` and `convert`; it tells errors apart less exactly."""
     return msgspec.json.Decoder(kind)
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes) -> object:
     """JSON to plain values. Raises `Refused` with code `malformed`."""
     try:
         return orjson.loads(data)
@@ -61,11 +62,7 @@ def parse(data: bytes) -> Any:
         raise Refused("malformed", str(error)) from None
 
 
-@overload
-def convert(kind: type[T], plain: Any) -> T: ...
-@overload
-def convert(kind: UnionType, plain: Any) -> Any: ...
-def convert(kind: Any, plain: Any) -> Any:
+def convert(kind: type[T], plain: object) -> T:
     """Plain values to a typed object. Raises `Refused` with code `schema`."""
     try:
         return msgspec.convert(plain, kind, strict=True)

@@ -14,8 +14,9 @@ import msgspec
 import orjson
 from msgspec import Meta
 
+from dfl_actors.core.codec import convert
 from dfl_actors.core.keys import KeyPair, address_of, verify
-from dfl_actors.errors import Refused
+from dfl_actors.errors import Refused, our_own
 
 PROTOCOL = 1
 MAX_TTL = 16
@@ -164,13 +165,16 @@ def domain(kind: str) -> bytes:
 
 
 def sign(value: S, key: KeyPair) -> S:
-    """`value` with the signature of `key`, whose public part must stand in it already."""
+    """`value` with the signature of `key`, whose public part must stand in it already. Raises `LocalError` for a field out of range."""
+    with our_own(value.kind):
+        convert(type(value), msgspec.to_builtins(value))
     return msgspec.structs.replace(value, signature=key.sign(signing_bytes(value)))
 
 
 def signer_of(value: Signed) -> Address:
     """Address of the node that signed `value`."""
-    return getattr(value, value.signer)  # type: ignore[no-any-return]
+    address: Address = getattr(value, value.signer)
+    return address
 
 
 def check_signed(value: Signed, genesis: Digest) -> None:

@@ -13,6 +13,7 @@ from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
 from dfl_actors.core.objects import Draft, Entry
+from dfl_actors.errors import LocalError
 from dfl_actors.learning.partition import Received
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, draft, notes, receipt, told, transaction
@@ -181,3 +182,18 @@ def test_a_draft_is_confirmed_again_with_the_same_bytes_after_a_crash() -> None:
     assert not told(made.said, Confirmed)
     first, second = told(made.give(arrived), Confirmed), told(made.give(arrived), Confirmed)
     assert first == second != []
+
+
+@pytest.mark.parametrize("kind", ["r", "d"])
+def test_a_damaged_journal_is_our_own_fault_and_no_neighbours(kind: str) -> None:
+    made = built()
+    made.give(SAMPLES)
+    first = fetched("g", 0)
+    (witnessed,) = told(made.give(first), Witnessed)
+    arrived = DraftArrived(draft=draft("g", (Entry(transaction=first.transaction, receipts=(witnessed.receipt,)),)), sender=first.sender)
+    assert told(made.give(arrived, crash=99), Confirmed)
+    identity = digest(first.transaction) if kind == "r" else digest(arrived.draft)
+    made.journal.data[f"{kind}/{identity}".encode()] = b"{}"
+    made.give(SAMPLES)
+    with pytest.raises(LocalError, match="our own"):
+        made.give(first if kind == "r" else arrived)

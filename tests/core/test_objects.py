@@ -23,7 +23,7 @@ from dfl_actors.core.objects import (
     signer_of,
     signing_bytes,
 )
-from dfl_actors.errors import Refused
+from dfl_actors.errors import LocalError, Refused
 from tests import objects as made
 
 TX = made.transaction()
@@ -132,3 +132,10 @@ def test_an_identity_is_of_one_kind() -> None:
                 with pytest.raises(Refused, match="schema"):
                     decode(one, encode(value))
     assert len({digest(value) for value in SIGNED}) == len(SIGNED)
+
+
+@pytest.mark.parametrize(("field", "value"), [("ttl", 17), ("size", 0), ("codec", "float8"), ("created", -1)])
+def test_what_we_sign_ourselves_must_keep_the_rules(field: str, value: Any) -> None:
+    """The error is ours, and no refusal that a neighbour could be blamed for."""
+    with pytest.raises(LocalError, match=f"our own transaction .*{field}"):
+        sign(msgspec.structs.replace(made.transaction(), **{field: value}), made.ALICE)
