@@ -14,7 +14,7 @@ from dfl_actors.actors.links import Links
 from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
 from dfl_actors.core import events
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
-from dfl_actors.core.clock import Now
+from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
 from dfl_actors.core.gossip import Outgoing, Recent, Sighting, reaches_further
@@ -69,6 +69,7 @@ class GossiperSettings(Settings, frozen=True, kw_only=True):
     parameters: int
     heartbeat: int
     fetch_timeout: int
+    skew: int
     links: int
 
 
@@ -96,6 +97,7 @@ class Gossiper(Actor):
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
         self._fetching = Fetching(self._seen, settings.fetch_timeout)
         self._serving = Serving(models)
+        self.skews = Skews(settings.skew)
         self.ready = self._enough()
 
     # --- time and links
@@ -184,6 +186,8 @@ class Gossiper(Actor):
 
     def on_transaction_news(self, news: TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
+        if sender == transaction.generator and (ms := self.skews.saw(sender, transaction.sequence, transaction.created, now)) is not None:
+            yield Note(events.ClockOff(by=sender, ms=ms))
         for receipt in news.receipts:
             yield from self._pass_back(receipt)
         sighting = self._seen.get(identity)

@@ -24,3 +24,74 @@ def since(written: int, now: Now, longest: int = FOREVER) -> int:
     that moment on waits no longer than it would have.
     """
     return now.mono - min(max(0, now.wall - written), longest)
+
+
+APART = 1_000
+"""Milliseconds between two looks at a neighbour's clock that count as two."""
+
+STEP = 1_000
+"""Milliseconds by which a machine's clock must be set forward or back to be worth a word."""
+
+
+class _Look(msgspec.Struct):
+    """What was seen of one neighbour: its last two differences, of moments apart, and what was told of it."""
+
+    sequence: int = -1
+    at: int = -FOREVER
+    ahead: int = 0
+    before: int | None = None
+    told: int = 0
+
+
+class Skews:
+    """How far the clocks of neighbours are from ours, as the signed times of their own transactions show, accepted or refused.
+
+    A delay makes a clock look slow, and never fast: of transactions that come together (a link that was cut and heals) only the
+    newest counts, and two moments must agree before a difference is told. One that was told is told again when it has changed by more
+    than `skew`, and when it is gone.
+    """
+
+    def __init__(self, skew: int) -> None:
+        self._skew = skew
+        self._looks: dict[str, _Look] = {}
+
+    def told(self) -> dict[str, int]:
+        """What was told of each neighbour: milliseconds ahead of us, 0 when it is right again."""
+        return {neighbour: look.told for neighbour, look in self._looks.items() if look.before is not None}
+
+    def saw(self, neighbour: str, sequence: int, created: int, now: Now) -> int | None:
+        """A transaction came straight from its generator: what is to be told of its clock, if anything."""
+        look = self._looks.setdefault(neighbour, _Look())
+        if sequence <= look.sequence:
+            return None
+        ahead, look.sequence = created - now.wall, sequence
+        if look.at > -FOREVER and now.mono - look.at < APART:
+            look.ahead = max(look.ahead, ahead)
+        else:
+            look.before = None if look.at == -FOREVER else look.ahead
+            look.ahead, look.at = ahead, now.mono
+        if look.before is None or abs(look.ahead - look.before) > self._skew:
+            return None
+        return self._changed(look)
+
+    def _changed(self, look: _Look) -> int | None:
+        # Who was told of is right again well within the bound, so that one at the bound is not told of again and again.
+        off = look.ahead if abs(look.ahead) > (self._skew // 2 if look.told else self._skew) else 0
+        if off == look.told or (off and look.told and abs(off - look.told) <= self._skew):
+            return None
+        look.told = off
+        return off
+
+
+class Steps:
+    """Whether the machine's clock was set since the run began, told once for each time."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def saw(self, step: int) -> int | None:
+        """How far (ms) the clock is from where it would be, if that is to be told: 0 when it is set back to that."""
+        if abs(step - self.told) <= STEP:
+            return None
+        self.told = step if abs(step) > STEP else 0
+        return self.told

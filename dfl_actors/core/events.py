@@ -223,6 +223,21 @@ class Lost(Event, frozen=True, gc=False, kw_only=True):
     id: str = ""
 
 
+class ClockOff(Event, frozen=True, gc=False, kw_only=True):
+    """The clock of a neighbour (`by` is its address) is more than `gossip.max_skew_s` from ours: `ms` ahead, 0 when it is right again."""
+
+    says = "gossiper"
+    by: str
+    ms: int
+
+
+class ClockSet(Event, frozen=True, gc=False, kw_only=True):
+    """The machine's clock is `ms` from where it stood when the run began, carried on; signed times do not follow it."""
+
+    says = "supervisor"
+    ms: int
+
+
 class Cpu(Event, frozen=True, gc=False, kw_only=True):
     """CPU seconds of one process: in all, and by task and kind of work."""
 

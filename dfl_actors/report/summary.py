@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dfl_actors.core.events import (
+    ClockOff,
+    ClockSet,
     Cpu,
     Dropped,
     Evaluated,
@@ -30,6 +32,7 @@ from dfl_actors.core.events import (
 )
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
+from dfl_actors.runtime.remarks import off_text, step_text
 
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
 WORK = ("learning", "blockchain", "network")
@@ -64,6 +67,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
+        "remarks": _remarks(run),
     }
 
 
@@ -142,6 +146,14 @@ def _links(run: Run) -> dict[str, Figures]:
     }
 
 
+def _remarks(run: Run) -> list[str]:
+    """What was told of clocks since the last start, and held at the end."""
+    begun = run.sessions[-1].start
+    off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(ClockOff) if event.t >= begun}
+    sets = [event.ms for event in run.of(ClockSet) if event.t >= begun][-1:]
+    return [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
+
+
 def _cpu(run: Run, handled: dict[str, int]) -> Figures:
     """CPU seconds of each node, of the watchers and of the whole network; `handled` counts transactions of each node."""
     nodes = {name: [event for event in run.of(Cpu) if event.node == name and event.actor not in WATCHERS] for name in run.nodes}
@@ -183,6 +195,8 @@ def render(summary: Figures, console: Console) -> None:
         console.print()
     console.print(grid(cpu_columns(summary["cpu"]), width, footer=True))
     console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
+    for remark in summary["remarks"]:
+        console.print(Text(remark, style="yellow"))
     if summary["skipped_lines"]:
         console.print(Text(f"{summary['skipped_lines']} lines of metrics.jsonl could not be read and are not counted", style="yellow"))
     console.print()

@@ -114,11 +114,12 @@ def troubles_column(header: str, counts: Sequence[int]) -> list[Column]:
 
 def live_table(status: NetworkStatus, width: int, height: int | None = None) -> RenderableType:
     """The network at one moment: a header line and one row a node, within `width` columns and `height` lines."""
-    shown = _shown(len(status.nodes), height)
+    shown = _shown(len(status.nodes), None if height is None else height - len(status.remarks))
     parts: list[RenderableType] = [_header(status, width), grid(_columns(status.nodes[:shown]), width)]
     rest = status.nodes[shown:]
     if rest:
         parts.append(Text(f"... and {len(rest)} more  {_figures(rest)}", no_wrap=True, overflow="ellipsis", style="dim"))
+    parts += [Text(remark, no_wrap=True, overflow="ellipsis", style="yellow") for remark in status.remarks]
     return Group(*parts)
 
 

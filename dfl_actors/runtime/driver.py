@@ -10,6 +10,7 @@ from functools import partial
 import zmq
 
 from dfl_actors.actors.base import Actor
+from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core import codec, events
 from dfl_actors.core.control import FROM_SUPERVISOR, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
@@ -243,6 +244,7 @@ class Driver:
         return Status(
             counts=dict(actor.counts),
             reputations=dict(getattr(actor, "reputations", {})),
+            clocks=actor.skews.told() if isinstance(actor, Gossiper) else {},
             model=getattr(actor, "model", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,

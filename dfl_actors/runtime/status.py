@@ -22,7 +22,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole network at one moment. `elapsed` is in seconds since all actors were ready."""
+    """The whole network at one moment. `elapsed` is in seconds since all actors were ready; `remarks` are for the person who watches."""
 
     name: str
     state: str
@@ -30,3 +30,4 @@ class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     duration: float | None = None
     target: float | None = None
     nodes: tuple[NodeStatus, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.process import FAILED, run_actor
+from dfl_actors.runtime.remarks import Remarks
 from dfl_actors.runtime.signals import told_to
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 from dfl_actors.runtime.yardstick import Yardstick
@@ -107,7 +108,7 @@ class Supervisor:
         self._config, self._clock = plans[0].config, Clock(plans[0].anchor)
         self._names = {plan.settings.address: plan.node.name for plan in plans}
         self._context, self._control, self._watcher, self._begun = context, control, watcher, begun
-        self._where = dict(elsewhere)
+        self._where, self._remarks = dict(elsewhere), Remarks(watcher.event)
         self._children = {f"{plan.node.name}.{actor}": Child(plan, actor) for plan in plans for actor in ACTORS}
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
         self._evaluator: ForkServerProcess | None = None
@@ -174,6 +175,8 @@ class Supervisor:
             self._yardstick.ask(now, self._models())
         if now - self._updated >= UPDATE_EVERY:
             self._updated = now
+            if (ms := self._remarks.machine(self._clock.step())) is not None:
+                self._note(events.ClockSet(ms=ms))
             self._watcher.update(self._picture(now))
 
     def _listen(self, timeout: int) -> None:
@@ -196,6 +199,7 @@ class Supervisor:
             self._hatched(child, message)
         elif isinstance(message, Status):
             child.status = message
+            self._remarks.clocks(child.plan, message.clocks)
             if self._stopping and message.stopped and message.model:
                 self._yardstick.last(child.plan.node.name, message.model)
         elif isinstance(message, Ready):
@@ -376,6 +380,7 @@ class Supervisor:
             elapsed=now - (self._started or self._begun),
             duration=run.duration_s or None,
             target=run.target or None,
+            remarks=self._remarks.standing(),
             nodes=tuple(self._node_picture(plan, state) for plan in self._plans.values()),
         )
 

@@ -1,0 +1,62 @@
+"""What a person should know for as long as it holds: clocks that are wrong. Told once, and shown beside the figures meanwhile."""
+
+from collections.abc import Callable, Mapping
+
+from dfl_actors.core.clock import Steps
+from dfl_actors.runtime.plan import NodePlan
+
+
+class Remarks:
+    """`tell` is called with each remark as it comes up, and when it no longer holds."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._off: dict[tuple[str, str], int] = {}
+        self._standing: dict[tuple[str, str], str] = {}
+        self._steps = Steps()
+
+    def standing(self) -> tuple[str, ...]:
+        return tuple(self._standing.values())
+
+    def clocks(self, plan: NodePlan, off: Mapping[str, int]) -> None:
+        """What a node's gossiper says of its neighbours' clocks: milliseconds ahead of its own, 0 for one that is right again."""
+        names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
+        for address, ms in off.items():
+            key = (plan.node.name, names.get(address, address[:8]))
+            if self._off.get(key, 0) != ms:
+                self._off[key] = ms
+                self._say(key, off_text(*key, ms), bool(ms))
+
+    def machine(self, step: int) -> int | None:
+        """How far this machine's clock was set, if that is news."""
+        told = self._steps.saw(step)
+        if told is not None:
+            self._say(("", ""), step_text(told), bool(told))
+        return told
+
+    def _say(self, key: tuple[str, str], text: str, holds: bool) -> None:
+        self._tell(text)
+        self._standing.pop(key, None)
+        if holds:
+            self._standing[key] = text
+
+
+def off_text(node: str, other: str, ms: int) -> str:
+    """What node `node` says of the clock of `other`."""
+    if not ms:
+        return f"the clock of node {other} agrees with that of node {node} again"
+    way = "ahead of" if ms > 0 else "behind"
+    return (
+        f"the clock of node {other} is {abs(ms) / 1000:.0f} s {way} that of node {node}, more than gossip.max_skew_s allows:"
+        " set the wrong one right and start its node again"
+    )
+
+
+def step_text(ms: int) -> str:
+    """What is said of a machine whose clock was set during a run."""
+    if not ms:
+        return "this machine's clock was set back to where the run's signed times are"
+    return (
+        f"this machine's clock was set {'forward' if ms > 0 else 'back'} by {abs(ms) / 1000:.0f} s during the run:"
+        " signed times go on by the old one until --resume"
+    )
