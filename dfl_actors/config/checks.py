@@ -8,6 +8,7 @@ from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.config.topology import within
 
 LARGEST_DRAFT = 3 << 20  # bytes
+TRANSACTION_BYTES, RECEIPT_BYTES = 700, 560  # at most, in a draft
 LABELS = tuple(str(label) for label in range(256))
 
 
@@ -73,10 +74,10 @@ def check_receipts(config: Config, mistakes: Mistakes) -> None:
 
 
 def check_draft(config: Config, mistakes: Mistakes) -> None:
-    """A draft is one frame on the wire. A transaction has some 600 bytes, a receipt some 450 (`docs/protocol.md`)."""
+    """A draft is one frame on the wire, whatever its transactions and receipts say."""
     neighbours = {node.name: node.neighbours for node in config.nodes}
     witnesses = max(len(within(neighbours, node.name, config.gossip.ttl)) for node in config.nodes)
-    most = LARGEST_DRAFT // (700 + 560 * witnesses)
+    most = LARGEST_DRAFT // (TRANSACTION_BYTES + RECEIPT_BYTES * witnesses)
     if config.block.transactions > most:
         problem = f"{config.block.transactions} transactions with {witnesses} receipts each do not fit into one message"
         mistakes.add(("block", "transactions"), f"{problem}; give at most {most}")

@@ -10,11 +10,14 @@ from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Receipt, Signed, Transaction, check_signed, signer_of
 from dfl_actors.errors import Refused
 
+VERIFIED = 8192
+"""Objects that are remembered as verified."""
+
 
 class Verifier:
     """Checks signatures within one network, each object once. It remembers up to `capacity` digests, oldest out first."""
 
-    def __init__(self, genesis: Digest, capacity: int = 8192) -> None:
+    def __init__(self, genesis: Digest, capacity: int = VERIFIED) -> None:
         self.genesis = genesis
         self._capacity = capacity
         self._known: dict[Digest, None] = {}

@@ -18,13 +18,16 @@ from dfl_actors.errors import Refused, our_own
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+LARGEST_OBJECT = 1 << 20
+"""Bytes of an object or a message, unless said otherwise."""
+
 
 def encode(value: msgspec.Struct) -> bytes:
     """Canonical bytes of `value`."""
     return orjson.dumps(msgspec.to_builtins(value), option=orjson.OPT_SORT_KEYS)
 
 
-def decode(kind: type[T], data: bytes, limit: int = 1 << 20) -> T:
+def decode(kind: type[T], data: bytes, limit: int = LARGEST_OBJECT) -> T:
     """The object whose canonical bytes are exactly `data`.
 
     `kind` is a struct class or a tagged union of them. Raises `Refused` with code `too_large` (more than `limit` bytes),

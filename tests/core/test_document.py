@@ -1,12 +1,16 @@
 """`docs/protocol.md` against the types: every message with its way and its fields, and every bound of an object's field."""
 
 import re
+from importlib import import_module
 
 import msgspec
 import pytest
 
+from dfl_actors.config.checks import RECEIPT_BYTES, TRANSACTION_BYTES
 from dfl_actors.core import control, messages, objects
+from dfl_actors.core.codec import encode
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request
+from tests import objects as made
 from tests.core import rendered
 
 HEADS = {
@@ -37,3 +41,33 @@ def test_the_document_has_the_bounds_of_an_object(kind: type[msgspec.Struct]) ->
         bound = re.search(r"(text )?[\d,]+\.\.[\d,]+", kinds)
         said |= {name: bound[0] for name in re.findall(r"`(\w+)`", names) if bound is not None}
     assert said == {name: bound for name, bound in rendered.bounds(kind).items() if bound is not None}
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------------
+
+LIMITS = rendered.documented("| what | limit | defined in |")
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+ELSEWHERE = {"`orjson`", "configuration"}
+
+
+@pytest.mark.parametrize("row", LIMITS, ids=lambda row: row[0])
+def test_the_document_has_the_limits_of_the_code(row: list[str]) -> None:
+    _, limit, place = row
+    if place in ELSEWHERE:
+        return
+    module, *names = re.findall(r"`([\w./]+)`", place)
+    constants = vars(import_module("dfl_actors." + module.removesuffix(".py").replace("/", ".")))
+    said = re.findall(r"([\d,]*\d)(?: (KiB|MiB|GiB|ms|s)\b)?", re.sub(r"`.*?`", "", limit))
+    assert len(said) == len(names) > 0
+    for (number, unit), name in zip(said, names, strict=True):
+        value = int(number.replace(",", "")) * UNITS.get(unit, 1)
+        assert constants[name] in ((value, 1000 * value) if unit == "s" else (value,)), f"{name} is {constants[name]}"
+
+
+def test_a_draft_is_reckoned_with_the_largest_transaction_and_receipt_that_there_can_be() -> None:
+    most = 2**53 - 1
+    largest = {"sequence": most, "created": most, "expires": most, "size": 2**31 - 1, "correct": most, "tested": most, "ttl": 16}
+    transaction = made.transaction(**largest)
+    receipt = made.receipt(transaction, received_at_ttl=16, correct=most, tested=most, created=most)
+    alone, witnessed, two = (len(encode(made.draft(*((transaction, path),) * n))) for path, n in (((), 1), ((receipt,), 1), ((), 2)))
+    assert two - alone <= TRANSACTION_BYTES and witnessed - alone <= RECEIPT_BYTES
