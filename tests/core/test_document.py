@@ -71,3 +71,11 @@ def test_a_draft_is_reckoned_with_the_largest_transaction_and_receipt_that_there
     receipt = made.receipt(transaction, received_at_ttl=16, correct=most, tested=most, created=most)
     alone, witnessed, two = (len(encode(made.draft(*((transaction, path),) * n))) for path, n in (((), 1), ((receipt,), 1), ((), 2)))
     assert two - alone <= TRANSACTION_BYTES and witnessed - alone <= RECEIPT_BYTES
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "protocol.md"])
+def test_the_files_that_a_document_names_are_there(name: str) -> None:
+    text = rendered.DOCUMENT.with_name(name).read_text(encoding="utf-8")
+    root = rendered.DOCUMENT.parent.parent
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", text))
+    assert {path for path in named if not (root / "dfl_actors" / path).is_file() and not (root / path).is_file()} == set()
