@@ -8,9 +8,11 @@ made without pyplot, so no window system is asked for and no state is left behin
 import math
 import warnings
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Final
@@ -46,6 +48,9 @@ MOST_LABELS = 6
 
 MARKS = {"restart": ("@alarm", ":", "restarts"), "fault": ("@alarm", "-", "injected faults"), "resume": ("@muted", "-.", "resumed")}
 """Colour, line and name of what disturbs a network."""
+
+NOTHING = np.array([]), np.array([])
+"""The series of an entry in the legend alone."""
 
 DASHES = {"solid": "-", "dot": ":", "dash": "--"}
 
@@ -145,8 +150,7 @@ def draw_over_time(shown: OverTime, title: str, size: tuple[float, float] = (8, 
     every: list[Axes] = list(grid[:, 0])
     for axes, panel in zip(every, shown.panels, strict=True):
         _draw_panel(axes, panel)
-    for target in shown.targets:
-        every[0].axhline(target, color=colour_of("@muted"), linestyle="--", linewidth=1, label=f"target {target:g}")
+    _draw_targets(every[0], shown)
     every[0].set_title(plain(title))
     every[-1].set_xlabel(shown.unit)
     every[-1].set_xlim(0, shown.end or 1)
@@ -182,6 +186,11 @@ def _draw_line(axes: "Axes", line: Line) -> None:
         drawn.set_markevery(max(len(line.series[0]) // MOST_MARKERS, 1))
 
 
+def _draw_targets(axes: "Axes", shown: OverTime) -> None:
+    for target in shown.targets:
+        axes.axhline(target, color=colour_of("@muted"), linestyle="--", linewidth=1, label=f"target {target:g}")
+
+
 def _legend(axes: "Axes") -> None:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, frameon=False, fontsize=8.5)
@@ -198,46 +207,43 @@ def draw_accuracy(run: Run) -> "Figure":
     to ten nodes have a colour each; more are shown as a crowd: faint lines, their mean and their span.
     """
     crowd, shown = len(run.nodes) > FEW, accuracy_figure(run, marks(run))
-    figure = new_figure(10, 5.5)
+    figure, test, own = new_figure(10, 5.5), *shown.panels
     lanes = 0.35 if crowd else 0.09 * len(run.nodes) + 0.16
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[5, lanes])
-    test, own = shown.panels
-    (_draw_crowd if crowd else _draw_nodes)(axes, test, own)
+    lines = [*(_crowd_lines if crowd else _node_lines)(test, own)]
+    _draw_panel(axes, Panel(title="accuracy", lines=lines, bands=test.bands, reach=(0, 1.02)))
     _draw_blocks(strip, run, crowd)
     _draw_marks(axes, shown)
-    _frame(axes, strip, shown, run.name)
-    if not test.lines and not own.lines:
+    _draw_targets(axes, shown)
+    axes.set_title(plain(run.name))
+    axes.set(xlim=(0, shown.end or 1), yticks=np.linspace(0, 1, 11))
+    axes.tick_params(bottom=False, labelbottom=False)
+    strip.set_xlabel(shown.unit)
+    if not lines:
         axes.text(0.5, 0.5, "nothing was measured", transform=axes.transAxes, ha="center", va="center", color=colour_of("@muted"))
     _legend(axes)
     return figure
 
 
-def _draw_nodes(axes: "Axes", test: Panel, own: Panel) -> None:
-    thick, muted = 2.0 if len(test.lines) <= 4 else 1.4, colour_of("@muted")
+def _node_lines(test: Panel, own: Panel) -> Iterator[Line]:
+    thick = 2.0 if len(test.lines) <= 4 else 1.4
     for line in own.lines:
-        axes.plot(*line.series, color=colour_of(line.colour), linewidth=0.7, alpha=0.55, gid=f"own {line.name}")
+        yield msgspec.structs.replace(line, name=f"own {line.name}", thin=True)
     for line in test.lines:
-        x, y = line.series
-        (drawn,) = axes.plot(x, y, color=colour_of(line.colour), linewidth=thick, marker=MARKERS[line.symbol], markersize=4.5)
-        drawn.set_markevery(max(len(x) // MOST_MARKERS, 1))
-        drawn.set(gid=f"test {line.name}", label=f"node {plain(line.name, 16)}  {y[-1]:.3f}")
+        label = f"node {plain(line.name, 16)}  {line.series[1][-1]:.3f}"
+        yield msgspec.structs.replace(line, name=f"test {line.name}", label=label, width=thick)
     if test.lines:
-        axes.plot([], [], color=muted, linewidth=thick, marker="o", markersize=4.5, label="thick: test images")
+        yield Line(name="thick: test images", series=NOTHING, colour="@muted", width=thick, symbol="circle")
     if own.lines:
-        axes.plot([], [], color=muted, linewidth=0.7, label="thin: own samples")
+        yield Line(name="thin: own samples", series=NOTHING, colour="@muted", width=0.7)
 
 
-def _draw_crowd(axes: "Axes", test: Panel, own: Panel) -> None:
+def _crowd_lines(test: Panel, own: Panel) -> Iterator[Line]:
     for line in own.lines[-1:]:
-        axes.plot(*line.series, color=colour_of(line.colour), linewidth=0.9, label=line.label, gid="own mean")
-    for band in test.bands:
-        axes.fill_between(band.seconds, band.low, band.high, color=colour_of(band.colour), alpha=0.15, linewidth=0, label=band.label)
+        yield msgspec.structs.replace(line, name="own mean", width=0.9)
     for line in test.lines:
-        look = {"linewidth": 0.5, "alpha": 0.3, "gid": f"test {line.name}"} if line.thin else {"linewidth": 2.2, "gid": "test mean"}
-        (drawn,) = axes.plot(*line.series, color=colour_of(line.colour))
-        drawn.set(**look)
-        if not line.thin:
-            drawn.set_label(f"{line.label}  {line.series[1][-1]:.3f}")
+        mean = {} if line.thin else {"width": 2.2, "label": f"{line.label}  {line.series[1][-1]:.3f}"}
+        yield msgspec.structs.replace(line, name=f"test {line.name}" if line.thin else "test mean", **mean)
 
 
 def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
@@ -270,19 +276,6 @@ def _draw_marks(axes: "Axes", shown: OverTime) -> None:
             place, who = (mark.second, 0.03 + 0.17 * (number % 3)), plain(mark.who)
             text = axes.annotate(who, place, (2, 0), ("data", "axes fraction"), "offset points", annotation_clip=False)
             text.set(rotation=90, fontsize=7, color=colour_of(token))
-
-
-def _frame(axes: "Axes", strip: "Axes", shown: OverTime, name: str) -> None:
-    axes.set_title(plain(name))
-    axes.set_ylabel("accuracy")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlim(0, shown.end or 1)
-    axes.set_yticks(np.linspace(0, 1, 11))
-    axes.grid(True, linewidth=0.5, alpha=0.5)
-    axes.tick_params(bottom=False, labelbottom=False)
-    for target in shown.targets:
-        axes.axhline(target, color=colour_of("@muted"), linestyle="--", linewidth=1, label=f"target {target:g}")
-    strip.set_xlabel(shown.unit)
 
 
 # --- bars and matrices

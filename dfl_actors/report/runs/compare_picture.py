@@ -14,15 +14,14 @@ from dfl_actors.core.events import Evaluated
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.load import Run
-from dfl_actors.report.pictures import draw_over_time, picture_format, plain, save
+from dfl_actors.report.pictures import NOTHING, draw_over_time, picture_format, plain, save
 from dfl_actors.report.series import Numbers, Series, accuracies, span_since_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NOTHING = np.array([])
-KEY = Line(name="mean of the nodes", series=(NOTHING, NOTHING), colour="@muted")
-KEY_BAND = Band("@muted", NOTHING, NOTHING, NOTHING, "from the least to the most accurate")
+KEY = Line(name="mean of the nodes", series=NOTHING, colour="@muted")
+KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the least to the most accurate")
 
 
 def plot_comparison(a: Run, b: Run, path: Path) -> None:
@@ -57,7 +56,7 @@ def _lines(label: str, nodes: Mapping[str, Series], place: int) -> Iterator[Line
     """The mean, and a line a node while those are few."""
     colour = f"@node{place}"
     if not nodes:
-        yield Line(name=label, series=(NOTHING, NOTHING), colour=colour, label=f"{plain(label)}\nnothing was measured")
+        yield Line(name=label, series=NOTHING, colour=colour, label=f"{plain(label)}\nnothing was measured")
         return
     for name, series in nodes.items() if len(nodes) <= FEW else ():
         yield Line(name=f"{label} node {name}", series=series, colour=colour, thin=True)
