@@ -6,7 +6,7 @@ called "unattributed" and is part of everything outside learning, so that no cos
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import fsum
 from typing import Any
 
@@ -39,6 +39,9 @@ WORK = ("learning", "blockchain", "network")
 PER_BLOCK = ("transactions", "confirmations", "expected")
 WATCHERS = ("supervisor", "evaluator")
 """Processes of the run that belong to no node: they start it and measure it."""
+
+MOST_RESTARTS = 5
+"""Restarts by actor and reason that have a line each."""
 
 ROWS = 16
 """Nodes shown in the closing summary; summary.json has all."""
@@ -147,11 +150,21 @@ def _links(run: Run) -> dict[str, Figures]:
 
 
 def _remarks(run: Run) -> list[str]:
-    """What was told of clocks since the last start, and held at the end."""
+    """What was told of clocks since the last start and held at the end, who was restarted and why, and what of the metrics is left out."""
     begun = run.sessions[-1].start
     off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(ClockOff) if event.t >= begun}
     sets = [event.ms for event in run.of(ClockSet) if event.t >= begun][-1:]
-    return [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
+    clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
+    return [*clocks, *_restarts(run), *run.left_out]
+
+
+def _restarts(run: Run) -> Iterator[str]:
+    counts = Counter((event.node, event.actor, event.reason) for event in run.of(Restarted))
+    for (node, actor, reason), count in counts.most_common(MOST_RESTARTS):
+        who = f"{actor or 'an actor'} of node {node}" if node else actor or "an actor"
+        yield f"{who} was restarted{f' {count} times' if count > 1 else ''}{f': {reason}' if reason else ''}"
+    if len(counts) > MOST_RESTARTS:
+        yield f"other restarts: {counts.total() - sum(count for _, count in counts.most_common(MOST_RESTARTS))}"
 
 
 def _cpu(run: Run, handled: dict[str, int]) -> Figures:
@@ -197,8 +210,6 @@ def render(summary: Figures, console: Console) -> None:
     console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
     for remark in summary["remarks"]:
         console.print(Text(remark, style="yellow"))
-    if summary["skipped_lines"]:
-        console.print(Text(f"{summary['skipped_lines']} lines of metrics.jsonl could not be read and are not counted", style="yellow"))
     console.print()
     console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
 

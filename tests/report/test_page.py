@@ -13,7 +13,7 @@ from dfl_actors.report.page.page import page
 from dfl_actors.report.runs.listing import held_since
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium
-from tests.report.made_run import NASTY, START, Line, lively, ready, realistic, write_run
+from tests.report.made_run import NASTY, START, Line, address, lively, ready, realistic, write_run
 
 TOOLS = {"download plot as a png", "zoom", "pan", "zoom in", "zoom out", "reset axes"}
 NETWORK = '<script>hacked=1</script> & "co"'
@@ -204,6 +204,12 @@ def test_long_lines_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
     text = page(load_run(write_run(tmp_path / "net", ["0", "1"], [ready(), *lines])))
     assert "Thinned out: of up to 20,000 points a line, 12,000 are drawn, the least and the greatest of each stretch." in text
     assert len(text) < 5_300_000
+
+
+def test_a_clock_that_was_off_stands_at_the_head(tmp_path: Path) -> None:
+    off = {"t": START + 9, "node": "0", "actor": "gossiper", "event": "clock_off", "by": address("<b>"), "ms": -90_000}
+    text = page(load_run(write_run(tmp_path / "net", ["0", "<b>"], [ready(), off])))
+    assert '<ul class="remarks"><li>the clock of node &lt;b&gt; is 90 s behind that of node 0' in text
 
 
 def test_unreadable_lines_are_told(tmp_path: Path) -> None:

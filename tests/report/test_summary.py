@@ -216,9 +216,41 @@ def test_the_summary_is_plain_where_there_is_no_terminal(summary: dict[str, Any]
 
 
 def test_the_summary_says_what_went_wrong(summary: dict[str, Any]) -> None:
-    text = shown({**summary, "skipped_lines": 3}, 120)
-    assert all(word in text for word in ("refused", "expired", "restarts", "3 lines of metrics.jsonl"))
+    text = shown(summary, 120)
+    assert all(word in text for word in ("refused", "expired", "restarts", "gossiper of node b was restarted: killed by signal 9"))
     assert "0.9 reached by every node after 5.0 s; stopped: duration reached" in " ".join(text.split())
+
+
+def remarks(path: Path, lines: list[Line], tail: bytes = b"") -> list[str]:
+    found: list[str] = summarise(load_run(write_run(path / "net", ["a", "b"], [ready(), *lines], tail)))["remarks"]
+    return found
+
+
+def test_clocks_that_are_off_at_the_end_are_told_with_the_difference(tmp_path: Path) -> None:
+    off = [
+        line(at, "a", "gossiper", "clock_off", by=by, ms=ms) for at, by, ms in ((1, B, 90_000), (2, "ee" * 32, -5000), (3, "ee" * 32, 0))
+    ]
+    told = remarks(tmp_path, [*off, line(4, "", "supervisor", "clock_set", ms=3_600_000)])
+    assert len(told) == 2 and told[0].startswith("the clock of node b is 90 s ahead of that of node a")
+    assert told[1].startswith("this machine's clock was set forward by 3600 s during the run")
+
+
+def test_restarts_are_told_with_their_reasons_the_most_frequent_first(tmp_path: Path) -> None:
+    silent = line(1, "a", "trainer", "restarted", reason="silent for 15 s")
+    others = [line(2, "b", actor, "restarted", reason="killed by SIGKILL") for actor in ("trainer", "keeper", "builder", "validator")]
+    told = remarks(tmp_path, [silent, silent, *others, *others[:1], line(3, "", "evaluator", "restarted")])
+    assert told[:2] == [
+        "trainer of node a was restarted 2 times: silent for 15 s",
+        "trainer of node b was restarted 2 times: killed by SIGKILL",
+    ]
+    assert told[-1] == "other restarts: 1" and len(told) == 6
+
+
+def test_what_is_left_out_of_the_metrics_is_told(tmp_path: Path) -> None:
+    assert remarks(tmp_path, [line(1, "a", "trainer", "daydreamed")], b'{"t":1,"ev') == [
+        "1 lines of metrics.jsonl could not be read and are not counted",
+        "1 events are of kinds that this version does not know and are not counted",
+    ]
 
 
 def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def page(run: Run, held: float | None = None) -> str:
         title=escape(f"{name}: report of a run"),
         name=escape(name),
         state=parts.state(run, held),
+        remarks=parts.remarks(summary),
         cards=parts.cards(summary),
         chooser=parts.chooser(list(run.nodes)),
         sections="\n".join(section for chart in made for section in _sections(chart, run, summary)),
-        footer=_footer(run),
         data=_data(run, made),
         style=f"{as_css()}\n{_resource('page.css')}",
         plotly=get_plotlyjs(),
@@ -48,11 +48,6 @@ def page(run: Run, held: float | None = None) -> str:
 
 def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
     return [parts.chart_section(chart, list(run.nodes)), *(table(summary) for table in AFTER.get(chart.id, ()))]
-
-
-def _footer(run: Run) -> str:
-    said = "".join(f" {text}." for text in run.left_out)
-    return f"<p>Made by dfl-actors {__version__} from metrics.jsonl and run.json. Seconds leave out the time between sessions.{said}</p>"
 
 
 def _data(run: Run, made: list[Chart]) -> str:

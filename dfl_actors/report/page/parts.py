@@ -181,6 +181,11 @@ def state(run: Run, held: float | None) -> str:
     return escape(" · ".join(parts))
 
 
+def remarks(summary: Figures) -> str:
+    """What a reader should know: clocks that were off, actors that were restarted, metrics that are left out."""
+    return _list([escape(remark) for remark in summary["remarks"]], "remarks") if summary["remarks"] else ""
+
+
 def cards(summary: Figures) -> str:
     """The figures that say most."""
     nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
