@@ -320,7 +320,7 @@ def measure_demo(runs: Runs) -> Values:
 
 def verified(path: Path) -> int:
     """How many chains `dfl-actors chain verify` finds right; none of them as soon as one is not."""
-    done = subprocess.run(dfl("chain", "verify", str(path), "--json"), capture_output=True, text=True)
+    done = subprocess.run(dfl("chain", "verify", str(path), "--json"), check=False, capture_output=True, text=True)
     return len(done.stdout.splitlines())
 
 

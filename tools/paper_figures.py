@@ -17,9 +17,9 @@ from matplotlib.ticker import MaxNLocator
 from paper_cells import CELLS, FIGURES, Cell
 from paper_results import LAST, Floats, Result, share
 
+from dfl_actors.files import whole
 from dfl_actors.report.charts.palette import ALARM, COLOURS, CROWD
 from dfl_actors.report.simulation import read_table
-from dfl_actors.runtime.rundir import whole
 
 COLUMNS = {
     "iid": "IID",

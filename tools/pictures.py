@@ -62,7 +62,7 @@ def said(*words: str) -> str:
 
 def picture(path: Path, title: str, text: str) -> None:
     """A terminal that shows `text`."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))  # noqa: SIM115
     console.print(Text.from_ansi(text), soft_wrap=True)
     console.save_svg(str(path), title=title)
 
@@ -76,7 +76,7 @@ def chosen(run: Path) -> str:
 
 def summary(run: Path, path: Path) -> None:
     """The closing tables."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"), force_terminal=True)  # noqa: SIM115
     loaded = load_run(run)
     render(summarise(loaded, loaded.target), console)
     console.save_svg(str(path), title=f"dfl-actors run {DEMO}")

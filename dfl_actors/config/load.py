@@ -105,7 +105,8 @@ def scaled(config: Config) -> Config:
     """
     table, speed = config.table(), config.run.speed
     for holder in (table["data"], *table.get("node", {}).values()):
-        holder |= {"rate": holder["rate"] * speed} if "rate" in holder else {}
+        if "rate" in holder:
+            holder["rate"] *= speed
     for section, keys in PROTOCOL_TIMES.items():
         table[section] |= {key: table[section][key] / speed for key in keys}
     table["run"]["speed"] = 1.0

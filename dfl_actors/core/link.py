@@ -79,7 +79,7 @@ def theirs_after(way: Theirs, step: Step) -> Theirs:
 
 def greeting_bytes(kind: str, genesis: Digest, speaker: Address, listener: Address, nonce: Nonce) -> bytes:
     """What is signed: `speaker` answers `nonce`, which `listener` chose."""
-    return domain(kind) + "\n".join((genesis, speaker, listener, nonce)).encode()
+    return domain(kind) + f"{genesis}\n{speaker}\n{listener}\n{nonce}".encode()
 
 
 def check_hello(hello: Hello, genesis: Digest, allowed: tuple[Address, ...]) -> None:

@@ -367,7 +367,7 @@ def _ends_in_softmax(model: Any) -> bool:
     last = model
     while isinstance(last, keras.Model) and last.layers:
         outputs = getattr(last, "outputs", None)
-        last = outputs[0]._keras_history.operation if outputs else last.layers[-1]
+        last = outputs[0]._keras_history.operation if outputs else last.layers[-1]  # noqa: SLF001 - nothing public names it
     return type(last).__name__ == "Softmax" or getattr(last, "activation", None) is keras.activations.softmax
 
 
@@ -400,7 +400,7 @@ def _load_build(model: str) -> Build:
     build = getattr(module, attribute, None)
     if not callable(build):
         raise ModelError(f"model {model!r}: {place} has no function {attribute!r}")
-    return cast(Build, build)
+    return cast("Build", build)
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -46,7 +46,7 @@ def interpreter(
     ours, theirs = socket.socketpair()
     with theirs, signals.blocked():
         program = BEGIN.format(path=import_path(), end=theirs.fileno())
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-P", "-c", program],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -84,7 +84,7 @@ def live(end: socket.socket) -> NoReturn:
     code = CRASHED
     try:
         code = _work(channel)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the last to hear of it: written down, and the process ends with its code
         traceback.print_exc()
     finally:
         channel.finish(LAST_WORDS)

@@ -32,7 +32,7 @@ def in_child(function: Callable[..., T], *arguments: object) -> T:
         raise faults.read(answer)
     if code or answer is None:
         raise _died(code, str(arguments[0]) if arguments else function.__name__)
-    return cast(T, pickle.loads(answer))
+    return cast("T", pickle.loads(answer))
 
 
 def _answer(parent: Channel, function: Callable[..., object], arguments: tuple[object, ...]) -> None:

@@ -52,7 +52,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""
-        return cast(list[E], self.events.get(kind, []))
+        return cast("list[E]", self.events.get(kind, []))
 
     def seconds(self, t: int) -> float:
         """Seconds of running from the first ready to `t`, the pauses between sessions left out; never negative."""

@@ -27,7 +27,7 @@ def end() -> None:
     """Kill the fork server, which may still be importing TensorFlow though nobody needs it any more."""
     from multiprocessing import forkserver
 
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 - nothing public names it
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, SIGKILL)

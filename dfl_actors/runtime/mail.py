@@ -153,6 +153,6 @@ class Mail:
 def decoded(kind: type[M], body: zmq.Frame) -> M:
     """A message of our own node. Raises `Refused`."""
     try:
-        return cast(M, codec.decoder(kind).decode(body.buffer))
+        return cast("M", codec.decoder(kind).decode(body.buffer))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refused("malformed", str(error)) from None

@@ -138,7 +138,7 @@ def guarded(control: zmq.Socket[bytes], sockets_directory: Path, work: Callable[
         control.close(linger=1000)
         context.term()
         code = FAILED
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the last to hear of it: written down, and the process ends with its code
         traceback.print_exc()
         code = CRASHED
     sys.stdout.flush()

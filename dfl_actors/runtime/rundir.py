@@ -208,7 +208,7 @@ def _took(descriptor: int, kind: int) -> bool:
 
 def _names(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
 

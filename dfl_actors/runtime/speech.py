@@ -28,7 +28,8 @@ class Speech:
             case Publish(message):
                 size = self._mail.publish(message)
             case Serve():
-                return self._serve(effect)
+                self._serve(effect)
+                return
             case _:
                 size = self._between_nodes(effect)
         if self._tap.watched:

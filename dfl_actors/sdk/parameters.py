@@ -1,4 +1,4 @@
-"""The parameters of a plug-in are the keyword arguments of its `build`, typed and bounded by `Annotated`:
+"""The parameters of a plug-in are the keyword arguments of its `build`, typed and bounded by `Annotated`.
 
     def build(share: Annotated[float, Meta(ge=0, le=1)] = 0.5) -> Algorithm
 

@@ -89,7 +89,7 @@ def _size_of_model(connection: Connection) -> int:
 @contextmanager
 def _slab_file() -> Iterator[Path]:
     """A new file in memory where the system has such a place; the caller may unlink it once all have opened it."""
-    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
     try:
         descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
     except OSError as error:

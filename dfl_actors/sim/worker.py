@@ -267,7 +267,7 @@ def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         worker: Any = Worker(plan, numbers)
-        connection.send((-1, worker._parameters.size))
+        connection.send((-1, worker._parameters.size))  # noqa: SLF001 - its process speaks for it
         while True:
             ticket, name, arguments = pickle.loads(connection.recv_bytes())
             connection.send_bytes(pickle.dumps((ticket, _answer(getattr(worker, name), arguments))))
@@ -284,7 +284,7 @@ def _answer(job: Any, arguments: Sequence[Any]) -> Any:
         return job(*arguments)
     except DflError as error:
         return Fault(type(error).__name__, str(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the engine hears of every mistake, and whose it is
         text = " ".join(str(error).split())
         return Fault(
             DflError.__name__, f"{job.__name__} failed, {type(error).__name__}: {text}; this is a mistake of dfl-actors, report it"

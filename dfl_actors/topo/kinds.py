@@ -36,7 +36,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> tuple[int, int]:
         """Nodes and degree of a request that has both."""
-        assert self.nodes is not None and self.degree is not None
+        assert self.nodes is not None
+        assert self.degree is not None
         return self.nodes, self.degree
 
 

@@ -9,6 +9,7 @@ from dfl_actors.core.checks import receipts_of
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
 from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.objects import Draft
 from tests import objects as made
 
 SINCE = 5_000
@@ -47,7 +48,7 @@ def test_needed_is_the_exact_fraction_rounded_up(receipts: int, percent: int) ->
     assert needed(receipts, percent / 100) == -(-receipts * percent // 100)
 
 
-def drafted(*witnesses: int):
+def drafted(*witnesses: int) -> Draft:
     """A draft with a transaction for each number, that has so many receipts."""
     entries = []
     for sequence, many in enumerate(witnesses):

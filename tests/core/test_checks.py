@@ -16,7 +16,8 @@ from dfl_actors.core.checks import (
     received_at_ttl,
 )
 from dfl_actors.core.codec import digest
-from dfl_actors.core.objects import Signed, sign
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.objects import Receipt, Signed, sign
 from dfl_actors.errors import Refused
 from tests import objects as made
 from tests.objects import ALICE, BOB, CAROL, DAVE, NET, NOW
@@ -42,7 +43,7 @@ def test_equation_1(ttl: int, received: list[int], expected: int) -> None:
 def test_equation_1_is_the_least_less_one(ttl: int, received: list[int]) -> None:
     value = made.transaction(ttl=ttl, signed=False)
     found = received_at_ttl(value, [made.receipt(value, received_at_ttl=one) for one in received])
-    assert found == sorted([ttl, *received])[0] - 1
+    assert found == min([ttl, *received]) - 1
     assert -1 <= found < ttl
 
 
@@ -77,7 +78,7 @@ def test_a_transaction_lives(created: int, expires: int, now: int) -> None:
     [((), ALICE, 2), ((FROM_BOB,), BOB, 1), ((FROM_BOB, FROM_CAROL), CAROL, 0), ((FROM_BOB,), ALICE, 1)],
     ids=["from its generator", "one relay", "two relays", "its generator shows receipts"],
 )
-def test_a_path_is_right(receipts: tuple, sender, ttl: int) -> None:
+def test_a_path_is_right(receipts: tuple[Receipt, ...], sender: KeyPair, ttl: int) -> None:
     assert check_path(TX, receipts, sender.address, DAVE.address) == ttl
 
 
@@ -103,7 +104,7 @@ def test_a_draft_may_skip_numbers() -> None:
 
 
 @pytest.mark.parametrize(("receipt", "witness"), [(FROM_BOB, BOB), (FROM_CAROL, CAROL)], ids=["bob", "carol"])
-def test_a_witness_confirms_its_receipt(receipt, witness) -> None:
+def test_a_witness_confirms_its_receipt(receipt: Receipt, witness: KeyPair) -> None:
     value = made.confirmation(DRAFT, receipt, witness)
     assert check_confirmation(value, digest(DRAFT), receipts_of(DRAFT), Verifier(NET)) == digest(value)
 

@@ -31,7 +31,8 @@ def test_the_ring_is_equation_5(count: int) -> None:
     assert told[:-1] == [None] * (count - 1) and told[-1] == pytest.approx(equation(vectors))
 
 
-def test_a_newer_model_takes_the_place_of_the_older(count: int = 4) -> None:
+def test_a_newer_model_takes_the_place_of_the_older() -> None:
+    count = 4
     ring, vectors = Ring("abcd", PARAMETERS), models(count + 1)
     for name, vector in zip("abcd", vectors[:count], strict=True):
         ring.put(name, vector)

@@ -346,11 +346,13 @@ WRONG = {
         "no weights",
     ),
     "same names": (
-        "import keras\ndef dense(n): return keras.layers.Dense(n, name='one')\n"
-        "class Two(keras.Model):\n"
-        "    def __init__(self): super().__init__(name='two'); self.a, self.b = dense(4), dense(10)\n"
-        "    def call(self, x): return self.b(self.a(keras.ops.reshape(x, (-1, 784))))\n"
-        "def build(s, n): return Two()",
+        (
+            "import keras\ndef dense(n): return keras.layers.Dense(n, name='one')\n"
+            "class Two(keras.Model):\n"
+            "    def __init__(self): super().__init__(name='two'); self.a, self.b = dense(4), dense(10)\n"
+            "    def call(self, x): return self.b(self.a(keras.ops.reshape(x, (-1, 784))))\n"
+            "def build(s, n): return Two()"
+        ),
         "give its layers different names",
     ),
 }

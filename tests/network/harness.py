@@ -76,11 +76,11 @@ class Command:
         self.temporary = Path(f"{self._log}.tmp")
         self.temporary.mkdir(parents=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "COLUMNS": "120"}
-        with open(f"{self._log}.out", "wb") as stdout, open(f"{self._log}.err", "wb") as stderr:
+        with Path(f"{self._log}.out").open("wb") as stdout, Path(f"{self._log}.err").open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dfl_actors", *map(str, arguments)],
                 cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True,
-                preexec_fn=limit,
+                preexec_fn=limit,  # noqa: PLW1509 - it sets a limit of the child, which no flag does
             )  # fmt: skip
 
     @property

@@ -16,8 +16,8 @@ Start = Callable[..., Command]
 def topology(ports: dict[str, int], publics: dict[str, str], curves: dict[str, str]) -> str:
     """The file that every host has."""
     text = SMALL.replace("nodes = 2", 'name = "far"\nnodes = ["a", "b"]') + '\n[transport]\ncurve = "on"\n'
-    for name in ports:
-        text += f'\n[node.{name}]\nlisten = "tcp://127.0.0.1:{ports[name]}"\npublic_key = "{publics[name]}"\ncurve_key = "{curves[name]}"\n'
+    for name, port in ports.items():
+        text += f'\n[node.{name}]\nlisten = "tcp://127.0.0.1:{port}"\npublic_key = "{publics[name]}"\ncurve_key = "{curves[name]}"\n'
     return text
 
 

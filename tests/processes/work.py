@@ -41,7 +41,7 @@ def talk(parent: Channel, size: int) -> None:
 def look(parent: Channel) -> None:
     """Where modules are looked for, what stdin, stdout and stderr are, and which signals are ignored."""
     parent.send(repr(sys.path).encode())
-    parent.send(repr([os.readlink(f"/proc/self/fd/{number}") for number in range(3)]).encode())
+    parent.send(repr([str(Path(f"/proc/self/fd/{number}").readlink()) for number in range(3)]).encode())
     parent.send(repr([signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]).encode())
 
 

@@ -200,7 +200,7 @@ def test_an_empty_directory_will_do_and_parents_are_made(run: Path, tmp_path: Pa
     assert (tmp_path / "deep" / "below" / "accuracy.csv").exists()
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    export(run, "csv", Path("."), force=False)
+    export(run, "csv", Path(), force=False)
     assert (tmp_path / "empty" / "accuracy.csv").exists()
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation"]
 

@@ -119,8 +119,8 @@ def test_what_else_is_sent_to_a_tap_is_not_heard(tap: Tap, context: zmq.Context)
 
 
 SPEECH = {
-    "event": (Event, lambda message: Publish(message)),
-    "letter": (Letter, lambda message: Tell(message)),
+    "event": (Event, Publish),
+    "letter": (Letter, Tell),
     "news": (News, lambda message: Announce(3, 8, message)),
     "request": (Request, lambda message: Send(made.BOB.address, message)),
     "reply": (Reply, lambda message: Answer(b"peer", message)),

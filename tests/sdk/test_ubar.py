@@ -46,9 +46,7 @@ def test_of_equally_accurate_models_below_the_own_one_the_nearest_stays() -> Non
     assert applied([model("a", 5, 0.2), model("b", 1, 0.2)], rho=1.0, own_accuracy=0.9).notes["chosen"] == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("rho", "shortlist"), [(0.01, "a"), (0.25, "a"), (0.26, "ab"), (0.75, "abc"), (1.0, "abcd")], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("rho", "shortlist"), [(0.01, "a"), (0.25, "a"), (0.26, "ab"), (0.75, "abc"), (1.0, "abcd")], ids=str)
 def test_rho_is_the_fraction_that_is_listed(rho: float, shortlist: str) -> None:
     received = [model(sender, place, 0.5) for place, sender in enumerate("abcd")]
     result = applied(received, rho=rho)

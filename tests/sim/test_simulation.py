@@ -63,7 +63,7 @@ def sim(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def sim_command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dfl_actors", "sim", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=240)
 
 
 def tables(folder: Path) -> dict[str, bytes]:

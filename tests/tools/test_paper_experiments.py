@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import psutil
 import pytest
-from paper_cells import CELLS, PAPER, chosen
+from paper_cells import CELLS, PAPER, Cell, chosen
 from paper_experiments import jobs_of, main
 from paper_figures import rows_of
 from paper_results import Curves, Result, first_at, markdown, results_in, row, share, tick
@@ -69,7 +69,7 @@ def test_a_pattern_that_stands_for_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
-def test_the_options_of_every_cell_fit_its_topology(cell) -> None:
+def test_the_options_of_every_cell_fit_its_topology(cell: Cell) -> None:
     config = load_topology(cell.topology, cell.options)
     assert config.sim.ticks == 4001 and config.sim.exchange == "weights" and not config.sim.measure_biases
     assert len(config.nodes) == 10 and config.training.init == "independent"

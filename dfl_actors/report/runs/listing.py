@@ -150,7 +150,7 @@ def size_of(path: Path) -> int:
     for folder, _, files in os.walk(path):
         for file in files:
             try:
-                blocks += os.lstat(os.path.join(folder, file)).st_blocks
+                blocks += Path(folder, file).lstat().st_blocks
             except OSError:
                 continue  # gone meanwhile: the run goes on
     return 512 * blocks
