@@ -3,7 +3,7 @@
 `tools/make_vectors.py` makes its own, so that the vectors do not depend on the tests.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Signed, Transaction, signing_bytes
+from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Signed, Transaction, sign
 
 ALICE, BOB, CAROL, DAVE = (KeyPair.from_seed(bytes([number]) * 32) for number in range(1, 5))
 NET = "ee" * 32
 NOW = 1_700_000_000_000
-
-
-S = TypeVar("S", bound=Signed)
 
 
 class Trusting(Verifier):
@@ -26,11 +23,6 @@ class Trusting(Verifier):
 
     def check(self, value: Signed) -> str:
         return digest(value)
-
-
-def sign(value: S, key: KeyPair) -> S:
-    """Like `objects.sign`, also where a node would not: with fields out of their range."""
-    return msgspec.structs.replace(value, signature=key.sign(signing_bytes(value)))
 
 
 def transaction(key: KeyPair = ALICE, *, now: int = NOW, data: bytes = bytes(32), signed: bool = True, **fields: Any) -> Transaction:

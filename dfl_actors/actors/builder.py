@@ -18,7 +18,7 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
-from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, sign
+from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, issue
 from dfl_actors.errors import Refused, our_own
 
 MOST_TOUCHED = 8
@@ -199,13 +199,7 @@ class Builder(Actor):
         if len(ready) < settings.transactions:
             return
         ready.sort(key=lambda pending: pending.transaction.sequence)
-        entries = tuple(
-            Entry(
-                transaction=pending.transaction,
-                receipts=tuple(receipt for _, receipt in sorted(pending.receipts.items())),
-            )
-            for pending in ready[: settings.transactions]
-        )
+        entries = tuple(pending.entry() for pending in ready[: settings.transactions])
         draft = self._sign(entries, now)
         self._open(draft, now)
         self._deadline = now.mono + settings.deadline
@@ -229,17 +223,8 @@ class Builder(Actor):
         return pending.ready(now.mono, len(settings.neighbours), settings.receipts, settings.receipt_wait)
 
     def _sign(self, entries: tuple[Entry, ...], now: Now) -> Draft:
-        unsigned = Draft(
-            genesis=self.settings.genesis,
-            public_key=self._key.public,
-            generator=self._key.address,
-            height=self._chain.height,
-            previous=self._chain.head,
-            created=max(now.wall, self._chain.finalised),
-            entries=entries,
-            memo=self.settings.memo,
-        )
-        draft = sign(unsigned, self._key)
+        place = {"height": self._chain.height, "previous": self._chain.head, "created": max(now.wall, self._chain.finalised)}
+        draft = issue(Draft, self._key, self.settings.genesis, **place, entries=entries, memo=self.settings.memo)
         self._verifier.trust(digest(draft))
         return draft
 

@@ -13,49 +13,13 @@ from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
 from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
 from dfl_actors.core import events
+from dfl_actors.core import messages as m
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
 from dfl_actors.core.gossip import Outgoing, Recent, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import (
-    Admitted,
-    Announced,
-    AnyNews,
-    Asked,
-    Beat,
-    BlockNews,
-    Chunk,
-    ConfirmationsArrived,
-    ConfirmationsFor,
-    Confirmed,
-    DraftArrived,
-    Drafted,
-    DraftNews,
-    Fetch,
-    Fetched,
-    Finalised,
-    Gone,
-    Heard,
-    Hello,
-    Lacking,
-    Opened,
-    Proof,
-    ReceiptArrived,
-    ReceiptNews,
-    Refusal,
-    Replied,
-    Resend,
-    Resent,
-    Started,
-    Subscribed,
-    Tick,
-    Trained,
-    TransactionNews,
-    Welcome,
-    Witnessed,
-)
 from dfl_actors.core.objects import Address, Confirmation, Digest, Receipt
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
@@ -102,18 +66,18 @@ class Gossiper(Actor):
 
     # --- time and links
 
-    def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
+    def on_opened(self, _: m.Opened, now: Now) -> Iterator[Effect]:
         yield from self._links.greet()
         self._set_wake(now)
 
-    def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
-        yield self._announce(Beat())
+    def on_subscribed(self, _: m.Subscribed, now: Now) -> Iterator[Effect]:
+        yield self._announce(m.Beat())
 
-    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
+    def on_tick(self, _: m.Tick, now: Now) -> Iterator[Effect]:
         yield from self._links.greet()
         yield from self._links.ask_again()
         yield from self._fetching.ask_again(now)
-        yield self._announce(Beat())
+        yield self._announce(m.Beat())
         self._set_wake(now)
 
     def _set_wake(self, now: Now) -> None:
@@ -122,21 +86,21 @@ class Gossiper(Actor):
     def _enough(self) -> bool:
         return self._links.standing() >= self.settings.links
 
-    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
-        yield self._announce(Beat())
+    def on_started(self, _: m.Started, now: Now) -> Iterator[Effect]:
+        yield self._announce(m.Beat())
 
     # --- from our own node
 
-    def on_trained(self, message: Trained, now: Now) -> Iterator[Effect]:
+    def on_trained(self, message: m.Trained, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
         identity = digest(transaction)
         self._seen.put(identity, Sighting(transaction, None))
         self._serving.offer(transaction.model, identity)
-        yield self._announce(TransactionNews(transaction=transaction, receipts=()))
-        yield Tell(Announced(transaction=transaction))
+        yield self._announce(m.TransactionNews(transaction=transaction, receipts=()))
+        yield Tell(m.Announced(transaction=transaction))
         yield Note(events.Announced(tx=identity))
 
-    def on_lacking(self, message: Lacking, now: Now) -> Iterator[Effect]:
+    def on_lacking(self, message: m.Lacking, now: Now) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
         identity = digest(message.transaction)
         if self._models.size(message.transaction.model) is None:
@@ -144,47 +108,47 @@ class Gossiper(Actor):
         if identity not in self._seen:
             self._seen.put(identity, Sighting(message.transaction, None))
         self._serving.offer(message.transaction.model, identity)
-        yield self._announce(TransactionNews(transaction=message.transaction, receipts=()))
+        yield self._announce(m.TransactionNews(transaction=message.transaction, receipts=()))
 
-    def on_witnessed(self, message: Witnessed, now: Now) -> Iterator[Effect]:
+    def on_witnessed(self, message: m.Witnessed, now: Now) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
         receipt = message.receipt
         self._relayed.put(digest(receipt), None)
         if receipt.received_at_ttl == 0:
-            yield self._announce(ReceiptNews(receipt=receipt))
+            yield self._announce(m.ReceiptNews(receipt=receipt))
             return
         sighting = self._seen.get(receipt.transaction)
         if sighting is not None:
             sighting.forwarded = True
         self._serving.offer(message.transaction.model, receipt.transaction)
         path = (other for other in message.receipts if other.creator != receipt.creator)
-        yield self._announce(TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
+        yield self._announce(m.TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
 
-    def on_drafted(self, message: Drafted, now: Now) -> Iterator[Effect]:
+    def on_drafted(self, message: m.Drafted, now: Now) -> Iterator[Effect]:
         self._drafts.put(digest(message.draft), self.settings.address)
-        yield self._announce(DraftNews(draft=message.draft))
+        yield self._announce(m.DraftNews(draft=message.draft))
 
-    def on_confirmed(self, message: Confirmed, now: Now) -> Iterator[Effect]:
-        yield Send(message.sender, ConfirmationsFor(confirmations=message.confirmations))
+    def on_confirmed(self, message: m.Confirmed, now: Now) -> Iterator[Effect]:
+        yield Send(message.sender, m.ConfirmationsFor(confirmations=message.confirmations))
 
-    def on_finalised(self, message: Finalised, now: Now) -> Iterator[Effect]:
-        yield self._announce(BlockNews(generator=message.generator, height=message.height, block=message.block))
+    def on_finalised(self, message: m.Finalised, now: Now) -> Iterator[Effect]:
+        yield self._announce(m.BlockNews(generator=message.generator, height=message.height, block=message.block))
 
     # --- news of neighbours
 
-    def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
+    def on_heard(self, message: m.Heard, now: Now) -> Iterator[Effect]:
         fresh = yield from self._links.heard(message)
         self.ready = self.ready or self._enough()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
 
-    def _news(self, sender: Address, news: AnyNews, now: Now) -> Iterator[Effect]:
+    def _news(self, sender: Address, news: m.AnyNews, now: Now) -> Iterator[Effect]:
         try:
             yield from self._handlers[type(news)](self, news, sender, now)
         except Refused as error:
             yield refused(error, type(news).__name__, "", sender)
 
-    def on_transaction_news(self, news: TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_transaction_news(self, news: m.TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
         if sender == transaction.generator and (ms := self.skews.saw(sender, transaction.sequence, transaction.created, now)) is not None:
             yield Note(events.ClockOff(by=sender, ms=ms))
@@ -197,7 +161,7 @@ class Gossiper(Actor):
         self._check_header(sender, news, now)
         self._seen.put(identity, Sighting(transaction, sender))
         if self._models.size(transaction.model) is not None:
-            yield Tell(Fetched(transaction=transaction, receipts=news.receipts, sender=sender))
+            yield Tell(m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender))
         else:
             yield from self._fetching.begin((transaction, news.receipts), sender, now)
 
@@ -209,9 +173,9 @@ class Gossiper(Actor):
             sighting.sources.append(sender)
         transaction = sighting.transaction
         if sender == transaction.generator and transaction.model not in self._fetching and self._models.size(transaction.model) is not None:
-            yield Tell(Fetched(transaction=transaction, receipts=(), sender=sender))
+            yield Tell(m.Fetched(transaction=transaction, receipts=(), sender=sender))
 
-    def _check_header(self, sender: Address, news: TransactionNews, now: Now) -> None:
+    def _check_header(self, sender: Address, news: m.TransactionNews, now: Now) -> None:
         """What can be said before the model is here; the validator checks the rest. Codes as in `docs/protocol.md`."""
         transaction = news.transaction
         if transaction.genesis != self.settings.genesis:
@@ -226,7 +190,7 @@ class Gossiper(Actor):
             # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
             check_transaction(transaction, news.receipts, self._verifier)
 
-    def on_receipt_news(self, news: ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_receipt_news(self, news: m.ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
         yield from self._pass_back(news.receipt)
 
     def _pass_back(self, receipt: Receipt) -> Iterator[Effect]:
@@ -239,13 +203,13 @@ class Gossiper(Actor):
             return
         if sighting.via is None:
             self._relayed.put(identity, None)
-            yield Tell(ReceiptArrived(receipt=receipt))
+            yield Tell(m.ReceiptArrived(receipt=receipt))
         elif receipt.creator != self.settings.address:
             check_receipt(receipt.transaction, sighting.transaction, receipt, self._verifier)
             self._relayed.put(identity, None)
-            yield self._announce(ReceiptNews(receipt=receipt))
+            yield self._announce(m.ReceiptNews(receipt=receipt))
 
-    def on_draft_news(self, news: DraftNews, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_draft_news(self, news: m.DraftNews, sender: Address, now: Now) -> Iterator[Effect]:
         draft = news.draft
         if draft.generator == self.settings.address:
             return
@@ -256,48 +220,48 @@ class Gossiper(Actor):
             self._drafts.put(identity, sender)
         elif via != sender:
             return
-        yield Tell(DraftArrived(draft=draft, sender=sender))
+        yield Tell(m.DraftArrived(draft=draft, sender=sender))
         if reaches_further(draft, self.settings.address):
             self._verifier.check(draft)
-            yield self._announce(DraftNews(draft=draft))
+            yield self._announce(m.DraftNews(draft=draft))
 
-    def on_block_news(self, news: BlockNews, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> Iterator[Effect]:
         """Others' blocks are for watchers."""
         yield from ()
 
-    def on_beat(self, news: Beat, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_beat(self, news: m.Beat, sender: Address, now: Now) -> Iterator[Effect]:
         """Its number said all there is."""
         yield from ()
 
     # --- replies of neighbours
 
-    def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
+    def on_replied(self, message: m.Replied, now: Now) -> Iterator[Effect]:
         reply = message.reply
         try:
             yield from self._handlers[type(reply)](self, reply, message.neighbour, message.body, now)
         except Refused as error:
             yield refused(error, type(reply).__name__, "", message.neighbour)
 
-    def on_welcome(self, reply: Welcome, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+    def on_welcome(self, reply: m.Welcome, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._links.welcomed(neighbour, reply)
 
-    def on_admitted(self, _reply: Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+    def on_admitted(self, _reply: m.Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         self._links.admitted(neighbour)
         self.ready = self._enough()
         yield from self._fetching.go_on(neighbour, now)
 
-    def on_refusal(self, reply: Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+    def on_refusal(self, reply: m.Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._links.refused(neighbour, reply)
         self.ready = self._enough()
 
-    def on_resent(self, reply: Resent, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+    def on_resent(self, reply: m.Resent, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         if self._links.resent(neighbour, reply):
             yield from self._news(neighbour, reply.news, now)
 
-    def on_chunk(self, reply: Chunk, neighbour: Address, body: Body, now: Now) -> Iterator[Effect]:
+    def on_chunk(self, reply: m.Chunk, neighbour: Address, body: Body, now: Now) -> Iterator[Effect]:
         yield from self._fetching.arrived(neighbour, reply, body, now)
 
-    def on_gone(self, reply: Gone, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+    def on_gone(self, reply: m.Gone, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._fetching.gone(neighbour, reply.model, now)
 
     # --- requests of neighbours
@@ -306,30 +270,30 @@ class Gossiper(Actor):
         """The address behind a peer, empty while it has not said."""
         return self._links.who(peer)
 
-    def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
+    def on_asked(self, message: m.Asked, now: Now) -> Iterator[Effect]:
         request, peer = message.request, message.peer
         try:
             yield from self._handlers[type(request)](self, request, peer, now)
         except Refused as error:
             yield refused(error, type(request).__name__, "", self._links.who(peer))
-            yield Answer(peer, Refusal(code=error.code, what=type(request).__name__))
+            yield Answer(peer, m.Refusal(code=error.code, what=type(request).__name__))
 
-    def on_hello(self, request: Hello, peer: bytes, now: Now) -> Iterator[Effect]:
+    def on_hello(self, request: m.Hello, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.hello(peer, request)
 
-    def on_proof(self, request: Proof, peer: bytes, now: Now) -> Iterator[Effect]:
+    def on_proof(self, request: m.Proof, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.prove(peer, request)
         self.ready = self._enough()
 
-    def on_fetch(self, request: Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
+    def on_fetch(self, request: m.Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._serving.serve(peer, self._links.neighbour(peer), request)
 
-    def on_resend(self, request: Resend, peer: bytes, now: Now) -> Iterator[Effect]:
+    def on_resend(self, request: m.Resend, peer: bytes, now: Now) -> Iterator[Effect]:
         self._links.neighbour(peer)
         for number, news in self._out.repeat(request.epoch, request.first, request.last):
-            yield Answer(peer, Resent(epoch=request.epoch, number=number, news=news))
+            yield Answer(peer, m.Resent(epoch=request.epoch, number=number, news=news))
 
-    def on_confirmations_for(self, request: ConfirmationsFor, peer: bytes, now: Now) -> Iterator[Effect]:
+    def on_confirmations_for(self, request: m.ConfirmationsFor, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._carry(self._links.neighbour(peer), request.confirmations)
 
     def _carry(self, neighbour: Address, confirmations: tuple[Confirmation, ...]) -> Iterator[Effect]:
@@ -339,10 +303,10 @@ class Gossiper(Actor):
             if via is None:
                 raise Refused("other_draft", f"from {neighbour[:8]}")
             if via == self.settings.address:
-                yield Tell(ConfirmationsArrived(confirmations=group))
+                yield Tell(m.ConfirmationsArrived(confirmations=group))
             else:
-                yield Send(via, ConfirmationsFor(confirmations=group))
+                yield Send(via, m.ConfirmationsFor(confirmations=group))
 
-    def _announce(self, news: AnyNews) -> Announce:
+    def _announce(self, news: m.AnyNews) -> Announce:
         number = self._out.add(news)
         return Announce(self._out.epoch, number, news)

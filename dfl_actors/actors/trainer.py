@@ -16,11 +16,12 @@ import numpy as np
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import encode, model_digest, reread, sha256
+from dfl_actors.core.codec import digest, encode, model_digest, reread, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
-from dfl_actors.core.objects import Record, Transaction, sign
+from dfl_actors.core.objects import Record, Transaction, issue
+from dfl_actors.errors import our_own
 from dfl_actors.learning.weights import TrainState, decode_model, known_model
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray]
@@ -118,7 +119,7 @@ class Trainer(Actor):
         if whole is not None:
             vectors = np.frombuffer(whole, "<f4")
             return TrainState(vectors[: initial.size].copy(), vectors[initial.size :].copy(), self._point.iteration)
-        with self._models.view(self._point.model) as data:
+        with self._models.view(self._point.model) as data, our_own("model"):
             weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
         return self._learner.start(weights)._replace(iteration=self._point.iteration)
 
@@ -247,36 +248,26 @@ class Trainer(Actor):
             yield Keep(own, data)
             data = self._offered(self._offer)
         transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, len(tests), now)
-        self._point = msgspec.structs.replace(
-            self._point,
-            sequence=transaction.sequence,
-            iteration=self.state.iteration,
-            steps=int(self.counts["steps"]),
-            samples=int(self.counts["samples"]),
-            model=own,
-        )
-        raw = encode(transaction)
-        identity = sha256(raw)
-        self._in_flight[identity] = now.mono + self.settings.expiry
+        self._in_flight[digest(transaction)] = now.mono + self.settings.expiry
         self.model = own
         self.count("sent")
         self.counts["own_accuracy"] = correct / len(tests)
         yield Keep(transaction.model, data)
+        yield from self._hand_over(transaction, loss)
+
+    def _hand_over(self, transaction: Transaction, loss: float) -> Iterator[Effect]:
+        """What was made is written down, then said."""
+        sequence, correct, tested = transaction.sequence, transaction.correct, transaction.tested
+        steps, samples = int(self.counts["steps"]), int(self.counts["samples"])
+        made = {"sequence": sequence, "iteration": self.state.iteration, "model": self.model}
+        self._point = msgspec.structs.replace(self._point, **made, steps=steps, samples=samples)
+        raw = encode(transaction)
         yield Journal(b"transaction", raw)
         yield Journal(b"point", encode(self._point))
         yield Tell(Trained(transaction=transaction))
-        yield Publish(Versioned(model=own, applied=self._point.applied, correct=correct, tested=len(tests)))
-        yield Note(
-            events.Trained(
-                sequence=transaction.sequence,
-                tx=identity,
-                steps=self._point.steps,
-                samples=self._point.samples,
-                correct=correct,
-                tested=len(tests),
-                loss=round(loss, 6),
-            )
-        )
+        yield Publish(Versioned(model=self.model, applied=self._point.applied, correct=correct, tested=tested))
+        tx, loss = sha256(raw), round(loss, 6)
+        yield Note(events.Trained(sequence=sequence, tx=tx, steps=steps, samples=samples, correct=correct, tested=tested, loss=loss))
 
     def _offered(self, offer: Offer) -> bytes:
         """The bytes of the model that an attacker offers. It sees what the store still holds of the models that were averaged."""
@@ -286,18 +277,7 @@ class Trainer(Actor):
             return self._encoded(offer(self.state.weights, self._point.sequence + 1, others))
 
     def _sign(self, model: str, size: int, correct: int, tested: int, now: Now) -> Transaction:
-        unsigned = Transaction(
-            genesis=self.settings.genesis,
-            public_key=self._key.public,
-            generator=self._key.address,
-            sequence=self._point.sequence + 1,
-            created=now.wall,
-            expires=now.wall + self.settings.expiry,
-            ttl=self.settings.ttl,
-            model=model,
-            codec=self.settings.codec,
-            size=size,
-            correct=correct,
-            tested=tested,
-        )
-        return sign(unsigned, self._key)
+        its = self.settings
+        life = {"created": now.wall, "expires": now.wall + its.expiry, "ttl": its.ttl}
+        what = {"model": model, "codec": its.codec, "size": size, "correct": correct, "tested": tested}
+        return issue(Transaction, self._key, its.genesis, sequence=self._point.sequence + 1, **life, **what)

@@ -20,7 +20,7 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
-from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, sign
+from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, issue
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
@@ -137,36 +137,17 @@ class Validator(Actor):
 
     def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
-        receipt = sign(
-            Receipt(
-                genesis=self.settings.genesis,
-                public_key=self._key.public,
-                creator=self._key.address,
-                transaction=identity,
-                received_at_ttl=ttl,
-                correct=correct,
-                tested=tested,
-                created=now.wall,
-            ),
-            self._key,
-        )
+        said = {"received_at_ttl": ttl, "correct": correct, "tested": tested, "created": now.wall}
+        receipt = issue(Receipt, self._key, self.settings.genesis, transaction=identity, **said)
         raw = encode(receipt)
         self._verifier.trust(digest(receipt))
         self.count("received")
         yield self._write(b"r/" + identity.encode(), raw)
         yield self._write(sequence_key(transaction), identity.encode())
         yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
-        yield Publish(
-            Scored(
-                transaction=identity,
-                generator=transaction.generator,
-                model=transaction.model,
-                codec=transaction.codec,
-                correct=correct,
-                tested=tested,
-            )
-        )
-        yield Note(events.Scored(tx=identity, generator=transaction.generator, correct=correct, tested=tested, ttl=ttl))
+        by, model, codec = transaction.generator, transaction.model, transaction.codec
+        yield Publish(Scored(transaction=identity, generator=by, model=model, codec=codec, correct=correct, tested=tested))
+        yield Note(events.Scored(tx=identity, generator=by, correct=correct, tested=tested, ttl=ttl))
 
     def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:
         given = self._read(b"d/" + identity.encode())
@@ -199,17 +180,7 @@ class Validator(Actor):
             raise Refused("receipt_not_issued", own[:8])
         if self._read(b"c/" + own.encode()) is not None:
             raise Refused("confirmed_elsewhere", own[:8])
-        return sign(
-            Confirmation(
-                genesis=self.settings.genesis,
-                public_key=self._key.public,
-                creator=self._key.address,
-                draft=identity,
-                transaction=receipt.transaction,
-                receipt=own,
-            ),
-            self._key,
-        )
+        return issue(Confirmation, self._key, self.settings.genesis, draft=identity, transaction=receipt.transaction, receipt=own)
 
     def _read(self, key: bytes) -> bytes | None:
         """What the journal holds, or will hold once the driver has performed this batch."""

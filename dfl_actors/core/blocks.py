@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from dfl_actors.core.clock import Now, since
-from dfl_actors.core.objects import Confirmation, Digest, Draft, Receipt, Transaction
+from dfl_actors.core.objects import Confirmation, Digest, Draft, Entry, Receipt, Transaction
 
 LEAST_WAIT = 1_000
 """Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts."""
@@ -19,6 +19,10 @@ class Pending:
         self.since = self.reminded = since(transaction.created, now, lifetime)
         self.expires = self.since + lifetime
         self.receipts: dict[Digest, Receipt] = {}
+
+    def entry(self) -> Entry:
+        """The transaction in a draft, its receipts in the order of their creators."""
+        return Entry(transaction=self.transaction, receipts=tuple(receipt for _, receipt in sorted(self.receipts.items())))
 
     def ready(self, now: int, neighbours: int, least: int, wait: int) -> bool:
         """Whether there are `least` receipts, and every neighbour has answered or `wait` ms have passed."""

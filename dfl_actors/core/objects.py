@@ -165,10 +165,15 @@ def domain(kind: str) -> bytes:
 
 
 def sign(value: S, key: KeyPair) -> S:
-    """`value` with the signature of `key`, whose public part must stand in it already. Raises `LocalError` for a field out of range."""
-    with our_own(value.kind):
-        convert(type(value), msgspec.to_builtins(value))
+    """`value` with the signature of `key`, whose public part must stand in it already."""
     return msgspec.structs.replace(value, signature=key.sign(signing_bytes(value)))
+
+
+def issue(kind: type[S], key: KeyPair, genesis: Digest, **fields: object) -> S:
+    """A new object of the node whose key this is, signed. Raises `LocalError` for a field that is missing or out of its range."""
+    with our_own(kind.kind):
+        value = convert(kind, {"genesis": genesis, "public_key": key.public, kind.signer: key.address, **fields})
+    return sign(value, key)
 
 
 def signer_of(value: Signed) -> Address:

@@ -19,6 +19,7 @@ from dfl_actors.core.objects import (
     Transaction,
     check_signed,
     domain,
+    issue,
     sign,
     signer_of,
     signing_bytes,
@@ -137,5 +138,7 @@ def test_an_identity_is_of_one_kind() -> None:
 @pytest.mark.parametrize(("field", "value"), [("ttl", 17), ("size", 0), ("codec", "float8"), ("created", -1)])
 def test_what_we_sign_ourselves_must_keep_the_rules(field: str, value: Any) -> None:
     """The error is ours, and no refusal that a neighbour could be blamed for."""
+    fields = {name: getattr(TX, name) for name in ("sequence", "created", "expires", "ttl", "model", "codec", "size", "correct", "tested")}
+    assert issue(Transaction, made.ALICE, made.NET, **fields) == TX
     with pytest.raises(LocalError, match=f"our own transaction .*{field}"):
-        sign(msgspec.structs.replace(made.transaction(), **{field: value}), made.ALICE)
+        issue(Transaction, made.ALICE, made.NET, **{**fields, field: value})
