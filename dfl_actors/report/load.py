@@ -19,7 +19,7 @@ from dfl_actors.core.events import KINDS, E, Event, Ready, Stopped, name_of, rea
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
-from dfl_actors.runtime.rundir import RunDirectory, read_about
+from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -29,26 +29,20 @@ class Session(msgspec.Struct, frozen=True):
     end: int
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(About, frozen=True, kw_only=True):
     """All that is known of a run. `skipped` counts the lines of metrics that could not be understood, `unknown` the events of kinds that
     this version does not know.
 
-    `nodes` are the addresses of the nodes that ran here, by name; `elsewhere` those of nodes on other hosts, where known. `roles`
-    are those of nodes that are not normal.
+    `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal.
     """
 
     path: Path
-    name: str
-    nodes: dict[str, str]
-    links: tuple[tuple[str, str], ...]
-    started: int
-    target: float | None
     sessions: tuple[Session, ...]
     events: dict[type[Event], list[Event]]
     skipped: int
     unknown: int
-    elsewhere: dict[str, str] = {}
-    roles: dict[str, str] = {}
+    elsewhere: dict[str, str]
+    roles: dict[str, str]
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""
@@ -118,12 +112,8 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
     events, skipped, unknown = _load_events(directory.metrics, only)
     elsewhere, roles = _load_configured(directory.config)
     return Run(
+        **{**msgspec.structs.asdict(about), "target": about.target or None},
         path=path,
-        name=about.name,
-        nodes=about.nodes,
-        links=about.links,
-        started=about.started,
-        target=about.target or None,
         sessions=_sessions(events, about.started),
         events=events,
         skipped=skipped,

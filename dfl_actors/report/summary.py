@@ -13,23 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dfl_actors.core.events import (
-    ClockOff,
-    ClockSet,
-    Cpu,
-    Dropped,
-    Evaluated,
-    Expired,
-    Final,
-    ModelSent,
-    ReceiptArrived,
-    Refused,
-    Restarted,
-    Scored,
-    Stopped,
-    Trained,
-    Updated,
-)
+from dfl_actors.core import events
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
 from dfl_actors.runtime.remarks import off_text, step_text
@@ -56,7 +40,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
     nothing is None too.
     """
     goal = run.target if target is None else target or None
-    nodes, final, stops = _nodes(run, goal), by_node(run.of(Final)), run.of(Stopped)
+    nodes, final, stops = _nodes(run, goal), by_node(run.of(events.Final)), run.of(events.Stopped)
     return {
         "name": run.name,
         "directory": str(run.path),
@@ -77,7 +61,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
 def seconds_to_target(run: Run, target: float) -> float | None:
     """When the latest measurement of every node stood at `target` or above for the first time; None if it never did."""
     latest = dict.fromkeys(run.nodes, -1.0)
-    for event in sorted(run.of(Evaluated), key=lambda event: event.t):
+    for event in sorted(run.of(events.Evaluated), key=lambda event: event.t):
         if event.node in latest and event.tested:
             latest[event.node] = event.correct / event.tested
             if min(latest.values()) >= target:
@@ -86,9 +70,9 @@ def seconds_to_target(run: Run, target: float) -> float | None:
 
 
 def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
-    trained, scored, evaluated = by_node(run.of(Trained)), by_node(run.of(Scored)), by_node(run.of(Evaluated))
-    receipts, refused, expired = by_node(run.of(ReceiptArrived)), by_node(run.of(Refused)), by_node(run.of(Expired))
-    updated, restarted, dropped = by_node(run.of(Updated)), by_node(run.of(Restarted)), by_node(run.of(Dropped))
+    trained, scored, evaluated = by_node(run.of(events.Trained)), by_node(run.of(events.Scored)), by_node(run.of(events.Evaluated))
+    receipts, refused, expired = by_node(run.of(events.ReceiptArrived)), by_node(run.of(events.Refused)), by_node(run.of(events.Expired))
+    updated, restarted, dropped = by_node(run.of(events.Updated)), by_node(run.of(events.Restarted)), by_node(run.of(events.Dropped))
     return {
         name: {
             "address": address,
@@ -111,22 +95,22 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     }
 
 
-def _last_accuracy(measured: Sequence[Evaluated | Trained]) -> float | None:
+def _last_accuracy(measured: Sequence[events.Evaluated | events.Trained]) -> float | None:
     return next((event.correct / event.tested for event in reversed(measured) if event.tested), None)
 
 
-def _first_at(run: Run, evaluated: Sequence[Evaluated], target: float | None) -> float | None:
+def _first_at(run: Run, evaluated: Sequence[events.Evaluated], target: float | None) -> float | None:
     if target is None:
         return None
     return next((run.seconds(event.t) for event in evaluated if event.tested and event.correct / event.tested >= target), None)
 
 
-def _reputations(run: Run, updated: Sequence[Updated]) -> dict[str, float]:
+def _reputations(run: Run, updated: Sequence[events.Updated]) -> dict[str, float]:
     latest = updated[-1].reputations if updated else {}
     return {run.node_named(address): value for address, value in latest.items()}
 
 
-def _blocks(final: Iterable[Final], peers: int) -> Figures:
+def _blocks(final: Iterable[events.Final], peers: int) -> Figures:
     """Tables V and VII for a node, and how many blocks hold every confirmation they could have."""
     blocks = list({event.block: event for event in final}.values())
     means = {f"{what}_per_block": _mean([getattr(block, what) for block in blocks]) for what in PER_BLOCK}
@@ -140,8 +124,8 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _links(run: Run) -> dict[str, Figures]:
     """Models sent over each link in each direction; `repeated` counts those that crossed it before."""
-    sent: dict[str, list[ModelSent]] = defaultdict(list)
-    for event in run.of(ModelSent):
+    sent: dict[str, list[events.ModelSent]] = defaultdict(list)
+    for event in run.of(events.ModelSent):
         sent[f"{event.node}->{run.node_named(event.to)}"].append(event)
     return {
         link: {"models": len(its), "bytes": sum(event.bytes for event in its), "repeated": len(its) - len({event.tx for event in its})}
@@ -152,14 +136,14 @@ def _links(run: Run) -> dict[str, Figures]:
 def _remarks(run: Run) -> list[str]:
     """What was told of clocks since the last start and held at the end, who was restarted and why, and what of the metrics is left out."""
     begun = run.sessions[-1].start
-    off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(ClockOff) if event.t >= begun}
-    sets = [event.ms for event in run.of(ClockSet) if event.t >= begun][-1:]
+    off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(events.ClockOff) if event.t >= begun}
+    sets = [event.ms for event in run.of(events.ClockSet) if event.t >= begun][-1:]
     clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
     return [*clocks, *_restarts(run), *run.left_out]
 
 
 def _restarts(run: Run) -> Iterator[str]:
-    counts = Counter((event.node, event.actor, event.reason) for event in run.of(Restarted))
+    counts = Counter((event.node, event.actor, event.reason) for event in run.of(events.Restarted))
     for (node, actor, reason), count in counts.most_common(MOST_RESTARTS):
         who = f"{actor or 'an actor'} of node {node}" if node else actor or "an actor"
         yield f"{who} was restarted{f' {count} times' if count > 1 else ''}{f': {reason}' if reason else ''}"
@@ -169,25 +153,25 @@ def _restarts(run: Run) -> Iterator[str]:
 
 def _cpu(run: Run, handled: dict[str, int]) -> Figures:
     """CPU seconds of each node, of the watchers and of the whole network; `handled` counts transactions of each node."""
-    nodes = {name: [event for event in run.of(Cpu) if event.node == name and event.actor not in WATCHERS] for name in run.nodes}
-    watchers = {actor: [event for event in run.of(Cpu) if event.actor == actor] for actor in WATCHERS}
+    nodes = {name: [event for event in run.of(events.Cpu) if event.node == name and event.actor not in WATCHERS] for name in run.nodes}
+    watchers = {actor: [event for event in run.of(events.Cpu) if event.actor == actor] for actor in WATCHERS}
     return {
-        "nodes": {name: _cpu_figures(events, handled[name]) for name, events in nodes.items()},
-        "watchers": {actor: _cpu_figures(events, None) for actor, events in watchers.items() if events},
-        "network": _cpu_figures([event for events in (*nodes.values(), *watchers.values()) for event in events], sum(handled.values())),
+        "nodes": {name: _cpu_figures(its, handled[name]) for name, its in nodes.items()},
+        "watchers": {actor: _cpu_figures(its, None) for actor, its in watchers.items() if its},
+        "network": _cpu_figures([event for its in (*nodes.values(), *watchers.values()) for event in its], sum(handled.values())),
     }
 
 
-def _cpu_figures(events: Sequence[Cpu], handled: int | None) -> Figures:
+def _cpu_figures(spent: Sequence[events.Cpu], handled: int | None) -> Figures:
     """CPU seconds by task and kind of work, and ms for each transaction handled (sent or received)."""
-    tasks = {task: {work: _seconds(event.tasks.get(task, {}).get(work, 0.0) for event in events) for work in WORK} for task in TASKS}
+    tasks = {task: {work: _seconds(event.tasks.get(task, {}).get(work, 0.0) for event in spent) for work in WORK} for task in TASKS}
     kinds = {work: _seconds(tasks[task][work] for task in TASKS) for work in WORK}
     attributed = _seconds(kinds.values())
-    total = max(_seconds(event.total for event in events), attributed)
+    total = max(_seconds(event.total for event in spent), attributed)
     each = {"blockchain": kinds["blockchain"], "outside_learning": total - kinds["learning"]}
     figures: Figures = {"total": total, **kinds, "unattributed": _seconds([total, -attributed]), "tasks": tasks}
     if handled is not None:
-        figures["ms_per_transaction"] = {name: round(1000 * spent / handled, 6) if handled else None for name, spent in each.items()}
+        figures["ms_per_transaction"] = {name: round(1000 * seconds / handled, 6) if handled else None for name, seconds in each.items()}
     return figures
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Mark, Numbers, Series
 
 FEW = 10
@@ -22,8 +23,6 @@ MARK_STYLES = {
     "resume": ("resumed", "triangle-right", "@muted", "dash"),
 }
 """Name, symbol, colour and line of what disturbs a network."""
-
-Position = tuple[float, float]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +148,7 @@ class Dot(msgspec.Struct, frozen=True):
 class Graph(msgspec.Struct, frozen=True):
     """Nodes at their places in -1..1, and the links between them."""
 
-    places: dict[str, Position]
+    places: Positions
     edges: Sequence[Edge]
     dots: Sequence[Dot]
 

@@ -265,8 +265,7 @@ class Text:
     def turn(self) -> None:
         sys.stdout.flush()
 
-    def end(self) -> None:
-        sys.stdout.flush()
+    end = turn
 
 
 class Table:

@@ -1,6 +1,6 @@
 """What watchers hear, for people: a line a message, and a table of all types with their rates, like top."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from fnmatch import translate
@@ -209,13 +209,17 @@ class Row(msgspec.Struct):
     dropped: int = 0
 
 
+Key = tuple[str, str]
+"""Kind and type of records."""
+
+
 class Stats:
     """Counts records by type. Rates are over the whole time, or while the table is live over the last `WINDOW` seconds."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._rows: dict[tuple[str, str], Row] = {}
-        self._history: deque[tuple[int, Counter[tuple[str, str]], Counter[tuple[str, str]]]] = deque()
+        self._rows: dict[Key, Row] = {}
+        self._history: deque[tuple[int, dict[Key, tuple[int, int]]]] = deque()
         self._first = self._last = 0
         self.restarts = 0
 
@@ -237,8 +241,7 @@ class Stats:
     def mark(self, now: int) -> None:
         """Remember the counts at `now` (microseconds), from which rates are taken."""
         self._last = max(self._last, now) if self._first else 0
-        messages = Counter({key: row.messages for key, row in self._rows.items()})
-        self._history.append((now, messages, Counter({key: row.bytes for key, row in self._rows.items()})))
+        self._history.append((now, {key: (row.messages, row.bytes) for key, row in self._rows.items()}))
         while len(self._history) > 2 and now - self._history[1][0] > WINDOW * 1e6:
             self._history.popleft()
 
@@ -247,33 +250,32 @@ class Stats:
         """From the first record to now."""
         return (self._last - self._first) / 1e6
 
-    def rates(self, late: bool) -> tuple[Mapping[tuple[str, str], float], Mapping[tuple[str, str], float]]:
+    def rates(self, late: bool) -> dict[Key, tuple[float, float]]:
         """Messages and bytes a second by type: of late, since a moment that was marked, or over the whole time."""
-        messages = {key: row.messages for key, row in self._rows.items()}
-        size = {key: row.bytes for key, row in self._rows.items()}
-        then, earlier, earlier_bytes = self._history[0] if late and len(self._history) > 1 else (self._first, Counter(), Counter())
+        then, earlier = self._history[0] if late and len(self._history) > 1 else (self._first, {})
         span = max((self._last - then) / 1e6, 1e-3)
-        return (
-            {key: (count - earlier[key]) / span for key, count in messages.items()},
-            {key: (count - earlier_bytes[key]) / span for key, count in size.items()},
-        )
+        before = {key: earlier.get(key, (0, 0)) for key in self._rows}
+        return {key: ((row.messages - before[key][0]) / span, (row.bytes - before[key][1]) / span) for key, row in self._rows.items()}
+
+    def _busiest(self) -> list[tuple[Key, Row]]:
+        return sorted(self._rows.items(), key=lambda pair: (-pair[1].messages, pair[0]))
 
     def render(self, width: int, missed: int, missed_by_type: Mapping[str, int], most: int | None = None) -> RenderableType:
         """The table, busiest type first, the sums over all last. While it is live, no more than `most` types, and rates of late."""
-        keys = sorted(self._rows, key=lambda key: (-self._rows[key].messages, key))[:most]
-        rates, byte_rates = self.rates(late=most is not None)
-        rows = [self._rows[key] for key in keys]
-        lost = [missed_by_type.get(name, 0) for _, name in keys]
+        shown, rates = self._busiest()[:most], self.rates(late=most is not None)
+        rows = [*(row for _, row in shown), self._sum()]
+        messages, sizes = ([*(rates[key][what] for key, _ in shown), sum(rate[what] for rate in rates.values())] for what in (0, 1))
+        lost = [*(missed_by_type.get(name, 0) for (_, name), _ in shown), missed]
         columns = [
-            Column(header="type", cells=[*(name for _, name in keys), "all"], left=True),
-            Column(header="kind", cells=[*(kind for kind, _ in keys), ""], left=True, importance=3),
-            self._counts("messages", rows, 9),
-            Column(header="/s", cells=[f"{rate:,.1f}" for rate in (*(rates[key] for key in keys), sum(rates.values()))]),
-            Column(header="bytes", cells=[size_text(row.bytes) for row in (*rows, self._sum())], importance=6),
-            Column(header="/s", cells=[size_text(rate) for rate in (*(byte_rates[key] for key in keys), sum(byte_rates.values()))]),
-            self._counts("refused", rows, 5),
-            self._counts("dropped", rows, 4),
-            Column(header="missed", cells=[figure(count) for count in (*lost, missed)], importance=5),
+            Column("type", [*(name for (_, name), _ in shown), "all"], left=True),
+            Column("kind", [*(kind for (kind, _), _ in shown), ""], 3, left=True),
+            Column("messages", [figure(row.messages) for row in rows]),
+            Column("/s", [f"{rate:,.1f}" for rate in messages]),
+            Column("bytes", [size_text(row.bytes) for row in rows], 6),
+            Column("/s", [size_text(size) for size in sizes]),
+            Column("refused", [figure(row.refused) for row in rows], 5),
+            Column("dropped", [figure(row.dropped) for row in rows], 4),
+            Column("missed", [figure(count) for count in lost], 5),
         ]
         network = self._network
         head = f"{network.name}: {len(network.nodes)} nodes, {self.seconds:.0f} s, {self.restarts} restarts"
@@ -283,16 +285,13 @@ class Stats:
         rows = self._rows.values()
         return Row(*(sum(getattr(row, field) for row in rows) for field in Row.__struct_fields__))
 
-    def _counts(self, field: str, rows: list[Row], importance: int) -> Column:
-        return Column(header=field, cells=[figure(getattr(row, field)) for row in (*rows, self._sum())], importance=importance)
-
     def summary(self, missed: int, missed_by_type: Mapping[str, int]) -> dict[str, object]:
         """The same for programs; rates are over the whole time."""
         span = max(self.seconds, 1e-3)
         rows = [
             {"kind": kind, "type": name, **msgspec.to_builtins(row), "missed": missed_by_type.get(name, 0),
              "messages_s": round(row.messages / span, 3), "bytes_s": round(row.bytes / span, 1)}
-            for (kind, name), row in sorted(self._rows.items(), key=lambda pair: (-pair[1].messages, pair[0]))
+            for (kind, name), row in self._busiest()
         ]  # fmt: skip
         return {"seconds": round(self.seconds, 3), "restarts": self.restarts, "missed": missed, "types": rows}
 
