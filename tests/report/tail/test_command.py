@@ -13,7 +13,7 @@ from dfl_actors.report.tail.command import Order, tail_run
 from dfl_actors.runtime.header import Record
 from dfl_actors.runtime.recording import Network, Recorder
 from tests.report.made_run import START, ready, write_run
-from tests.report.test_tail_tree import heard_life
+from tests.report.tail.test_tree import heard_life
 from tests.report.test_trace import TX, whole_life
 
 NETWORK = Network(name="net", nodes=("0", "1", "2"), links=(("0", "1"), ("1", "2")))
@@ -151,7 +151,7 @@ def test_what_is_no_run_and_no_recording_is_named(tmp_path: Path) -> None:
         ({"directory": tmp_path / "none"}, "none does not exist"),
         ({"directory": tmp_path / "empty"}, "there is no run.json"),
         ({"file": tmp_path / "none"}, "none cannot be read"),
-        ({"file": Path(__file__)}, "test_tail_command.py is not a recording"),
+        ({"file": Path(__file__)}, "test_command.py is not a recording"),
     ):
         with pytest.raises(StoreError, match=words):
             tail_run(Order(**order))
