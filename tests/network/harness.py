@@ -69,13 +69,16 @@ evaluate_s = 0
 class Command:
     """A `dfl-actors` command under way, or ended."""
 
-    def __init__(self, place: Path, *arguments: str | Path, out: Path | None = None, limit: Callable[[], None] | None = None) -> None:
-        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins."""
+    def __init__(
+        self, place: Path, *arguments: str | Path, out: Path | None = None, limit: Callable[[], None] | None = None, **more: str
+    ) -> None:
+        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `more` are
+        variables of its environment."""
         self.out = out
         self._log = place / f"{time.monotonic_ns()}"
         self.temporary = Path(f"{self._log}.tmp")
         self.temporary.mkdir(parents=True)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "COLUMNS": "120"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "COLUMNS": "120", **more}
         with Path(f"{self._log}.out").open("wb") as stdout, Path(f"{self._log}.err").open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dfl_actors", *map(str, arguments)],

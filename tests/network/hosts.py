@@ -5,6 +5,7 @@ that: this is how an actor is killed for good, or for longer than it usually tak
 """
 
 import math
+import os
 import signal
 import time
 from collections import defaultdict
@@ -18,7 +19,7 @@ from dfl_actors.core import codec
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ChainStore
-from tests.network.harness import Command, alive
+from tests.network.harness import ROOT, Command, alive
 
 
 class Host:
@@ -31,6 +32,7 @@ class Host:
         self._command: Command | None = None
         self._held_until = 0.0
         self._diary = Diary(self.run.metrics)
+        self.clock = MachineClock(place / f"{out.name}.clock")
 
     # --- its life
 
@@ -49,7 +51,9 @@ class Host:
         return self._command
 
     def start(self) -> None:
-        self._command = Command(self._place, *(self._go_on if self.run.run.exists() else self._begin), out=self.out)
+        self._command = Command(
+            self._place, *(self._go_on if self.run.run.exists() else self._begin), out=self.out, **self.clock.environment
+        )
 
     def end(self) -> None:
         """Kill every process of it."""
@@ -105,6 +109,22 @@ class Host:
 
     def notes(self, event: str) -> list[dict[str, Any]]:
         return self._diary.notes(event)
+
+
+class MachineClock:
+    """The wall clock that the processes of a host see; `ahead` ms of the right time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.set(0)
+        folder = Path(__file__).parent / "clock"
+        self.environment = {"PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "MACHINE_CLOCK": str(path)}
+
+    def set(self, ms: int) -> None:
+        """Written in place, for the processes have the file mapped."""
+        self.ahead = ms
+        with self._path.open("r+b" if self._path.exists() else "wb") as file:
+            file.write((ms * 1_000_000).to_bytes(8, "little", signed=True))
 
 
 class Diary:

@@ -152,6 +152,11 @@ class ProcessNetwork:
         self._cut.discard(frozenset((a, b)))
         self._wires.heal(a, b)
 
+    def set_clock(self, ms: int, *nodes: str) -> None:
+        for host in self._hosts:
+            if not nodes or set(nodes) & set(host.nodes):
+                host.clock.set(ms)
+
     def run(self, until: Callable[[], bool], within: int) -> bool:
         deadline = time.monotonic() + SLOWER * within / 1000
         while not until():
@@ -177,7 +182,7 @@ class ProcessNetwork:
     @property
     def whole(self) -> bool:
         """Whether it is as its plan says."""
-        return not self._cut and all(host.running and not host.crippled for host in self._hosts)
+        return not self._cut and all(host.running and not host.crippled and not host.clock.ahead for host in self._hosts)
 
     def check(self) -> None:
         for host in self._hosts:

@@ -309,6 +309,78 @@ def a_late_neighbour_joins(make: Make) -> None:
     check_safe(network)
 
 
+HOUR = 3_600 * SECOND
+
+
+def open_draft(network: Network) -> Callable[[], bool]:
+    """A condition: some node has a draft that is not final."""
+    return lambda: len(network.notes("drafted")) > len(network.notes("final"))
+
+
+def clocks_that_are_set_during_a_run_cost_nothing(make: Make) -> None:
+    """An hour forward, which an injector must not make up for; two back, which must not stop what waits; and right again."""
+    network = make(Plan(full(*NODES)))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for ms in (HOUR, -HOUR, 0):
+        assert network.run(open_draft(network), 60 * SECOND)
+        trained = len(network.notes("trained"))
+        network.set_clock(ms)
+        assert network.run(grows(network, 3), 10 * SECOND), f"clocks were set to {ms} ms"
+        assert len(network.notes("trained")) - trained < 200, "no more than in so many seconds of another time"
+    network.set_clock(HOUR)
+    network.kill("b", "gossiper")
+    network.kill("c", "builder")
+    assert network.run(works(network, "b"), 60 * SECOND) and network.run(works(network, "c"), 60 * SECOND)
+    assert network.run(everyone_answers(network), 30 * SECOND)
+    assert not network.notes("expired") and not network.notes("clock_off")
+    assert {round(note["ms"], -4) for note in network.notes("clock_set")} == {HOUR, -HOUR, 0}
+    check_safe(network)
+
+
+def a_network_that_is_resumed_after_its_clock_was_set_goes_on(make: Make) -> None:
+    """Drafts are not older than the last block, and nothing that the journals hold is waited for longer than it would have been."""
+    network = make(Plan(full("a", "b"), settings={"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 10 * SECOND}))
+    network.start()
+    assert network.run(grows(network, 2), 60 * SECOND)
+    for ms in (-HOUR, HOUR):
+        assert network.run(open_draft(network), 60 * SECOND)
+        network.end()
+        before = {name: network.chain(name) for name in network.plan.nodes}
+        network.set_clock(ms)
+        network.start()
+        network.set_clock(ms + 2 * HOUR)
+        assert network.run(grows(network, 2), 40 * SECOND), f"clocks were set to {ms} ms"
+        assert all(network.chain(name)[: len(blocks)] == blocks for name, blocks in before.items())
+    check_safe(network)
+
+
+def a_clock_that_is_off_is_named_and_one_that_is_set_right_is_forgiven(make: Make) -> None:
+    settings = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 12 * SECOND}
+    network = make(Plan(full("a", "b", "c"), settings=settings))
+    address = network.address
+    network.set_clock(60 * SECOND, "c")
+    network.start()
+
+    def named() -> dict[tuple[str, str], int]:
+        return {(note["node"], note["by"]): note["ms"] for note in network.notes("clock_off")}
+
+    wanted = {("a", address("c")): 60, ("b", address("c")): 60, ("c", address("a")): -60, ("c", address("b")): -60}
+    assert network.run(lambda: named().keys() >= wanted.keys(), 60 * SECOND)
+    assert all(abs(named()[who] - off * SECOND) <= 5 * SECOND for who, off in wanted.items()) and named().keys() == wanted.keys()
+    assert network.run(grows(network, 2, ("a", "b")), 60 * SECOND), "the others go on"
+    assert not network.chain("c")
+    network.end()
+    network.set_clock(0)
+    network.start()
+    assert network.run(grows(network, 2), 60 * SECOND)
+    for ms in (-HOUR, HOUR):
+        network.set_clock(ms, "b")
+        assert network.run(grows(network, 3), 12 * SECOND), f"the clock of b was set to {ms} ms"
+    assert network.run(lambda: network.address("b") in confirmers(network, "c"), 30 * SECOND)
+    check_safe(network)
+
+
 SCENARIOS: tuple[Callable[[Make], None], ...] = (
     four_nodes_build_complete_chains,
     everyone_learns_from_the_others,
@@ -331,4 +403,7 @@ SCENARIOS: tuple[Callable[[Make], None], ...] = (
     confirmations_that_never_come_leave_a_block_with_what_there_is,
     transactions_without_enough_receipts_expire_and_are_named,
     a_late_neighbour_joins,
+    clocks_that_are_set_during_a_run_cost_nothing,
+    a_network_that_is_resumed_after_its_clock_was_set_goes_on,
+    a_clock_that_is_off_is_named_and_one_that_is_set_right_is_forgiven,
 )

@@ -61,6 +61,9 @@ class Network(Protocol):
 
     def heal(self, a: str, b: str) -> None: ...
 
+    def set_clock(self, ms: int, *nodes: str) -> None:
+        """Set the clocks of the machines that these nodes, or all, run on: so far ahead of the right time, or behind it."""
+
     def run(self, until: Callable[[], bool], within: int) -> bool:
         """Go on until the condition holds; False when it does not within so many milliseconds."""
 

@@ -27,6 +27,8 @@ TOGETHER: tuple[Scenario, ...] = (
     told.a_killed_gossiper_costs_no_receipts,
     told.a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts,
     told.confirmations_that_never_come_leave_a_block_with_what_there_is,
+    told.clocks_that_are_set_during_a_run_cost_nothing,
+    told.a_network_that_is_resumed_after_its_clock_was_set_goes_on,
 )
 """One command runs all nodes."""
 
@@ -34,6 +36,7 @@ APART: tuple[Scenario, ...] = (
     told.a_short_partition_costs_no_receipts,
     told.a_long_partition_heals,
     told.transactions_without_enough_receipts_expire_and_are_named,
+    told.a_clock_that_is_off_is_named_and_one_that_is_set_right_is_forgiven,
 )
 """Links are cut, or nodes start one by one: every node has a command of its own."""
 

@@ -63,6 +63,20 @@ def test_a_run_is_the_same_again_from_its_seed() -> None:
     assert chains() == chains() != []
 
 
+def test_a_clock_that_is_set_during_a_run_changes_nothing_at_all() -> None:
+    """Not a byte of any chain: neither when everybody's clock is set nor when one node's is, and whatever its size."""
+
+    def chains(*steps: int) -> list[str]:
+        network = SimNetwork(Plan(full("a", "b", "c"), seed=7), BAD)
+        network.start()
+        for number, ms in enumerate(steps):
+            network.set_clock(ms, *(("a",) if number % 2 else ()))
+            network.run(lambda: False, 5 * SECOND)
+        return [digest(block) for name in "abc" for block in network.chain(name)]
+
+    assert chains(30_000, -30_000, 86_400_000, 30 * 365 * 86_400_000, -1_600_000_000_000, 0) == chains(*[0] * 6) != []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_loss_repeats_and_overtaking_neither_break_nor_stop_it(seed: int) -> None:
     network = SimNetwork(Plan(full(*NODES), settings=HASTY, seed=seed), BAD)

@@ -24,7 +24,7 @@ from dfl_actors.actors.keeper import Keeper, KeeperSettings
 from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core import codec
-from dfl_actors.core.clock import Now
+from dfl_actors.core.clock import Steps
 from dfl_actors.core.delivery import Step
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
@@ -33,6 +33,7 @@ from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, T
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
+from dfl_actors.runtime.clock import Clock
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering
 from dfl_actors.sdk.half_fedavg import build as half_fedavg
@@ -70,12 +71,25 @@ class Node:
     def __init__(self, network: "SimNetwork", name: str, known: dict[str, Any], key: KeyPair, rogue: bool) -> None:
         self.name, self.known, self.key = name, known, key
         self.models, self.chain, self._network = parts.Models(), parts.Chain(), network
+        self._ahead = 0
+        self.boot()
         actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
         self.processes = {actor: Process(network, self, actor, make) for actor in actors}
 
-    def clock(self) -> Now:
-        """The monotonic clock begins with the simulation."""
-        return Now(self._network.now - BEGIN, self._network.now)
+    def boot(self) -> None:
+        """Begin a run: from here on its clock goes on from what the machine's shows now."""
+        network = self._network
+        self.clock, self._steps = Clock(mono=lambda: network.now - BEGIN, wall=lambda: network.now + self._ahead), Steps()
+
+    def set_clock(self, ms: int) -> None:
+        self._ahead = ms
+        told = self._steps.saw(self.clock.step())
+        if self.running and told is not None:
+            self._network.note("", "supervisor", "clock_set", {"ms": told})
+
+    @property
+    def running(self) -> bool:
+        return any(process.actor is not None for process in self.processes.values())
 
     def event(self, listener: str, body: bytes) -> None:
         if self.processes[listener].actor is not None:
@@ -161,6 +175,8 @@ class SimNetwork:
 
     def start(self, *nodes: str) -> None:
         for name in nodes or self.plan.nodes:
+            if not self.nodes[name].running:
+                self.nodes[name].boot()
             for process in self.nodes[name].processes.values():
                 if process.actor is None:
                     process.start()
@@ -188,6 +204,10 @@ class SimNetwork:
         self._connections[frozenset((a, b))] += 1
         self._subscribe(a, b)
         self._subscribe(b, a)
+
+    def set_clock(self, ms: int, *nodes: str) -> None:
+        for name in nodes or self.plan.nodes:
+            self.nodes[name].set_clock(ms)
 
     def run(self, until: Callable[[], bool], within: int) -> bool:
         end = self.now + within

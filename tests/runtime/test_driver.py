@@ -1,0 +1,166 @@
+"""A driver with a real actor, real sockets and real stores, in a thread: what a whole process does between its first word and its last."""
+
+import os
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import zmq
+
+from dfl_actors.actors.injector import Injector, InjectorSettings
+from dfl_actors.core import events
+from dfl_actors.core.codec import encode
+from dfl_actors.core.control import Listening, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.family import Message
+from dfl_actors.core.messages import Injected, Pull
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.driver import Driver
+from dfl_actors.runtime.hatch import Owned
+from dfl_actors.runtime.mail import Mail
+from dfl_actors.runtime.meter import Meter
+from dfl_actors.runtime.metrics import Metrics
+from dfl_actors.runtime.process import control_socket
+from dfl_actors.runtime.stores import Journal, ModelStore
+from dfl_actors.runtime.supervisor import control_server, heard
+from dfl_actors.runtime.tap import Tap
+from tests.actors import bench
+from tests.simnet import parts
+
+PATIENCE = 30.0
+
+
+class Stage:
+    """An injector's driver in a thread; around it, in ours, the supervisor's socket and the injector's two listeners."""
+
+    def __init__(self, place: Path) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.place, self.metrics = place, place / "metrics.jsonl"
+        self.control = control_server(self.context, place)
+        self.said: list[Message] = []
+        self.parent, self._alive = os.pipe()
+        clock, self.owned = Clock(), cast("Owned", SimpleNamespace())
+        self.owned.journal, self.owned.models, self.owned.chain = Journal(place / "journal"), ModelStore(place / "models", 4), None
+        self.owned.meter, self.owned.clock = Meter(), clock
+        actor = Injector(bench.settings(InjectorSettings, rate=0.0), parts.Stream(1))
+        mail, control = Mail(self.context, place, "a", "injector", 1), control_socket(self.context, place, "a.injector")
+        tap = Tap(self.context, place, "a", "injector", 1, {}, lambda peer: "", clock)
+        driver = Driver(actor, self.owned, mail, None, control, self.parent, Metrics(self.metrics, "a", "injector"), tap)
+        self.thread = threading.Thread(target=driver.run, daemon=True)
+        self.thread.start()
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline and self.thread.is_alive(), self.said
+            self.said += [message for _, message in heard(self.control)]
+            time.sleep(0.002)
+
+    def hears(self, kind: type[Message], count: int = 1) -> None:
+        self.until(lambda: sum(isinstance(message, kind) for message in self.said) >= count)
+
+    def order(self, *frames: bytes) -> None:
+        self.control.send_multipart([b"a.injector", *frames])
+
+    def say(self, message: Message) -> None:
+        self.order(encode(message))
+
+    def events(self, kind: type[events.E]) -> list[events.E]:
+        found = [events.read(line) for line in self.metrics.read_bytes().splitlines()]
+        return [event for event in found if isinstance(event, kind)]
+
+    def leave(self) -> None:
+        """As a supervisor that dies."""
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
+
+    def close(self) -> None:
+        self.leave()
+        self.thread.join(PATIENCE)
+        os.close(self.parent)
+        self.owned.journal.close()
+        self.owned.models.close()
+        self.context.destroy(linger=0)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="drv-") as path:
+        stage = Stage(Path(path))
+        yield stage
+        stage.close()
+
+
+def now() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def ready(stage: Stage) -> tuple[Mail, Mail]:
+    """The listeners, once the driver is ready and has been told to begin."""
+    stage.hears(Listening)
+    assert not any(isinstance(message, Ready) for message in stage.said), "nobody listens yet"
+    listeners = Mail(stage.context, stage.place, "a", "trainer", 1), Mail(stage.context, stage.place, "a", "validator", 1)
+    stage.hears(Ready)
+    stage.say(Start())
+    return listeners
+
+
+def test_a_letter_is_handled_and_acknowledged_and_what_it_leads_to_is_heard(stage: Stage) -> None:
+    trainer, validator = ready(stage)
+    heard_by_both: list[list[object]] = [[], []]
+
+    def turn() -> bool:
+        trainer.deliver(now())
+        for got, mail in zip(heard_by_both, (trainer, validator), strict=True):
+            got.extend(mail.events())
+        list(trainer.acknowledgements("injector", now()))
+        return all(heard_by_both) and not trainer.waiting()
+
+    trainer.tell(Pull(samples=5))
+    stage.until(turn)
+    for got in heard_by_both:
+        (message,) = got
+        assert isinstance(message, Injected) and len(message.samples) == 5
+    stage.say(Stop())
+    stage.until(lambda: isinstance(stage.said[-1], Status) and stage.said[-1].stopped)
+    assert stage.said[-1].counts["samples"] == 5
+    stage.say(Quit())
+    stage.thread.join(PATIENCE)
+    assert not stage.thread.is_alive()
+    (cpu,) = stage.events(events.Cpu)
+    assert cpu.total > 0 and "inject" in cpu.tasks
+
+
+def test_nothing_that_arrives_ends_it_whatever_its_shape(stage: Stage) -> None:
+    trainer, _ = ready(stage)
+
+    def stranger(kind: int, what: str) -> "zmq.Socket[bytes]":
+        socket = stage.context.socket(kind)
+        socket.connect(sockets.ipc(stage.place, "a", "injector", what))
+        return socket
+
+    shapes = ([b"", b""], [b"x"] * 60, [b"\xff\xfe\xfd", b"{"])
+    for frames in shapes:
+        stage.order(*frames)
+        for socket in (stranger(zmq.XSUB, "news"), stranger(zmq.DEALER, "mail"), stranger(zmq.XSUB, "tail")):
+            socket.send_multipart(frames)
+    for body in (b"", b"{", b"\xff", b'{"type":"Unheard"}', b"[" * 100_000):
+        stage.order(body)
+    stage.until(lambda: len(stage.events(events.Refused)) >= 4 * len(shapes) + 5)
+    assert Counter(event.code for event in stage.events(events.Refused)) == {"frames": 4 * len(shapes), "malformed": 4, "schema": 1}
+    trainer.tell(Pull(samples=1))
+    stage.until(lambda: trainer.deliver(now()) or list(trainer.acknowledgements("injector", now())) or not trainer.waiting())
+
+
+def test_it_ends_when_the_supervisor_is_gone(stage: Stage) -> None:
+    stage.hears(Status)
+    stage.leave()
+    stage.thread.join(PATIENCE)
+    assert not stage.thread.is_alive() and not stage.events(events.Cpu), "a run that never began has cost nothing"

@@ -1,0 +1,37 @@
+"""What a person is told of clocks: once, and for as long as it holds."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.remarks import Remarks
+
+B, C = "bb" * 32, "cc" * 32
+PLAN = cast("NodePlan", SimpleNamespace(node=SimpleNamespace(name="a", neighbours=("b", "c")), settings=SimpleNamespace(neighbours=(B, C))))
+
+
+def test_a_neighbours_clock_is_told_when_it_changes_and_stands_while_it_is_off() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    for off in ({}, {B: 0}, {B: 60_000, C: 0}, {B: 60_000, C: -3_600_000}, {B: 60_000, C: -3_600_000}, {}):
+        remarks.clocks(PLAN, off)
+    assert [text[: text.index(",")] for text in told] == [
+        "the clock of node b is 60 s ahead of that of node a",
+        "the clock of node c is 3600 s behind that of node a",
+    ]
+    assert list(remarks.standing()) == told, "a gossiper that was restarted knows nothing yet, and takes nothing back"
+    remarks.clocks(PLAN, {B: 0})
+    assert told[2:] == ["the clock of node b agrees with that of node a again"]
+    assert [text.split()[4] for text in remarks.standing()] == ["c"]
+
+
+def test_this_machines_clock_is_told_each_time_it_is_set_and_stands_until_it_is_set_back() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    assert [remarks.machine(step) for step in (0, 3_600_000, 3_600_000, -30_000)] == [None, 3_600_000, None, -30_000]
+    assert told == [
+        "this machine's clock was set forward by 3600 s during the run: signed times go on by the old one until --resume",
+        "this machine's clock was set back by 30 s during the run: signed times go on by the old one until --resume",
+    ]
+    assert list(remarks.standing()) == told[1:]
+    assert remarks.machine(1) == 0 and not remarks.standing()
