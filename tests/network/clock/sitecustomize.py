@@ -5,9 +5,10 @@ it forks, sees the time moved by as many nanoseconds as the file `MACHINE_CLOCK`
 import mmap
 import os
 import time
+from pathlib import Path
 
 if "MACHINE_CLOCK" in os.environ:
-    with open(os.environ["MACHINE_CLOCK"], "rb") as file:
+    with Path(os.environ["MACHINE_CLOCK"]).open("rb") as file:
         moved = mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ)
     real = time.time_ns
 
