@@ -19,7 +19,21 @@ from dfl_actors.core.events import Final
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
 from dfl_actors.report.charts import charts
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Bars, Chart, Dot, Graph, Line, Matrix, OverTime, Panel, cut
+from dfl_actors.report.charts.chart import (
+    FEW,
+    MARK_STYLES,
+    SYMBOLS,
+    Bars,
+    Chart,
+    Dot,
+    Graph,
+    Line,
+    Matrix,
+    OverTime,
+    Panel,
+    cut,
+    short_names,
+)
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.palette import PICTURE, SCALES
 from dfl_actors.report.layout import POINTS, node_area
@@ -33,9 +47,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg")
 MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
-SHORT = 10
-"""Characters of a node's name at an axis."""
-
 MOST_TEXTS = 12
 """Of more nodes than this a matrix shows no numbers in its cells."""
 
@@ -46,13 +57,10 @@ MOST_MARKERS = 25
 MOST_LABELS = 6
 """Restarts and faults of which each is named."""
 
-MARKS = {"restart": ("@alarm", ":", "restarts"), "fault": ("@alarm", "-", "injected faults"), "resume": ("@muted", "-.", "resumed")}
-"""Colour, line and name of what disturbs a network."""
-
 NOTHING = np.array([]), np.array([])
 """The series of an entry in the legend alone."""
 
-DASHES = {"solid": "-", "dot": ":", "dash": "--"}
+DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 
 
 # --- files
@@ -267,10 +275,10 @@ def _draw_marks(axes: "Axes", shown: OverTime) -> None:
     few = len(shown.marks) <= MOST_LABELS
     left = Counter(mark.kind for mark in shown.marks)
     for number, mark in enumerate(shown.marks):
-        token, style, name = MARKS[mark.kind]
-        line = axes.axvline(mark.second, color=colour_of(token), linestyle=style, linewidth=1, alpha=1 if few else 0.4)
+        name, _, token, dash = MARK_STYLES[mark.kind]
+        line = axes.axvline(mark.second, color=colour_of(token), linestyle=DASHES[dash], linewidth=1, alpha=1 if few else 0.4)
         count = left.pop(mark.kind, 0)
-        line.set_label(f"{name}: {count}" if count else "_")
+        line.set_label(f"{name}{'s' * (mark.kind != 'resume')}: {count}" if count else "_")
         if few and mark.who:
             # Three heights in turn keep the names of actors that crashed together apart.
             place, who = (mark.second, 0.03 + 0.17 * (number % 3)), plain(mark.who)
@@ -286,7 +294,7 @@ def _draw_bars(shown: Bars, title: str) -> "Figure":
     count, flat = len(shown.names), shown.flat
     figure = new_figure(8 if flat else min(max(0.3 * count + 3, 6), 16), max(0.24 * count + 1.6, 3.2) if flat else 4.6)
     axes = figure.subplots()
-    names, begun = [plain(name, 24 if flat else SHORT) for name in shown.names], np.zeros(count)
+    names, begun = [plain(name, 24) for name in shown.names], np.zeros(count)
     draw = axes.barh if flat else axes.bar
     for part in shown.parts:
         draw(range(count), part.values, 0.8, begun, color=colour_of(part.colour), label=part.name, edgecolor="white", linewidth=0.5)
@@ -314,7 +322,7 @@ def _draw_matrix(shown: Matrix, title: str) -> "Figure":
     axes = figure.subplots()
     scale = LinearSegmentedColormap.from_list("", SCALES["light"][shown.colours.removeprefix("@")])
     image = axes.imshow(shown.frames[-1], cmap=scale, vmin=0, vmax=shown.most)
-    names, step = [plain(name, SHORT) for name in shown.nodes], -(-len(shown.nodes) // MOST_NAMES)
+    names, step = [plain(name) for name in short_names(shown.nodes)], -(-len(shown.nodes) // MOST_NAMES)
     ticks = range(0, len(names), step)
     axes.set_xticks(ticks, names[::step], rotation=0 if max(map(len, names)) <= 3 else 45, fontsize=8)
     axes.set_yticks(ticks, names[::step], fontsize=8)

@@ -20,15 +20,15 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 MARK_STYLES = {
     "fault": ("injected fault", "diamond", "@alarm", "solid"),
     "restart": ("restart", "x", "@alarm", "dot"),
-    "resume": ("resumed", "triangle-right", "@muted", "dash"),
+    "resume": ("resumed", "triangle-right", "@muted", "dashdot"),
 }
-"""Name, symbol, colour and line of what disturbs a network."""
+"""Name, symbol, colour and dashes of what disturbs a network."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A curve. `label` stands in the legend of a picture where that is not the name; `thin` lines are one of a crowd and have no legend.
 
-    `stepped`: a value stands until the next one; `symbol` is one of `SYMBOLS`, `dash` solid, dot or dash.
+    `stepped`: a value stands until the next one; `symbol` is one of `SYMBOLS`, `dash` solid, dot, dash or dashdot.
     """
 
     name: str

@@ -15,12 +15,10 @@ from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import FEW, Chart, Matrix
 from dfl_actors.report.charts.palette import as_css, page_palettes
 from dfl_actors.report.load import Run
-from dfl_actors.report.page import parts, tables
+from dfl_actors.report.page import parts
 from dfl_actors.report.page.plotly import specification
+from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
-
-AFTER = {"accuracy": (tables.node_table,), "chains": (tables.block_table,), "cpu-nodes": (tables.cpu_table, tables.cpu_node_table)}
-"""Which tables follow which chart."""
 
 
 def page(run: Run, held: float | None = None) -> str:
@@ -47,7 +45,7 @@ def page(run: Run, held: float | None = None) -> str:
 
 
 def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
-    return [parts.chart_section(chart, list(run.nodes)), *(table(summary) for table in AFTER.get(chart.id, ()))]
+    return [parts.chart_section(chart, list(run.nodes)), *tables_after(chart.id, summary)]
 
 
 def _data(run: Run, made: list[Chart]) -> str:

@@ -10,35 +10,26 @@ from dfl_actors.report.table import Column, name_text
 PAPER_TASKS = ("generate_transaction", "receive_transaction", "update_model", "generate_block")
 
 
-def node_table(summary: Figures) -> str:
-    """What each node did."""
-    about = "What each node did and where it stood at the end. Test: accuracy on the test images; own: on the samples it received."
-    return _section("nodes", "Nodes", about, node_columns(list(summary["nodes"].items())))
-
-
-def block_table(summary: Figures) -> str:
-    """The paper's tables V and VII."""
-    about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
-    return _section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))
-
-
-def cpu_table(summary: Figures) -> str:
-    """CPU of all nodes by task, and the watchers."""
-    if not summary["cpu"]["network"]["total"]:
-        return ""
+def tables_after(chart: str, summary: Figures) -> list[str]:
+    """The tables that follow a chart of the page."""
+    cpu = summary["cpu"]
+    if chart == "accuracy":
+        about = "What each node did and where it stood at the end. Test: accuracy on the test images; own: on the samples it received."
+        return [_section("nodes", "Nodes", about, node_columns(list(summary["nodes"].items())))]
+    if chart == "chains":
+        about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
+        return [_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
+    if chart != "cpu-nodes" or not cpu["network"]["total"]:
+        return []
     about = "Of all nodes together by task (tables IV and VI of the paper), of the processes beside them, and in all."
-    return _section("cpu", "CPU seconds by task", about, cpu_columns(summary["cpu"]), total=True)
+    return [_section("cpu", "CPU seconds by task", about, cpu_columns(cpu), total=True), _cpu_by_node(cpu["nodes"])]
 
 
-def cpu_node_table(summary: Figures) -> str:
-    """The paper's tables IV and VI, a row a node."""
-    if not summary["cpu"]["network"]["total"]:
-        return ""
-    nodes = summary["cpu"]["nodes"]
-    columns = [Column(header="node", cells=[name_text(name) for name in nodes], left=True)]
+def _cpu_by_node(nodes: Figures) -> str:
+    columns = [Column("node", [name_text(name) for name in nodes], left=True)]
     for task in PAPER_TASKS:
-        columns += [Column(header=work, cells=[f"{node['tasks'][task][work]:.2f}" for node in nodes.values()]) for work in WORK]
-    columns.append(Column(header="all", cells=[f"{node['total']:.2f}" for node in nodes.values()]))
+        columns += [Column(work, [f"{node['tasks'][task][work]:.2f}" for node in nodes.values()]) for work in WORK]
+    columns.append(Column("all", [f"{node['total']:.2f}" for node in nodes.values()]))
     groups = [("", 1), *((task.replace("_", " "), len(WORK)) for task in PAPER_TASKS), ("", 1)]
     about = "By task and kind of work (tables IV and VI of the paper). The last column holds all that a node used, other tasks included."
     return _section("cpu-by-node", "CPU seconds of each node", about, columns, groups=groups)

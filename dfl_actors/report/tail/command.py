@@ -7,6 +7,7 @@ running network and on a recording alike.
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -69,7 +70,10 @@ Known = Callable[[], Mapping[str, Trace]]
 
 
 class View(Protocol):
-    """Shows records. `done` is whether there is nothing more to wait for."""
+    """Shows records. `done` is whether there is nothing more to wait for; `numbers` follow what it is shown."""
+
+    @property
+    def numbers(self) -> Numbers: ...
 
     @property
     def done(self) -> bool: ...
@@ -119,20 +123,16 @@ def _watch(order: Order, run: RunDirectory, about: About, prefix: str | None) ->
     """Show what moves in a running network until it ends, or enough has been shown."""
     network = network_of(about)
     _check(order, network)
-    watch = Watch(run, about)
-    recorder = None
-    try:
+    with ExitStack() as open_until_the_end:
+        watch = open_until_the_end.enter_context(closing(Watch(run, about)))
         recorder = None if order.save is None else Recorder(order.save, network, __version__, order.force)
+        if recorder is not None:
+            open_until_the_end.enter_context(closing(recorder))
         view = _view(order, network, prefix, lambda: traces(load_run(run.path)))
         say(f"watching {len(network.nodes)} nodes of {run.path}")
-        ended = _show(order, network, view, _live(watch, recorder, order.seconds), Numbers())
-        if ended and not view.done:
+        if _show(order, network, view, _live(watch, recorder, order.seconds)) and not view.done:
             stops = load_run(run.path, (Stopped,)).of(Stopped)
             say(f"the network has ended{f' ({stops[-1].reason})' if stops else ''}", always=True)
-    finally:
-        watch.close()
-        if recorder is not None:
-            recorder.close()
 
 
 def _live(watch: Watch, recorder: Recorder | None, seconds: float | None) -> Iterator[list[Record] | None]:
@@ -161,14 +161,11 @@ def _live(watch: Watch, recorder: Recorder | None, seconds: float | None) -> Ite
 
 def _replay(order: Order, path: Path) -> None:
     """Show a recording."""
-    recording = Recording(path)
-    try:
+    with closing(Recording(path)) as recording:
         _check(order, recording.network)
         prefix = None if order.follow is None else checked_prefix(order.follow)
         view = _view(order, recording.network, prefix, None, str(path))
-        _show(order, recording.network, view, _recorded(recording, order.seconds), Numbers())
-    finally:
-        recording.close()
+        _show(order, recording.network, view, _recorded(recording, order.seconds))
 
 
 def _recorded(recording: Recording, seconds: float | None) -> Iterator[list[Record] | None]:
@@ -184,18 +181,15 @@ def _recorded(recording: Recording, seconds: float | None) -> Iterator[list[Reco
         say(f"the recording was cut short: it is whole up to record {recording.read}", always=True)
 
 
-def _show(order: Order, network: Network, view: View, source: Iterable[list[Record] | None], numbers: Numbers) -> bool:
+def _show(order: Order, network: Network, view: View, source: Iterable[list[Record] | None]) -> bool:
     """Bring records to the view, also to its end when we are interrupted. Returns whether the source ended of itself."""
-    wanted = Filter(network, order.nodes, order.actors, order.types)
-    left = order.count
-    if isinstance(view, Table):
-        view.numbers = numbers
+    wanted, left = Filter(network, order.nodes, order.actors, order.types), order.count
     try:
         for batch in source:
             if batch is None:
                 return False
-            for record in sorted((shown for one in batch for shown in numbers.follow(one)), key=lambda one: one.t):
-                if not wanted(record) and not isinstance(view, Following):
+            for record in sorted((shown for one in batch for shown in view.numbers.follow(one)), key=lambda one: one.t):
+                if not wanted(record):
                     continue
                 view.show(record)
                 if left is not None and record.kind not in ("missed", "restarted"):
@@ -257,7 +251,7 @@ class Text:
     done = False
 
     def __init__(self, line: Callable[[Record], str]) -> None:
-        self._line = line
+        self._line, self.numbers = line, Numbers()
 
     def show(self, record: Record) -> None:
         sys.stdout.write(self._line(record) + "\n")
@@ -274,8 +268,7 @@ class Table:
     done = False
 
     def __init__(self, stats: Stats, console: Console, json: bool, live: bool) -> None:
-        self._stats, self._console, self._json = stats, console, json
-        self.numbers = Numbers()
+        self._stats, self._console, self._json, self.numbers = stats, console, json, Numbers()
         self._shown = 0.0
         self._live = _live_on(console, live and not json)
 
@@ -310,7 +303,7 @@ class Following:
     """
 
     def __init__(self, prefix: str, known: Known | None, console: Console, json: bool, where: str) -> None:
-        self._prefix, self._known, self._json, self._where = prefix, known, json, where
+        self._prefix, self._known, self._json, self._where, self.numbers = prefix, known, json, where, Numbers()
         self._heard = Traces("" if known is None else prefix)
         self._over_at: float | None = None
         self._changed = True
