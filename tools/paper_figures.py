@@ -180,10 +180,10 @@ def draw_difference(axes: Axes, result: Result) -> None:
 def differences(result: Result) -> tuple[Floats, dict[str, Floats]]:
     """The ticks, and the difference of each layer, a mean over the runs; a logarithmic scale has no place for zeros."""
     tables = [read_table(run.folder / "model_weight_diff.csv") for run in result.runs]
-    length = min(map(len, tables))
-    layers = [column for column in (tables[0][0] if length else {}) if column != "tick" and not column.endswith(BIAS)]
-    means = {layer: np.mean([[row[layer] for row in table[:length]] for table in tables], axis=0) for layer in layers}
-    ticks = np.array([row["tick"] for row in tables[0][:length]])
+    length = min(len(table.get("tick", ())) for table in tables)
+    layers = [column for column in tables[0] if column != "tick" and not column.endswith(BIAS)]
+    means = {layer: np.mean([table[layer][:length] for table in tables], axis=0) for layer in layers}
+    ticks = tables[0].get("tick", np.array([]))[:length]
     return ticks, {layer: np.where(line > 0, line, np.nan) for layer, line in means.items()}
 
 

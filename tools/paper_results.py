@@ -62,10 +62,9 @@ def first_at(ticks: Floats, curve: Floats, mark: float) -> int | None:
 
 def read_curves(table: Path, attackers: frozenset[str]) -> Curves:
     """The curves in an accuracy.csv, ours or the reference program's."""
-    rows = read_table(table)
-    nodes = tuple(column for column in rows[0] if column != "tick")
-    accuracies = np.array([[row[node] for node in nodes] for row in rows])
-    return Curves(table.parent, np.array([row["tick"] for row in rows]), nodes, accuracies, attackers)
+    columns = read_table(table)
+    ticks = columns.pop("tick")
+    return Curves(table.parent, ticks, tuple(columns), np.stack(list(columns.values()), axis=1), attackers)
 
 
 def attackers_in(folder: Path) -> frozenset[str]:

@@ -17,6 +17,8 @@ from dfl_actors.report.pictures import draw_over_time, save
 from dfl_actors.report.series import Numbers
 from dfl_actors.report.table import Column, grid
 
+Table = dict[str, Numbers]
+
 LAST = 20
 """Measurements that the final accuracy is the mean of."""
 
@@ -64,81 +66,63 @@ class Progress:
 
 def show_result(path: Path, config: Config, console: Console, quiet: bool) -> None:
     """The plot, and the accuracy of each node: the mean of its last measurements, and the last."""
-    rows = read_table(path / "accuracy.csv")
-    if not rows:
+    table = read_table(path / "accuracy.csv")
+    if not table:
         return
     with whole(path / "accuracy.png") as draft:
-        save(draw_over_time(plot_of(path, config), cut(config.network.name, 60), (10, 7)), draft, "png")
+        save(draw_over_time(_plot(path, config, table), cut(config.network.name, 60), (10, 7)), draft, "png")
     if quiet:
         return
-    last = rows[-LAST:]
-    finals = {node.name: sum(row[node.name] for row in last) / len(last) for node in config.nodes}
+    last = {node.name: table[node.name][-LAST:] for node in config.nodes}
     columns = [
-        Column(header="node", cells=[node.name for node in config.nodes], left=True, style="cyan"),
-        Column(header="kind", cells=[node.attack or node.role for node in config.nodes], left=True),
-        Column(header="accuracy", cells=[f"{finals[node.name]:.3f}" for node in config.nodes], style="bold"),
-        Column(header="last", cells=[f"{rows[-1][node.name]:.3f}" for node in config.nodes]),
+        Column("node", list(last), left=True, style="cyan"),
+        Column("kind", [node.attack or node.role for node in config.nodes], left=True),
+        Column("accuracy", [f"{values.mean():.3f}" for values in last.values()], style="bold"),
+        Column("last", [f"{values[-1]:.3f}" for values in last.values()]),
     ]
     console.print(grid(columns, console.width))
-    honest = [finals[node.name] for node in config.nodes if node.attack is None]
+    honest = [last[node.name].mean() for node in config.nodes if node.attack is None]
     if honest:
-        console.print(
-            f"{len(honest)} honest nodes: mean {sum(honest) / len(honest):.3f}, worst {min(honest):.3f} "
-            f"(of the last {len(last)} measurements, to tick {rows[-1]['tick']:.0f})",
-            highlight=False,
-        )
-    for row in read_rows(path / "ensemble.csv"):
+        figures = f"{len(honest)} honest nodes: mean {np.mean(honest):.3f}, worst {min(honest):.3f}"
+        of = f"of the last {min(LAST, len(table['tick']))} measurements, to tick {table['tick'][-1]:.0f}"
+        console.print(f"{figures} ({of})", highlight=False)
+    for row in _rows(path / "ensemble.csv"):
         console.print(f"all models together on the {row['set']} set: {float(row['accuracy']):.4f} ({row['correct']} of {row['tested']})")
     console.print(f"everything lies in {path}", highlight=False)
 
 
-# --- the picture
-
-
-def plot_of(path: Path, config: Config) -> OverTime:
-    """The simulation in `path` as the paper's figure 9 has it: accuracy above, weight difference below."""
-    rows, differences = read_table(path / "accuracy.csv"), read_table(path / "model_weight_diff.csv")
-    accuracy = Panel(title="accuracy", lines=_accuracy_lines(config, rows), reach=(0, 1), share=0.6)
-    layers = [column for column in (differences[0] if differences else {}) if column != "tick"]
+def _plot(path: Path, config: Config, table: Table) -> OverTime:
+    """The paper's figure 9: accuracy above, weight difference below."""
+    differences = read_table(path / "model_weight_diff.csv")
+    ticks = differences.pop("tick", np.array([]))
     lines = [
-        Line(
-            name=layer, series=(_column(differences, "tick"), _positive(_column(differences, layer))), colour=f"@node{place % FEW}", width=1
-        )
-        for place, layer in enumerate(layers)
+        Line(name=layer, series=(ticks, np.where(values > 0, values, np.nan)), colour=f"@node{place % FEW}", width=1)
+        for place, (layer, values) in enumerate(differences.items())
     ]
-    return OverTime(
-        panels=[accuracy, Panel(title="weight difference", lines=lines, log=True, share=0.4)], end=rows[-1]["tick"], unit="tick"
-    )
+    accuracy = Panel(title="accuracy", lines=_accuracy_lines(config, table), reach=(0, 1), share=0.6)
+    difference = Panel(title="weight difference", lines=lines, log=True, share=0.4)
+    return OverTime(panels=[accuracy, difference], end=float(table["tick"][-1]), unit="tick")
 
 
-def _accuracy_lines(config: Config, rows: list[dict[str, float]]) -> list[Line]:
+def _accuracy_lines(config: Config, table: Table) -> list[Line]:
     """Every node's accuracy; attackers dashed; with more than ten nodes honest ones are one colour, and their mean is thick."""
-    ticks, few = _column(rows, "tick"), len(config.nodes) <= FEW
-    lines = []
+    few, lines = len(config.nodes) <= FEW, []
     for place, node in enumerate(config.nodes):
         colour, dash = ("@alarm", "dash") if node.attack else (f"@node{place}" if few else "@crowd", "solid")
-        label = f"{cut(node.name)}  {node.attack or ''}".rstrip()
-        series = ticks, _column(rows, node.name)
+        label, series = f"{cut(node.name)}  {node.attack or ''}".rstrip(), (table["tick"], table[node.name])
         lines.append(Line(name=node.name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
-    honest = [_column(rows, node.name) for node in config.nodes if node.attack is None]
-    mean = [Line(name="mean of the honest", series=(ticks, np.mean(honest, axis=0)), colour="@ink")] if honest else []
+    honest = [table[node.name] for node in config.nodes if node.attack is None]
+    mean = [Line(name="mean of the honest", series=(table["tick"], np.mean(honest, axis=0)), colour="@ink")] if honest else []
     return [*lines, *mean]
 
 
-def _column(rows: list[dict[str, float]], name: str) -> Numbers:
-    return np.array([row[name] for row in rows])
+def read_table(path: Path) -> Table:
+    """The columns of a table of numbers, none if it was not made."""
+    rows = _rows(path)
+    return {name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else {})}
 
 
-def _positive(values: Numbers) -> Numbers:
-    return np.where(values > 0, values, np.nan)
-
-
-def read_table(path: Path) -> list[dict[str, float]]:
-    """The rows of a table of numbers, none if it was not made."""
-    return [{column: float(value) for column, value in row.items()} for row in read_rows(path)]
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a table as text, none if it was not made."""
     if not path.exists():
         return []

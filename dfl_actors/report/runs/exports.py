@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -151,8 +150,8 @@ def write_jsonl(run: Run, out: Path) -> Told:
         for line in lines:
             try:
                 fields = orjson.loads(line)
-                named = {"tick": tick(run, fields["t"]), **_named(fields, names)}
-            except (orjson.JSONDecodeError, TypeError, KeyError):
+                named = {"tick": tick(run, fields["t"]), **{key: _named(value, names) for key, value in fields.items()}}
+            except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError):
                 torn += 1
                 continue
             file.write(orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE))
@@ -160,7 +159,7 @@ def write_jsonl(run: Run, out: Path) -> Told:
     yield f"metrics.jsonl: {written} events" + (f" ({torn} torn lines left out)" if torn else "")
 
 
-def _named(value: Any, names: Mapping[str, str]) -> Any:
+def _named(value: object, names: Mapping[str, str]) -> object:
     """The same with a node's name for each address, in values and in keys."""
     if isinstance(value, dict):
         return {names.get(key, key): _named(inner, names) for key, inner in value.items()}
