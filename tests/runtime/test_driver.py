@@ -146,10 +146,11 @@ def test_nothing_that_arrives_ends_it_whatever_its_shape(stage: Stage) -> None:
         socket.connect(sockets.ipc(stage.place, "a", "injector", what))
         return socket
 
+    strangers = [stranger(zmq.XSUB, "news"), stranger(zmq.DEALER, "mail"), stranger(zmq.XSUB, "tail")]
     shapes = ([b"", b""], [b"x"] * 60, [b"\xff\xfe\xfd", b"{"])
     for frames in shapes:
         stage.order(*frames)
-        for socket in (stranger(zmq.XSUB, "news"), stranger(zmq.DEALER, "mail"), stranger(zmq.XSUB, "tail")):
+        for socket in strangers:
             socket.send_multipart(frames)
     for body in (b"", b"{", b"\xff", b'{"type":"Unheard"}', b"[" * 100_000):
         stage.order(body)

@@ -105,8 +105,9 @@ def test_what_comes_in_the_wrong_shape_or_from_nobody_is_refused_and_a_letter_af
         return socket
 
     header = b"".join(number.to_bytes(8, "big") for number in (1, 1, 1))
-    for identity in (b"", b"\xff\xfe", b"builder"):
-        writer(identity).send_multipart([header, encode(PULL)])
+    strangers = [writer(identity) for identity in (b"", b"\xff\xfe", b"builder")]
+    for stranger in strangers:
+        stranger.send_multipart([header, encode(PULL)])
     assert come(injector, 3) == ["frames"] * 3, "nobody of these writes to an injector"
     trainer = writer(b"trainer")
     for frames in ([b""], [header], [header, encode(PULL), b""], [b"short", encode(PULL)], [header + b"x", encode(PULL)]):
