@@ -113,7 +113,7 @@ class Keeper(Actor):
         # With the time: a number may come twice when a crash came before the journal, and a store keeps what it has first.
         key = sha256(f"{self.settings.address}/delta/{self._number}/{now.wall}".encode())
         self.count("updates")
-        yield Keep(key, delta)
+        yield Keep(key, delta.data.cast("B"))
         yield Journal(b"number", str(self._number).encode())
         yield Journal(b"reputations", orjson.dumps(self.reputations))
         yield Tell(Averaged(delta=key, number=self._number, received=seen))

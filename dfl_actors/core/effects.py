@@ -1,7 +1,5 @@
 """What an actor may ask of its driver. A driver performs the stores first, then the speech: journal before you speak."""
 
-from typing import Any
-
 import msgspec
 
 from dfl_actors.core import events
@@ -76,7 +74,7 @@ class Keep(Effect, frozen=True):
     """Put bytes into the node's model store under a digest."""
 
     key: str
-    data: Any
+    data: bytes | memoryview
 
 
 class Touch(Effect, frozen=True):

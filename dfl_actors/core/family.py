@@ -90,6 +90,11 @@ def _check_way(kind: type[Message]) -> None:
         raise TypeError(f"{kind.__name__} is a letter and must have one reader, not {len(kind.hears)}")
 
 
+def kind_of(message: Message) -> str:
+    """`event`, `letter`, `news`, `request`, `reply` or `control`."""
+    return type(message).__mro__[1].__name__.lower()
+
+
 def members(kind: type[M]) -> tuple[type[M], ...]:
     """The messages of a kind, in the order of their definition."""
     return tuple(made for made in _made if issubclass(made, kind))

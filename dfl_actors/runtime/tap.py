@@ -8,14 +8,13 @@ what the watcher does not take in time is dropped, and the numbers of the record
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import zmq
 
 from dfl_actors.core import events
 from dfl_actors.core.delivery import Acknowledgement
-from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve
-from dfl_actors.core.family import Message
+from dfl_actors.core.effects import Announce, Answer, Effect, Note, Publish, Send, Serve, Tell
+from dfl_actors.core.family import Message, kind_of
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
@@ -83,21 +82,22 @@ class Tap:
         """A message left for its listeners, or was dropped when `size` is 0. What a node serves is told chunk by chunk."""
         if isinstance(effect, Serve):
             return
-        kind, message, to, fields = self._read(effect)
+        message, to, fields = self._read(effect)
         fields |= fields_of(message, self._named)
-        self._tell(kind, type(message).__name__, {**fields, "to": to, "size": size, "dropped": size == 0})
+        self._tell(kind_of(message), type(message).__name__, {**fields, "to": to, "size": size, "dropped": size == 0})
 
-    def _read(self, effect: Any) -> tuple[str, Message, Sequence[str], Fields]:
-        """Kind, message and listeners of speech, and what the effect alone knows."""
-        if isinstance(effect, Publish):
-            return "event", effect.message, effect.message.hears, {}
-        if isinstance(effect, Announce):
-            return "news", effect.news, (EVERYBODY,), {"number": effect.number}
-        if isinstance(effect, Send):
-            return "request", effect.message, (self._named(effect.neighbour),), {}
-        if isinstance(effect, Answer):
-            return "reply", effect.message, (self._named(self._who(effect.peer)) or STRANGER,), {}
-        return "letter", effect.message, effect.message.hears, {}
+    def _read(self, effect: Effect) -> tuple[Message, Sequence[str], Fields]:
+        """Message and listeners of speech, and what the effect alone knows."""
+        match effect:
+            case Publish(message) | Tell(message):
+                return message, message.hears, {}
+            case Announce(_, number, news):
+                return news, (EVERYBODY,), {"number": number}
+            case Send(neighbour, request):
+                return request, (self._named(neighbour),), {}
+            case Answer(peer, reply):
+                return reply, (self._named(self._who(peer)) or STRANGER,), {}
+        raise AssertionError(f"{type(effect).__name__} is no speech")
 
     def acknowledged(self, letters: Sequence[Acknowledgement]) -> None:
         """One word went to each sender of these letters."""
