@@ -23,7 +23,7 @@ test: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict dfl_actors
+	$(BIN)/mypy --strict
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt

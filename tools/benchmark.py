@@ -281,7 +281,7 @@ def measure_start(runs: Runs) -> Values:
     if ready is None:
         raise Unmeasured("the network never became ready")
     own = finished.run.of(Ready)[0].seconds
-    seconds = ready / 1000 - finished.popened
+    seconds = ready.t / 1000 - finished.popened
     return {"seconds": seconds, "of them before the command's first line": seconds - own}
 
 

@@ -151,7 +151,7 @@ def in_turn(repeats: int, modes: Sequence[str], seconds: float, console: Console
     """Every mode once in each repeat, each time in another order."""
     results = []
     for repeat in range(repeats):
-        order = modes[repeat % len(modes) :] + modes[: repeat % len(modes)]
+        order = [*modes[repeat % len(modes) :], *modes[: repeat % len(modes)]]
         found = {}
         for mode in order:
             with tempfile.TemporaryDirectory(prefix="dfl-benchmark-", ignore_cleanup_errors=True) as folder:

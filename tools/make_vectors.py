@@ -397,7 +397,7 @@ def sealed(of: Draft, **fields: Any) -> FinalBlock:
 
 def chains() -> Iterator[Case]:
     second, late = transaction(sequence=1), transaction(sequence=9_999)
-    after = {"height": 1, "previous": digest(FINAL), "created": FINAL.finalised}
+    after: dict[str, Any] = {"height": 1, "previous": digest(FINAL), "created": FINAL.finalised}
     fine = draft(entry(second, receipt(second)), **after)
     theirs, again = transaction(BOB), transaction(correct=1)
     jumped = sealed(draft(entry(late, receipt(late)), **after))

@@ -36,7 +36,7 @@ ROWS = {
 }
 PUBLISHED = "#E69F00"
 MEAN = "#000000"
-FAINT = {"color": "#DDDDDD", "linewidth": 0.5}
+FAINT: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.5}
 
 WEIGHTS, BIAS = "/kernel", "/bias"
 """What Keras calls the two arrays of a layer."""

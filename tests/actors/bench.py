@@ -12,10 +12,9 @@ from dfl_actors.core.family import Message
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
 from tests import objects
-from tests.objects import NET as GENESIS
-from tests.objects import NOW
 from tests.simnet import parts
 
+GENESIS, NOW = objects.NET, objects.NOW
 MONO = 5_000_000
 """What the monotonic clock shows at the wall time `NOW`."""
 PARAMETERS = 8

@@ -269,8 +269,8 @@ def test_any_order_and_any_crash_leave_one_block_a_height(operations: list[Any])
     for block in final_blocks(made):
         state = chain.extend(state, block, verifier)
         assert block.confirmations
-    for message in told(made.said, Finalised):
-        assert digest(final_blocks(made)[message.height]) == message.block, "a block is announced after it is stored"
+    for final in told(made.said, Finalised):
+        assert digest(final_blocks(made)[final.height]) == final.block, "a block is announced after it is stored"
 
 
 def as_message(made: Bench, operation: tuple[Any, ...]) -> Message:

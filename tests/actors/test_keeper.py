@@ -137,7 +137,7 @@ def test_the_differences_sum_to_what_the_algorithm_asked_for(events: list[str], 
     rng = np.random.default_rng(seed)
     asked: list[np.ndarray] = []
 
-    def apply(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+    def apply(state: None, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
         expected = published[0] + sum(asked[published[1] :], start=ZERO)
         assert np.allclose(own, expected[: own.size], atol=1e-4), "the own model contains every difference once"
         target = half(state, own, received, reputations)

@@ -152,7 +152,7 @@ def test_who_greets_anew_has_to_prove_itself_anew() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
     shaken(mine, theirs)
     _, hello = replied(mine, Refusal(code="not_admitted", what="Fetch"))
-    assert isinstance(hello, Send)
+    assert isinstance(hello, Send) and isinstance(hello.message, Hello)
     welcome = asked(theirs, hello.message)
     with pytest.raises(Refused, match="not_admitted"):
         theirs.neighbour(PEER)

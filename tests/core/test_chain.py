@@ -69,7 +69,8 @@ def test_a_number_that_was_left_out_may_come_later(blocks: list[tuple[int, ...]]
 )
 def test_no_order_of_blocks_admits_a_transaction_twice(blocks: list[list[int]]) -> None:
     """A block is taken if, and only if, none of its numbers was taken before or lags too far."""
-    state, taken = empty(made.NET), set()
+    taken: set[int] = set()
+    state = empty(made.NET)
     for numbers in map(sorted, map(set, blocks)):
         newest = max(taken, default=-1)
         fine = not taken & set(numbers) and all(number > newest - WINDOW for number in numbers)

@@ -51,7 +51,8 @@ def test_equation_1_is_the_least_less_one(ttl: int, received: list[int]) -> None
 def test_a_transaction_goes_ttl_links_far_and_no_further(ttl: int) -> None:
     """Honest relays, each with its receipt: the node after `ttl` links receives it at 0, the next one would at -1."""
     value = made.transaction(ttl=ttl, signed=False)
-    receipts, sender = [], value.generator
+    receipts: list[Receipt] = []
+    sender = value.generator
     for link in range(ttl):
         at = check_path(value, receipts, sender, ALICE.address[::-1])
         assert at == ttl - 1 - link
@@ -110,7 +111,7 @@ def test_a_witness_confirms_its_receipt(receipt: Receipt, witness: KeyPair) -> N
 
 
 @pytest.mark.parametrize("who", [(BOB,), (CAROL,), (BOB, CAROL), (CAROL, BOB)])
-def test_a_final_block_holds_at_least_one_confirmation(who: tuple) -> None:
+def test_a_final_block_holds_at_least_one_confirmation(who: tuple[KeyPair, ...]) -> None:
     received = {BOB.address: FROM_BOB, CAROL.address: FROM_CAROL}
     block = made.final(DRAFT, *[made.confirmation(DRAFT, received[key.address], key) for key in who])
     assert check_final(block, Verifier(NET)) == digest(block)

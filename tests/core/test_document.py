@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from dfl_actors.config.checks import RECEIPT_BYTES, TRANSACTION_BYTES
 from dfl_actors.core import control, messages, objects
 from dfl_actors.core.codec import encode
-from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request
+from dfl_actors.core.family import Control, Event, FromDriver, Letter, Message, News, Reply, Request
 from tests import objects as made
 from tests.core import rendered
 
@@ -26,7 +27,7 @@ OBJECTS = [objects.Genesis, objects.Transaction, objects.Receipt, objects.Draft,
 
 def test_all_messages_are_known_here() -> None:
     assert messages.Injected.__module__ != control.Listening.__module__
-    assert set(HEADS) == set(Message.__subclasses__()) - {messages.FromDriver}
+    assert set(HEADS) == set(Message.__subclasses__()) - {FromDriver}
 
 
 @pytest.mark.parametrize("kind", HEADS, ids=lambda kind: kind.__name__)
@@ -66,7 +67,15 @@ def test_the_document_has_the_limits_of_the_code(row: list[str]) -> None:
 
 def test_a_draft_is_reckoned_with_the_largest_transaction_and_receipt_that_there_can_be() -> None:
     most = 2**53 - 1
-    largest = {"sequence": most, "created": most, "expires": most, "size": 2**31 - 1, "correct": most, "tested": most, "ttl": 16}
+    largest: dict[str, Any] = {
+        "sequence": most,
+        "created": most,
+        "expires": most,
+        "size": 2**31 - 1,
+        "correct": most,
+        "tested": most,
+        "ttl": 16,
+    }
     transaction = made.transaction(**largest)
     receipt = made.receipt(transaction, received_at_ttl=16, correct=most, tested=most, created=most)
     alone, witnessed, two = (len(encode(made.draft(*((transaction, path),) * n))) for path, n in (((), 1), ((receipt,), 1), ((), 2)))

@@ -152,7 +152,8 @@ def test_a_neighbour_cannot_fill_our_memory_with_gaps() -> None:
 def test_no_order_loss_or_duplication_delivers_a_piece_twice(data: st.DataObject) -> None:
     """A publisher that is restarted now and then, a channel that does what it likes, then one that works: nothing comes twice, and
     of what was still kept all comes."""
-    incoming, delivered, link = Incoming(), [], Channel(Outgoing(0))
+    delivered: list[tuple[int, int]] = []
+    incoming, link = Incoming(), Channel(Outgoing(0))
     link.publish(Beat())
     take(link, incoming, delivered, 0)
     for _ in range(data.draw(st.integers(0, 40), label="steps")):

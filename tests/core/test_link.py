@@ -17,7 +17,7 @@ from dfl_actors.core.link import (
     theirs_after,
     welcome,
 )
-from dfl_actors.core.messages import REPLY, REQUEST, Hello
+from dfl_actors.core.messages import Hello, Proof, Welcome
 from dfl_actors.errors import Refused
 from tests.objects import ALICE, BOB, CAROL, NET
 
@@ -30,11 +30,11 @@ def hello(key: KeyPair, genesis: str = NET, nonce: str = NONCES[0]) -> Hello:
 
 def shake(dealer: KeyPair, router: KeyPair, genesis: str = NET, nonces: list[str] = NONCES) -> None:
     """The whole handshake, each message through its bytes."""
-    first = decode(REQUEST, encode(hello(dealer, genesis, nonces[0])))
+    first = decode(Hello, encode(hello(dealer, genesis, nonces[0])))
     check_hello(first, genesis, (CAROL.address, dealer.address))
-    reply = decode(REPLY, encode(welcome(first, router, genesis, nonces[1])))
+    reply = decode(Welcome, encode(welcome(first, router, genesis, nonces[1])))
     check_welcome(reply, router.address, dealer.address, genesis, nonces[0])
-    last = decode(REQUEST, encode(proof(reply, dealer, genesis)))
+    last = decode(Proof, encode(proof(reply, dealer, genesis)))
     check_proof(last, first.public_key, first.address, router.address, genesis, nonces[1])
 
 
@@ -59,7 +59,7 @@ def test_a_proof_cannot_be_reflected() -> None:
     same = NONCES[0]
     reply = welcome(hello(BOB, nonce=same), ALICE, NET, same)
     for signature in (reply.signature, proof(reply, ALICE, NET).signature):
-        forged = decode(REQUEST, b'{"signature":"%s","type":"Proof"}' % signature.encode())
+        forged = decode(Proof, b'{"signature":"%s","type":"Proof"}' % signature.encode())
         with pytest.raises(Refused, match="bad_signature"):
             check_proof(forged, BOB.public, BOB.address, ALICE.address, NET, same)
 

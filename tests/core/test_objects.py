@@ -118,7 +118,8 @@ def test_a_draft_has_limits(draft: Draft, taken: bool) -> None:
 )
 def test_numbers_have_ranges(field: str, least: int, most: int) -> None:
     for number, taken in ((least - 1, False), (least, True), (most, True), (most + 1, False)):
-        data = encode(made.transaction(signed=False, **{field: number}))
+        fields: dict[str, Any] = {field: number}
+        data = encode(made.transaction(signed=False, **fields))
         if taken:
             assert getattr(decode(Transaction, data), field) == number
         else:

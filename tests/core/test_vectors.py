@@ -33,7 +33,7 @@ SIGNED = [case for case in OBJECTS if "signature" in case]
 
 
 def kind(case: Case) -> str:
-    return case["kind"]
+    return str(case["kind"])
 
 
 # --- by another route than our own code ----------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class Chain:
 
     def block(self, height: int) -> FinalBlock:
         with lmdb.open(str(self.path)) as environment, environment.begin() as transaction:
-            return codec.decode(FinalBlock, transaction.get(name(height)), 1 << 30)
+            return codec.decode(FinalBlock, transaction.get(name(height)) or b"", 1 << 30)
 
     def put(self, height: int, block: FinalBlock | bytes | None) -> None:
         with lmdb.open(str(self.path)) as environment, environment.begin(write=True) as transaction:

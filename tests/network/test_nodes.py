@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dfl_actors.core.keys import KeyPair
@@ -11,6 +12,10 @@ from dfl_actors.runtime.verify import verify_all
 from tests.network.harness import SMALL, Command, free_ports, metrics
 
 Start = Callable[..., Command]
+
+
+def waits(stranger: Command) -> bool:
+    return "5 of 6 ready" in stranger.stdout
 
 
 def topology(ports: dict[str, int], publics: dict[str, str], curves: dict[str, str]) -> str:
@@ -52,12 +57,12 @@ def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: 
     strangers = [node(start, place, f"{name}.toml", "b", "key-stranger", f"run-{name}", "--json") for name in ("unknown", "wrong")]
     for stranger in strangers:
         # All but the gossiper, which waits for its first neighbour.
-        stranger.until(lambda stranger=stranger: "5 of 6 ready" in stranger.stdout, "wait of a stranger")
+        stranger.until(partial(waits, stranger), "wait of a stranger")
     heights = a.height("a"), b.height("b")
     a.until(lambda: a.height("a") >= heights[0] + 5, "blocks of a")
     b.until(lambda: b.height("b") >= heights[1] + 5, "blocks of b")
     for stranger in strangers:
-        assert list(metrics(stranger.out)) == [], "nobody let it in"
+        assert stranger.out is not None and list(metrics(stranger.out)) == [], "nobody let it in"
         stranger.signal(signal.SIGINT, group=True)
         stranger.ended(130)
     assert {event["generator"] for event in a.events("scored")} == {keys["b"].address}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -41,8 +42,9 @@ def out(finished: Command) -> Path:
 
 
 @pytest.fixture(scope="module")
-def summary(out: Path) -> dict:
-    return orjson.loads((out / "summary.json").read_bytes())
+def summary(out: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = orjson.loads((out / "summary.json").read_bytes())
+    return summary
 
 
 @pytest.fixture(scope="module")
@@ -130,13 +132,13 @@ def test_how_different_the_models_are_is_told_by_layer(out: Path) -> None:
     assert all(event["overall"] == pytest.approx(sum(event["layers"].values()), abs=1e-4) and event["overall"] > 0 for event in told)
 
 
-def test_the_network_learns(summary: dict) -> None:
+def test_the_network_learns(summary: dict[str, Any]) -> None:
     for node in summary["nodes"].values():
         assert node["test_accuracy"] > 0.2
         assert node["updates"] > 0 and node["refused"] == {} and node["restarts"] == 0
 
 
-def test_every_confirmation_is_there(summary: dict, chains: dict[str, list[FinalBlock]]) -> None:
+def test_every_confirmation_is_there(summary: dict[str, Any], chains: dict[str, list[FinalBlock]]) -> None:
     for name, blocks in chains.items():
         assert len(blocks) >= 3
         assert summary["blocks"][name]["complete"] == summary["blocks"][name]["blocks"]
@@ -144,7 +146,7 @@ def test_every_confirmation_is_there(summary: dict, chains: dict[str, list[Final
             assert len(block.confirmations) == sum(len(entry.receipts) for entry in block.draft.entries) > 0
 
 
-def test_the_summary_agrees_with_chains_and_metrics(out: Path, summary: dict, chains: dict[str, list[FinalBlock]]) -> None:
+def test_the_summary_agrees_with_chains_and_metrics(out: Path, summary: dict[str, Any], chains: dict[str, list[FinalBlock]]) -> None:
     events = list(metrics(out))
     assert summary["skipped_lines"] == 0 and summary["stopped"] == "duration" and summary["elapsed"] >= 4
     for name, blocks in chains.items():
@@ -160,7 +162,7 @@ def test_the_summary_agrees_with_chains_and_metrics(out: Path, summary: dict, ch
                 assert (event["correct"], event["tested"]) == (entry.transaction.correct, entry.transaction.tested)
 
 
-def test_a_model_crosses_a_link_once(summary: dict) -> None:
+def test_a_model_crosses_a_link_once(summary: dict[str, Any]) -> None:
     assert set(summary["links"]) == {"0->1", "1->0"}
     assert all(link["repeated"] == 0 for link in summary["links"].values())
 
@@ -181,7 +183,7 @@ print((found == data.y_test[:1000]).mean())
 """
 
 
-def test_the_model_opens_in_keras_and_classifies(out: Path, summary: dict) -> None:
+def test_the_model_opens_in_keras_and_classifies(out: Path, summary: dict[str, Any]) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", CLASSIFY, str(out / "nodes/0/model.keras")]
     result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)

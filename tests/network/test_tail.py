@@ -70,7 +70,7 @@ def offend(endpoint: str) -> None:
         stranger.connect(endpoint)
         stranger.send(b"garbage")
         stranger.send(encode(Proof(signature="0" * 128)))
-        assert stranger.poll(1000 * PATIENCE) and b"not_admitted" in stranger.recv()
+        assert stranger.poll(int(1000 * PATIENCE)) and b"not_admitted" in stranger.recv()
 
 
 def check(file: Path, out: Path, sound: int) -> None:

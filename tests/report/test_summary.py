@@ -190,9 +190,10 @@ def test_the_summary_is_json(summary: dict[str, Any]) -> None:
 
 
 def shown(summary: dict[str, Any], width: int, terminal: bool = False) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system="standard" if terminal else None)
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=terminal, color_system="standard" if terminal else None)
     render(summary, console)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

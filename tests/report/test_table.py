@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from dfl_actors.report.table import Column, Watch, fit, live_table, plain_line, 
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 
 
-def network(count: int = 4, state: str = "running", elapsed: float = 12.5, restarts: int = 0, **about: float) -> NetworkStatus:
+def network(count: int = 4, state: str = "running", elapsed: float = 12.5, restarts: int = 0, **about: Any) -> NetworkStatus:
     names = [str(number) for number in range(count)]
     nodes = tuple(
         NodeStatus(
@@ -96,7 +97,7 @@ def test_an_observer_and_a_network_without_nodes_are_shown() -> None:
         ({"duration": 50.0, "target": 0.95}, 0.96),
     ],
 )
-def test_progress_is_towards_what_ends_the_run_first(about: dict[str, float], done: float | None) -> None:
+def test_progress_is_towards_what_ends_the_run_first(about: dict[str, Any], done: float | None) -> None:
     assert progress(network(**about)) == (None if done is None else pytest.approx(done))
 
 

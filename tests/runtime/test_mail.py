@@ -20,7 +20,7 @@ from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.supervisor import control_server, heard
 
 PATIENCE = 30.0
-Context = "zmq.Context[zmq.Socket[bytes]]"
+Context = zmq.Context[zmq.Socket[bytes]]
 PULL = Pull(samples=7)
 
 
@@ -33,7 +33,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def context() -> Iterator[Context]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context: Context = zmq.Context()
     yield context
     context.destroy(linger=0)
 
@@ -116,7 +116,7 @@ def test_what_comes_in_the_wrong_shape_or_from_nobody_is_refused_and_a_letter_af
     trainer.send_multipart([header, b"\xff no letter"])
     (wrong,) = come(injector, 1)
     assert isinstance(wrong, Refused) and wrong.code == "malformed"
-    assert trainer.poll(1000 * PATIENCE) and trainer.recv_multipart() == [header[:16]], "it would come again for ever"
+    assert trainer.poll(int(1000 * PATIENCE)) and trainer.recv_multipart() == [header[:16]], "it would come again for ever"
     trainer.send_multipart([header[:8] + (2).to_bytes(8, "big") + header[16:], encode(PULL)])
     assert come(injector, 1) == [PULL]
 
@@ -126,7 +126,7 @@ def test_events_and_acknowledgements_in_the_wrong_shape_are_refused(mails: Calla
     publisher.bind(sockets.ipc(place, "a", "injector", "news"))
     mailbox.bind(sockets.ipc(place, "a", "injector", "mail"))
     trainer = mails("trainer")
-    assert publisher.poll(1000 * PATIENCE) and publisher.recv().startswith(b"\x01")
+    assert publisher.poll(int(1000 * PATIENCE)) and publisher.recv().startswith(b"\x01")
     right = Injected(samples=(1, 2))
     for frames in ([b"Injected"], [b"Injected", encode(right), b""], [b"Injected", b"{"], [b"Injected", encode(right)]):
         publisher.send_multipart(frames)

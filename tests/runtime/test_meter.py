@@ -1,5 +1,7 @@
 """For which task a message costs, and which work that is."""
 
+from typing import Any
+
 import pytest
 
 from dfl_actors.core import messages as m
@@ -8,8 +10,8 @@ from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from tests import objects
 
 D = "0" * 64
-ASKED = {"peer": b"p"}
-HEARD = {"neighbour": D, "epoch": 1, "number": 1}
+ASKED: dict[str, Any] = {"peer": b"p"}
+HEARD: dict[str, Any] = {"neighbour": D, "epoch": 1, "number": 1}
 TX = objects.transaction()
 
 

@@ -90,7 +90,7 @@ def test_whatever_a_neighbour_says_in_a_wrong_shape_is_refused_and_counted(net: 
     places = [socket.getsockopt_string(zmq.LAST_ENDPOINT) for socket in (publisher, router)]
     assert net.connect({NEIGHBOUR: Endpoints(news=places[0], requests=places[1])}) == [NEIGHBOUR]
     assert net.connect({NEIGHBOUR: Endpoints(news=places[0], requests=places[1])}) == [], "known already"
-    assert publisher.poll(1000 * PATIENCE) and publisher.recv() == b"\x01" + TOPIC
+    assert publisher.poll(int(1000 * PATIENCE)) and publisher.recv() == b"\x01" + TOPIC
     beat = encode(Beat())
     for frames in (
         [TOPIC],
@@ -108,7 +108,7 @@ def test_whatever_a_neighbour_says_in_a_wrong_shape_is_refused_and_counted(net: 
     while not net.send(NEIGHBOUR, FETCH):
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    assert router.poll(1000 * PATIENCE)
+    assert router.poll(int(1000 * PATIENCE))
     peer, _ = router.recv_multipart()
     for frames in ([b"", b"", b""], [b"{"], [encode(GONE)]):
         router.send_multipart([peer, *frames])

@@ -10,7 +10,8 @@ from dfl_actors.runtime.signals import raised, told_to
 
 
 def test_a_signal_is_told_to_the_handler_and_the_old_one_comes_back() -> None:
-    before, came = signal.getsignal(signal.SIGTERM), []
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
     with told_to(came.append):
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)

@@ -46,7 +46,7 @@ def write(path: Path, sockets: Path, nodes: tuple[str, ...] = ("0", "1")) -> tup
 def network(place: Path) -> Iterator[tuple[RunDirectory, About, Callable[..., Tap]]]:
     """A network that runs as far as a watcher can see; gives its run directory and a maker of taps."""
     run, about = write(place / "run", place / "s")
-    context: zmq.Context = zmq.Context()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
     def tap(node: str = "0", actor: str = "trainer", life: int = 1) -> Tap:
         return Tap(context, place / "s", node, actor, life, {}, lambda peer: "", Clock())

@@ -34,6 +34,9 @@ TX = made.transaction()
 RECEIPT = made.receipt(TX)
 
 
+Context = zmq.Context[zmq.Socket[bytes]]
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory with a path short enough for sockets."""
@@ -42,14 +45,14 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def context() -> Iterator[zmq.Context]:
-    context = zmq.Context()
+def context() -> Iterator[Context]:
+    context: Context = zmq.Context()
     yield context
     context.destroy(linger=0)
 
 
 @pytest.fixture
-def tap(context: zmq.Context, place: Path) -> Tap:
+def tap(context: Context, place: Path) -> Tap:
     return Tap(context, place, "alice", "gossiper", 2, NAMES, lambda peer: made.BOB.address if peer == b"peer" else "", Clock())
 
 
@@ -63,7 +66,7 @@ def until(tap: Tap, condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def watching(tap: Tap, context: zmq.Context, high_water: int = 100_000) -> Iterator[Callable[[], list[Record]]]:
+def watching(tap: Tap, context: Context, high_water: int = 100_000) -> Iterator[Callable[[], list[Record]]]:
     """A watcher of the tap; gives what has come to it."""
     socket = context.socket(zmq.SUB)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -72,8 +75,8 @@ def watching(tap: Tap, context: zmq.Context, high_water: int = 100_000) -> Itera
     until(tap, lambda: tap.watched)
 
     def come() -> list[Record]:
-        raws = []
-        while socket.poll(PATIENCE * 1000 if not raws else 50):
+        raws: list[bytes] = []
+        while socket.poll(int(PATIENCE * 1000) if not raws else 50):
             raws.append(socket.recv())
         assert all(len(raw) <= LARGEST for raw in raws)
         return [read_record(raw) for raw in raws]
@@ -82,21 +85,21 @@ def watching(tap: Tap, context: zmq.Context, high_water: int = 100_000) -> Itera
     socket.close(0)
 
 
-def told(tap: Tap, context: zmq.Context, *effects: Effect, size: int = 99) -> list[Record]:
+def told(tap: Tap, context: Context, *effects: Effect, size: int = 99) -> list[Record]:
     with watching(tap, context) as come:
         for effect in effects:
             tap.said(effect, size)
         return come()
 
 
-def test_a_tap_knows_whether_anybody_watches(tap: Tap, context: zmq.Context) -> None:
+def test_a_tap_knows_whether_anybody_watches(tap: Tap, context: Context) -> None:
     assert not tap.watched
     with watching(tap, context), watching(tap, context):
         assert tap.watched
     until(tap, lambda: not tap.watched)
 
 
-def test_a_second_watcher_that_goes_leaves_the_first_one_watching(tap: Tap, context: zmq.Context) -> None:
+def test_a_second_watcher_that_goes_leaves_the_first_one_watching(tap: Tap, context: Context) -> None:
     with watching(tap, context) as come:
         with watching(tap, context):
             pass
@@ -107,7 +110,7 @@ def test_a_second_watcher_that_goes_leaves_the_first_one_watching(tap: Tap, cont
         assert [record.type for record in come()] == ["Trained"]
 
 
-def test_what_else_is_sent_to_a_tap_is_not_heard(tap: Tap, context: zmq.Context) -> None:
+def test_what_else_is_sent_to_a_tap_is_not_heard(tap: Tap, context: Context) -> None:
     odd = context.socket(zmq.XSUB)
     odd.connect(tap.socket.getsockopt_string(zmq.LAST_ENDPOINT))
     for frames in ([b"\x01other"], [b"\x02", b"two frames"], [b"text"], [b""], [b"\x01"]):
@@ -118,7 +121,7 @@ def test_what_else_is_sent_to_a_tap_is_not_heard(tap: Tap, context: zmq.Context)
     until(tap, lambda: not tap.watched)
 
 
-SPEECH = {
+SPEECH: dict[str, tuple[Any, Callable[[Any], Effect]]] = {
     "event": (Event, Publish),
     "letter": (Letter, Tell),
     "news": (News, lambda message: Announce(3, 8, message)),
@@ -128,7 +131,7 @@ SPEECH = {
 
 
 @pytest.mark.parametrize("kind", SPEECH)
-def test_every_message_is_told_with_its_listeners_and_its_size(kind: str, tap: Tap, context: zmq.Context) -> None:
+def test_every_message_is_told_with_its_listeners_and_its_size(kind: str, tap: Tap, context: Context) -> None:
     family, speak = SPEECH[kind]
     types = members(family)
     records = told(tap, context, *(speak(made_of(one)) for one in types))
@@ -143,7 +146,7 @@ def test_every_message_is_told_with_its_listeners_and_its_size(kind: str, tap: T
     assert all(now - 60_000_000 < record.t <= now for record in records)
 
 
-def test_a_record_names_the_objects_inside(tap: Tap, context: zmq.Context) -> None:
+def test_a_record_names_the_objects_inside(tap: Tap, context: Context) -> None:
     draft = made.draft((TX, (RECEIPT,)))
     confirmation = made.confirmation(draft, RECEIPT)
     trained, witnessed, drafted, confirmed, final, resent = told(
@@ -165,22 +168,22 @@ def test_a_record_names_the_objects_inside(tap: Tap, context: zmq.Context) -> No
     assert (resent.number, resent.detail, resent.tx, resent.receipt) == (6, "ReceiptNews", digest(TX), digest(RECEIPT))
 
 
-def test_what_the_socket_did_not_take_is_told_as_dropped(tap: Tap, context: zmq.Context) -> None:
+def test_what_the_socket_did_not_take_is_told_as_dropped(tap: Tap, context: Context) -> None:
     (record,) = told(tap, context, Send(made.BOB.address, m.Fetch(model="22" * 32, first=0, count=7)), size=0)
     assert record.dropped and (record.index, record.count) == (0, 7)
 
 
-def test_chunks_are_told_one_by_one_and_not_as_a_whole(tap: Tap, context: zmq.Context) -> None:
+def test_chunks_are_told_one_by_one_and_not_as_a_whole(tap: Tap, context: Context) -> None:
     records = told(tap, context, Serve(b"peer", "22" * 32, 0, 2), *(Answer(b"peer", m.Chunk(model="22" * 32, index=i)) for i in (0, 1)))
     assert [(record.type, record.index) for record in records] == [("Chunk", 0), ("Chunk", 1)]
 
 
-def test_a_stranger_has_no_name(tap: Tap, context: zmq.Context) -> None:
+def test_a_stranger_has_no_name(tap: Tap, context: Context) -> None:
     (record,) = told(tap, context, Answer(b"nobody", m.Refusal(code="not_admitted", what="Fetch")))
     assert (record.to, record.code, record.detail) == (("?",), "not_admitted", "Fetch")
 
 
-def test_refusals_are_told_with_their_code(tap: Tap, context: zmq.Context) -> None:
+def test_refusals_are_told_with_their_code(tap: Tap, context: Context) -> None:
     with watching(tap, context) as come:
         tap.noted(Note(events.Refused(what="transaction", id="ab" * 32, code="expired", detail="3 ms ago", by=made.BOB.address)))
         tap.noted(Note(events.Refused(what="DraftNews", code="bad_signature", by="99" * 32)))
@@ -202,14 +205,14 @@ def test_refusals_are_told_with_their_code(tap: Tap, context: zmq.Context) -> No
     assert records[0].detail == "3 ms ago"
 
 
-def test_types_that_a_neighbour_invents_cost_no_memory(tap: Tap, context: zmq.Context) -> None:
+def test_types_that_a_neighbour_invents_cost_no_memory(tap: Tap, context: Context) -> None:
     with watching(tap, context) as come:
         for number in range(5):
             tap.noted(Note(events.RefusedBy(what=f"made up {number}", code="x", by=made.BOB.address)))
         assert [record.k for record in come()] == [1, 2, 3, 4, 5]
 
 
-def test_acknowledgements_are_told_by_their_receivers(tap: Tap, context: zmq.Context) -> None:
+def test_acknowledgements_are_told_by_their_receivers(tap: Tap, context: Context) -> None:
     with watching(tap, context) as come:
         tap.acknowledged([(b"builder", b"h" * 16), (b"validator", b"h" * 16), (b"builder", b"i" * 16)])
         assert [(one.kind, one.to, one.count, one.size) for one in come()] == [
@@ -218,7 +221,7 @@ def test_acknowledgements_are_told_by_their_receivers(tap: Tap, context: zmq.Con
         ]
 
 
-def test_the_largest_draft_is_told_in_parts_with_all_its_transactions(tap: Tap, context: zmq.Context) -> None:
+def test_the_largest_draft_is_told_in_parts_with_all_its_transactions(tap: Tap, context: Context) -> None:
     entries = tuple((made.transaction(sequence=number, signed=False), ()) for number in range(MAX_TRANSACTIONS))
     draft = made.draft(*entries, signed=False)
     records = told(tap, context, Tell(m.Drafted(draft=draft)), Tell(m.Trained(transaction=TX)), size=3_000_000)
@@ -230,7 +233,7 @@ def test_the_largest_draft_is_told_in_parts_with_all_its_transactions(tap: Tap, 
     assert [record.n for record in records] == list(range(1, len(records) + 1)) and after.type == "Trained"
 
 
-def test_a_watcher_that_does_not_read_costs_no_waiting_and_no_memory(tap: Tap, context: zmq.Context) -> None:
+def test_a_watcher_that_does_not_read_costs_no_waiting_and_no_memory(tap: Tap, context: Context) -> None:
     effect = Tell(m.Trained(transaction=TX))
     with watching(tap, context, high_water=1) as come:
         tap.said(effect, 1)

@@ -223,17 +223,21 @@ def a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts(make: M
 PARTED = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 12 * SECOND, "fetch_timeout": SECOND // 4}
 
 
+def more(network: Network, event: str, count: int) -> Callable[[], bool]:
+    """Until there are so many more notes of the event than now."""
+    before = len(network.notes(event))
+    return lambda: len(network.notes(event)) >= before + count
+
+
 def a_short_partition_costs_no_receipts(make: Make) -> None:
     """Models that were on their way are given up; they are fetched once they are announced again."""
     network = make(Plan(full("a", "b"), settings=PARTED))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
     for _ in range(3):
-        count = len(network.notes("sent"))
-        assert network.run(lambda count=count: len(network.notes("sent")) > count, 60 * SECOND)
+        assert network.run(more(network, "sent", 1), 60 * SECOND)
         network.cut("a", "b")
-        count = len(network.notes("trained"))
-        assert network.run(lambda count=count: len(network.notes("trained")) > count + 8, 60 * SECOND), "two seconds"
+        assert network.run(more(network, "trained", 9), 60 * SECOND), "two seconds"
         network.heal("a", "b")
         assert network.run(everyone_answers(network), 30 * SECOND)
     assert not network.notes("expired")

@@ -41,8 +41,12 @@ class Network(Protocol):
     """A running network."""
 
     plan: Plan
-    genesis: str
-    now: int
+
+    @property
+    def genesis(self) -> str: ...
+
+    @property
+    def now(self) -> int: ...
 
     def start(self, *nodes: str) -> None:
         """Start these nodes, or all. One that runs goes on; one that was ended begins again from its stores."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,6 +180,11 @@ def test_an_offer_that_breaks_the_contract_is_named(offer: Callable[[View], np.n
 
 
 def test_a_lesson_that_breaks_the_contract_is_named() -> None:
-    for teach in (lambda labels, count, rng: labels + 10, lambda labels, count, rng: labels[0], lambda labels, count, rng: 1 // 0):
+    wrong: tuple[Callable[[Any, int, Any], Any], ...] = (
+        lambda labels, _, __: labels + 10,
+        lambda labels, _, __: labels[0],
+        lambda *_: 1 // 0,
+    )
+    for teach in wrong:
         with pytest.raises(AlgorithmError, match="attack 'bad'"):
             checked_teach(Attack("bad", teach=teach), LABELS, 10, rng())

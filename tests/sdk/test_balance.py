@@ -1,6 +1,7 @@
 """BALANCE against bounds and means computed by hand."""
 
 from math import exp
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def models(**rows: list[float]) -> list[ReceivedModel]:
     return [ReceivedModel(sender, np.array(row, np.float32)) for sender, row in rows.items()]
 
 
-def applied(own: list[float], received: list[ReceivedModel], state: int = 0, **parameters: float) -> Result:
+def applied(own: list[float], received: list[ReceivedModel], state: int = 0, **parameters: Any) -> Result:
     return checked_apply(balance.build(**parameters), state, np.array(own, np.float32), received, {})
 
 

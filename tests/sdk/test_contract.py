@@ -119,6 +119,10 @@ def pops_other(view: View) -> Any:
     return view.others.pop("a", view.own).copy()  # type: ignore[attr-defined]
 
 
+def fails(labels: Any, count: int, rng: Any) -> Any:
+    return 1 // 0
+
+
 def doubles_others(view: View) -> Any:
     for weights in view.others.values():
         np.multiply(weights, 2, out=weights)
@@ -161,7 +165,7 @@ def test_what_an_attack_did_not_ask_for_it_does_not_see() -> None:
         (Attack("bad", offer=lambda view: view.own * np.float32("nan")), "finite", "260 of 260"),
         (Attack("bad", offer=lambda view: view.own + np.float32(np.random.default_rng().random())), "same input, same output", "same seed"),
         (Attack("bad", teach=lambda labels, count, rng: labels + 10), "labels within range", "from 10 to 19"),
-        (Attack("bad", teach=lambda labels, count, rng: 1 // 0), "runs", "ZeroDivisionError"),
+        (Attack("bad", teach=fails), "runs", "ZeroDivisionError"),
         (Attack("bad", imagine=lambda images, rng: images[0]), "shape kept", "imagine"),
         (Attack("bad", offer=first_other, watches=True), "order of senders irrelevant", "offer, five senders: weights differ"),
         (Attack("bad", offer=pops_other, watches=True), "inputs unchanged", "changes the collections of models"),

@@ -100,7 +100,8 @@ def test_what_an_algorithm_remembers_stays_when_the_memory_it_came_from_is_used_
     def apply(state: Any, own: Any, received: Any, reputations: Any) -> Result:
         return Result([*(state or []), own, received[0].weights], own, reputations, {})
 
-    algorithm, state = Algorithm("remembers", lambda context: first, apply), first
+    algorithm = Algorithm("remembers", lambda context: first, apply)
+    state: Any = first
     lent = np.zeros(3, np.float32), np.zeros(3, np.float32)
     for turn in (1.0, 2.0):
         lent[0][:], lent[1][:] = turn, -turn
@@ -112,7 +113,8 @@ def test_what_an_algorithm_remembers_stays_when_the_memory_it_came_from_is_used_
 def test_a_file_is_found_from_the_base(base: Path) -> None:
     algorithm = load_algorithm("plugin.py:build", {"step": 5}, base)
     result = checked_apply(algorithm, algorithm.init(context()), OWN, [], {})
-    assert result.state.rounds == 7
+    state: Any = result.state
+    assert state.rounds == 7
     assert result.weights.tolist() == [1.0, 1.0, 1.0]
 
 

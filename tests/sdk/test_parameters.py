@@ -28,7 +28,7 @@ def typed(
 ) -> None: ...
 
 
-def untyped(least, rule: Rule | None = None, quoted: "Unknown" = 3, *rest) -> None: ...  # type: ignore[no-untyped-def]  # noqa: F821, ANN001, ANN002 - what has no type is the point
+def untyped(least, rule: Rule | None = None, quoted: "Unknown" = 3, *rest) -> None: ...  # type: ignore[no-untyped-def, name-defined]  # noqa: F821, ANN001, ANN002 - what has no type is the point
 
 
 def old(**parameters: object) -> None: ...

@@ -1,6 +1,7 @@
 """Self-centred clipping against sums computed by hand."""
 
 from math import inf, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def models(**rows: list[float]) -> list[ReceivedModel]:
     return [ReceivedModel(sender, np.array(row, np.float32)) for sender, row in rows.items()]
 
 
-def applied(own: list[float], received: list[ReceivedModel], **parameters: float) -> Result:
+def applied(own: list[float], received: list[ReceivedModel], **parameters: Any) -> Result:
     return checked_apply(scclip.build(**parameters), None, np.array(own, np.float32), received, {})
 
 

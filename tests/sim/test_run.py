@@ -17,7 +17,7 @@ import pytest
 
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import DflError, StoreError
-from dfl_actors.sim import engine, files, run
+from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.run import Stopped, simulate
 from tests.sim.small import SMALL
 
@@ -160,7 +160,7 @@ def test_a_crash_costs_what_came_after_the_last_checkpoint(place: Path, whole: d
     out = begun(place, "crashed")
     with pytest.raises(RuntimeError, match="crash"):
         simulate(config(place), out, 2, place, Watcher(45, crash), never)
-    kept = run.checkpoint.load(run.checkpoint.find(out))
+    kept = checkpoint.load(checkpoint.find(out))
     assert 0 < kept.tick <= 45
     with (out / "accuracy.csv").open("a") as file:
         file.write("torn")

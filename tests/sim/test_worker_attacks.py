@@ -143,7 +143,7 @@ def test_biases_stay_at_home_and_nobody_sees_them(folder: Path) -> None:
     assert right == made.measure([0], samples[None])[0], "measured as whoever receives it would"
     before = own(made)
     made.update(0, ["a"], [0], None, None)
-    seen = made._nodes[0].memory
+    seen: Any = made._nodes[0].memory
     assert [not weights[biases].any() for weights in seen] == [True, True]
     assert np.array_equal(own(made)[biases], kept), "the node's own are as they were, whatever the algorithm says of them"
     assert np.allclose(own(made)[:-LABELS], before[:-LABELS] + 1)

@@ -257,7 +257,10 @@ class SimNetwork:
     def announce(self, node: Node, epoch: int, number: int, body: bytes) -> None:
         for other in self.plan.neighbours(node.name):
             make = partial(Heard, neighbour=node.key.address, epoch=epoch, number=number)
-            self._cross("news", node.name, other, lambda make=make: make(news=self._decode(AnyNews, body)))
+            self._cross("news", node.name, other, partial(self._news, make, body))
+
+    def _news(self, make: Callable[..., Heard], body: bytes) -> Heard:
+        return make(news=self._decode(AnyNews, body))
 
     def send(self, node: Node, neighbour: str, body: bytes) -> None:
         peer = self._peer(node.name, self.names[neighbour])

@@ -57,7 +57,7 @@ class Models:
         self._capacity = capacity
 
     def put(self, key: str, data: bytes | bytearray | np.ndarray) -> None:
-        self.data[key] = self.data.pop(key, None) or bytes(memoryview(data).cast("B"))
+        self.data[key] = self.data.pop(key, b"") or (data.tobytes() if isinstance(data, np.ndarray) else bytes(data))
         while len(self.data) > self._capacity:
             del self.data[next(iter(self.data))]
 

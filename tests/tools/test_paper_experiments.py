@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import numpy as np
@@ -186,11 +187,11 @@ def test_two_calls_do_not_share_a_directory(tmp_path: Path) -> None:
 # --- the figures of the table
 
 
-def curves(accuracies: list[list[float]], attackers: set[str] = frozenset()) -> Curves:  # type: ignore[assignment]
+def curves(accuracies: list[list[float]], attackers: AbstractSet[str] = frozenset()) -> Curves:
     """A run with a column of accuracies for each node, a row every 20 ticks."""
     columns = np.array(accuracies).T
     names = tuple(map(str, range(columns.shape[1])))
-    return Curves(Path("seed-1"), np.arange(len(columns)) * 20.0, names, columns, frozenset(attackers))
+    return Curves(Path("seed-1"), np.arange(len(columns), dtype=np.float64) * 20, names, columns, frozenset(attackers))
 
 
 def test_the_final_accuracy_is_of_the_honest_and_the_last_twenty_measurements() -> None:

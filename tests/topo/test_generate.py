@@ -134,7 +134,7 @@ def test_another_seed_gives_another_graph() -> None:
     assert len({draw(Request(nodes=10, degree=2, seed=seed)).links for seed in range(20)}) == 20
 
 
-ONE_OF_EACH = {
+ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "connect": {"nodes": 40, "degree": 2},
     "regular": {"nodes": 40, "degree": 3},
     "random": {"nodes": 40, "degree": 9},

@@ -292,7 +292,8 @@ def test_a_picture_that_cannot_be_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"give a name that ends in \.png or \.svg"):
             picture_format(tmp_path / name)
     with pytest.raises(StoreError, match="cannot be written"):
-        plot_comparison(*map(load_run, pair(tmp_path)), tmp_path / "none" / "c.png")
+        one, other = map(load_run, pair(tmp_path))
+        plot_comparison(one, other, tmp_path / "none" / "c.png")
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:

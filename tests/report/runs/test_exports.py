@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_things_as_they_were(before: bool, run: Path, monkeyp
         raise OSError(28, "No space left on device")
 
     there = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    monkeypatch.setitem(exports.FORMATS, "csv", fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(exports.FORMATS, "csv", fail)
     with pytest.raises(StoreError, match=r"csv cannot be written \(No space left on device\)"):
         export(run, "csv", None, force=True)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == there

@@ -148,13 +148,13 @@ def test_mistakes_are_explained(order: dict[str, Any], words: str, recording: Pa
 def test_what_is_no_run_and_no_recording_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for order, words in (
-        ({"directory": tmp_path / "none"}, "none does not exist"),
-        ({"directory": tmp_path / "empty"}, "there is no run.json"),
-        ({"file": tmp_path / "none"}, "none cannot be read"),
-        ({"file": Path(__file__)}, "test_command.py is not a recording"),
+        (Order(directory=tmp_path / "none"), "none does not exist"),
+        (Order(directory=tmp_path / "empty"), "there is no run.json"),
+        (Order(file=tmp_path / "none"), "none cannot be read"),
+        (Order(file=Path(__file__)), "test_command.py is not a recording"),
     ):
         with pytest.raises(StoreError, match=words):
-            tail_run(Order(**order))
+            tail_run(order)
 
 
 def test_an_ambiguous_beginning_names_the_transactions(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ SECOND = 1_000_000
 
 
 def test_the_table_counts_messages_bytes_and_what_was_lost() -> None:
-    found = stats(
+    found: Any = stats(
         *(record("reply", "Chunk", t=SECOND * i, size=1000, dropped=i == 3) for i in range(1, 6)),
         record("letter", "Drafted", t=SECOND * 5, size=500),
         record("letter", "Drafted", t=SECOND * 5, part=1),
@@ -196,5 +196,5 @@ def test_the_table_says_the_sums_even_of_rows_that_it_has_no_room_for() -> None:
 
 
 def test_codes_that_a_neighbour_invents_do_not_grow_the_table_without_end() -> None:
-    found = stats(*(record("refused_by", "Fetch", code=f"code {i}") for i in range(5000))).summary(0, {})
+    found: Any = stats(*(record("refused_by", "Fetch", code=f"code {i}") for i in range(5000))).summary(0, {})
     assert len(found["types"]) <= 201 and sum(row["messages"] for row in found["types"]) == 5000

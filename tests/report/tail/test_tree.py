@@ -156,7 +156,7 @@ def test_an_unfinished_life_says_how_far_it_is(tmp_path: Path) -> None:
 
 
 def test_programs_get_every_step_with_its_milliseconds(tmp_path: Path) -> None:
-    found = as_object(read(tmp_path, whole_life())[TX])
+    found: Any = as_object(read(tmp_path, whole_life())[TX])
     assert (found["tx"], found["generator"], found["over"]) == (TX, "0", True)
     assert found["steps"][0] == {"t": START, "node": "0", "step": "trained", "other": "", "detail": "9 of 10"}
     assert [step.get("ms") for step in found["steps"]] == [None, 5, 15, 10, 10, 15, 5, 10, 1, 9, 10]
