@@ -52,7 +52,7 @@ class Host:
 
     def start(self) -> None:
         self._command = Command(
-            self._place, *(self._go_on if self.run.run.exists() else self._begin), out=self.out, **self.clock.environment
+            self._place, *(self._go_on if self.run.run.exists() else self._begin), out=self.out, limit=None, **self.clock.environment
         )
 
     def end(self) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 # --- accuracy
 
 
-def picture(path: Path, count: int, restarts: int = 0, lines: list[Line] | None = None, **about: object) -> Figure:
+def picture(path: Path, count: int, restarts: int = 0, lines: list[Line] | None = None, **about: Any) -> Figure:
     names = [str(number) for number in range(count)]
     made = realistic(names, seconds=60, restarts=restarts) if lines is None else lines
     return draw_accuracy(load_run(write_run(path / "my_$net", names, made, **about)))

@@ -130,7 +130,8 @@ def test_a_letter_is_handled_and_acknowledged_and_what_it_leads_to_is_heard(stag
         assert isinstance(message, Injected) and len(message.samples) == 5
     stage.say(Stop())
     stage.until(lambda: isinstance(stage.said[-1], Status) and stage.said[-1].stopped)
-    assert stage.said[-1].counts["samples"] == 5
+    last = stage.said[-1]
+    assert isinstance(last, Status) and last.counts["samples"] == 5
     stage.say(Quit())
     stage.thread.join(PATIENCE)
     assert not stage.thread.is_alive()
