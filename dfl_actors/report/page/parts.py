@@ -115,7 +115,7 @@ def _signs(figure: Figure) -> Iterator[tuple[str, str]]:
             (_stroke(one.colour, 5 if one.width >= 3 else 2.5, one.dash), one.label or one.name) for one in panel.lines if not one.node
         )
         yield from ((_patch(band.colour.removesuffix("band"), "0.3"), band.label) for band in panel.bands)
-    if any(line.thin for panel in figure.panels for line in panel.lines):
+    if any(panel.bands for panel in figure.panels):
         yield _stroke("@muted"), "thin: one node"
     kinds = {mark.kind for mark in figure.marks}
     yield from ((symbol(sign, colour), name) for kind, (name, sign, colour, _) in MARK_STYLES.items() if kind in kinds)
