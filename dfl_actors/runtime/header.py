@@ -5,8 +5,7 @@ followed from node to node. What it says is read from the message by the names o
 new type is visible before anybody has thought of watchers. `docs/tail.md` describes the fields.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +24,10 @@ EVERYBODY = "*"
 
 SHORTENED = ("detail", "model", "receipt", "block", "draft", "code", "type", "sender", "witness", "generator", "node", "tx")
 """What loses its end, in this order, when a record would be too large."""
+
+
+KEPT = ("t", "node", "actor", "n", "k", "life", "kind", "type", "size", "part")
+"""What even the shortest record says."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -64,7 +67,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     cut: bool = False
 
 
-Fields = dict[str, Any]
+Fields = dict[str, object]
 _encode = msgspec.json.Encoder().encode
 read_record = msgspec.json.Decoder(Record).decode
 """A record from its bytes. Raises one of `UNREADABLE`."""
@@ -94,19 +97,8 @@ def _fitted(record: Record) -> Record:
         if len(value := getattr(record, name)) > SHORT:
             record = msgspec.structs.replace(record, **{name: value[:SHORT]}, cut=True)
     else:
-        record = Record(
-            t=record.t,
-            node=record.node,
-            actor=record.actor,
-            n=record.n,
-            k=record.k,
-            life=record.life,
-            kind=record.kind,
-            type=record.type,
-            size=record.size,
-            part=record.part,
-            cut=True,
-        )
+        kept = {name: getattr(record, name) for name in KEPT}
+        record = msgspec.structs.replace(Record(t=0, n=0, node="", actor="", kind="", type="", cut=True), **kept)
     return record
 
 
@@ -126,6 +118,8 @@ def fields_of(message: Message, named: Callable[[Address], str]) -> Fields:
 
 
 Named = Callable[[Address], str]
+Reader = Callable[..., Fields]
+"""Takes the value of a field and a `Named`."""
 
 
 def _transaction(value: Transaction | str, named: Named) -> Fields:
@@ -156,44 +150,31 @@ def _news(value: Message, named: Named) -> Fields:
     return {**fields_of(value, named), "detail": type(value).__name__}
 
 
-def _as(name: str) -> Callable[[Any, Named], Fields]:
+def _as(name: str) -> Reader:
     return lambda value, named: {name: value}
 
 
-def _many(value: Any, named: Named) -> Fields:
+def _many(value: int | Sequence[object], named: Named) -> Fields:
     return {"count": value if isinstance(value, int) else len(value)}
 
 
-def _node(name: str) -> Callable[[Any, Named], Fields]:
+def _node(name: str) -> Reader:
     return lambda value, named: {name: named(value)}
 
 
-READERS: Mapping[str, Callable[[Any, Named], Fields]] = {
+READERS: Mapping[str, Reader] = {
     "transaction": _transaction,
     "receipt": _receipt,
     "draft": _draft,
     "confirmations": _confirmations,
     "news": _news,
-    "model": _as("model"),
-    "delta": _as("model"),
-    "block": _as("block"),
-    "height": _as("height"),
-    "correct": _as("correct"),
-    "tested": _as("tested"),
-    "number": _as("number"),
-    "applied": _as("number"),
-    "index": _as("index"),
-    "first": _as("index"),
-    "last": _as("number"),
-    "count": _many,
-    "samples": _many,
-    "models": _many,
-    "receipts": _many,
-    "received": _many,
+    **{name: _as(name) for name in ("model", "block", "height", "correct", "tested", "number", "index", "code")},
+    **{
+        name: _as(its)
+        for name, its in {"delta": "model", "applied": "number", "last": "number", "first": "index", "what": "detail"}.items()
+    },
+    **dict.fromkeys(("count", "samples", "models", "receipts", "received"), _many),
     "generator": _node("generator"),
-    "sender": _node("sender"),
-    "address": _node("sender"),
-    "code": _as("code"),
-    "what": _as("detail"),
+    **dict.fromkeys(("sender", "address"), _node("sender")),
 }
 """How the fields of messages are read, by their names. What stands in none of these stays out."""

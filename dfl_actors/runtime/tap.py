@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import zmq
 
 from dfl_actors.core import events
@@ -59,7 +60,7 @@ class Tap:
     ) -> None:
         """`life` counts the actor's starts from 1, `names` holds the nodes it knows, `who` gives the address behind a peer."""
         self._who, self._names, self._clock = who, names, clock
-        self._head: Fields = {"node": node, "actor": actor, "life": life}
+        self._blank = Record(t=0, n=0, kind="", type="", node=node, actor=actor, life=life)
         self._number = 0
         self._of_type: Counter[str] = Counter()
         self.watched = False
@@ -129,9 +130,8 @@ class Tap:
     def _tell(self, kind: str, what: str, fields: Fields) -> None:
         counted = counted_as(kind, what)
         self._of_type[counted] += 1
-        record = Record(
-            t=self._clock.microseconds(), n=self._number + 1, kind=kind, type=what, k=self._of_type[counted], **self._head, **fields
-        )
+        numbers = {"t": self._clock.microseconds(), "n": self._number + 1, "k": self._of_type[counted]}
+        record = msgspec.structs.replace(self._blank, kind=kind, type=what, **numbers, **fields)
         for raw in encoded(record):
             self._number += 1
             self.socket.send(raw, zmq.NOBLOCK)

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 
 from dfl_actors.config.toml_text import Table, listed
@@ -22,6 +23,8 @@ from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.topo.reference import Broadcast, PeerControl, Range, Reference, ReferenceNode, Services, read_reference
 from dfl_actors.topo.template import LABELS
+
+T = TypeVar("T")
 
 ALGORITHMS: dict[str, Table] = {
     "libreputation_FedAvg": {"algorithm": "fedavg"},
@@ -263,7 +266,7 @@ def _node(node: ReferenceNode, table: Table, weights: Table | None) -> Table:
     return keys if weights is None else {**keys, "label_weights": weights}
 
 
-def _lost(reference: Reference, raw: Mapping[str, Any]) -> Iterator[str]:
+def _lost(reference: Reference, raw: Mapping[str, object]) -> Iterator[str]:
     """What has no counterpart here, neither in the simulator nor in a network of processes."""
     library, nodes = _library(reference), reference.nodes
     if library not in ALGORITHMS and not library.startswith(CLUSTERING):
@@ -277,12 +280,13 @@ def _lost(reference: Reference, raw: Mapping[str, Any]) -> Iterator[str]:
         yield f'nodes.node_type: "{kind}" has no counterpart; normal instead: {names}'
     if compressed := sum(node.model_generation_type == "compressed" for node in nodes):
         yield f"nodes.model_generation_type: {compressed} nodes send differences; here whole models travel"
-    for name, service in raw.get("services", {}).items():
+    services, raw_nodes = msgspec.convert((raw.get("services", {}), raw["nodes"]), tuple[dict[str, object], list[dict[str, object]]])
+    for name, service in services.items():
         if name not in Services.__struct_fields__ and isinstance(service, dict) and service.get("enable"):
             yield f"services.{name}: no counterpart; left out"
     # What is switched off asks for nothing.
     unread = [key for key, value in raw.items() if key not in Reference.__struct_fields__ and value is not False]
-    of_nodes = dict.fromkeys(key for node in raw["nodes"] for key in node if key not in ReferenceNode.__struct_fields__)
+    of_nodes = dict.fromkeys(key for node in raw_nodes for key in node if key not in ReferenceNode.__struct_fields__)
     if unread := [key for key in (*unread, *(f"nodes.{key}" for key in of_nodes)) if key not in SILENT]:
         yield f"{listed(unread)}: no meaning here; left out"
 
@@ -304,5 +308,5 @@ def _lost_deployed(reference: Reference, links: str | Sequence[str], seed: int) 
             yield f"services.{name}: dfl-actors sim has it, dfl-actors run has not"
 
 
-def _most_common(values: Sequence[Any]) -> Any:
+def _most_common(values: Sequence[T]) -> T:
     return Counter(values).most_common(1)[0][0]

@@ -12,7 +12,6 @@ S. Boyd, P. Diaconis, L. Xiao, "Fastest mixing Markov chain on a graph", SIAM Re
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -122,7 +121,7 @@ def _spread(counts: Sequence[int]) -> tuple[int, float, int]:
 
 
 def _partition(config: Config) -> str:
-    detail: dict[str, Any] = {"dirichlet": config.data.alpha, "labels": config.data.labels_per_node}
+    detail: dict[str, object] = {"dirichlet": config.data.alpha, "labels": config.data.labels_per_node}
     kind = config.data.partition
     return f"{kind}:{detail[kind]:g}" if kind in detail else kind
 

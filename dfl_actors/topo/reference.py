@@ -1,7 +1,7 @@
 """The reference program's `simulator_config.json`: what is in it, checked. `docs/topo.md` says what becomes of each key."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import orjson
@@ -91,7 +91,7 @@ class Reference(Struct, frozen=True):
     services: Services = Services()
 
 
-def read_reference(path: Path) -> tuple[Reference, dict[str, Any]]:
+def read_reference(path: Path) -> tuple[Reference, dict[str, object]]:
     """The file, checked, and as it is. Raises ConfigError naming line or key."""
     remedy = "give the reference program's simulator_config.json"
     try:

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Sequence
 from math import inf
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -99,7 +98,7 @@ def _known(attack: str, role: str) -> str:
     return attack
 
 
-def partition_keys(partition: str) -> dict[str, Any]:
+def partition_keys(partition: str) -> dict[str, object]:
     """What `[data]` says for a partition given as in `--partition`. Raises ConfigError."""
     kind, colon, number = partition.partition(":")
     match kind:

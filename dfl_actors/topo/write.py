@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dfl_actors.config.toml_text import Table, dump_value
 from dfl_actors.config.topology import LINK
@@ -41,7 +40,7 @@ def _section(name: str, keys: Table) -> str:
     return f"[{name}]\n" + "".join(_line(name, key, value) for key, value in keys.items())
 
 
-def _line(section: str, key: str, value: Any) -> str:
+def _line(section: str, key: str, value: object) -> str:
     line = f"{key} = {dump_value(value)}"
     if isinstance(value, list) and len(line) > WIDTH:
         return f"{key} = [\n{_rows(value)}]\n"
@@ -49,7 +48,7 @@ def _line(section: str, key: str, value: Any) -> str:
     return f"{line:<{REMARK_AT}}  # {remark}\n" if remark else f"{line}\n"
 
 
-def _rows(values: Sequence[Any]) -> str:
+def _rows(values: Sequence[object]) -> str:
     """The items of a list in rows; a row ends where the first node of the links changes, so that a row is a node's."""
     rows: list[str] = []
     last = None
