@@ -21,9 +21,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-import benchmark
+import benchmark_runs
 import numpy as np
-from benchmark import IDLE, Figure, Row, Unmeasured, Values, as_json, cores, explanations, machine, measure, table
+from benchmark_table import IDLE, Figure, Row, Unmeasured, Values, as_json, cores, explanations, machine, measure, table
 from paper_runs import ticks_in
 from rich.console import Console
 
@@ -89,11 +89,11 @@ def simulate(folder: Path, ticks: int, options: Sequence[str], watched: bool = F
     folder.mkdir(parents=True)
     begun, run = time.monotonic(), folder / "run"
     with (folder / "errors").open("w+b") as errors:
-        process = subprocess.Popen(benchmark.dfl("sim", str(PAPER), *sets, "--out", str(run), "--quiet"), stderr=errors)
+        process = subprocess.Popen(benchmark_runs.dfl("sim", str(PAPER), *sets, "--out", str(run), "--quiet"), stderr=errors)
         try:
             rows, memory = follow(process, run, begun, watched)
         finally:
-            benchmark.stop(process)
+            benchmark_runs.stop(process)
         seconds = time.monotonic() - begun
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip()
@@ -118,7 +118,7 @@ def follow(process: subprocess.Popen[bytes], run: Path, begun: float, watched: b
             size = grown
             rows |= {tick: now - begun for tick in ticks_in(run) if tick not in rows}
         if watched and now - sampled > SAMPLE_EVERY:
-            memory.append(benchmark.total_memory(benchmark.memory_by_kind(process.pid)))
+            memory.append(benchmark_runs.total_memory(benchmark_runs.memory_by_kind(process.pid)))
             sampled = now
         time.sleep(LOOK)
     return rows, memory
@@ -256,7 +256,7 @@ def work_of(config: Config, first: int, last: int) -> Work:
 
 def bare(work: Work, count: int) -> float:
     """Seconds on the clock that `count` processes take for the work, all at once, each a part."""
-    with benchmark.workers(count) as bench:
+    with benchmark_runs.workers(count) as bench:
         spans = list(bench.map(bare_loop, parts_of(work, count)))
     return max(end for _, end in spans) - min(begun for begun, _ in spans)
 
@@ -273,10 +273,10 @@ def share(number: int, parts: int, part: int) -> int:
 
 def bare_loop(work: Work) -> tuple[float, float]:
     """Train and measure, the measurements evenly between the steps; returns when it began and ended, on a clock that processes share."""
-    learner, data, rng = benchmark.WORKER["learner"], benchmark.WORKER["data"], np.random.default_rng(0)
-    batches = [rng.integers(len(data.y_train), size=(1, benchmark.BATCH)) for _ in range(BATCHES)]
+    learner, data, rng = benchmark_runs.WORKER["learner"], benchmark_runs.WORKER["data"], np.random.default_rng(0)
+    batches = [rng.integers(len(data.y_train), size=(1, benchmark_runs.BATCH)) for _ in range(BATCHES)]
     lessons = [(data.x_train[batch], data.y_train[batch]) for batch in batches]
-    tests = rng.integers(len(data.y_test), size=benchmark.TESTS)
+    tests = rng.integers(len(data.y_test), size=benchmark_runs.TESTS)
     x, y = data.x_test[tests], data.y_test[tests]
     state = learner.start(learner.initial(0))
     begun = time.monotonic()

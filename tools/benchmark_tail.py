@@ -25,7 +25,8 @@ from typing import Any, NoReturn
 
 import orjson
 import psutil
-from benchmark import BATCH, ENDLESS, IDLE, TESTS, Finished, Unmeasured, dfl, machine, metrics, run_demo
+from benchmark_runs import BATCH, ENDLESS, TESTS, Finished, dfl, metrics, run_demo
+from benchmark_table import IDLE, Unmeasured, machine
 from rich.console import Console
 from rich.table import Table
 
