@@ -56,7 +56,7 @@ class Models:
         self.data: dict[str, bytes] = {}
         self._capacity = capacity
 
-    def put(self, key: str, data: bytes | bytearray | np.ndarray) -> None:
+    def put(self, key: str, data: bytes | bytearray | memoryview | np.ndarray) -> None:
         self.data[key] = self.data.pop(key, b"") or (data.tobytes() if isinstance(data, np.ndarray) else bytes(data))
         while len(self.data) > self._capacity:
             del self.data[next(iter(self.data))]
