@@ -28,7 +28,9 @@ def positions(names: Sequence[str], links: Sequence[tuple[str, str]]) -> Positio
     count = len(names)
     circle = _circle(count)
     dense = 4 * len({frozenset(link) for link in links}) >= count * (count - 1)
-    points = circle if count <= 6 or dense or count > MOST_SPRINGS else _spread(_sprung(names, links, circle))
+    # Names that do not fit into their nodes need room outside, which a circle has.
+    small = 12 if max(map(len, names), default=0) > 3 else 6
+    points = circle if count <= small or dense or count > MOST_SPRINGS else _spread(_sprung(names, links, circle))
     return {name: (float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 import orjson
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -198,17 +198,6 @@ def json_line(status: NetworkStatus) -> str:
     return orjson.dumps({"event": "status", **msgspec.to_builtins(status)}).decode()
 
 
-class _Screen:
-    """Draws the latest status, at the size the terminal has at that moment."""
-
-    def __init__(self) -> None:
-        self.status: NetworkStatus | None = None
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self.status is not None:
-            yield live_table(self.status, options.max_width, console.height)
-
-
 class Watch:
     """Shows a running network in the way that suits where the output goes. Call `close` at the end, whatever happened.
 
@@ -218,14 +207,14 @@ class Watch:
 
     def __init__(self, console: Console, quiet: bool = False, json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console, self._quiet, self._json, self._clock = console, quiet, json, clock
-        self._screen = _Screen()
+        self._status: NetworkStatus | None = None
         self._live: Live | None = None
         self._printed: NetworkStatus | None = None
         self._printed_at = 0.0
 
     def update(self, status: NetworkStatus) -> None:
         """Show `status` now, or soon, or not at all if a newer one comes first."""
-        self._screen.status = status
+        self._status = status
         if self._quiet:
             return
         if self._console.is_terminal and not self._json:
@@ -247,13 +236,17 @@ class Watch:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        elif not self._quiet and self._screen.status is not None and self._screen.status != self._printed:
-            self._print(self._screen.status)
+        elif not self._quiet and self._status is not None and self._status != self._printed:
+            self._print(self._status)
 
     def _start_live(self) -> None:
         if self._live is None:
-            self._live = Live(self._screen, console=self._console, refresh_per_second=4, transient=True)
+            self._live = Live(get_renderable=self._picture, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
+
+    def _picture(self) -> RenderableType:
+        """The latest status, at the size that the terminal has at this moment."""
+        return Text() if self._status is None else live_table(self._status, self._console.width, self._console.height)
 
     def _due(self, status: NetworkStatus) -> bool:
         changed = self._printed is None or self._printed.state != status.state

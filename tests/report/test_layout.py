@@ -1,6 +1,6 @@
 """Where the nodes of a graph are drawn."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from random import Random
 
 import numpy as np
@@ -22,6 +22,12 @@ def test_small_graphs_stand_in_a_circle_with_the_first_on_top() -> None:
 def test_dense_graphs_stand_in_a_circle() -> None:
     where = positions(names(20), list(combinations(names(20), 2)))
     assert [np.hypot(*point) for point in where.values()] == pytest.approx([1] * 20)
+
+
+def test_long_names_have_the_room_of_a_circle() -> None:
+    ring = [f"node-{number}" for number in range(12)]
+    where = positions(ring, list(pairwise(ring)))
+    assert [np.hypot(*point) for point in where.values()] == pytest.approx([1] * 12)
 
 
 def test_sparse_graphs_are_spread_out_the_same_way_each_time() -> None:

@@ -5,7 +5,7 @@ are those of the whole network (its least accurate node) and asked for both runs
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -89,22 +89,13 @@ def _flat(prefix: str, table: Figures) -> Iterator[tuple[str, str]]:
 # --- the figures
 
 
-class Common(msgspec.Struct, frozen=True):
-    """What both sides are asked for, so that their figures stand line by line."""
-
-    goals: list[float]
-    nodes: list[str]
-    codes: list[str]
-
-
 def compare(a: Side, b: Side) -> list[Figure]:
     """Every figure of both, in the order in which they are shown."""
-    common = Common(
-        goals=sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET}),
-        nodes=list(dict.fromkeys([*a.run.nodes, *b.run.nodes])),
-        codes=sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]}),
-    )
-    pairs = zip(_lines(a, common), _lines(b, common), strict=True)
+    # Both sides are asked for the same, so that their figures stand line by line.
+    goals = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET})
+    nodes = list(dict.fromkeys([*a.run.nodes, *b.run.nodes]))
+    codes = sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]})
+    pairs = zip(*(_lines(side, goals, nodes, codes) for side in (a, b)), strict=True)
     return [*_settings_figures(a, b), *(Figure(group, name, kind, one, other) for (group, name, kind, one), (*_, other) in pairs)]
 
 
@@ -123,7 +114,7 @@ Line = tuple[str, str, str, Value]
 """Group, name, kind and value of one side's figure."""
 
 
-def _lines(side: Side, common: Common) -> Iterator[Line]:
+def _lines(side: Side, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
     run, nodes = side.run, side.summary["nodes"]
     yield "run", "name", "text", run.name
     yield "run", "state", "text", side.state
@@ -131,24 +122,24 @@ def _lines(side: Side, common: Common) -> Iterator[Line]:
     yield "run", "links", "count", len(run.links)
     yield "run", "ready after", "seconds", run.ready_seconds
     yield "run", "ran for", "seconds", run.elapsed
-    yield from _learning(side, common)
+    yield from _learning(side, goals, names)
     yield from _chain(side)
     yield from _cost(side.summary)
-    for code in common.codes:
+    for code in codes:
         yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in nodes.values())
     yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in nodes.values())
     yield from _totals("trouble", nodes, {"transactions expired": "expired", "restarts": "restarts"})
     yield "trouble", "torn lines of metrics", "count", run.skipped
 
 
-def _learning(side: Side, common: Common) -> Iterator[Line]:
-    for goal in common.goals:
+def _learning(side: Side, goals: Sequence[float], names: Sequence[str]) -> Iterator[Line]:
+    for goal in goals:
         yield "learning", f"every node at {goal:g} after", "seconds", seconds_to_target(side.run, goal)
     of = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}
     known = [accuracy for accuracy in of.values() if accuracy is not None]
     yield "learning", "accuracy, lowest", "accuracy", min(known, default=None)
     yield "learning", "accuracy, mean", "accuracy", sum(known) / len(known) if known else None
-    for name in common.nodes:
+    for name in names:
         yield "learning", f"{NODES}{name}", "accuracy", of.get(name)
     yield from _totals("learning", side.summary["nodes"], {"samples": "samples", "training steps": "steps", "updates": "updates"})
 
