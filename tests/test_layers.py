@@ -64,8 +64,8 @@ def test_a_module_imports_only_from_the_left(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_only_the_models_import_keras(path: Path) -> None:
-    if path != PACKAGE / "learning" / "models.py":
+def test_keras_is_imported_in_one_place(path: Path) -> None:
+    if path != PACKAGE / "learning" / "framework.py":
         assert not {"keras", "tensorflow"} & {imported.split(".")[0] for imported in imports(path)}
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +31,9 @@ MNIST_PATH = Path(__file__).parent / "datasets" / "mnist.npz"
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+LEVELS = 255
+"""What a float sample in 0..1 is multiplied by before it is rounded to a uint8."""
+
 # Part of the name of a cache entry: another layout of the files must not meet the entries of this one.
 CACHE_LAYOUT = 1
 
@@ -37,9 +41,19 @@ Bytes = npt.NDArray[np.uint8]
 _UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
+class Samples(msgspec.Struct, frozen=True):
+    """How a source holds a sample: in which shape, and whether as floats in 0..1 in place of uint8."""
+
+    shape: tuple[int, ...]
+    floats: bool
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Dataset:
-    """Images uint8 [n, height, width, channels] and labels uint8 [n], each below `labels`. The arrays cannot be written to."""
+    """Images uint8 [n, height, width, channels] and labels uint8 [n], each below `labels`. The arrays cannot be written to.
+
+    `samples` is what they were in the source, for whoever uses a model without us.
+    """
 
     name: str
     x_train: Bytes
@@ -47,6 +61,7 @@ class Dataset:
     x_test: Bytes
     y_test: Bytes
     labels: int
+    samples: Samples
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -67,9 +82,8 @@ def load_dataset(source: str, cache: Path | None = None) -> Dataset:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             _check_digest(source, path, digest)
-            if cache is None:
-                return _dataset(name, path, _unpack(file, path))
-            return _dataset(name, path, _cached(file, path, cache / f"{name}-{digest}-v{CACHE_LAYOUT}"))
+            arrays = _unpack(file, path) if cache is None else _cached(file, path, cache / f"{name}-{digest}-v{CACHE_LAYOUT}")
+            return _dataset(name, path, arrays, _samples(file))
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
@@ -82,14 +96,22 @@ def _check_digest(source: str, path: Path, digest: str) -> None:
         raise DataError(f"data set {path}: sha256 is {digest}, expected {MNIST_SHA256}; the file is damaged, reinstall dfl-actors")
 
 
-def _dataset(name: str, path: Path, arrays: Mapping[str, Bytes]) -> Dataset:
+def _dataset(name: str, path: Path, arrays: Mapping[str, Bytes], samples: Samples) -> Dataset:
     """A data set of arrays that `_unpack` made; what is left to find is the number of labels."""
     labels = 1 + int(max(arrays["y_train"].max(), arrays["y_test"].max()))
     if labels < 2:
         raise DataError(f"data set {path}: all labels are 0; a data set needs at least two different labels, counted from 0")
     for array in arrays.values():
         array.flags.writeable = False
-    return Dataset(name, arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"], labels)
+    return Dataset(name, arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"], labels, samples)
+
+
+def _samples(file: BinaryIO) -> Samples:
+    """What an ``.npz`` that was unpacked before says of its samples."""
+    with zipfile.ZipFile(file) as archive, archive.open("x_train.npy") as array:
+        read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[np.lib.format.read_magic(array)[0]]
+        shape, _, dtype = read(array)
+    return Samples(shape[1:], dtype != np.uint8)
 
 
 def _unpack(file: BinaryIO, path: Path) -> dict[str, Bytes]:
@@ -101,7 +123,7 @@ def _unpack(file: BinaryIO, path: Path) -> dict[str, Bytes]:
         "x_test": _images(path, "x_test", raw["x_test"]),
         "y_test": _labels(path, "y_test", raw["y_test"]),
     }
-    _check_consistent(path, arrays)
+    _check_consistent(path, raw, arrays)
     return arrays
 
 
@@ -116,7 +138,9 @@ def _read_arrays(file: BinaryIO, path: Path) -> dict[str, npt.NDArray[np.generic
             if missing:
                 raise DataError(f"data set {path}: array {', '.join(missing)} is missing; the file must hold {', '.join(ARRAYS)}")
             return {name: archive[name] for name in ARRAYS}
-    except _UNREADABLE as error:
+    except DataError:
+        raise
+    except Exception as error:  # what a damaged archive raises is anybody's guess: NotImplementedError, MemoryError, ...
         raise DataError(
             f"data set {path}: cannot be read ({_line(error)}); save plain arrays, no pickled objects, and copy it again"
         ) from error
@@ -139,7 +163,7 @@ def _levels(path: Path, name: str, array: npt.NDArray[np.generic]) -> Bytes:
     # Written so that a NaN fails too.
     if not (values.min() >= 0.0 and values.max() <= 1.0):
         raise DataError(f"data set {path}: {name} has values outside 0..1; scale float images to 0..1, or save them as uint8")
-    levels: Bytes = np.rint(values * np.float32(255)).astype(np.uint8)
+    levels: Bytes = np.rint(values * np.float32(LEVELS)).astype(np.uint8)
     return levels
 
 
@@ -152,11 +176,13 @@ def _labels(path: Path, name: str, array: npt.NDArray[np.generic]) -> Bytes:
     return values.astype(np.uint8)
 
 
-def _check_consistent(path: Path, arrays: Mapping[str, Bytes]) -> None:
+def _check_consistent(path: Path, raw: Mapping[str, npt.NDArray[np.generic]], arrays: Mapping[str, Bytes]) -> None:
     for part in ("train", "test"):
         images, labels = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
         if images != labels:
             raise DataError(f"data set {path}: x_{part} has {images} images but y_{part} has {labels} labels; save one label an image")
+    if (raw["x_train"].dtype == np.uint8) != (raw["x_test"].dtype == np.uint8):
+        raise DataError(f"data set {path}: x_train is {raw['x_train'].dtype} but x_test {raw['x_test'].dtype}; save both as one type")
     train, test = arrays["x_train"].shape[1:], arrays["x_test"].shape[1:]
     if train != test:
         raise DataError(f"data set {path}: images of x_train are {train} but of x_test {test}; bring them to one shape")

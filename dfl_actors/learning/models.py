@@ -1,86 +1,49 @@
-"""Keras models that train and are measured by one compiled function each. The only importer of Keras and TensorFlow.
+"""Keras models that train and are measured by one compiled function each.
 
 A `Learner` is a model without weights: every call is given them as one flat float32 vector, because `fit`, `predict` and
-`set_weights` cost several times what the arithmetic does. Inside the compiled function the vector is cut into the model's
-variables, Keras' `stateless_call` computes with them, and the results are joined again. The vector holds first what SGD
-trains, then the other float variables (the running statistics of batch normalisation), which training moves too.
+`set_weights` cost several times what the arithmetic does. `network` says what becomes of the vector inside.
 
-k steps run as one `tf.while_loop`: per step as fast as k unrolled steps, traced in the time of one step, and once for
-every k, batch and number of samples. Nothing is traced before the first call that needs it, or `Learner.warm`.
+Pixels of type uint8 are scaled to 0..1 by 1/256 (Caffe's LeNet) before the model sees them. A custom model therefore is built for scaled
+samples; it may return logits, or probabilities if the layer that makes its output is a softmax or has one as its activation. The loss is
+the mean cross-entropy, plus the model's own regularisation losses.
 
-Pixels of type uint8 are scaled to 0..1 by 1/256 (Caffe's LeNet) before the model sees them; float32 samples are taken as
-they are. A custom model therefore is built for scaled samples; it may return logits, or probabilities if the layer that
-makes its output is a softmax or has one as its activation. The loss is the mean cross-entropy, plus the model's own
-regularisation losses.
-
-Importing this module runs no TensorFlow operation, so a fork server may preload it; `limit_threads` comes before any.
+Whatever a custom model does wrong, when it is built, traced, run or saved, is a `ModelError` of one line.
 """
 
-import hashlib
 import importlib
-import importlib.util
-import logging
-import os
-import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TypeVar
 
 import numpy as np
 
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.weights import Layer, Parameters, Recipe, TrainState, Vector
+from dfl_actors.learning.data import LEVELS, Samples
+from dfl_actors.learning.foreign import guarded, load_file
+from dfl_actors.learning.framework import keras, limit_threads, silenced, tf
+from dfl_actors.learning.network import (
+    SCALE,
+    Network,
+    as_vector,
+    by_dtype,
+    is_float,
+    measure_function,
+    probable_function,
+    train_function,
+)
+from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector
 
+__all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]
 
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Nothing reaches the process's stderr: TensorFlow's C++ greets there, past every log level. Its errors are exceptions."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+Build = Callable[[tuple[int, ...], int], keras.Model]
+T = TypeVar("T")
 
-
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# On by itself only on some processors, and 1.5 times as fast on the others too.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-with _silenced():
-    import keras
-    import tensorflow as tf
-for _logger in ("tensorflow", "absl"):
-    logging.getLogger(_logger).setLevel(logging.CRITICAL)
-
-__all__ = ["Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]
-
-Build = Callable[[tuple[int, ...], int], Any]
-
-LENET = "lenet"
-SCALE = 1 / 256
 # Samples measured at once: more does not fit the caches, fewer pays the call more often.
 CHUNK = 250
-
-
-def limit_threads() -> None:
-    """One thread for TensorFlow in this process; many processes share the machine. Call it before anything else here.
-
-    Raises `RuntimeError` if TensorFlow has already started more.
-    """
-    threading = tf.config.threading
-    if threading.get_intra_op_parallelism_threads() != 1:
-        threading.set_intra_op_parallelism_threads(1)
-    if threading.get_inter_op_parallelism_threads() != 1:
-        threading.set_inter_op_parallelism_threads(1)
 
 
 def load_learner(model: str, recipe: Recipe, input_shape: tuple[int, ...], labels: int) -> "Learner":
@@ -100,18 +63,18 @@ class Learner:
         """See `load_learner`."""
         self.name = name
         self._build, self._shape, self._labels = build, input_shape, labels
-        with _silenced():
+        with silenced():
             tf.constant(0)  # starts TensorFlow, which has more to say
         self._model = self._built(seed=0)
         self.parameters = _parameters(name, self._model)
         self._size = self.parameters.size
-        network, flat = _Network(self._model), tf.TensorSpec([self._size])
+        network, flat = Network(self._model), tf.TensorSpec([self._size])
         one, many, table = (tf.TensorSpec(shape, tf.int64) for shape in ([], [None], [None, None]))
-        self._train = _by_dtype(
-            _train_function(network, recipe), lambda dtype: [flat, flat, one, tf.TensorSpec([None, None, *input_shape], dtype), table]
+        self._train = by_dtype(
+            train_function(network, recipe), lambda dtype: [flat, flat, one, tf.TensorSpec([None, None, *input_shape], dtype), table]
         )
-        self._measure = _by_dtype(_measure_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype), many])
-        self._probable = _by_dtype(_probable_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype)])
+        self._measure = by_dtype(measure_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype), many])
+        self._probable = by_dtype(probable_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype)])
 
     def initial(self, seed: int) -> Vector:
         """Initial weights [P], own memory. The same seed gives the same bytes; LeNet's do not depend on Keras or the host.
@@ -136,17 +99,23 @@ class Learner:
         if not x.size:
             raise ValueError("training needs at least one step and one sample")
         given = state.weights, state.momentum, np.int64(state.iteration), x, y.astype(np.int64)
-        weights, momentum, loss = self._train(x.dtype)(*map(tf.convert_to_tensor, given))
-        return TrainState(_view(weights), _view(momentum), state.iteration + len(x)), float(loss)
+        weights, momentum, loss = self._try("trained", lambda: self._train(x.dtype)(*map(tf.convert_to_tensor, given)))
+        return TrainState(as_vector(weights), as_vector(momentum), state.iteration + len(x)), float(loss)
 
     def measure(self, weights: Vector, x: np.ndarray, y: np.ndarray) -> int:
         """How many of the n samples get their own label: x uint8 or float32 [n, *input_shape], y integers [n]; any n."""
+        return self._try("measured", lambda: self._right(weights, x, y))
+
+    def _right(self, weights: Vector, x: np.ndarray, y: np.ndarray) -> int:
         count, given, labels = self._measure(x.dtype), tf.convert_to_tensor(weights), y.astype(np.int64)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(x), CHUNK)]
         return sum(int(count(given, *map(tf.convert_to_tensor, (x[chunk], labels[chunk])))) for chunk in chunks)
 
     def probabilities(self, weights: Vector, x: np.ndarray) -> np.ndarray:
         """What the model gives each label of n samples x uint8 or float32 [n, *input_shape]: float32 [n, labels], rows of sum 1."""
+        return self._try("measured", lambda: self._probabilities(weights, x))
+
+    def _probabilities(self, weights: Vector, x: np.ndarray) -> np.ndarray:
         probable, given = self._probable(x.dtype), tf.convert_to_tensor(weights)
         chunks = [tf.convert_to_tensor(x[start : start + CHUNK]) for start in range(0, len(x), CHUNK)]
         return np.concatenate([probable(given, chunk).numpy() for chunk in chunks])
@@ -161,34 +130,46 @@ class Learner:
             self.train(self.start(weights), np.zeros((k, batch, *self._shape), np.uint8), np.zeros((k, batch), np.int64))
         self.measure(weights, np.zeros((measure_n, *self._shape), np.uint8), np.zeros(measure_n, np.int64))
 
-    def save(self, weights: Vector, path: Path) -> None:
-        """Writes a .keras file for `keras.saving.load_model`. It takes raw pixels 0..255: a Rescaling(1/256) stands in front.
+    def rehearse(self, batch: int, measure_n: int) -> None:
+        """Everything that a run will ask of the model, once: a step, a measurement, and a file of it. Raises `ModelError`."""
+        self.warm(batch, 1, measure_n)
+        with tempfile.TemporaryDirectory(prefix="dfl-model-") as folder:
+            self.save(np.zeros(self._size, np.float32), Path(folder, "model.keras"), Samples(self._shape, floats=False))
+
+    def save(self, weights: Vector, path: Path, samples: Samples) -> None:
+        """Writes a .keras file for `keras.saving.load_model`, which needs nothing of ours; it takes `samples` as their source holds them.
 
         Raises `ModelError` if the model or the path (which must end in .keras) cannot be saved.
         """
         views = self.parameters.views(weights)
         for variable, layer in zip(_vector_variables(self._model), self.parameters.layers, strict=True):
             variable.assign(views[layer.name])
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                keras.Sequential([keras.Input(self._shape), keras.layers.Rescaling(SCALE), self._model]).save(path)
-        except Exception as error:
-            raise ModelError(f"model {self.name!r} cannot be saved to {path}: {_line(error)}") from error
+        with warnings.catch_warnings(action="ignore"):
+            guarded(f"model {self.name!r} cannot be saved to {path}", lambda: self._taking(samples).save(path), ModelError)
 
-    def _built(self, seed: int) -> Any:
+    def _taking(self, samples: Samples) -> keras.Model:
+        """The model with what `learning.data` and training do to a sample in front of it."""
+        given = keras.Input(samples.shape if len(samples.shape) == 1 else self._shape)
+        pixels = keras.layers.Reshape(self._shape)(given) if len(samples.shape) == 1 else given
+        if samples.floats:
+            pixels = keras.ops.round(keras.layers.Rescaling(LEVELS)(pixels))
+        return keras.Model(given, self._model(keras.layers.Rescaling(SCALE)(pixels)))
+
+    def _try(self, what: str, action: Callable[[], T]) -> T:
+        return guarded(f"model {self.name!r} cannot be {what}", action, ModelError)
+
+    def _built(self, seed: int) -> keras.Model:
         # Keras numbers the names of layers through the process; every host must find the same names.
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(seed)
+        what = f"built for samples {self._shape}"
         with warnings.catch_warnings(action="ignore"):
-            try:
-                model = self._build(self._shape, self._labels)
-            except Exception as error:
-                raise ModelError(f"model {self.name!r} cannot be built for samples {self._shape}: {_line(error)}") from error
+            model = self._try(what, lambda: self._build(self._shape, self._labels))
             _check_model(self.name, model, self._shape, self._labels)
         return model
 
 
-def _lenet(input_shape: tuple[int, ...], labels: int) -> Any:
+def _lenet(input_shape: tuple[int, ...], labels: int) -> keras.Model:
     """LeNet as in Caffe's example for MNIST: 431,080 weights for 28x28x1 and 10 labels; the output is logits."""
     layers = keras.layers
     return keras.Sequential(
@@ -216,145 +197,16 @@ def _xavier(parameters: Parameters, seed: int) -> Vector:
     return flat
 
 
-class _Network:
-    """A Keras model as a function of its weights: which variables SGD trains, which a step moves, which stay."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self.trained = model.trainable_variables
-        self.others = model.non_trainable_variables
-        self.moved = [variable for variable in self.others if _is_float(variable)]
-        self._constants = [None if _is_float(variable) else variable.numpy() for variable in self.others]
-        self.n_trained = sum(prod(variable.shape) for variable in self.trained)
-        self.size = self.n_trained + sum(prod(variable.shape) for variable in self.moved)
-        self.from_logits = not _ends_in_softmax(model)
-
-    def call(self, values: list[Any], moved: Any, iteration: Any, x: Any, training: bool) -> tuple[Any, Any, list[Any]]:
-        """Output [n, labels] for samples x [n, ...], the moved variables after it (flat), and regularisation losses."""
-        x = tf.cast(x, tf.float32) * SCALE if x.dtype == tf.uint8 else x
-        others = self._others(moved, iteration)
-        output, others, losses = self._model.stateless_call(values, others, x, training=training, return_losses=True)
-        after = [value for value, constant in zip(others, self._constants, strict=True) if constant is None]
-        return tf.cast(output, tf.float32), _join(after) if after else moved, losses
-
-    def _others(self, moved: Any, iteration: Any) -> list[Any]:
-        """The untrained variables: floats from the vector, integers as built, and for dropout a new seed each step."""
-        floats = iter(_cut(moved, self.moved))
-        return [
-            next(floats) if constant is None else _seed(constant, iteration) if "seed_generator_state" in variable.path else constant
-            for variable, constant in zip(self.others, self._constants, strict=True)
-        ]
-
-
-def _step(network: _Network, recipe: Recipe) -> Callable[..., tuple[Any, Any, Any, Any]]:
-    """One step of SGD on the trained part w and the moved part s of the vector, with velocity v; `Recipe` has the formula."""
-    factors = [np.full(prod(one.shape), recipe.bias_rate if one.name == "bias" else 1, np.float32) for one in network.trained]
-    factor = np.concatenate(factors)
-
-    def step(w: Any, v: Any, s: Any, iteration: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
-        values = _cut(w, network.trained)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            output, s, losses = network.call(values, s, iteration, x, training=True)
-            entropy = keras.losses.sparse_categorical_crossentropy(y, output, from_logits=network.from_logits)
-            loss = tf.add_n([tf.reduce_mean(entropy), *(tf.reduce_sum(extra) for extra in losses)])
-        gradient = _join(tape.gradient(loss, values, unconnected_gradients="zero"))
-        rate = recipe.learning_rate * tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
-        v = recipe.momentum * v + (rate * factor) * (gradient + recipe.weight_decay * w)
-        return w - v, v, s, loss
-
-    return step
-
-
-def _train_function(network: _Network, recipe: Recipe) -> Callable[..., tuple[Any, Any, Any]]:
-    """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch]) -> (weights, velocity, mean loss)."""
-    step, n = _step(network, recipe), network.n_trained
-
-    def train(weights: Any, momentum: Any, iteration: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-        steps = tf.shape(y, tf.int64)[0]
-
-        def body(i: Any, w: Any, v: Any, s: Any, total: Any) -> tuple[Any, Any, Any, Any, Any]:
-            w, v, s, loss = step(w, v, s, iteration + i, x[i], y[i])
-            return i + 1, w, v, s, total + loss
-
-        start = (tf.constant(0, tf.int64), weights[:n], momentum[:n], weights[n:], 0.0)
-        _, w, v, s, total = tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)
-        if network.moved:
-            w, v = tf.concat([w, s], 0), tf.concat([v, momentum[n:]], 0)
-        return w, v, total / tf.cast(steps, tf.float32)
-
-    return train
-
-
-def _measure_function(network: _Network) -> Callable[..., Any]:
-    """(weights [P], x [n, ...], y [n]) -> how many of the n are right."""
-    n = network.n_trained
-
-    def measure(weights: Any, x: Any, y: Any) -> Any:
-        output, _, _ = network.call(_cut(weights[:n], network.trained), weights[n:], 0, x, training=False)
-        return tf.math.count_nonzero(tf.argmax(output, 1) == y)
-
-    return measure
-
-
-def _probable_function(network: _Network) -> Callable[..., Any]:
-    """(weights [P], x [n, ...]) -> probabilities [n, labels]."""
-    n = network.n_trained
-
-    def probable(weights: Any, x: Any) -> Any:
-        output, _, _ = network.call(_cut(weights[:n], network.trained), weights[n:], 0, x, training=False)
-        return tf.nn.softmax(output) if network.from_logits else output
-
-    return probable
-
-
-def _by_dtype(function: Callable[..., Any], signature: Callable[[type], list[Any]]) -> Callable[[Any], Any]:
-    """The compiled `function` for the dtype of samples it is asked for; nothing is traced before it is asked for.
-
-    It takes tensors only: a `tf.function` that finds out what it was called with costs 0.1 ms more a call.
-    """
-
-    @cache
-    def compiled(dtype: Any) -> Any:
-        return tf.function(function, signature(dtype), autograph=False).get_concrete_function()
-
-    return compiled
-
-
-def _cut(flat: Any, variables: list[Any]) -> list[Any]:
-    if not variables:
-        return []
-    pieces = tf.split(flat, [prod(variable.shape) for variable in variables])
-    return [tf.reshape(piece, variable.shape) for piece, variable in zip(pieces, variables, strict=True)]
-
-
-def _join(values: list[Any]) -> Any:
-    return tf.concat([tf.reshape(value, [-1]) for value in values], 0)
-
-
-def _seed(built: np.ndarray, iteration: Any) -> Any:
-    # The state of a Keras seed generator is (seed, how often it was used).
-    return tf.stack([tf.constant(built[0]), tf.cast(iteration, built.dtype)])
-
-
-def _view(tensor: Any) -> Vector:
-    return np.asarray(memoryview(tensor))
-
-
-def _is_float(variable: Any) -> bool:
-    return "float" in variable.dtype
-
-
-def _vector_variables(model: Any) -> list[Any]:
+def _vector_variables(model: keras.Model) -> list[keras.Variable]:
     """The variables of the flat vector, in its order."""
-    return [*model.trainable_variables, *filter(_is_float, model.non_trainable_variables)]
+    return [*model.trainable_variables, *filter(is_float, model.non_trainable_variables)]
 
 
-def _values(model: Any) -> Vector:
+def _values(model: keras.Model) -> Vector:
     return np.concatenate([variable.numpy().ravel() for variable in _vector_variables(model)])
 
 
-def _parameters(name: str, model: Any) -> Parameters:
+def _parameters(name: str, model: keras.Model) -> Parameters:
     layers = tuple(Layer(name=variable.path, shape=tuple(variable.shape)) for variable in _vector_variables(model))
     names = [layer.name for layer in layers]
     for twice in {one for one in names if names.count(one) > 1}:
@@ -362,23 +214,12 @@ def _parameters(name: str, model: Any) -> Parameters:
     return Parameters(layers)
 
 
-def _ends_in_softmax(model: Any) -> bool:
-    """Whether what makes the output makes probabilities. A model inside the model is looked into."""
-    last = model
-    while isinstance(last, keras.Model) and last.layers:
-        outputs = getattr(last, "outputs", None)
-        last = outputs[0]._keras_history.operation if outputs else last.layers[-1]  # noqa: SLF001 - nothing public names it
-    return type(last).__name__ == "Softmax" or getattr(last, "activation", None) is keras.activations.softmax
-
-
-def _check_model(name: str, model: Any, input_shape: tuple[int, ...], labels: int) -> None:
+def _check_model(name: str, model: keras.Model, input_shape: tuple[int, ...], labels: int) -> None:
     """Raises `ModelError` unless `model` is a Keras model for these samples and labels, with float32 weights to train."""
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {name!r}: build must return a keras.Model, not {type(model).__name__}")
-    try:
-        output = model(np.zeros((2, *input_shape), np.float32), training=False)
-    except Exception as error:
-        raise ModelError(f"model {name!r} does not accept samples {input_shape}: {_line(error)}") from error
+    samples = np.zeros((2, *input_shape), np.float32)
+    output = guarded(f"model {name!r} does not accept samples {input_shape}", lambda: model(samples, training=False), ModelError)
     if not tf.is_tensor(output) or tuple(output.shape) != (2, labels):
         found = tuple(output.shape[1:]) if tf.is_tensor(output) else type(output).__name__
         raise ModelError(f"model {name!r}: the output for a sample must be ({labels},), one number a label, not {found}")
@@ -393,34 +234,13 @@ def _load_build(model: str) -> Build:
     place, _, attribute = model.rpartition(":")
     if not place or not attribute:
         raise ModelError(f"model {model!r} is not known; give 'lenet', 'package.module:build' or 'path/file.py:build'")
-    try:
-        module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:
-        raise ModelError(f"model {model!r}: {place} cannot be imported: {_line(error)}") from error
-    build = getattr(module, attribute, None)
+    build: Build | None = guarded(
+        f"model {model!r}: {place} cannot be imported", lambda: getattr(_module(place), attribute, None), ModelError
+    )
     if not callable(build):
         raise ModelError(f"model {model!r}: {place} has no function {attribute!r}")
-    return cast("Build", build)
+    return build
 
 
-def _load_file(path: Path) -> ModuleType:
-    """Runs the file as a module under a name of its own, so that files called alike do not replace each other."""
-    name = f"dfl_actors_model_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    # Keras and dataclasses look their classes' module up while the file runs.
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _line(error: BaseException) -> str:
-    """What went wrong, on one line: Keras explains itself on many."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"
+def _module(place: str) -> ModuleType:
+    return load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dfl_actors.config import Config
 from dfl_actors.core.objects import Layer
-from dfl_actors.errors import Refused
+from dfl_actors.errors import ModelError, Refused
 
 __all__ = ["CODECS", "Layer", "Parameters", "Recipe", "TrainState", "Vector", "decode_model", "encode_model", "known_model", "model_bytes"]
 
@@ -26,6 +26,9 @@ Vector = NDArray[np.float32]
 
 CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dtype("<f4"), "float16": np.dtype("<f2")})
 """The number format of each codec; a model on the wire is its weights in this format and nothing else."""
+
+LENET = "lenet"
+"""The model that comes with the program; every other one is a user's."""
 
 LARGEST_FLOAT16 = 65504.0
 
@@ -81,6 +84,13 @@ class TrainState(NamedTuple):
     weights: Vector
     momentum: Vector
     iteration: int
+
+
+def check_converges(state: TrainState, node: str, attacked: bool) -> None:
+    """Raises `ModelError` when a training step has left a model that is not finite; `attacked`: its network has attackers."""
+    if not is_finite(state.weights):
+        remedy = ", or choose an update.algorithm that withstands the attackers" if attacked else ""
+        raise ModelError(f"node {node} diverged at step {state.iteration}: lower training.learning_rate{remedy}")
 
 
 def model_bytes(codec: str, size: int) -> int:

@@ -6,7 +6,7 @@ sees the models of all nodes, one after the other, and so measures too how diffe
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import zmq
@@ -18,10 +18,10 @@ from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, 
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
 from dfl_actors.files import whole
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.weights import decode_model, encode_model, recipe_of
+from dfl_actors.learning.weights import LENET, decode_model, encode_model, recipe_of
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.hatch import log_path
@@ -33,11 +33,14 @@ from dfl_actors.runtime.stores import ModelStore
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
+if TYPE_CHECKING:
+    from dfl_actors.learning.models import Learner
+
 AT_ONCE = 1_000
 """Test images measured before the evaluator looks whether something more urgent has come."""
 
 
-def learner_of(config: Config, cache: Path) -> tuple[Any, Any]:
+def learner_of(config: Config, cache: Path) -> tuple["Learner", Dataset]:
     """The learner of a configuration and its data set."""
     from dfl_actors.learning import models
 
@@ -61,13 +64,15 @@ def _found(config: Config, cache: Path, sockets: Path) -> None:
             load_attack(node.attack, node.attack_parameters, Path.cwd())
     learner, data = learner_of(config, cache)
     weights_by_node(config, data)
+    if config.training.model != LENET:
+        learner.rehearse(config.training.batch, config.data.test_samples)
     genesis = genesis_of(config, learner, data.labels)
     draft = sockets / "genesis.part"
     draft.write_bytes(codec.encode(genesis))
     draft.rename(sockets / "genesis.json")
 
 
-def genesis_of(config: Config, learner: Any, labels: int) -> Genesis:
+def genesis_of(config: Config, learner: "Learner", labels: int) -> Genesis:
     """What every node of the network agrees on. Raises `ModelError` for a model that the genesis cannot describe."""
     try:
         return codec.convert(
@@ -149,10 +154,13 @@ class Evaluator:
             if data is None:
                 return Evaluated(node=order.node, model=order.model, correct=0, tested=0)
             # A copy, for a view would keep the store from using old pages again as long as we measure.
-            weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
+            try:
+                weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
+            except Refused:  # a model that is not finite gets nothing right
+                return Evaluated(node=order.node, model=order.model, correct=0, tested=len(self._tests) if order.measure else 0)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
-                self._learner.save(weights, draft)
+                self._learner.save(weights, draft, self._data.samples)
         correct, tested = self._measure(weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Parameters, TrainState, decode_model, encode_model, model_bytes, recipe_of
+from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes, recipe_of
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
@@ -31,6 +31,9 @@ from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Context
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
+
+if TYPE_CHECKING:
+    from dfl_actors.learning.models import Learner
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray] | None
 Lesson = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None
@@ -57,11 +60,12 @@ class Owned:
 class MeteredLearner:
     """The learner over the node's own data: samples are named by their indices, and time counts as learning."""
 
-    def __init__(self, learner: Any, data: Dataset, meter: Meter, lesson: Lesson = None, trains: bool = True) -> None:
+    def __init__(self, learner: "Learner", data: Dataset, plan: NodePlan, meter: Meter, lesson: Lesson = None, trains: bool = True) -> None:
         self._learner, self._data, self._meter, self._lesson, self._trains = learner, data, meter, lesson, trains
+        self._name, self._attacked = plan.node.name, any(node.attack for node in plan.config.nodes)
 
     def start(self, weights: np.ndarray) -> TrainState:
-        return self._learner.start(weights)  # type: ignore[no-any-return]
+        return self._learner.start(weights)
 
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
         with self._meter.doing("learning"):
@@ -70,7 +74,9 @@ class MeteredLearner:
             images, labels = self._data.x_train[samples], self._data.y_train[samples]
             if self._lesson is not None:
                 images, labels = self._lesson(images, labels)
-            return self._learner.train(state, images, labels)  # type: ignore[no-any-return]
+            state, loss = self._learner.train(state, images, labels)
+            check_converges(state, self._name, self._attacked)
+            return state, loss
 
     def encode(self, weights: np.ndarray, codec: str) -> bytes:
         with self._meter.doing("learning"):
@@ -82,7 +88,7 @@ class MeteredLearner:
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
         with self._meter.doing("learning"):
-            return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])  # type: ignore[no-any-return]
+            return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])
 
 
 def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
@@ -150,7 +156,7 @@ def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     )
 
 
-def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple[Any, MeteredLearner]:
+def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, trains: bool = True) -> tuple["Learner", MeteredLearner]:
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
@@ -159,12 +165,12 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
     learner = models.load_learner(plan.config.training.model, recipe_of(plan.config), data.input_shape, data.labels)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
-    return learner, MeteredLearner(learner, data, meter, lesson, trains)
+    return learner, MeteredLearner(learner, data, plan, meter, lesson, trains)
 
 
-def initial(plan: NodePlan, learner: Any) -> np.ndarray:
+def initial(plan: NodePlan, learner: "Learner") -> np.ndarray:
     """The weights a node begins with: those of the genesis, or its own when the network starts from independent ones."""
-    return learner.initial(initial_seed(plan.config, plan.node.name))  # type: ignore[no-any-return]
+    return learner.initial(initial_seed(plan.config, plan.node.name))
 
 
 def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStream:

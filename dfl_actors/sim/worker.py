@@ -6,11 +6,10 @@ a slab of memory that all workers share, one slot each; the engine says which jo
 
 import pickle
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
-from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector
+from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector, check_converges
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
@@ -126,7 +125,7 @@ class Worker:
         from dfl_actors.learning import models
 
         models.limit_threads()
-        self._plan = plan
+        self._plan, self._attacked = plan, any(node.attack for node in plan.nodes)
         self._data = load_dataset(plan.source, plan.cache)
         self._learner = models.load_learner(plan.model, plan.recipe, self._data.input_shape, self._data.labels)
         self._parameters = self._learner.parameters
@@ -151,6 +150,7 @@ class Worker:
             x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
         if node.attack is None or node.attack.trains:
             node.become(self._learner.train(node.state, x[None], y[None])[0])
+            check_converges(node.state, node.plan.name, self._attacked)
         offered = self._offer(node)
         if slot >= 0:
             self._slab[slot] = offered
@@ -266,7 +266,7 @@ def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> No
     """The life of a worker process: jobs in, answers out, until the engine hangs up. Ctrl-C is for whoever started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        worker: Any = Worker(plan, numbers)
+        worker = Worker(plan, numbers)
         connection.send((-1, worker._parameters.size))  # noqa: SLF001 - its process speaks for it
         while True:
             ticket, name, arguments = pickle.loads(connection.recv_bytes())
@@ -279,7 +279,7 @@ def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> No
         connection.send((-1, Fault("StoreError", f"{plan.slab.parent} cannot hold the models ({error.strerror}): free some space there")))
 
 
-def _answer(job: Any, arguments: Sequence[Any]) -> Any:
+def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
     try:
         return job(*arguments)
     except DflError as error:

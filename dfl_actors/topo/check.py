@@ -12,11 +12,11 @@ from dfl_actors.config import Config, examine_topology
 from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.data import MNIST, Dataset, load_dataset
+from dfl_actors.learning.weights import LENET, recipe_of
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
-OWN_MODEL = "lenet"
 PARTITION_KEYS = {"dirichlet": "alpha", "labels": "labels_per_node"}
 
 
@@ -48,18 +48,18 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
         if not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
-        if config.training.model != OWN_MODEL:
+        if config.training.model != LENET or data.name != MNIST:
             with _noted(mistakes, ("training", "model")):
-                _build_model(config.training.model, data)
+                _try_model(config, data)
     return warnings
 
 
-def _build_model(model: str, data: Dataset) -> None:
-    # Imported here: TensorFlow takes seconds, and only a model that is not ours has to be tried.
+def _try_model(config: Config, data: Dataset) -> None:
+    # Imported here: TensorFlow takes seconds, and only a model or a data set that is not ours has to be tried.
     from dfl_actors.learning.models import load_learner
-    from dfl_actors.learning.weights import Recipe
 
-    load_learner(model, Recipe(), data.input_shape, data.labels)
+    learner = load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
+    learner.rehearse(config.training.batch, config.data.test_samples)
 
 
 def _check_plugins(config: Config, mistakes: Mistakes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.toml_text import Mistakes, Source
 from dfl_actors.learning.coverage import check_labels, coverage_warning, undrawn_labels
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.data import Dataset, Samples, load_dataset
 
 WEIGHTS = "[network]\nnodes = 2\n[data]\npartition = 'weights'\n"
 
@@ -26,7 +26,9 @@ def small(y_train: list[int], y_test: list[int]) -> Dataset:
     image = np.zeros((1, 2, 2, 1), dtype=np.uint8)
     arrays = [np.array(labels, dtype=np.uint8) for labels in (y_train, y_test)]
     train, test = arrays
-    return Dataset("small", image.repeat(len(train), 0), train, image.repeat(len(test), 0), test, 1 + max(y_train + y_test))
+    return Dataset(
+        "small", image.repeat(len(train), 0), train, image.repeat(len(test), 0), test, 1 + max(y_train + y_test), Samples((2, 2), False)
+    )
 
 
 @pytest.mark.parametrize("partition", ["iid", "samples", "dirichlet"])

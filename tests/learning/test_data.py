@@ -1,7 +1,9 @@
 """Loading real MNIST and small hand-made files: what comes out, what is refused, and that processes share one copy."""
 
+import io
 import multiprocessing
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +203,39 @@ def test_a_damaged_cache_entry_is_refused_with_the_directory_to_delete(tmp_path:
 def test_a_cache_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a directory")
     assert str(tmp_path / "cache") in refusal(save(tmp_path / "a.npz"), tmp_path / "cache")
+
+
+def test_what_a_source_holds_is_remembered(tmp_path: Path) -> None:
+    images = np.zeros((6, 4, 5))
+    assert load_dataset("mnist").samples == load_dataset("mnist", tmp_path / "cache").samples == data.Samples((28, 28), False)
+    assert load_dataset(save(tmp_path / "a.npz", x_train=images, x_test=images[:3])).samples == data.Samples((4, 5), True)
+
+
+def test_samples_of_two_kinds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="x_train is uint8 but x_test float64; save both as one type"):
+        load_dataset(save(tmp_path / "a.npz", x_train=np.zeros((6, 4, 5), np.uint8), x_test=np.zeros((3, 4, 5))))
+
+
+@pytest.mark.parametrize("place", [8, 6], ids=["compressed in a way nobody knows", "encrypted"])
+def test_an_archive_that_nobody_can_unpack_is_an_error(place: int, tmp_path: Path) -> None:
+    source = Path(save(tmp_path / "a.npz"))
+    content = bytearray(source.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", place), (b"PK\x01\x02", place + 2)):
+        begin = content.find(signature)
+        while begin >= 0:
+            content[begin + offset] |= 65
+            begin = content.find(signature, begin + 1)
+    source.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_dataset(str(source))
+
+
+def test_an_array_larger_than_any_memory_is_an_error(tmp_path: Path) -> None:
+    source = Path(save(tmp_path / "a.npz"))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**15, 4)})
+    with zipfile.ZipFile(source, "w") as archive:
+        for name in ARRAYS:
+            archive.writestr(f"{name}.npy", header.getvalue())
+    with pytest.raises(DataError, match=r"cannot be read \("):
+        load_dataset(str(source))

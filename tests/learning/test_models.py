@@ -1,7 +1,6 @@
 """Training and measuring real Keras models on real MNIST; what is computed here is checked against Keras used the plain way."""
 
 import importlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dfl_actors
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.data import Dataset, Samples, load_dataset
+from dfl_actors.learning.foreign import load_file
 from dfl_actors.learning.models import Learner, Recipe, TrainState, limit_threads, load_learner
+from dfl_actors.learning.network import Network
 
 # After the import above, which sets TensorFlow up.
 keras, tf = (importlib.import_module(name) for name in ("keras", "tensorflow"))
@@ -216,7 +216,7 @@ def test_a_warm_learner_traces_nothing_more(monkeypatch: pytest.MonkeyPatch, mni
     compile_it = sys.modules["tensorflow"].function
 
     def counted(function: Any = None, *rest: Any, **more: Any) -> Any:
-        if getattr(function, "__module__", "") == load_learner.__module__:  # Keras compiles functions of its own
+        if getattr(function, "__module__", "") == Network.__module__:  # Keras compiles functions of its own
             traced.append(function)
         return compile_it(function, *rest, **more)
 
@@ -243,16 +243,54 @@ def test_a_saved_model_predicts_from_raw_pixels_what_measure_counts(
 ) -> None:
     learner = custom(source) if source else lenet
     weights = learner.train(learner.start(learner.initial(0)), *batches(mnist, 10))[0].weights
-    learner.save(weights, tmp_path / "model.keras")
+    learner.save(weights, tmp_path / "model.keras", mnist.samples)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x, y = mnist.x_test[:300], mnist.y_test[:300]
     assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(weights, x, y)
     assert learner.initial(0).tobytes() != weights.tobytes()
 
 
+PLAIN = """
+import sys
+sys.modules["dfl_actors"] = None  # a process that has only Keras
+import keras, numpy
+data, model = numpy.load(sys.argv[1]), keras.saving.load_model(sys.argv[2])
+print(int((model.predict(data["x_test"], verbose=0).argmax(axis=1) == data["y_test"]).sum()))
+"""
+
+
+def raw_samples(mnist: Dataset, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """400 samples to train on and 300 to test, in the shape and of the type of a source."""
+    x = np.concatenate([mnist.x_train[:400], mnist.x_test[:300]])
+    # Fractions between the levels, so that the rounding matters too.
+    floats = np.clip(x.astype(np.float64) / 255 + np.random.default_rng(1).uniform(-0.003, 0.003, x.shape), 0, 1)
+    x = {"flat": x[..., 0], "float32": floats.astype(np.float32), "float64": floats[..., 0], "rows": floats[:, 14, :, 0]}[kind]
+    return x[:400], x[400:]
+
+
+@pytest.mark.parametrize(("source", "kind"), [(None, "flat"), (None, "float32"), (NORMALISED, "float64"), (NORMALISED, "rows")])
+def test_a_saved_model_takes_the_samples_of_the_source_in_a_process_with_keras_alone(
+    source: str | None, kind: str, custom: Callable[..., Learner], mnist: Dataset, tmp_path: Path
+) -> None:
+    x_train, x_test = raw_samples(mnist, kind)
+    np.savez(tmp_path / "data.npz", x_train=x_train, y_train=mnist.y_train[:400], x_test=x_test, y_test=mnist.y_test[:300])
+    data = load_dataset(str(tmp_path / "data.npz"), tmp_path / "cache" if kind == "float32" else None)
+    assert data.samples == Samples(x_train.shape[1:], kind != "flat")
+    (tmp_path / "mine.py").write_text(source or "")
+    learner = load_learner(f"{tmp_path / 'mine.py'}:build" if source else "lenet", RECIPE, data.input_shape, 10)
+    state = learner.start(learner.initial(0))
+    for _ in range(4):
+        state, _ = learner.train(state, data.x_train.reshape(10, 40, *data.input_shape), data.y_train.reshape(10, 40))
+    learner.save(state.weights, tmp_path / "model.keras", data.samples)
+    right = learner.measure(state.weights, data.x_test, data.y_test)
+    command = [sys.executable, "-c", PLAIN, str(tmp_path / "data.npz"), str(tmp_path / "model.keras")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert int(said) == right > 75
+
+
 def test_a_model_cannot_be_saved_under_another_ending(lenet: Learner, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot be saved to .*model\.npz"):
-        lenet.save(lenet.initial(0), tmp_path / "model.npz")
+        lenet.save(lenet.initial(0), tmp_path / "model.npz", Samples(SHAPE, False))
 
 
 def test_the_statistics_of_batch_normalisation_are_weights_that_move(custom: Callable[..., Learner], mnist: Dataset) -> None:
@@ -323,11 +361,112 @@ def test_a_model_is_found_by_its_module(tmp_path: Path, monkeypatch: pytest.Monk
     assert load_learner("dropping_model:build", RECIPE, SHAPE, 10).parameters.size == 7850
 
 
+SUBCLASSED = """
+import keras
+class Mine(keras.Model):
+    def __init__(self, labels):
+        super().__init__()
+        self.labels = labels
+        self.flat, self.drop, self.out = keras.layers.Flatten(), keras.layers.Dropout(0.9), keras.layers.Dense(labels)
+        self.norm = keras.layers.BatchNormalization()
+        self.calls = self.add_weight(name="calls", shape=(), dtype="int32", trainable=False)
+        self.noise = keras.random.SeedGenerator(7)
+    def call(self, x):
+        self.calls.assign_add(1)
+        return self.out(self.norm(self.drop(self.flat(x)))) + 0 * keras.random.normal((1, 1), seed=self.noise)
+    def get_config(self):
+        return {"labels": self.labels}
+    @classmethod
+    def from_config(cls, config):
+        return cls(config["labels"])
+def build(input_shape, labels):
+    return Mine(labels)
+"""
+DROP = "drop(self.flat(x)", "drop(self.flat(x), training=training"
+
+
+def subclassed(call: str, *changed: tuple[str, str]) -> str:
+    """The model with another `call`: its arguments and first line, and what else is changed."""
+    source = SUBCLASSED.replace("call(self, x):", call)
+    for old, new in changed:
+        source = source.replace(old, new)
+    return source
+
+
+RUNS = {
+    "no training": SUBCLASSED,
+    "training": subclassed("call(self, x, training=None):", DROP),
+    "training by default": subclassed("call(self, x, training=False):"),
+    "any arguments": subclassed("call(self, x, **others):"),
+    "inside a functional model": subclassed(
+        "call(self, x):",
+        ("return Mine(labels)", "x = keras.Input(input_shape)\n    return keras.Model(x, Mine(labels)(x))"),
+    ),
+    "inside a sequence": subclassed(
+        "call(self, x):", ("return Mine(labels)", "return keras.Sequential([keras.Input(input_shape), Mine(labels)])")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_a_subclassed_model_trains_is_measured_and_saved(case: str, custom: Callable[..., Learner], mnist: Dataset, tmp_path: Path) -> None:
+    learner = custom(RUNS[case])
+    learner.rehearse(batch=8, measure_n=4)
+    start = learner.start(learner.initial(0))
+    state, _ = learner.train(start, *batches(mnist, 40))
+    assert learner.measure(state.weights, mnist.x_test[:500], mnist.y_test[:500]) > 250
+    views = learner.parameters.views(state.weights)
+    assert all(views[name].any() for name in views if "moving" in name)
+    # Nine of ten inputs are dropped in training, and none when it is measured: what training makes of a model depends on the step.
+    again = learner.train(start._replace(iteration=1), *batches(mnist, 1))[1], learner.train(start, *batches(mnist, 1))[1]
+    assert again[0] != again[1]
+    x, y = mnist.x_test[:250], mnist.y_test[:250]
+    assert learner.measure(state.weights, x, y) == learner.measure(state.weights, x, y)
+    learner.save(state.weights, tmp_path / "model.keras", mnist.samples)
+    mine = load_file(tmp_path / "mine.py").Mine
+    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"Mine": mine})
+    assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(state.weights, x, y)
+
+
+IN_TRAINING = "call(self, x, training=None):\n        if training: "
+ONLY_LATER = {
+    "in training": (subclassed(IN_TRAINING + "raise SystemExit"), "cannot be trained: it ends the program"),
+    "in a graph": (subclassed("call(self, x):\n        if keras.ops.sum(x) > 5: x = -x"), "cannot be trained: "),
+    "made too late": (
+        subclassed(IN_TRAINING + "self.more = keras.layers.Dense(2); self.more(self.flat(x))"),
+        "cannot be trained: ",
+    ),
+    "recursion": (subclassed(IN_TRAINING + "self.call(x, training)"), "RecursionError"),
+    "training that must be given, when saved": (subclassed("call(self, x, training):"), "cannot be saved to "),
+    "when saved": (
+        subclassed("call(self, x):", ('return {"labels": self.labels}', "raise NotImplementedError('later')")),
+        "cannot be saved to ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ONLY_LATER)
+def test_what_would_fail_only_later_is_found_by_a_rehearsal(case: str, custom: Callable[..., Learner]) -> None:
+    source, text = ONLY_LATER[case]
+    with pytest.raises(ModelError) as wrong:
+        custom(source).rehearse(batch=8, measure_n=4)
+    assert text in str(wrong.value) and "mine.py" in str(wrong.value) and "\n" not in str(wrong.value)
+
+
+def test_training_that_fails_is_an_error_of_one_line(custom: Callable[..., Learner], mnist: Dataset) -> None:
+    learner = custom(ONLY_LATER["in training"][0])
+    with pytest.raises(ModelError, match=r"mine.py:build' cannot be trained: it ends the program"):
+        learner.train(learner.start(learner.initial(0)), *batches(mnist, 1))
+
+
 WRONG = {
     "raises": (
         "def build(s, n): raise RuntimeError('first\\nsecond')",
         "cannot be built for samples (28, 28, 1): RuntimeError: first second",
     ),
+    "ends the program": ("import sys\ndef build(s, n): sys.exit(1)", "(28, 28, 1): it ends the program (sys.exit(1))"),
+    "ends the program at once": ("raise SystemExit('no')", "cannot be imported: it ends the program (sys.exit('no'))"),
+    "recursion": ("def build(s, n): return build(s, n)", "RecursionError: maximum recursion depth exceeded"),
     "not a model": ("def build(s, n): return 3", "build must return a keras.Model, not int"),
     "no function": ("other = 1", "has no function 'build'"),
     "syntax": ("def build(:", "cannot be imported: SyntaxError"),
@@ -388,55 +527,3 @@ def test_a_model_that_cannot_be_found_is_an_error(model: str, text: str) -> None
 def test_samples_too_small_for_lenet_are_an_error() -> None:
     with pytest.raises(ModelError, match=r"model 'lenet' cannot be built for samples \(8, 8, 1\): ValueError"):
         load_learner("lenet", RECIPE, (8, 8, 1), 10)
-
-
-PRELOADED = """
-import multiprocessing
-
-CHILD = '''
-import sys
-preloaded = "dfl_actors.learning.models" in sys.modules
-from dfl_actors.learning.models import *
-from tensorflow.python.eager import context
-started = context.context()._initialized
-limit_threads()
-learner = load_learner("lenet", Recipe(), (28, 28, 1), 10)
-learner.warm(batch=4, k=2, measure_n=4)
-answers.put((preloaded, started))
-'''
-
-if __name__ == "__main__":
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["dfl_actors.learning.models"])
-    answers = server.Queue()
-    children = [server.Process(target=exec, args=(CHILD, {"answers": answers})) for _ in range(2)]
-    for child in children:
-        child.start()
-    print(*(answers.get(timeout=50) for _ in children))
-    for child in children:
-        child.join(timeout=10)
-    print(*(child.exitcode for child in children))
-"""
-
-
-def run(*arguments: str) -> tuple[str, str]:
-    """Standard output and error of a Python that finds this package, without the tests' TensorFlow settings."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    environment["PYTHONPATH"] = str(Path(dfl_actors.__file__).parents[1])
-    found = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment, timeout=100)
-    return found.stdout, found.stderr
-
-
-def test_a_fork_server_may_preload_the_module_and_its_children_train(tmp_path: Path) -> None:
-    (tmp_path / "preloaded.py").write_text(PRELOADED)
-    assert run(str(tmp_path / "preloaded.py")) == ("(True, False) (True, False)\n0 0\n", "")
-
-
-def test_tensorflow_says_nothing() -> None:
-    source = (
-        "from dfl_actors.learning.models import *\n"
-        "limit_threads()\n"
-        "learner = load_learner('lenet', Recipe(), (28, 28, 1), 10)\n"
-        "learner.warm(batch=4, k=1, measure_n=4)\n"
-    )
-    assert run("-c", source) == ("", "")

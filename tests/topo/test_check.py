@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dfl_actors.learning.data import load_dataset
@@ -116,6 +117,43 @@ def test_an_algorithm_of_ones_own_that_works_is_fine(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_told(model: str, tmp_path: Path) -> None:
     (line,) = told(tmp_path, f"[training]\nmodel = '{model}'")
     assert line.startswith("2: training.model: model ")
+
+
+MINE = """
+import keras
+class Mine(keras.Model):
+    def __init__(self, labels):
+        super().__init__()
+        self.flat, self.out = keras.layers.Flatten(), keras.layers.Dense(labels)
+    def call(self, x):
+        return self.out(self.flat(x))
+    def get_config(self):
+        return {}
+def build(shape, labels):
+    return Mine(labels)
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("call(self, x):", ""),
+        ("call(self, x, training=None):\n        if training: raise SystemExit", "cannot be trained: it ends the program"),
+        ("call(self, x):\n        if keras.ops.sum(x) > 0: x = -x", "cannot be trained: "),
+    ],
+)
+def test_a_model_is_called_as_training_calls_it(call: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace("call(self, x):", call))
+    lines = told(tmp_path, "[training]\nmodel = 'mine.py:build'")
+    assert len(lines) == bool(words) and all(line.startswith("2: training.model: model ") and words in line for line in lines)
+
+
+def test_images_too_small_for_the_model_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    x, y = np.zeros((4, 8, 8), np.uint8), np.arange(4)
+    np.savez(tmp_path / "small.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    (line,) = told(tmp_path, f"[data]\nsource = '{tmp_path / 'small.npz'}'\npartition = 'samples'")
+    assert "model 'lenet' cannot be built for samples (8, 8, 1)" in line
 
 
 def test_a_value_that_is_wrong_already_is_not_tried(tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""Keras and TensorFlow as every process finds them: silent, in a fork server, and whatever the user's own settings say."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dfl_actors
+from dfl_actors.learning.framework import limit_threads, settings_are_ours
+from dfl_actors.learning.models import Recipe, load_learner
+
+# Before any test of any module starts TensorFlow.
+limit_threads()
+
+PRELOADED = """
+import multiprocessing
+
+CHILD = '''
+import sys
+preloaded = "dfl_actors.learning.models" in sys.modules
+from dfl_actors.learning.models import *
+from tensorflow.python.eager import context
+started = context.context()._initialized
+limit_threads()
+learner = load_learner("lenet", Recipe(), (28, 28, 1), 10)
+learner.warm(batch=4, k=2, measure_n=4)
+answers.put((preloaded, started))
+'''
+
+if __name__ == "__main__":
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["dfl_actors.learning.models"])
+    answers = server.Queue()
+    children = [server.Process(target=exec, args=(CHILD, {"answers": answers})) for _ in range(2)]
+    for child in children:
+        child.start()
+    print(*(answers.get(timeout=50) for _ in children))
+    for child in children:
+        child.join(timeout=10)
+    print(*(child.exitcode for child in children))
+"""
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    """Standard output and error of a Python that finds this package, without the tests' TensorFlow settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    environment["PYTHONPATH"] = str(Path(dfl_actors.__file__).parents[1])
+    found = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment, timeout=100)
+    return found.stdout, found.stderr
+
+
+def test_a_fork_server_may_preload_the_module_and_its_children_train(tmp_path: Path) -> None:
+    (tmp_path / "preloaded.py").write_text(PRELOADED)
+    assert run(str(tmp_path / "preloaded.py")) == ("(True, False) (True, False)\n0 0\n", "")
+
+
+def test_tensorflow_says_nothing() -> None:
+    source = (
+        "from dfl_actors.learning.models import *\n"
+        "limit_threads()\n"
+        "learner = load_learner('lenet', Recipe(), (28, 28, 1), 10)\n"
+        "learner.warm(batch=4, k=1, measure_n=4)\n"
+    )
+    assert run("-c", source) == ("", "")
+
+
+SETTINGS = {
+    "channels first": (b'{"image_data_format": "channels_first", "floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow"}', False),
+    "half precision": (b'{"floatx": "float16"}', False),
+    "another epsilon": (b'{"epsilon": 0.1}', False),
+    "epsilon as text": (b'{"epsilon": "small"}', False),
+    "unknown format": (b'{"image_data_format": 3}', False),
+    "other libraries": (b'{"nnx_enabled": true}', False),
+    "a list": (b"[1, 2]", False),
+    "a number": (b"3", False),
+    "no JSON": (b'{"floatx": ', False),
+    "no text": (bytes(range(128, 256)), False),
+    "another backend, which the environment decides": (b'{"floatx": "float32", "backend": "jax"}', True),
+    "nothing": (b"{}", True),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_only_settings_that_change_nothing_are_read(case: str, tmp_path: Path) -> None:
+    said, ours = SETTINGS[case]
+    assert settings_are_ours(tmp_path)
+    (tmp_path / "keras.json").write_bytes(said)
+    assert settings_are_ours(tmp_path) == ours
+
+
+def test_a_folder_in_the_place_of_the_settings_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").mkdir()
+    assert not settings_are_ours(tmp_path)
+
+
+DIGEST = (
+    "from dfl_actors.learning.models import *\n"
+    "import hashlib, keras, numpy, os, sys\n"
+    "limit_threads()\n"
+    "learner = load_learner(sys.argv[1], Recipe(), (12, 12, 1), 10)\n"
+    "state, loss = learner.train(learner.start(learner.initial(0)), numpy.ones((2, 4, 12, 12, 1), numpy.uint8), numpy.zeros((2, 4), int))\n"
+    "print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(), os.environ.get('KERAS_HOME'), end=' ')\n"
+    "print(hashlib.sha256(state.weights.tobytes()).hexdigest())\n"
+)
+CONVOLUTION = """
+import keras
+def build(input_shape, labels):
+    layers = [keras.layers.Conv2D(2, 3), keras.layers.BatchNormalization(), keras.layers.Flatten(), keras.layers.Dense(labels)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+"""
+
+
+@pytest.mark.parametrize("case", ["channels first", "half precision", "a list"])
+def test_the_settings_of_a_users_keras_change_nothing(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(CONVOLUTION)
+    (tmp_path / ".keras").mkdir()
+    settings = tmp_path / ".keras" / "keras.json"
+    settings.write_bytes(SETTINGS[case][0])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said, wrong = run("-c", DIGEST, f"{tmp_path / 'mine.py'}:build")
+    assert said.startswith("float32 1e-07 channels_last None ") and wrong == ""
+    learner = load_learner(f"{tmp_path / 'mine.py'}:build", Recipe(), (12, 12, 1), 10)
+    state, _ = learner.train(learner.start(learner.initial(0)), np.ones((2, 4, 12, 12, 1), np.uint8), np.zeros((2, 4), int))
+    assert said.split()[-1] == sha256(state.weights.tobytes()).hexdigest()
+    assert settings.read_bytes() == SETTINGS[case][0]

@@ -1,0 +1,53 @@
+"""A run whose training diverges, or whose plug-in ends the program, says so in one line; a model that is not finite gets nothing right."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from dfl_actors.config import load_topology
+from dfl_actors.core.codec import model_digest
+from dfl_actors.core.control import Evaluate, Evaluated
+from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.evaluator import Evaluator
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import ModelStore
+from tests.network.harness import Command, one_line
+
+Start = Callable[..., Command]
+
+
+def test_a_node_that_diverges_ends_the_run_with_its_name_and_step(start: Start, place: Path) -> None:
+    run = start("run", "small.toml", "--out", "run", "-s", "training.learning_rate=1e6", "-s", "training.weight_decay=1", out=place / "run")
+    run.ended(5)
+    assert " diverged at step " in one_line(run.stderr) and "lower training.learning_rate" in run.stderr
+    assert run.events("restarted") == []
+
+
+@pytest.mark.parametrize("where", ["build", "init", "apply"])
+def test_a_plug_in_that_ends_the_program_ends_the_run_with_10(where: str, start: Start, place: Path) -> None:
+    parts = {"build": "", "init": "init=leave", "apply": "apply=leave"}
+    (place / "quits.py").write_text(
+        "import sys\n"
+        "from dfl_actors.sdk import Algorithm\n"
+        "def leave(*_): sys.exit(0)\n"
+        f"def build(): return {'leave()' if where == 'build' else f'Algorithm({parts[where]})'}\n"
+    )
+    run = start("run", "small.toml", "--out", "run", "-s", "update.algorithm=quits.py:build", out=place / "run")
+    run.ended(10)
+    assert "it ends the program (sys.exit(0))" in one_line(run.stderr) and "quits" in run.stderr
+
+
+def test_a_model_that_is_not_finite_gets_nothing_right(finished: Command, tmp_path: Path) -> None:
+    run = RunDirectory(finished.out)
+    config = load_topology(str(finished.out / "config.toml"))
+    store = ModelStore(run.node("0").models, config.models_kept("0"))
+    weights = np.full(431_080, np.nan, np.float32).tobytes()
+    store.put(model_digest(weights), weights)
+    store.close()
+    with zmq.Context() as context, context.socket(zmq.DEALER) as control:
+        evaluator = Evaluator(config, tmp_path, run, 431_080, control, Clock())
+        answer = evaluator._answer(Evaluate(node="0", model=model_digest(weights)))
+    assert answer == Evaluated(node="0", model=model_digest(weights), correct=0, tested=500)
