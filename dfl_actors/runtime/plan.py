@@ -51,6 +51,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
     config, node = plan.config, plan.node
     known = {
         **msgspec.structs.asdict(plan.settings),
+        "node": node.name,
         "parameters": plan.parameters,
         "links": len(node.neighbours) if plan.together else min(1, len(node.neighbours)),
         "role": node.role,

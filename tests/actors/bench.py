@@ -34,7 +34,7 @@ def at(wall: int = NOW) -> Now:
 
 def settings(kind: type[S], me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> S:
     usual: dict[str, Any] = {"parameters": PARAMETERS, "batch": 4, "tests": 10, "transactions": 2}
-    who = {"address": KEYS[me].address, "genesis": GENESIS, "neighbours": tuple(KEYS[name].address for name in neighbours)}
+    who = {"node": me, "address": KEYS[me].address, "genesis": GENESIS, "neighbours": tuple(KEYS[name].address for name in neighbours)}
     return parts.settings(kind, {**usual, **who, **fields})
 
 

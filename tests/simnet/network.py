@@ -169,7 +169,14 @@ class SimNetwork:
         usual: dict[str, Any] = {**USUAL, "parameters": parameters}
         usual["neighbours"] = tuple(self.address(other) for other in plan.neighbours(name))
         usual["role"] = "observer" if name in plan.observers else "normal"
-        return {**usual, "address": self.address(name), "genesis": self.genesis, **plan.settings, **plan.by_node.get(name, {})}
+        return {
+            **usual,
+            "node": name,
+            "address": self.address(name),
+            "genesis": self.genesis,
+            **plan.settings,
+            **plan.by_node.get(name, {}),
+        }
 
     # --- what a scenario may ask
 
