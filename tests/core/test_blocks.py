@@ -131,6 +131,18 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
 
 
 @pytest.mark.parametrize(
+    ("set_by", "ready", "expires"),
+    [(0, 100, 60_000), (40, 60, 59_960), (3_600_000, -59_900, 0), (-3_600_000, 100, 60_000)],
+    ids=["at once", "soon after", "the clock was set forward since", "the clock was set back since"],
+)
+def test_one_that_was_read_from_a_journal_waits_no_longer_than_it_would_have(set_by: int, ready: int, expires: int) -> None:
+    found = Pending(made.transaction(signed=False), Now(SINCE, made.NOW + set_by))
+    found.receipts = pending(3).receipts
+    assert found.ready_at(least=3, wait=100) == SINCE + ready
+    assert found.ready_at(least=4, wait=100) == found.expires == SINCE + expires
+
+
+@pytest.mark.parametrize(
     ("receipts", "waited", "reminded", "lacks"),
     [
         (2, 4_999, 0, False),

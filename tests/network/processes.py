@@ -188,6 +188,10 @@ class ProcessNetwork:
         for host in self._hosts:
             host.check()
 
+    def screens(self) -> str:
+        """All that the commands have shown so far."""
+        return "".join(path.read_text() for path in self.place.glob("*.out"))
+
     def story(self) -> str:
         """For the message of a failed test."""
         stories = [f"--- {host.out.name}: {host.command.story()}" for host in self._hosts if host.running]

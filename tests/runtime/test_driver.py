@@ -26,6 +26,7 @@ from dfl_actors.runtime.hatch import Owned
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.metrics import Metrics
+from dfl_actors.runtime.plan import SUPERVISOR
 from dfl_actors.runtime.process import control_socket
 from dfl_actors.runtime.stores import Journal, ModelStore
 from dfl_actors.runtime.supervisor import control_server, heard
@@ -39,21 +40,31 @@ PATIENCE = 30.0
 class Stage:
     """An injector's driver in a thread; around it, in ours, the supervisor's socket and the injector's two listeners."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, listening: bool = True) -> None:
+        """A supervisor that is not `listening` does so once `open` is called; until then there is room for one word to it."""
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.place, self.metrics = place, place / "metrics.jsonl"
-        self.control = control_server(self.context, place)
+        control = control_socket(self.context, place, "a.injector")
+        if listening:
+            self.open()
+        else:
+            control.disconnect(control.getsockopt_string(zmq.LAST_ENDPOINT))
+            control.setsockopt(zmq.SNDHWM, 1)
+            control.connect(sockets.ipc(place, SUPERVISOR, SUPERVISOR, "mail"))
         self.said: list[Message] = []
         self.parent, self._alive = os.pipe()
         clock, self.owned = Clock(), cast("Owned", SimpleNamespace())
         self.owned.journal, self.owned.models, self.owned.chain = Journal(place / "journal"), ModelStore(place / "models", 4), None
         self.owned.meter, self.owned.clock = Meter(), clock
         actor = Injector(bench.settings(InjectorSettings, rate=0.0), parts.Stream(1))
-        mail, control = Mail(self.context, place, "a", "injector", 1), control_socket(self.context, place, "a.injector")
+        mail = Mail(self.context, place, "a", "injector", 1)
         tap = Tap(self.context, place, "a", "injector", 1, {}, lambda peer: "", clock)
         driver = Driver(actor, self.owned, mail, None, control, self.parent, Metrics(self.metrics, "a", "injector"), tap)
         self.thread = threading.Thread(target=driver.run, daemon=True)
         self.thread.start()
+
+    def open(self) -> None:
+        self.control = control_server(self.context, self.place)
 
     def until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -159,6 +170,24 @@ def test_nothing_that_arrives_ends_it_whatever_its_shape(stage: Stage) -> None:
     assert Counter(event.code for event in stage.events(events.Refused)) == {"frames": 4 * len(shapes), "malformed": 4, "schema": 1}
     trainer.tell(Pull(samples=1))
     stage.until(lambda: trainer.deliver(now()) or list(trainer.acknowledgements("injector", now())) or not trainer.waiting())
+
+
+def test_a_word_to_the_supervisor_for_which_there_is_no_room_is_said_again() -> None:
+    """`Ready` was said once: a supervisor that was slow to listen waited for it until the run was given up."""
+    with tempfile.TemporaryDirectory(prefix="drv-") as path:
+        stage = Stage(Path(path), listening=False)
+        trainer, _validator = (Mail(stage.context, stage.place, "a", actor, 1) for actor in ("trainer", "validator"))
+        # By the time a letter is acknowledged all listeners have been there for long.
+        trainer.tell(Pull(samples=1))
+        deadline = time.monotonic() + PATIENCE
+        while trainer.waiting():
+            assert time.monotonic() < deadline
+            trainer.deliver(now())
+            list(trainer.acknowledgements("injector", now()))
+        stage.open()
+        stage.hears(Ready)
+        assert isinstance(stage.said[0], Listening)
+        stage.close()
 
 
 def test_it_ends_when_the_supervisor_is_gone(stage: Stage) -> None:

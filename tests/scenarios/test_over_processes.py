@@ -53,6 +53,13 @@ LEFT_OUT: dict[Scenario, str] = {
 """Why a scenario is not performed here."""
 
 
+ON_SCREEN: dict[Scenario, str] = {
+    told.clocks_that_are_set_during_a_run_cost_nothing: "this machine's clock was set forward by 3600 s during the run",
+    told.a_clock_that_is_off_is_named_and_one_that_is_set_right_is_forgiven: "the clock of node c is 60 s ahead of that of node a",
+}
+"""What a scenario shows to whoever watches."""
+
+
 class Last:
     """The last network that was made."""
 
@@ -64,6 +71,7 @@ class Last:
             scenario(partial(self._make, scenario in APART))
             assert self._network is not None
             self._network.check()
+            assert ON_SCREEN.get(scenario, "") in self._network.screens()
         except BaseException as error:
             if self._network is not None:
                 error.add_note(self._network.story())
