@@ -90,9 +90,9 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Bars(msgspec.Struct, frozen=True, kw_only=True):
-    """A stacked bar a row, lying if `flat`. `nodes` says whose each is; a row of nobody stands out if `cut` makes the others come and go.
+    """A stacked bar a row, lying if `flat`. `nodes` says whose each row is; with `cut`, those of nodes that are not chosen are left out.
 
-    `hover` is Plotly's template; `details` are texts for it, a row each.
+    `hover` is Plotly's template; `details` are texts for it, one a row, and with them a row of nobody stands out.
     """
 
     names: list[str]
@@ -109,7 +109,7 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames.
 
-    `hover` and `text` are Plotly's templates; `details` are texts for the former, a row of them a row of the last frame.
+    `hover` is Plotly's template; `details` are texts for it, one a cell of the last frame; `decimals` are those of the numbers in cells.
     """
 
     nodes: list[str]

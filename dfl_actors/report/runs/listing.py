@@ -7,7 +7,7 @@ stopped; and where it did not, after the last time the network was ready, the ru
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -211,21 +211,17 @@ def remove(path: Path) -> None:
 
 def columns(runs: Sequence[Listed]) -> list[Column]:
     """The table of the runs. Their names stay whole, for a person will copy them."""
-
-    def column(header: str, importance: int, cells: Iterable[str], left: bool = False, style: str = "") -> Column:
-        return Column(header=header, importance=importance, cells=list(cells), left=left, style=style)
-
     return [
-        column("run", 9, (Path(run.directory).name for run in runs), left=True, style="cyan"),
-        column("state", 9, (f"{run.state} ({run.reason})" if run.state == "finished" else run.state for run in runs), left=True),
-        column("network", 2, (run.network or "-" for run in runs), left=True),
-        column("nodes", 6, (_count(run.nodes) for run in runs)),
-        column("started", 5, (_moment(run.started) for run in runs), left=True),
-        column("ran", 4, (duration_text(run.seconds) for run in runs)),
-        column("lowest", 8, (accuracy_text(run.lowest) for run in runs), style="bold"),
-        column("mean", 7, (accuracy_text(run.mean) for run in runs)),
-        column("blocks", 3, (_count(run.blocks) for run in runs)),
-        column("size", 5, (size_text(run.bytes) for run in runs)),
+        Column("run", [Path(run.directory).name for run in runs], left=True, style="cyan"),
+        Column("state", [f"{run.state} ({run.reason})" if run.state == "finished" else run.state for run in runs], left=True),
+        Column("network", [run.network or "-" for run in runs], 2, left=True),
+        Column("nodes", [_count(run.nodes) for run in runs], 6),
+        Column("started", [_moment(run.started) for run in runs], 5, left=True),
+        Column("ran", [duration_text(run.seconds) for run in runs], 4),
+        Column("lowest", [accuracy_text(run.lowest) for run in runs], 8, style="bold"),
+        Column("mean", [accuracy_text(run.mean) for run in runs], 7),
+        Column("blocks", [_count(run.blocks) for run in runs], 3),
+        Column("size", [size_text(run.bytes) for run in runs], 5),
     ]
 
 
