@@ -1,6 +1,7 @@
 # make run    create .venv, install, run the demo network of four nodes
 # make test   create .venv, install, run the tests
 # make check  create .venv, install, lint, types, layers
+# make coverage run the tests of core, actors, sdk and runtime once more, counting branches; fails below the gates
 # make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
 # make clean  remove both and everything that tools left behind
 #
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-.PHONY: run test check lowest clean
+.PHONY: run test check coverage lowest clean
 
 run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
@@ -32,6 +33,16 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
+# What is counted in processes that are started counts too; whatever ran before is forgotten.
+COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_over_simnet.py tests/network/test_run.py tests/network/test_chain.py
+
+coverage: $(STAMP)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q $(COVERED)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/python tools/coverage_gate.py .coverage.json
+
 # Python 3.11, unless PYTHON says otherwise: the lowest versions have no wheels for newer ones.
 lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest -q tests/core tests/config tests/actors tests/runtime/test_stores.py tests/cli/test_cli.py
@@ -43,5 +54,5 @@ $(LOWEST)/.installed: setup.cfg tools/lowest.py
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .import_linter_cache .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find dfl_actors tests tools topologies -name __pycache__ -type d -prune -exec rm -rf {} +
