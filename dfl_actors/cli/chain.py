@@ -7,11 +7,12 @@ import msgspec
 import typer
 
 from dfl_actors.core import codec
+from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import ChainError, ConfigError, Refused, StoreError
 from dfl_actors.files import read_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.verify import LARGEST_BLOCK, prune_all, read_all, verify_all
+from dfl_actors.runtime.verify import prune_all, read_all, verify_all
 
 app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
 

@@ -1,13 +1,35 @@
-"""The rules between the blocks of one chain. `ChainState` is all a block has to be held against, made of the blocks before it."""
+"""The rules between the blocks of one chain. `ChainState` is all a block has to be held against, made of the blocks before it.
+
+Its owner pins it: the builder's journal holds the state at the last final block, written with one commit after the block itself. So a
+stored chain may be ahead of its pin, after a crash between the two, and never behind; one that is was cut off, or an older copy
+was put back. And what lies before the pin need not be verified again when the node starts.
+"""
+
+from typing import Protocol
 
 import msgspec
 
 from dfl_actors.core.checks import Verifier, check_final
+from dfl_actors.core.codec import decode, sha256
 from dfl_actors.core.objects import Address, Digest, FinalBlock
-from dfl_actors.errors import Refused
+from dfl_actors.errors import ChainError, Refused
 
 WINDOW = 4096
 """How far, in sequence numbers, a transaction may lag behind the newest one of the blocks before."""
+
+PIN = b"head"
+"""Where the builder's journal holds the pinned state."""
+
+LARGEST_BLOCK = 1 << 30
+
+
+class Stored(Protocol):
+    """What is read of a chain on the disk."""
+
+    @property
+    def height(self) -> int: ...
+
+    def block(self, height: int) -> bytes | None: ...
 
 
 class ChainState(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,3 +89,37 @@ def _skipped(state: ChainState, numbers: frozenset[int]) -> frozenset[int]:
     lowest = newest - WINDOW + 1
     free = state.skipped | frozenset(range(max(state.sequence + 1, lowest), newest))
     return frozenset(number for number in free - numbers if number >= lowest)
+
+
+def encode_pin(state: ChainState) -> bytes:
+    """What the journal holds of a state."""
+    return msgspec.json.encode(state, order="deterministic")
+
+
+def decode_pin(raw: bytes | None) -> ChainState | None:
+    """The state that a journal pins; None from before there were pins. Raises `Refused` with code `malformed`."""
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=ChainState)
+    except msgspec.DecodeError as error:
+        raise Refused("malformed", f"the pinned head, {error}") from None
+
+
+def check_pin(pin: ChainState, stored: Stored, node: str) -> None:
+    """Raises `ChainError` when the stored chain does not hold the pinned head."""
+    height = stored.height
+    if height < pin.height:
+        missing = f"block {height} is" if pin.height == height + 1 else f"blocks {height} to {pin.height - 1} are"
+        raise ChainError(
+            f"node {node}: {missing} missing: its journal pins {pin.height} blocks, its chain has {height}: "
+            "put the newer chain back, or begin a new run"
+        )
+    if pin.height and sha256(stored.block(pin.height - 1) or b"") != pin.head:
+        raise ChainError(f"node {node}: block {pin.height - 1} is not the one that its journal pins: the chain was altered")
+
+
+def resume(pin: ChainState, stored: Stored, verifier: Verifier) -> ChainState:
+    """The state at the end of a stored chain that was verified up to `pin`. Raises `Refused` for what comes after that, as `extend`."""
+    state = pin
+    while (raw := stored.block(state.height)) is not None:
+        state = extend(state, decode(FinalBlock, raw, LARGEST_BLOCK), verifier)
+    return state

@@ -55,7 +55,7 @@ def resume_network(path: Path, options: tuple[str, ...], watcher: Watcher, begun
     before = read_about(run)
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
-        verify_all(run, tuple(before.nodes))
+        begun = _verified(run, tuple(before.nodes), watcher, begun)
         keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
         return _run(config, run, keys, watcher, begun, before)
 
@@ -71,8 +71,16 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, watcher:
             return _first(_run(config, run, {name: key}, watcher, begun, None, key_directory), run)
     run = RunDirectory.open(out)
     with run.lock():
-        verify_all(run, (name,))
+        begun = _verified(run, (name,), watcher, begun)
         return _run(config, run, {name: key}, watcher, begun, read_about(run), key_directory)
+
+
+def _verified(run: RunDirectory, names: tuple[str, ...], watcher: Watcher, begun: float) -> float:
+    """`begun`, put off by the time that verifying the chains took: a long chain is not late to be ready. Raises `DflError`."""
+    before = time.monotonic()
+    watcher.event("verifying the chains")
+    verify_all(run, names, pin=True)
+    return begun + time.monotonic() - before
 
 
 @contextmanager

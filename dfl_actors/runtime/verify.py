@@ -1,19 +1,19 @@
 """A full check of chains on disk, in a child process: a damaged LMDB file ends its reader, and that must not be us."""
 
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from dfl_actors.core import chain, codec
+from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import ChainError, Refused
 from dfl_actors.processes.isolated import in_child
-from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.stores import ChainStore, ModelStore
-
-LARGEST_BLOCK = 1 << 30
+from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory, read_about
+from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore, store_error
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,50 +29,88 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     weights: int = 0
 
 
-def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
-    """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
-    return in_child(_verify_all, run.path, names)
+def verify_all(run: RunDirectory, names: tuple[str, ...], pin: bool = False) -> list[Verified]:
+    """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`.
+
+    `pin`: the journal of a node that has none yet gets one, so that its builder need not verify the chain once more.
+    """
+    return in_child(_verify_all, run.path, names, pin)
 
 
-def _verify_all(path: Path, names: tuple[str, ...]) -> list[Verified]:
-    return [verify(RunDirectory(path), name) for name in names]
+def _verify_all(path: Path, names: tuple[str, ...], pin: bool) -> list[Verified]:
+    return [verify(RunDirectory(path), name, pin) for name in names]
 
 
-def verify(run: RunDirectory, name: str) -> Verified:
-    """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks."""
+def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
+    """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks, and the pin."""
     node, about = run.node(name), read_about(run)
+    pinned = _pinned(node, name)  # before the chain is read, which may grow meanwhile
     with ChainStore(node.chain, readonly=True) as store:
-        raw_genesis = store.genesis
-        if raw_genesis is None:
-            raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun")
-        genesis = _genesis(raw_genesis, str(node.chain))
-        if genesis != about.genesis:
-            raise ChainError(
-                f"node {name}: the chain in {node.chain} is of another genesis, {genesis[:8]}, this run's is {about.genesis[:8]}"
-            )
+        genesis = _check_genesis(node, name, store.genesis, about.genesis)
         state, blocks = chain.empty(genesis), []
-        verifier, expected = Verifier(genesis), store.height
-        for height, raw in enumerate(store.blocks()):
-            try:
-                block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
-                state = chain.extend(state, block, verifier)
-                if block.draft.generator != about.nodes.get(name):
-                    raise Refused("other_generator", f"{block.draft.generator[:8]} is not node {name}")
-            except Refused as error:
-                raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain in {node.chain} was altered") from None
+        for block, state in _check_blocks(store, genesis, node, name, about.nodes.get(name)):
             blocks.append(block)
-        if state.height < expected:
-            raise ChainError(f"node {name}: block {state.height} is missing: the chain in {node.chain} was altered")
-    transactions = [entry.transaction for block in blocks for entry in block.draft.entries]
+            if pinned is not None and state.height == pinned.height and state != pinned:
+                raise ChainError(
+                    f"node {name}: block {pinned.height - 1} is not the one that its journal pins: the chain in {node.chain} was altered"
+                )
+        if pinned is not None:
+            chain.check_pin(pinned, store, name)
+    if pin and pinned is None:
+        with Journal(node.journal("builder")) as journal:
+            journal.commit([(chain.PIN, chain.encode_pin(state))])
+    return _verified(run, name, genesis, state, blocks)
+
+
+def _pinned(node: NodeDirectory, name: str) -> chain.ChainState | None:
+    """The state that the builder's journal pins; None in a directory from before there were pins, or without its journal."""
+    if not (path := node.journal("builder")).exists():
+        return None
+    with Journal(path, readonly=True) as journal:
+        try:
+            return chain.decode_pin(journal.get(chain.PIN))
+        except Refused as error:
+            raise ChainError(f"node {name}: {error}: the journal in {path} was altered") from None
+
+
+def _check_genesis(node: NodeDirectory, name: str, raw: bytes | None, expected: str) -> str:
+    if raw is None:
+        raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun")
+    genesis = _genesis(raw, str(node.chain))
+    if genesis != expected:
+        raise ChainError(f"node {name}: the chain in {node.chain} is of another genesis, {genesis[:8]}, this run's is {expected[:8]}")
+    return genesis
+
+
+def _check_blocks(
+    store: ChainStore, genesis: str, node: NodeDirectory, name: str, owner: str | None
+) -> Iterator[tuple[FinalBlock, chain.ChainState]]:
+    """Each block with the state after it."""
+    state, verifier, expected = chain.empty(genesis), Verifier(genesis), store.height
+    for height, raw in enumerate(store.blocks()):
+        try:
+            block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
+            state = chain.extend(state, block, verifier)
+            if block.draft.generator != owner:
+                raise Refused("other_generator", f"{block.draft.generator[:8]} is not node {name}")
+        except Refused as error:
+            raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain in {node.chain} was altered") from None
+        yield block, state
+    if state.height < expected:
+        raise ChainError(f"node {name}: block {state.height} is missing: the chain in {node.chain} was altered")
+
+
+def _verified(run: RunDirectory, name: str, genesis: str, state: chain.ChainState, blocks: Sequence[FinalBlock]) -> Verified:
+    entries = [entry for block in blocks for entry in block.draft.entries]
     return Verified(
         node=name,
         height=state.height,
         head=state.head,
         genesis=genesis,
-        transactions=len(transactions),
-        receipts=sum(len(entry.receipts) for block in blocks for entry in block.draft.entries),
+        transactions=len(entries),
+        receipts=sum(len(entry.receipts) for entry in entries),
         confirmations=sum(len(block.confirmations) for block in blocks),
-        weights=_check_weights(run, name, {transaction.model for transaction in transactions}),
+        weights=_check_weights(run, name, {entry.transaction.model for entry in entries}),
     )
 
 
@@ -130,5 +168,8 @@ def _prune_all(path: Path, names: tuple[str, ...]) -> dict[str, int]:
             continue
         with ModelStore(models) as store:
             removed[name] = len(store.keys())
-        shutil.rmtree(models)
+        try:
+            shutil.rmtree(models)
+        except OSError as error:
+            raise store_error(models, error) from error
     return removed

@@ -15,6 +15,7 @@ from dfl_actors.core.effects import Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
+from dfl_actors.errors import ChainError
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction
 
@@ -61,7 +62,7 @@ def test_two_answered_transactions_make_a_draft_and_its_confirmations_a_block() 
     said = made.give(confirmed(drafted(made)))
     (block,) = final_blocks(made)
     assert len(block.confirmations) == 4 and told(said, Finalised)[0].block == digest(block)
-    assert made.actor.idle and not made.journal.data, "the journal holds nothing that the chain has"
+    assert made.actor.idle and set(made.journal.data) == {chain.PIN}, "the journal holds nothing of what the chain has but its head"
 
 
 @pytest.mark.parametrize(
@@ -234,6 +235,62 @@ def test_a_word_to_the_trainer_that_a_crash_swallowed_is_said_again() -> None:
     made.give(*receipts(0), crash=Tell)
     assert not told(made.said, Settled)
     assert told(made.give(Started()), Settled) == [Settled(transaction=digest(OWN[0]))]
+
+
+def grown(blocks: int) -> Bench:
+    made = built(transactions=1)
+    for number in range(blocks):
+        made.give(*announced(number), *receipts(number))
+        made.give(confirmed(drafted(made)))
+    return made
+
+
+def test_a_start_reads_the_head_of_the_chain_and_nothing_before_it() -> None:
+    made = grown(5)
+    made.chain.data[:4] = [b"never read"] * 4
+    made.give(crash=99)
+    assert made.actor.counts["height"] == 5
+    made.give(Started())
+    assert not told(made.give(*announced(2), *receipts(2)), Drafted), "what the chain holds is known"
+    assert told(made.give(*announced(5), *receipts(5)), Drafted)[-1].draft.height == 5
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_a_chain_may_be_one_ahead_of_its_pin_and_never_behind(step: int) -> None:
+    made = grown(2)
+    made.give(*announced(2), *receipts(2))
+    made.give(confirmed(drafted(made)), crash=step)
+    pin = chain.decode_pin(made.journal.get(chain.PIN))
+    assert pin is not None and pin.height <= len(made.chain.data) <= pin.height + 1
+    made.give(Started())
+    assert (chain.decode_pin(made.journal.get(chain.PIN)) or pin).height == len(made.chain.data)
+
+
+def test_a_chain_from_before_there_were_pins_is_verified_and_pinned() -> None:
+    made = grown(3)
+    pin = made.journal.data.pop(chain.PIN)
+    made.give(crash=99)
+    assert made.actor.counts["height"] == 3
+    made.give(Started())
+    assert made.journal.data[chain.PIN] == pin
+
+
+@pytest.mark.parametrize(("kept", "text"), [(0, "blocks 0 to 2 are missing"), (1, "blocks 1 to 2 are"), (2, "block 2 is missing")])
+def test_a_chain_that_ends_before_its_pin_is_not_gone_on_with(kept: int, text: str) -> None:
+    made = grown(3)
+    del made.chain.data[kept:]
+    with pytest.raises(ChainError, match=rf"^node me: {text}.*: put the newer chain back"):
+        made.give(crash=99)
+
+
+def test_a_chain_whose_head_was_altered_is_not_gone_on_with() -> None:
+    made = grown(3)
+    made.chain.data[2] = made.chain.data[1]
+    with pytest.raises(ChainError, match=r"^node me: block 2 is not the one that its journal pins"):
+        made.give(crash=99)
+    made.journal.data[chain.PIN] = b"{}"
+    with pytest.raises(ChainError, match=r"^node me: its chain breaks rule malformed"):
+        made.give(crash=99)
 
 
 OPERATIONS = st.lists(

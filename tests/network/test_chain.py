@@ -144,6 +144,19 @@ def test_a_dropped_block_is_missed(copy: Path, verify: Callable[[int], str]) -> 
     assert "node 0: block 1 is missing" in verify(8)
 
 
+def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Command, copy: Path, start: Start) -> None:
+    assert finished.out is not None
+    shutil.copytree(finished.out / "nodes/0/journal", copy / "nodes/0/journal")
+    stored = Chain(copy)
+    with lmdb.open(str(stored.path), readonly=True) as environment:
+        last = environment.stat()["entries"] - 2
+    stored.put(last, None)
+    for command in (("chain", "verify", "run"), ("run", "--resume", "run")):
+        ended = start(*command)
+        ended.ended(8)
+        assert f"node 0: block {last} is missing: its journal pins {last + 1} blocks" in one_line(ended.stderr)
+
+
 def test_exchanged_blocks_are_found(copy: Path, verify: Callable[[int], str]) -> None:
     stored = Chain(copy)
     first, second = stored.block(0), stored.block(1)

@@ -83,6 +83,13 @@ class Chain:
         assert height == len(self.data), f"block {height} after {len(self.data)}: the chain takes the next only"
         self.data.append(block)
 
+    @property
+    def height(self) -> int:
+        return len(self.data)
+
+    def block(self, height: int) -> bytes | None:
+        return self.data[height] if height < len(self.data) else None
+
     def blocks(self) -> Iterator[bytes]:
         return iter(self.data)
 

@@ -1,0 +1,174 @@
+"""A chain verified on the disk: against its rules, its run, its models and the head that its journal pins."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from stat import S_IMODE
+
+import msgspec
+import pytest
+
+from dfl_actors.core import chain
+from dfl_actors.core.codec import digest, encode, model_digest
+from dfl_actors.core.objects import Genesis, Layer
+from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.runtime.rundir import About, RunDirectory
+from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
+from dfl_actors.runtime.verify import prune_all, read_all, verify, verify_all
+from tests import objects
+
+MODEL = bytes(32)
+GENESIS = Genesis(
+    network="net",
+    protocol=1,
+    model="tiny",
+    layers=(Layer(name="dense", shape=(8,)),),
+    dtype="float32",
+    labels=10,
+    initial=model_digest(MODEL),
+    hash="sha256",
+    model_hash="blake3",
+    signature="ed25519",
+)
+NET = digest(GENESIS)
+
+
+def made(path: Path, blocks: int = 4, pinned: bool = True) -> RunDirectory:
+    """The directory of a run in which Alice has so many blocks."""
+    path.mkdir(exist_ok=True)
+    run = RunDirectory(path)
+    about = About(name="net", started=1, nodes={"a": objects.ALICE.address}, genesis=NET)
+    run.run.write_bytes(msgspec.json.encode(about))
+    state = chain.empty(NET)
+    verifier = objects.Trusting(NET)
+    with ChainStore(run.node("a").chain) as store:
+        store.create(encode(GENESIS))
+        for height in range(blocks):
+            transaction = objects.transaction(genesis=NET, sequence=height, data=MODEL)
+            receipt = objects.receipt(transaction)
+            draft = objects.draft((transaction, (receipt,)), genesis=NET, height=height, previous=state.head)
+            block = objects.final(draft, objects.confirmation(draft, receipt))
+            store.append(height, encode(block))
+            state = chain.extend(state, block, verifier)
+    with Journal(run.node("a").journal("builder")) as journal:
+        journal.commit([(chain.PIN, chain.encode_pin(state))] if pinned else [(b"draft", b"any")])
+    with ModelStore(run.node("a").models, 4) as models:
+        models.put(model_digest(MODEL), MODEL)
+    return run
+
+
+def cut(run: RunDirectory, blocks: int) -> None:
+    """Put an older chain in the place of the run's."""
+    with ChainStore(run.node("a").chain) as store:
+        older = [store.block(height) or b"" for height in range(blocks)]
+    for file in run.node("a").chain.iterdir():
+        file.unlink()
+    with ChainStore(run.node("a").chain) as store:
+        store.create(encode(GENESIS))
+        for height, block in enumerate(older):
+            store.append(height, block)
+
+
+def pin_of(run: RunDirectory) -> chain.ChainState | None:
+    with Journal(run.node("a").journal("builder"), readonly=True) as journal:
+        return chain.decode_pin(journal.get(chain.PIN))
+
+
+def test_what_a_chain_holds_is_counted(tmp_path: Path) -> None:
+    (found,) = verify_all(made(tmp_path), ("a",))
+    assert (found.node, found.height, found.transactions, found.receipts, found.confirmations, found.weights) == ("a", 4, 4, 4, 4, 1)
+
+
+@pytest.mark.parametrize(("kept", "text"), [(0, "blocks 0 to 3 are missing"), (3, "block 3 is missing")])
+def test_an_older_chain_contradicts_its_pin(tmp_path: Path, kept: int, text: str) -> None:
+    run = made(tmp_path)
+    cut(run, kept)
+    with pytest.raises(ChainError, match=rf"^node a: {text}: its journal pins 4 blocks, its chain has {kept}: put the newer chain back"):
+        verify_all(run, ("a",))
+
+
+def test_a_lost_meta_page_is_an_older_chain(tmp_path: Path) -> None:
+    """LMDB writes its two meta pages in turn, and takes the older one when the newer is no good."""
+    run = made(tmp_path)
+    data = run.node("a").chain / "data.mdb"
+    pages = data.read_bytes()
+    # Of a commit the number stands in its meta page: magic and version, then 24 + 2 * 48 bytes, the last page, the transaction.
+    numbers = [int.from_bytes(pages[page + 144 : page + 152], "little") for page in (0, 4096)]
+    newest = 4096 * numbers.index(max(numbers))
+    data.write_bytes(pages[:newest] + pages[4096 - newest : 8192 - newest] + pages[newest + 4096 :])
+    with ChainStore(run.node("a").chain, readonly=True) as store:
+        assert store.height == 3
+    with pytest.raises(ChainError, match=r"^node a: block 3 is missing"):
+        verify_all(run, ("a",))
+
+
+def test_a_chain_ahead_of_its_pin_is_right(tmp_path: Path) -> None:
+    """A crash between the two commits leaves it so."""
+    run = made(tmp_path)
+    pin = pin_of(made(tmp_path / "before", blocks=3))
+    assert pin is not None
+    with Journal(run.node("a").journal("builder")) as journal:
+        journal.commit([(chain.PIN, chain.encode_pin(pin))])
+    assert verify_all(run, ("a",))[0].height == 4
+
+
+def test_another_block_than_the_pinned_one_is_named(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    pin = pin_of(run)
+    assert pin is not None
+    for wrong in (msgspec.structs.replace(pin, head="ab" * 32), msgspec.structs.replace(pin, sequence=2)):
+        with Journal(run.node("a").journal("builder")) as journal:
+            journal.commit([(chain.PIN, chain.encode_pin(wrong))])
+        with pytest.raises(ChainError, match=r"^node a: block 3 is not the one that its journal pins"):
+            verify_all(run, ("a",))
+
+
+def test_a_directory_from_before_there_were_pins_gets_one_when_it_is_gone_on_with(tmp_path: Path) -> None:
+    run = made(tmp_path, pinned=False)
+    verify_all(run, ("a",))
+    assert pin_of(run) is None
+    verify_all(run, ("a",), pin=True)
+    pin = pin_of(run)
+    assert pin is not None and pin.height == 4
+    cut(run, 2)
+    with pytest.raises(ChainError, match=r"blocks 2 to 3 are missing"):
+        verify_all(run, ("a",))
+
+
+@pytest.fixture
+def readonly(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Makes `tmp_path/disk` a medium that nobody can write to."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield lambda: subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True) and None
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_read_only_medium_is_verified_and_read(tmp_path: Path, readonly: Callable[[], None]) -> None:
+    run = made(tmp_path / "disk")
+    readonly()
+    assert verify(run, "a").weights == 1
+    assert len(read_all(run, ("a",))["a"]) == 4
+    with pytest.raises(StoreError, match="read-only"):
+        prune_all(run, ("a",))
+
+
+def test_reading_leaves_no_trace(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    files = {path: (S_IMODE(path.stat().st_mode), path.read_bytes()) for path in tmp_path.rglob("data.mdb")}
+    verify_all(run, ("a",))
+    read_all(run, ("a",))
+    assert files == {path: (S_IMODE(path.stat().st_mode), path.read_bytes()) for path in tmp_path.rglob("data.mdb")}
+
+
+def test_weights_are_gone_or_right(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    assert prune_all(run, ("a",)) == {"a": 1}
+    assert verify(run, "a").weights == 0
+    with ModelStore(run.node("a").models, 4) as models:
+        models.put(model_digest(MODEL), b"others" * 9)
+    with pytest.raises(ChainError, match=r"stored weights .* do not have their digest: remove them with `chain prune`"):
+        verify(run, "a")
