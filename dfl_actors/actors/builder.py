@@ -62,13 +62,12 @@ class Builder(Actor):
         self.counts["height"] = self._chain.height
 
     def _resume(self, stored: chain.Stored, journal: JournalReader) -> None:
-        node = self.settings.node
         try:
             self._pinned = chain.decode_pin(journal.get(chain.PIN)) or self._pinned
-            chain.check_pin(self._pinned, stored, node)
+            chain.check_pin(self._pinned, stored)
             self._chain = chain.resume(self._pinned, stored, self._verifier)
         except Refused as error:
-            raise ChainError(f"node {node}: its chain breaks rule {error}: name the block with `dfl-actors chain verify`") from error
+            raise ChainError(f"the chain breaks rule {error}: name the block with `dfl-actors chain verify`") from error
 
     def _recover(self, journal: JournalReader, now: Now) -> None:
         for _, raw in journal.scan(b"t/"):

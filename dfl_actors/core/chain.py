@@ -104,17 +104,16 @@ def decode_pin(raw: bytes | None) -> ChainState | None:
         raise Refused("malformed", f"the pinned head, {error}") from None
 
 
-def check_pin(pin: ChainState, stored: Stored, node: str) -> None:
-    """Raises `ChainError` when the stored chain does not hold the pinned head."""
+def check_pin(pin: ChainState, stored: Stored) -> None:
+    """Raises `ChainError` when the stored chain does not hold the pinned head; whose chain it is, the caller knows."""
     height = stored.height
     if height < pin.height:
         missing = f"block {height} is" if pin.height == height + 1 else f"blocks {height} to {pin.height - 1} are"
         raise ChainError(
-            f"node {node}: {missing} missing: its journal pins {pin.height} blocks, its chain has {height}: "
-            "put the newer chain back, or begin a new run"
+            f"{missing} missing: its journal pins {pin.height} blocks, its chain has {height}: put the newer chain back, or begin a new run"
         )
     if pin.height and sha256(stored.block(pin.height - 1) or b"") != pin.head:
-        raise ChainError(f"node {node}: block {pin.height - 1} is not the one that its journal pins: the chain was altered")
+        raise ChainError(f"block {pin.height - 1} is not the one that its journal pins: the chain was altered")
 
 
 def resume(pin: ChainState, stored: Stored, verifier: Verifier) -> ChainState:

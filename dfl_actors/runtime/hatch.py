@@ -17,6 +17,7 @@ from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
+from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
@@ -117,7 +118,10 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
         return Gossiper(settings_of(plan, GossiperSettings), owned.key, owned.models, owned.clock().wall, lambda: secrets.token_hex(32))
     if actor == "builder":
         assert owned.chain is not None
-        return Builder(settings_of(plan, BuilderSettings), owned.key, owned.chain, owned.journal, owned.clock())
+        try:
+            return Builder(settings_of(plan, BuilderSettings), owned.key, owned.chain, owned.journal, owned.clock())
+        except ChainError as error:
+            raise ChainError(f"node {plan.node.name}: {error}") from error
     return keeper(plan, owned, seeds)
 
 

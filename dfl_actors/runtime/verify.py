@@ -55,11 +55,18 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
                     f"node {name}: block {pinned.height - 1} is not the one that its journal pins: the chain in {node.chain} was altered"
                 )
         if pinned is not None:
-            chain.check_pin(pinned, store, name)
+            _check_pin(pinned, store, name)
     if pin and pinned is None:
         with Journal(node.journal("builder")) as journal:
             journal.commit([(chain.PIN, chain.encode_pin(state))])
     return _verified(run, name, genesis, state, blocks)
+
+
+def _check_pin(pinned: chain.ChainState, store: ChainStore, name: str) -> None:
+    try:
+        chain.check_pin(pinned, store)
+    except ChainError as error:
+        raise ChainError(f"node {name}: {error}") from None
 
 
 def _pinned(node: NodeDirectory, name: str) -> chain.ChainState | None:

@@ -279,17 +279,17 @@ def test_a_chain_from_before_there_were_pins_is_verified_and_pinned() -> None:
 def test_a_chain_that_ends_before_its_pin_is_not_gone_on_with(kept: int, text: str) -> None:
     made = grown(3)
     del made.chain.data[kept:]
-    with pytest.raises(ChainError, match=rf"^node me: {text}.*: put the newer chain back"):
+    with pytest.raises(ChainError, match=rf"^{text}.*: put the newer chain back"):
         made.give(crash=99)
 
 
 def test_a_chain_whose_head_was_altered_is_not_gone_on_with() -> None:
     made = grown(3)
     made.chain.data[2] = made.chain.data[1]
-    with pytest.raises(ChainError, match=r"^node me: block 2 is not the one that its journal pins"):
+    with pytest.raises(ChainError, match=r"^block 2 is not the one that its journal pins"):
         made.give(crash=99)
     made.journal.data[chain.PIN] = b"{}"
-    with pytest.raises(ChainError, match=r"^node me: its chain breaks rule malformed"):
+    with pytest.raises(ChainError, match=r"^the chain breaks rule malformed"):
         made.give(crash=99)
 
 
