@@ -13,8 +13,6 @@ from dfl_actors.files import check_free
 app = typer.Typer(help="List the runs; compare, export and delete them.", invoke_without_command=True)
 
 DIRECTORY = Path("runs")
-UNCUT = 10_000
-"""Columns of a table that no terminal shows: a program or a file gets all of it."""
 
 Where = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs.")]
 Inside = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs [default: runs].")]
@@ -38,17 +36,16 @@ def runs(
 def show(directory: Path, json: bool) -> None:
     """The list. Raises StoreError if there is none."""
     import msgspec
-    from rich.console import Console
 
     from dfl_actors.report.runs.listing import columns, list_runs
-    from dfl_actors.report.table import grid
+    from dfl_actors.report.table import grid, uncut_console
 
     listed, foreign = list_runs(directory, time.time_ns() // 1_000_000)
     if json:
         for run in listed:
             typer.echo(msgspec.json.encode(run))
     elif listed:
-        console = Console(width=None if sys.stdout.isatty() else UNCUT)
+        console = uncut_console()
         console.print(grid(columns(listed), console.width))
     for run in listed:
         if run.state == "damaged":
@@ -110,13 +107,13 @@ def compare(
 ) -> None:
     """Show two runs side by side. That is what differs in their configurations, and every figure of their summaries."""
     import orjson
-    from rich.console import Console
 
     from dfl_actors.report.pictures import picture_format
     from dfl_actors.report.runs.compare import as_json, load_sides, render
     from dfl_actors.report.runs.compare import compare as compared
     from dfl_actors.report.runs.compare_picture import plot_comparison
     from dfl_actors.report.runs.listing import find
+    from dfl_actors.report.table import uncut_console
 
     if plot is not None:
         picture_format(plot)
@@ -126,7 +123,7 @@ def compare(
     if json:
         typer.echo(orjson.dumps(as_json(one, other, figures)))
     else:
-        render(one, other, figures, Console(width=None if sys.stdout.isatty() else UNCUT))
+        render(one, other, figures, uncut_console())
     if plot is not None:
         plot_comparison(one.run, other.run, plot)
         typer.echo(f"drawn to {plot}", err=json)

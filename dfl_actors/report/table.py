@@ -5,6 +5,7 @@ least important column takes its short form or goes. So the same rule serves 80 
 the closing summary.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -66,6 +67,11 @@ def grid(columns: Iterable[Column], width: int, *, footer: bool = False) -> Tabl
     for number, row in enumerate(rows):
         table.add_row(*(Text(cell) for cell in row), style="bold" if footer and number == len(rows) - 1 else "")
     return table
+
+
+def uncut_console() -> Console:
+    """As wide as the terminal; where there is none, a program or a file gets all of it."""
+    return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
 def accuracy_text(value: float | None, digits: int = 3) -> str:

@@ -22,6 +22,7 @@ from dfl_actors.core.events import Stopped
 from dfl_actors.core.family import ACTORS, Event, Letter, News, Reply, Request, members
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import load_run
+from dfl_actors.report.table import uncut_console
 from dfl_actors.report.tail.lines import COLOURS, WIDE, Filter, Lines, Stats, matcher
 from dfl_actors.report.tail.tree import as_object, checked_prefix, chosen, hear, tree
 from dfl_actors.report.trace import Trace, Traces, traces
@@ -38,9 +39,6 @@ FRAME = 4
 
 LINGER = 0.5
 """Seconds in which what other nodes say of a transaction may still come once its block is final."""
-
-UNCUT = 10_000
-"""Columns where there is no terminal."""
 
 REFUSABLE = ("bytes", "transaction", "receipt", "draft", "confirmation", "model", "Acknowledgement", "expired", "lost")
 TYPES = (*(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)), *REFUSABLE, *COLOURS)
@@ -359,5 +357,5 @@ def _show_trace(trace: Trace, json: bool) -> None:
     if json:
         sys.stdout.write(msgspec.json.encode(as_object(trace)).decode() + "\n")
     else:
-        Console(width=None if sys.stdout.isatty() else UNCUT).print(tree(trace))
+        uncut_console().print(tree(trace))
     sys.stdout.flush()
