@@ -31,7 +31,6 @@ class Mail:
         def endpoint(of: str, what: str) -> str:
             return sockets.ipc(directory, node, of, what)
 
-        self._actor, self._epoch = actor, epoch
         self._listeners = {f"@{name}".encode() for event in said_by(actor, Event) for name in event.hears}
         self._inbox, self._dropped = Inbox(), Counter[str]()
         self._writers = {letter.says.encode() for letter in heard_by(actor, Letter)}

@@ -98,6 +98,18 @@ def test_records_of_all_actors_come(place: Path) -> None:
         }
 
 
+def test_what_is_no_record_of_one_frame_is_left_out_and_the_next_is_heard(place: Path) -> None:
+    with network(place) as (run, about, tap), ExitStack() as stack:
+        watch = Watch(run, about)
+        stack.callback(watch.close)
+        turns, one = watch.turns(), tap()
+        attended(one, turns)
+        for frames in ([b"", b""], [b"{}"] * 60):
+            one.socket.send_multipart(frames)
+        say(one)
+        assert [record.type for record in come(turns, 1)] == ["Pull"]
+
+
 def test_an_actor_that_is_restarted_is_heard_again(place: Path) -> None:
     with network(place) as (run, about, tap), ExitStack() as stack:
         watch = Watch(run, about)
