@@ -18,9 +18,10 @@ from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_tr
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
-from dfl_actors.core.gossip import Outgoing, Recent, Sighting, reaches_further
+from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Confirmation, Digest, Receipt
+from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 

@@ -10,7 +10,7 @@ import msgspec
 from dfl_actors.actors.base import Settings
 from dfl_actors.core import events
 from dfl_actors.core.effects import Answer, Effect, Note, Send
-from dfl_actors.core.gossip import Incoming, Recent
+from dfl_actors.core.gossip import Incoming
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import (
     Ours,
@@ -26,6 +26,7 @@ from dfl_actors.core.link import (
 )
 from dfl_actors.core.messages import Admitted, Beat, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.core.objects import Address
+from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
 ATTEMPTS = 3

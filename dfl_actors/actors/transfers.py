@@ -11,9 +11,10 @@ from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve, Tell
-from dfl_actors.core.gossip import Assembly, Recent, Sighting, chunk_count
+from dfl_actors.core.gossip import Assembly, Sighting, chunk_count
 from dfl_actors.core.messages import Chunk, Fetch, Fetched, Gone
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
+from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Code, Refused
 
 MOST_SERVED = 3

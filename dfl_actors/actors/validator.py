@@ -21,6 +21,7 @@ from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, issue
+from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
@@ -29,6 +30,10 @@ LONGEST_LIFETIMES = 4
 
 MOST_WAITING = 256
 """Transactions kept while the node has no samples to measure them on; the oldest goes first."""
+
+
+FRESH = 4096
+"""What was journalled last and may not be written yet."""
 
 
 class Given(Record, frozen=True, kw_only=True):
@@ -74,7 +79,7 @@ class Validator(Actor):
         self._pool, self._rng = pool, rng
         self._verifier = Verifier(settings.genesis)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
-        self._fresh: dict[bytes, bytes] = {}
+        self._fresh: Recent[bytes, bytes] = Recent(FRESH)
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
@@ -187,9 +192,7 @@ class Validator(Actor):
         return self._fresh.get(key) or self._journal.get(key)
 
     def _write(self, key: bytes, value: bytes) -> Journal:
-        self._fresh[key] = value
-        if len(self._fresh) > 4096:
-            del self._fresh[next(iter(self._fresh))]
+        self._fresh.put(key, value)
         return Journal(key, value)
 
 

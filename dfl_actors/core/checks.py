@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Receipt, Signed, Transaction, check_signed, signer_of
+from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
 VERIFIED = 8192
@@ -19,8 +20,7 @@ class Verifier:
 
     def __init__(self, genesis: Digest, capacity: int = VERIFIED) -> None:
         self.genesis = genesis
-        self._capacity = capacity
-        self._known: dict[Digest, None] = {}
+        self._known: Recent[Digest, None] = Recent(capacity)
 
     def check(self, value: Signed) -> Digest:
         """Digest of `value`, whose signature is right. Raises as `objects.check_signed` does."""
@@ -32,9 +32,7 @@ class Verifier:
 
     def trust(self, identity: Digest) -> None:
         """Remember an object as verified: one we signed ourselves."""
-        self._known[identity] = None
-        if len(self._known) > self._capacity:
-            del self._known[next(iter(self._known))]
+        self._known.put(identity, None)
 
 
 def received_at_ttl(transaction: Transaction, receipts: Sequence[Receipt]) -> int:

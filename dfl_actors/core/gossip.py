@@ -5,10 +5,10 @@ again; a listener that sees a new epoch knows that the neighbour was restarted.
 """
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
 
 from dfl_actors.core.messages import AnyNews, Beat
 from dfl_actors.core.objects import Address, Digest, Draft, Transaction
+from dfl_actors.core.recent import Recent
 
 CHUNK = 2 << 20
 """Bytes in one chunk of a model. Most models are one chunk: it is hashed and stored where it arrived, without being joined."""
@@ -21,34 +21,6 @@ KEPT = 512
 
 MOST_MISSING = 512
 """Lost numbers of one neighbour that are remembered; of more only the newest."""
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Recent(Generic[K, V]):
-    """A dictionary that forgets its oldest entries beyond `capacity`."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._items: dict[K, V] = {}
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def get(self, key: K) -> V | None:
-        return self._items.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._items[key] = value
-        if len(self._items) > self._capacity:
-            del self._items[next(iter(self._items))]
-
-    def drop(self, key: K) -> None:
-        self._items.pop(key, None)
 
 
 class Outgoing:

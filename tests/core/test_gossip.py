@@ -14,7 +14,6 @@ from dfl_actors.core.gossip import (
     Assembly,
     Incoming,
     Outgoing,
-    Recent,
     Sighting,
     chunk_count,
     reaches_further,
@@ -30,16 +29,6 @@ def news(number: int) -> BlockNews:
 
 
 # --- what is remembered
-
-
-def test_the_oldest_is_forgotten() -> None:
-    recent: Recent[str, int] = Recent(2)
-    for number, key in enumerate("abc"):
-        recent.put(key, number)
-    assert ["a" in recent, recent.get("a"), recent.get("b"), recent.get("c"), len(recent)] == [False, None, 1, 2, 2]
-    recent.drop("b")
-    recent.drop("never there")
-    assert len(recent) == 1
 
 
 @pytest.mark.parametrize(("via", "sources", "forwarded"), [(None, [], True), ("ab" * 32, ["ab" * 32], False)], ids=["own", "another's"])
