@@ -1,7 +1,6 @@
-"""The command line: parse, call one function, set the exit code. `main` is the console script."""
+"""The command line: parse, call one function, set the exit code."""
 
 import os
-import signal
 import sys
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from dfl_actors import __version__
 from dfl_actors.cli import chain, keys, report, run, runs, sdk, sim, tail, topo
 from dfl_actors.errors import DflError
+from dfl_actors.processes.signals import Interrupted
 
 app = typer.Typer(
     name="dfl-actors",
@@ -45,13 +45,14 @@ def _options(
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on stderr and an exit code, never a traceback."""
-    # As Ctrl-C does: an exception, so that whatever is under way is cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
     except DflError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except Interrupted as end:
+        typer.echo("stopped before it had begun", err=True)
+        sys.exit(end.code)
     except (BrokenPipeError, SystemExit) as end:
         # The reader has gone (`| head`), which typer may have made an exit of: nothing more to say, and nothing to flush.
         if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):

@@ -11,10 +11,11 @@ from dfl_actors.config import Config, examine_topology, load_topology
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.errors import ConfigError, StoreError, TargetMissed
 from dfl_actors.files import whole
-from dfl_actors.runtime import children
-from dfl_actors.runtime.launch import resume_network, run_network, run_node
+from dfl_actors.processes.forkserver import fork_server
+from dfl_actors.processes.signals import deferred
+from dfl_actors.runtime.launch import PRELOAD, Launch, resume_network, run_network, run_node
 from dfl_actors.runtime.rundir import RunDirectory, default_path
-from dfl_actors.runtime.supervisor import Outcome, Watcher
+from dfl_actors.runtime.supervisor import Outcome
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143}
 
@@ -51,14 +52,14 @@ def run(
         if topology or out is not None:
             raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
         path = resume
-        go: Callable[[Watcher], Outcome] = lambda watcher: resume_network(path, tuple(options), watcher, begun)  # noqa: E731
+        go: Callable[[Launch], Outcome] = lambda launch: resume_network(path, tuple(options), launch)  # noqa: E731
     else:
         if not topology:
             raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
         config = with_its_data(*examine_topology(topology, options, deployed=True))
         path = out or default_path(config.network.name, time.time_ns() // 1_000_000)
-        go = lambda watcher: run_network(config, path, watcher, begun)  # noqa: E731
-    watched(path, go, quiet, json)
+        go = lambda launch: run_network(config, path, launch)  # noqa: E731
+    watched(path, go, begun, quiet, json)
 
 
 def node(
@@ -74,7 +75,7 @@ def node(
     begun = time.monotonic()
     config = load_topology(topology, sets, deployed=True)
     path = out or Path("runs") / f"{config.network.name}-{name}"
-    watched(path, lambda watcher: run_node(config, name, keys, path, watcher, begun), quiet, json)
+    watched(path, lambda launch: run_node(config, name, keys, path, launch), begun, quiet, json)
 
 
 def given(key: str, value: float | None) -> list[str]:
@@ -97,20 +98,19 @@ def with_its_data(config: Config, mistakes: Mistakes) -> Config:
     return config
 
 
-def watched(path: Path, go: Callable[[Watcher], Outcome], quiet: bool, json: bool) -> None:
+def watched(path: Path, go: Callable[[Launch], Outcome], begun: float, quiet: bool, json: bool) -> None:
     """Run and show; write the summary and the plot; set the exit code."""
-    children.prepare()
-    from rich.console import Console
+    with deferred() as stop, fork_server(PRELOAD) as server:
+        from rich.console import Console
 
-    from dfl_actors.report.table import Watch
+        from dfl_actors.report.table import Watch
 
-    console = Console()
-    watch = Watch(console, quiet=quiet, json=json)
-    try:
-        outcome = go(watch)
-    finally:
-        watch.close()
-        children.end()
+        console = Console()
+        watch = Watch(console, quiet=quiet, json=json)
+        try:
+            outcome = go(Launch(server, stop, watch, begun))
+        finally:
+            watch.close()
     try:
         leave_summary(RunDirectory(path), console, quiet, json)
     except StoreError:

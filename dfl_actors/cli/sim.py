@@ -1,12 +1,11 @@
 """`dfl-actors sim`: the same learning in virtual time, without processes for actors and without a chain."""
 
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
@@ -14,14 +13,17 @@ import typer
 from dfl_actors.cli.run import Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.config.toml_text import Table, put_options
-from dfl_actors.errors import ConfigError, DflError, StoreError
+from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
-from dfl_actors.runtime import children
+from dfl_actors.processes.forkserver import ForkServer, fork_server
+from dfl_actors.processes.signals import Interrupted, Stop, deferred
 from dfl_actors.runtime.rundir import default_path
-from dfl_actors.runtime.signals import told_to
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
 
+
+PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")
+"""What the fork server of the workers imports."""
 
 REPEAT = "repeat.json"
 """In the directory of a --repeat: its seeds, and which of them are over."""
@@ -43,28 +45,32 @@ def sim(
     """Simulate a network in ticks. Ctrl-C stops it so that --resume can go on."""
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}: give the number of worker processes, or 0 for one a processor")
-    workers = jobs or os.cpu_count() or 1
     if resume is not None:
         if topology or sets or out or repeat > 1 or not (ticks is seed is None):
             raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs and --quiet")
-        with early_workers():
-            go_on(resume, workers, quiet)
+        with crew(jobs, quiet) as workers:
+            go_on(resume, workers)
         return
     if topology is None:
         raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
-    with early_workers():
-        begin(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)], out, repeat, workers, quiet)
+    with crew(jobs, quiet) as workers:
+        begin(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)], out, repeat, workers)
+
+
+class Crew(NamedTuple):
+    """What simulations run with: so many workers of a fork server, until somebody wants them to stop."""
+
+    workers: int
+    quiet: bool
+    server: ForkServer
+    stop: Stop
 
 
 @contextmanager
-def early_workers() -> Iterator[None]:
-    """The server that workers are forked from imports TensorFlow while we read the topology; an error before they start ends it."""
-    children.prepare()
-    try:
-        yield
-    except DflError:
-        children.end()
-        raise
+def crew(jobs: int, quiet: bool) -> Iterator[Crew]:
+    """The fork server imports TensorFlow while we read the topology. A second signal stops at once."""
+    with deferred(impatient=True) as stop, fork_server(PRELOAD) as server:
+        yield Crew(jobs or os.cpu_count() or 1, quiet, server, stop)
 
 
 class Repeat(msgspec.Struct):
@@ -87,20 +93,25 @@ def load_repeat(path: Path) -> Repeat:
         raise StoreError(f"{path / REPEAT} is damaged ({error}): simulate it again") from error
 
 
-def begin(topology: str, options: list[str], out: Path | None, repeat: int, workers: int, quiet: bool) -> None:
+def begin(topology: str, options: list[str], out: Path | None, repeat: int, crew: Crew) -> None:
     """New simulations. Raises `DflError`."""
     config = loaded(topology, options)
     path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
     check_plugins(config, Path.cwd())
     prepare(path, config)
     if repeat == 1:
-        watched(config, path, workers, quiet)
+        try:
+            watched(config, path, crew)
+        except Interrupted:
+            (path / "config.toml").unlink()
+            path.rmdir()
+            raise
         return
     seeds = [config.network.seed + number for number in range(repeat)]
     for seed in seeds:
         prepare(path / f"seed-{seed}", with_seed(topology, options, config, seed))
     Repeat(seeds).save(path)
-    run_seeds(path, workers, quiet)
+    run_seeds(path, crew)
 
 
 def with_seed(topology: str, options: list[str], config: Config, seed: int) -> Config:
@@ -109,26 +120,26 @@ def with_seed(topology: str, options: list[str], config: Config, seed: int) -> C
     return reference(topology, options)[0] if topology.endswith(".json") else override(config, options[-1:])
 
 
-def run_seeds(path: Path, jobs: int, quiet: bool) -> None:
+def run_seeds(path: Path, crew: Crew) -> None:
     """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
     repeat = load_repeat(path)
     for seed in repeat.seeds:
         if seed in repeat.done:
             continue
         place = path / f"seed-{seed}"
-        watched(load_topology(place / "config.toml"), place, jobs, quiet, resume=any(place.glob("checkpoint*")))
+        watched(load_topology(place / "config.toml"), place, crew, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)
 
 
-def go_on(path: Path, jobs: int, quiet: bool) -> None:
+def go_on(path: Path, crew: Crew) -> None:
     """An interrupted simulation, or a repeat of them, from its directory. Raises `StoreError` if it is none."""
     if not (path / "config.toml").is_file():
         raise StoreError(f"{path} is not the directory of a simulation: it has no config.toml")
     if (path / REPEAT).exists():
-        run_seeds(path, jobs, quiet)
+        run_seeds(path, crew)
     else:
-        watched(load_topology(path / "config.toml"), path, jobs, quiet, resume=True)
+        watched(load_topology(path / "config.toml"), path, crew, resume=True)
 
 
 def loaded(topology: str, options: list[str]) -> Config:
@@ -159,38 +170,24 @@ def seed_in(options: list[str]) -> int:
     return seed if isinstance(seed, int) else 0
 
 
-def watched(config: Config, path: Path, jobs: int, quiet: bool, resume: bool = False) -> None:
-    """One simulation, new or gone on with, with a picture of how far it is. Exits with 130 when it was interrupted."""
+def watched(config: Config, path: Path, crew: Crew, resume: bool = False) -> None:
+    """One simulation, new or gone on with, with a picture of how far it is. Exits with 130 when it was interrupted; raises `Interrupted`
+    when nothing can be gone on with."""
     from rich.console import Console
 
     from dfl_actors.report.simulation import Progress, show_result
     from dfl_actors.sim.run import Stopped, simulate
 
-    console, stop = Console(), Stop()
+    console = Console()
     try:
-        with told_to(stop.on_signal), Progress(console, config, quiet) as progress:
-            simulate(config, path, jobs, Path.cwd(), progress, stop, resume=resume)
+        with Progress(console, config, crew.quiet) as progress:
+            simulate(config, path, crew.workers, Path.cwd(), progress, lambda: bool(crew.stop), crew.server, resume=resume)
     except Stopped as stopped:
+        if not any(path.glob("checkpoint*")):
+            crew.stop.check()
         typer.echo(f"stopped after {stopped.tick} of {config.sim.ticks} ticks; go on with: dfl-actors sim --resume {path}", err=True)
-        raise typer.Exit(128 + stop.came[0]) from None
-    show_result(path, config, console, quiet)
-
-
-class Stop:
-    """Whether somebody wants the simulation to stop. It asks now and then; before it does, and a second time, a signal stops it at once."""
-
-    def __init__(self) -> None:
-        self.came: list[int] = []
-        self._asked = False
-
-    def __call__(self) -> bool:
-        self._asked = True
-        return bool(self.came)
-
-    def on_signal(self, number: int) -> None:
-        self.came.append(number)
-        if len(self.came) > 1 or not self._asked:
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        raise typer.Exit(128 + crew.stop.number) from None
+    show_result(path, config, console, crew.quiet)
 
 
 def check_plugins(config: Config, folder: Path) -> None:

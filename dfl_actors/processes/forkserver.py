@@ -99,7 +99,7 @@ class ForkServer:
             process.ended(code)
             if code == REFUSED:
                 raise ActorError(f"{process.name} cannot be started ({os.strerror(pid)}): free some memory, or allow more processes")
-        if self._told.ended:
+        if self._told.ended and self._running:
             self._lost()
 
     def _lost(self) -> None:
@@ -122,6 +122,14 @@ class ForkServer:
             self._told.wait(0.1)
             check()
             self.hear()
+
+    def end(self, processes: Sequence[Process]) -> None:
+        """Kill these, and wait until they are gone."""
+        for process in processes:
+            self.hear()
+            process.kill()
+        for process in processes:
+            _await_end(process)
 
     def close(self) -> None:
         """End everything, and be gone when this returns."""

@@ -5,7 +5,6 @@ and whoever is at work looks at it (`deferred`). Before, it ends the program at 
 """
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,11 +32,6 @@ class Stop:
         """Raises `Interrupted` once a signal came."""
         if self.number:
             raise Interrupted(self.number)
-
-
-def at_once() -> None:
-    """From now on a signal ends the program where it stands."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @contextmanager

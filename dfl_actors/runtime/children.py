@@ -1,86 +1,116 @@
-"""Starts processes from one fork server that has TensorFlow imported, and knows when they end."""
+"""The supervisor's children: the actors and the evaluator, each through all its lives."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
-from signal import SIGKILL, Signals
-from typing import Any
+import select
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
-from dfl_actors.learning.computing import ENVIRONMENT
+import psutil
 
-
-def prepare() -> None:
-    """Start the fork server now: it imports TensorFlow while we do other things. One compute thread a process."""
-    os.environ.update(ENVIRONMENT)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["dfl_actors.runtime.preload"])
-    from multiprocessing import forkserver
-
-    with _quiet_stderr():
-        forkserver.ensure_running()
+from dfl_actors.core import codec
+from dfl_actors.core.control import FROM_ACTOR, Status
+from dfl_actors.core.family import Message
+from dfl_actors.processes.forkserver import ForkServer, Process
+from dfl_actors.runtime.actor_process import run_actor
+from dfl_actors.runtime.evaluator import evaluate
+from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
+from dfl_actors.runtime.policies import Restarts
+from dfl_actors.runtime.rundir import RunDirectory
 
 
-def end() -> None:
-    """Kill the fork server, which may still be importing TensorFlow though nobody needs it any more."""
-    from multiprocessing import forkserver
+class Child:
+    """One of them. `name` is what its processes are called."""
 
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 - nothing public names it
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, SIGKILL)
+    def __init__(self, plan: NodePlan, actor: str) -> None:
+        self.plan, self.actor = plan, actor
+        evaluates = actor == EVALUATOR
+        self.node = "" if evaluates else plan.node.name
+        self.name = EVALUATOR if evaluates else f"{plan.node.name}/{actor}"
+        self.what = "the evaluator" if evaluates else f"{actor} of node {plan.node.name}"
+        self.log: Path = RunDirectory(plan.directory).node(SUPERVISOR if evaluates else plan.node.name).log(actor)
+        self.incarnation = -1
+        self.process: Process | None = None
+        self.ready = False
+        self.status: Status | None = None
+        self.hung = False
+        self.restarts = Restarts()
+
+    def start(self, server: ForkServer) -> Process:
+        self.incarnation += 1
+        self.ready = self.hung = False
+        if self.actor == EVALUATOR:
+            self.process = server.start(self.name, evaluate, self.plan)
+        else:
+            self.process = server.start(self.name, run_actor, self.plan, self.actor, self.incarnation)
+        return self.process
+
+    def say(self, message: Message) -> None:
+        """What it does not take now waits; one that has crashed hears nothing, and its successor asks for everything anew."""
+        if self.process is not None:
+            self.process.channel.send(codec.encode(message))
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.exitcode is None
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+
+    def tally(self) -> dict[str, int | float]:
+        return {} if self.status is None else self.status.counts
+
+    def work(self) -> float:
+        """What it has done by now: seconds of CPU; more than ever before while it waits for the disk."""
+        try:
+            process = psutil.Process(self.process.pid if self.process is not None else 0)
+            spent = process.cpu_times()
+            return float("inf") if process.status() == psutil.STATUS_DISK_SLEEP else spent.user + spent.system
+        except psutil.Error:
+            return 0.0
 
 
-def start(name: str, work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
-    """A child that runs `work(*arguments)`."""
-    process = get_context("forkserver").Process(target=work, args=arguments, name=name, daemon=True)
-    with _no_main_module():
-        process.start()
-    return process
+class Children:
+    """All of them: starts them, hears what they say, and that they have ended."""
 
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+        self._listened = -1
+        self._poll = select.poll()
+        self._by_end: dict[int, Child] = {}
 
-def how_it_ended(process: ForkServerProcess) -> str:
-    """In words, for a person."""
-    code = process.exitcode
-    if code is None:
-        return "still running"
-    return f"killed by {Signals(-code).name}" if code < 0 else f"exit code {code}"
+    def start(self, child: Child) -> None:
+        """Its next life. Raises `ActorError`."""
+        end = child.start(self._server).channel.fileno()
+        self._by_end[end] = child
+        self._poll.register(end, select.POLLIN)
 
+    def listen(self, seconds: float) -> Iterator[tuple[Child, Message | None]]:
+        """Wait at most so long; who says what, and None for the end of one, which it says nothing after. Raises `ActorError`."""
+        self._listen_to_server()
+        ready = [end for end, _ in self._poll.poll(1000 * seconds)]
+        self._server.hear()
+        for child in [self._by_end[end] for end in ready if end in self._by_end]:
+            yield from self._words(child)
+        for end, child in list(self._by_end.items()):
+            if child.process is not None and child.process.exitcode is not None:
+                yield from self._words(child)
+                self._poll.unregister(end)
+                del self._by_end[end]
+                child.process.channel.close()
+                yield child, None
+            elif child.process is not None:
+                child.process.channel.flush()
 
-def kill(process: ForkServerProcess) -> None:
-    """At once, and gone when this returns."""
-    if process.pid is not None and process.exitcode is None:
-        os.kill(process.pid, SIGKILL)
-    process.join()
+    def _listen_to_server(self) -> None:
+        """There is another one when the server had to be started again."""
+        if self._server.fileno() != self._listened:
+            with suppress(KeyError, ValueError):
+                self._poll.unregister(self._listened)
+            self._listened = self._server.fileno()
+            self._poll.register(self._listened, select.POLLIN)
 
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Children need nothing of the script we were started as; multiprocessing would import it again in each of them."""
-    main = sys.modules["__main__"]
-    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    main.__spec__ = None
-    if file is not None:
-        del main.__file__
-    try:
-        yield
-    finally:
-        main.__spec__ = spec
-        if file is not None:
-            main.__file__ = file
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """The fork server inherits a stderr that leads nowhere: nothing TensorFlow says on import reaches the user."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    @staticmethod
+    def _words(child: Child) -> Iterator[tuple[Child, Message]]:
+        for word in child.process.channel.receive() if child.process is not None else ():
+            yield child, codec.convert(FROM_ACTOR, codec.parse(word))

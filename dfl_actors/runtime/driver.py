@@ -3,8 +3,7 @@
 A batch is whatever lies waiting. Bytes that are no message of ours are counted and nothing else, wherever they come from.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 import zmq
@@ -12,14 +11,15 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import FROM_SUPERVISOR, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Opened, Started, Stopping, Tick
-from dfl_actors.errors import DflError, Refused
-from dfl_actors.runtime import sockets
-from dfl_actors.runtime.hatch import Owned
+from dfl_actors.core.objects import Address
+from dfl_actors.errors import Refused
+from dfl_actors.processes.channel import Channel
+from dfl_actors.runtime.assembly import Owned
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
@@ -51,24 +51,21 @@ class Driver:
         owned: Owned,
         mail: Mail,
         net: Net | None,
-        control: zmq.Socket[bytes],
-        parent: int,
+        parent: Channel,
         metrics: Metrics,
         tap: Tap,
     ) -> None:
-        self._actor, self._owned, self._mail, self._net, self._control = actor, owned, mail, net, control
-        self._metrics, self._meter, self._clock, self._parent, self._tap = metrics, owned.meter, owned.clock, parent, tap
+        self._actor, self._owned, self._mail, self._net, self._parent = actor, owned, mail, net, parent
+        self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._now, self._status_at = self._clock(), 0
         self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
-        self._unsaid: deque[bytes] = deque()
-        self._sources: dict[zmq.Socket[bytes], Source] = {}
+        self._sources: dict[zmq.Socket[bytes] | int, Source] = {}
         self._poller = zmq.Poller()
-        self._poller.register(self._parent, zmq.POLLIN)
         self._watch_sockets()
 
     def _watch_sockets(self) -> None:
-        self._watch(self._control, self._from_control)
+        self._watch(self._parent.fileno(), self._from_supervisor)
         self._watch(self._mail.publisher, self._mail.subscriptions)
         self._watch(self._mail.mailbox, self._from_mailbox)
         self._watch(self._mail.subscriber, self._mail.events)
@@ -79,7 +76,7 @@ class Driver:
             self._watch(self._net.publisher, self._net.subscriptions)
             self._watch(self._net.router, self._net.requests)
 
-    def _watch(self, socket: zmq.Socket[bytes], source: Source) -> None:
+    def _watch(self, socket: zmq.Socket[bytes] | int, source: Source) -> None:
         self._sources[socket] = source
         self._poller.register(socket, zmq.POLLIN)
 
@@ -97,9 +94,6 @@ class Driver:
 
     def _turn(self) -> None:
         ready = dict(self._poller.poll(self._timeout()))
-        if self._parent in ready:
-            self._running = False
-            return
         self._now = begun = self._clock()
         for socket in ready:
             for arrival in self._sources[socket]():
@@ -192,11 +186,11 @@ class Driver:
     def _from_way(self, name: str) -> Iterable[Arrival]:
         return self._mail.acknowledgements(name, self._now.mono)
 
-    def _from_control(self) -> Iterator[Arrival]:
-        for order in sockets.read(self._control, range(1, 2), lambda body: codec.convert(FROM_SUPERVISOR, codec.parse(body.bytes))):
-            match order:
-                case Neighbours():
-                    yield from self._connect(order)
+    def _from_supervisor(self) -> Iterator[Arrival]:
+        for order in self._parent.receive():
+            match codec.convert(FROM_SUPERVISOR, codec.parse(order)):
+                case Neighbours(where=where):
+                    yield from self._connect(where)
                 case Start():
                     yield self._begin()
                 case Stop():
@@ -205,8 +199,8 @@ class Driver:
                     yield Stopping()
                 case Quit():
                     self._running = False
-                case Refused():
-                    yield order
+        if self._parent.ended:
+            self._running = False
 
     def _begin(self) -> Started:
         self._meter.restart()
@@ -214,11 +208,11 @@ class Driver:
         self._started = True
         return Started()
 
-    def _connect(self, order: Neighbours) -> Iterator[Message]:
+    def _connect(self, places: Mapping[Address, tuple[str, str, str]]) -> Iterator[Message]:
         net = self._net
         if net is None:
             return
-        where = {address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in order.where.items()}
+        where = {address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in places.items()}
         for address in net.connect(where):
             self._watch(net.subscribers[address], partial(net.news, address))
             self._watch(net.dealers[address], partial(net.replies, address))
@@ -251,15 +245,10 @@ class Driver:
         )
 
     def _say(self, message: Message) -> None:
-        """Said again until the socket takes it; but a status only once, for another comes within a second."""
-        if not (self._unsaid and isinstance(message, Status)):
-            self._unsaid.append(codec.encode(message))
-        try:
-            while self._unsaid:
-                self._control.send(self._unsaid[0], zmq.NOBLOCK)
-                self._unsaid.popleft()
-        except zmq.Again:
-            return
+        """Kept until the supervisor takes it; but of a status there is a new one within a second."""
+        self._parent.flush()
+        if not (self._parent.waiting and isinstance(message, Status)):
+            self._parent.send(codec.encode(message))
 
     def _finish(self) -> None:
         self._now = self._clock()
@@ -267,9 +256,3 @@ class Driver:
         self._note_what_was_dropped()
         if self._started:
             self._note(self._meter.report())
-
-
-def fail(control: zmq.Socket[bytes], error: DflError) -> None:
-    """Tell the supervisor why this process cannot go on."""
-    control.setsockopt(zmq.LINGER, 1000)
-    control.send(codec.encode(Failed(text=str(error), exit_code=error.exit_code)))

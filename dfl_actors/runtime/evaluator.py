@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zmq
 
 from dfl_actors.config import Config
 from dfl_actors.core import codec, events
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, Ready
+from dfl_actors.core.family import Message
 from dfl_actors.core.objects import PROTOCOL, Genesis
 from dfl_actors.errors import ModelError, Refused
 from dfl_actors.files import whole
@@ -22,12 +22,12 @@ from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.partition import weights_by_node
 from dfl_actors.learning.weights import LENET, decode_model, encode_model, recipe_of
-from dfl_actors.runtime import sockets
+from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import log_to
+from dfl_actors.processes.preload import settle
 from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.hatch import log_path
 from dfl_actors.runtime.metrics import Metrics
-from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR
-from dfl_actors.runtime.process import control_socket, enter, guarded, parent_handle, settle
+from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ModelStore
 from dfl_actors.sdk.attacks import load_attack
@@ -49,15 +49,9 @@ def learner_of(config: Config, cache: Path) -> tuple["Learner", Dataset]:
     return models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels), data
 
 
-def found(config: Config, cache: Path, sockets: Path, log: Path) -> None:
-    """The founder's life: check that all can be built and the data divided, and write `genesis.json` beside the sockets."""
-    enter(log, sockets)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    control = control_socket(context, sockets, "founder")
-    guarded(control, sockets, lambda: _found(config, cache, sockets))
-
-
-def _found(config: Config, cache: Path, sockets: Path) -> None:
+def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
+    """The founder's life: check that all can be built and the data divided, and say the genesis."""
+    log_to(log)
     for node in config.nodes:
         load_algorithm(node.algorithm, node.parameters, Path.cwd())
         if node.attack is not None:
@@ -66,10 +60,8 @@ def _found(config: Config, cache: Path, sockets: Path) -> None:
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)
-    genesis = genesis_of(config, learner, data.labels)
-    draft = sockets / "genesis.part"
-    draft.write_bytes(codec.encode(genesis))
-    draft.rename(sockets / "genesis.json")
+    parent.send(codec.encode(genesis_of(config, learner, data.labels)))
+    parent.finish()
 
 
 def genesis_of(config: Config, learner: "Learner", labels: int) -> Genesis:
@@ -94,20 +86,19 @@ def genesis_of(config: Config, learner: "Learner", labels: int) -> Genesis:
         raise ModelError(f"training.model {config.training.model!r} does not fit a genesis ({error.detail}): choose another") from error
 
 
-def evaluate(config: Config, cache: Path, sockets: Path, directory: Path, parameters: int, anchor: int) -> None:
-    """The evaluator's life."""
-    enter(log_path(directory, SUPERVISOR, EVALUATOR), sockets)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    control = control_socket(context, sockets, EVALUATOR)
-    guarded(control, sockets, lambda: Evaluator(config, cache, RunDirectory(directory), parameters, control, Clock(anchor)).run())
+def evaluate(parent: Channel, plan: NodePlan) -> None:
+    """The evaluator's life. `plan` is that of any node."""
+    run = RunDirectory(plan.directory)
+    log_to(run.node(SUPERVISOR).log(EVALUATOR))
+    Evaluator(plan.config, plan.cache, run, plan.parameters, parent, Clock(plan.anchor)).run()
 
 
 class Evaluator:
     """Answers `Evaluate` with `Evaluated`, one at a time."""
 
-    def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, control: zmq.Socket[bytes], clock: Clock) -> None:
+    def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, parent: Channel, clock: Clock) -> None:
         self._clock = clock
-        self._config, self._run, self._parameters, self._control = config, run, parameters, control
+        self._config, self._run, self._parameters, self._parent = config, run, parameters, parent
         self._learner, self._data = learner_of(config, cache)
         self._learner.warm(0, 0, min(250, len(self._data.x_test)))
         self._stores: dict[str, ModelStore] = {}
@@ -125,26 +116,20 @@ class Evaluator:
 
     def run(self) -> None:
         """Until the supervisor says quit, or is gone."""
-        self._control.send(codec.encode(Ready()))
+        self._parent.send(codec.encode(Ready()))
         started = time.process_time()
-        poller = zmq.Poller()
-        poller.register(self._control, zmq.POLLIN)
-        poller.register(parent_handle(), zmq.POLLIN)
-        while self._control in dict(poller.poll()) and self._obey():
-            pass
+        while (order := self._parent.next()) is not None and self._obey(codec.convert(FROM_SUPERVISOR, codec.parse(order))):
+            self._parent.flush()
         spent = round(time.process_time() - started, 6)
         self._metrics.write(
             events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), self._clock().wall
         )
 
-    def _obey(self) -> bool:
+    def _obey(self, order: Message) -> bool:
         """Do what was ordered; whether to go on."""
-        for order in sockets.read(self._control, range(1, 2), lambda body: codec.convert(FROM_SUPERVISOR, codec.parse(body.bytes))):
-            if isinstance(order, Quit):
-                return False
-            if isinstance(order, Evaluate):
-                self._control.send(codec.encode(self._answer(order)))
-        return True
+        if isinstance(order, Evaluate):
+            self._parent.send(codec.encode(self._answer(order)))
+        return not isinstance(order, Quit)
 
     def _answer(self, order: Evaluate) -> Evaluated:
         store = self._stores.get(order.node)
@@ -170,7 +155,7 @@ class Evaluator:
         """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
         correct = 0
         for begin in range(0, len(self._tests), AT_ONCE):
-            if self._control.poll(0):
+            if self._parent.wait(0):
                 return 0, 0
             tests = self._tests[begin : begin + AT_ONCE]
             correct += self._learner.measure(weights, self._data.x_test[tests], self._data.y_test[tests])

@@ -2,65 +2,79 @@
 
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import orjson
-import zmq
 
 from dfl_actors import __version__
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
-from dfl_actors.core.control import Failed
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.files import whole
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.weights import Parameters
-from dfl_actors.runtime import children
+from dfl_actors.processes import faults
+from dfl_actors.processes.child import FAILED
+from dfl_actors.processes.forkserver import ForkServer
+from dfl_actors.processes.limits import allow_files
+from dfl_actors.processes.signals import Stop
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about
-from dfl_actors.runtime.signals import raised
 from dfl_actors.runtime.stores import ChainStore
-from dfl_actors.runtime.supervisor import KnownError, Outcome, Supervisor, Watcher, control_server, heard
+from dfl_actors.runtime.supervisor import Outcome, Supervisor, Watcher
 from dfl_actors.runtime.verify import verify_all
 
+PRELOAD = ("dfl_actors.runtime.preload",)
+"""What the fork server of a run imports."""
 
-def run_network(config: Config, out: Path, watcher: Watcher, begun: float) -> Outcome:
-    """Run every node of `config` on this machine in the new directory `out`. Raises `DflError`; then `out` is as it was.
+FILES, FILES_A_NODE, FILES_A_NEIGHBOUR = 100, 14, 10
+"""Open files: of any process; of the fork server or the supervisor, for each node, two for each process; of a gossiper, for each link,
+whose four sockets have a file or two each."""
 
-    `begun` is the monotonic time of the command, from which readiness is measured.
-    """
+
+class Launch(NamedTuple):
+    """What a run is given by whoever starts it. `begun` is the monotonic time of the command, from which readiness is measured."""
+
+    server: ForkServer
+    stop: Stop
+    watcher: Watcher
+    begun: float
+
+
+def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
+    """Run every node of `config` here, in the new directory `out`. Raises `DflError` or `Interrupted`; then `out` is as it was."""
     check_space(out)
     with _begun(out) as run:
         keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
-        return _first(_run(config, run, keys, watcher, begun, None), run)
+        return _first(_run(config, run, keys, launch, None), run)
 
 
-def resume_network(path: Path, options: tuple[str, ...], watcher: Watcher, begun: float) -> Outcome:
+def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outcome:
     """Go on with the run in `path`, with `options` over its configuration. Raises `DflError`."""
     run = RunDirectory.open(path)
     check_space(path)
     before = read_about(run)
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
-        begun = _verified(run, tuple(before.nodes), watcher, begun)
+        launch = _verified(run, tuple(before.nodes), launch)
         keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
-        return _run(config, run, keys, watcher, begun, before)
+        return _run(config, run, keys, launch, before)
 
 
-def run_node(config: Config, name: str, key_directory: Path, out: Path, watcher: Watcher, begun: float) -> Outcome:
+def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch) -> Outcome:
     """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or gone on with. Raises `DflError`."""
     node = config.node(name)
     key = load_key(key_directory)
@@ -68,19 +82,19 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, watcher:
     check_space(out)
     if not (out / "run.json").exists():
         with _begun(out) as run:
-            return _first(_run(config, run, {name: key}, watcher, begun, None, key_directory), run)
+            return _first(_run(config, run, {name: key}, launch, None, key_directory), run)
     run = RunDirectory.open(out)
     with run.lock():
-        begun = _verified(run, (name,), watcher, begun)
-        return _run(config, run, {name: key}, watcher, begun, read_about(run), key_directory)
+        launch = _verified(run, (name,), launch)
+        return _run(config, run, {name: key}, launch, read_about(run), key_directory)
 
 
-def _verified(run: RunDirectory, names: tuple[str, ...], watcher: Watcher, begun: float) -> float:
-    """`begun`, put off by the time that verifying the chains took: a long chain is not late to be ready. Raises `DflError`."""
+def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> Launch:
+    """Its beginning put off by the time that verifying the chains took: a long chain is not late to be ready. Raises `DflError`."""
     before = time.monotonic()
-    watcher.event("verifying the chains")
+    launch.watcher.event("verifying the chains")
     verify_all(run, names, pin=True)
-    return begun + time.monotonic() - before
+    return launch._replace(begun=launch.begun + time.monotonic() - before)
 
 
 @contextmanager
@@ -100,7 +114,7 @@ def _begun(out: Path) -> Iterator[RunDirectory]:
 
 def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     """The outcome of a new run. Raises what its user must mend before it can begin; then nothing has happened that is worth keeping."""
-    if isinstance(outcome.error, KnownError) and not outcome.ready_seconds:
+    if outcome.error is not None and not isinstance(outcome.error, ActorError) and not outcome.ready_seconds:
         run.run.unlink()
         raise outcome.error
     return outcome
@@ -110,47 +124,40 @@ def _run(
     config: Config,
     run: RunDirectory,
     keys: Mapping[str, KeyPair],
-    watcher: Watcher,
-    begun: float,
+    launch: Launch,
     before: About | None,
     key_directory: Path | None = None,
 ) -> Outcome:
     """`key_directory` is where the keys lie; None: each in its node's directory."""
-    with raised() as check_stopped, _sockets_directory() as sockets, _context() as context:
-        cache = sockets / "data"
-        cache.mkdir()
-        control, clock = control_server(context, sockets), Clock()
-        watcher.event("preparing the data and the model")
-        load_dataset(config.data.source, cache)
-        check_stopped()
-        genesis = _found(config, cache, sockets, control)
-        check_stopped()
-        starts = 0 if before is None else before.starts
-        plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
-        _write(config, run, plans, genesis, sockets, clock().wall, before)
-        supervisor = Supervisor(plans, context, control, _elsewhere(config, keys), watcher, begun)
-        check_stopped()
-        outcome = supervisor.run()
-        control.close(0)
-        return outcome
+    links = max(len(config.node(name).neighbours) for name in keys)
+    allow_files(FILES + max(FILES_A_NODE * len(keys), FILES_A_NEIGHBOUR * links), f"a run of {len(keys)} nodes")
+    sockets, clock = launch.server.folder, Clock()
+    cache = sockets / "data"
+    cache.mkdir()
+    launch.watcher.event("preparing the data and the model")
+    load_dataset(config.data.source, cache)
+    launch.stop.check()
+    genesis = _found(config, cache, launch)
+    launch.stop.check()
+    starts = 0 if before is None else before.starts
+    plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
+    _write(config, run, plans, genesis, sockets, clock().wall, before)
+    return Supervisor(plans, launch.server, launch.stop, _elsewhere(config, keys), launch.watcher, launch.begun).run()
 
 
-def _found(config: Config, cache: Path, sockets: Path, control: zmq.Socket[bytes]) -> Genesis:
+def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
     """The network's genesis, made in a process that may load TensorFlow. Raises what is wrong with the model or the data."""
-    log = sockets / "founder.log"
-    founder = children.start("founder", found, config, cache, sockets, log)
-    try:
-        founder.join()
-    finally:
-        children.kill(founder)
-    control.poll(200 if founder.exitcode else 0)
-    for _, message in heard(control):
-        if isinstance(message, Failed):
-            raise KnownError(message.text, message.exit_code)
-    if founder.exitcode:
-        reason = log.read_text(errors="replace").strip().rpartition("\n")[2] or children.how_it_ended(founder)
+    log = launch.server.folder / "founder.log"
+    founder = launch.server.start("founder", found, config, cache, log)
+    launch.server.wait(founder, launch.stop.check)
+    said = founder.channel.next()
+    founder.channel.close()
+    if founder.exitcode == FAILED and said is not None:
+        raise faults.read(said)
+    if founder.exitcode or said is None:
+        reason = log.read_text(errors="replace").strip().rpartition("\n")[2] or founder.how_it_ended()
         raise ActorError(f"the genesis could not be made: {reason}")
-    return codec.decode(Genesis, (sockets / "genesis.json").read_bytes(), limit=1 << 24)
+    return codec.decode(Genesis, said, limit=1 << 24)
 
 
 def _plans(
@@ -260,27 +267,3 @@ def _write(
         draft.write_bytes(codec.encode(genesis))
     with whole(run.run) as draft:  # the last, for it makes the directory that of a run
         draft.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
-
-
-@contextmanager
-def _sockets_directory() -> Iterator[Path]:
-    """A directory for sockets that only we may enter; gone at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="dfl-"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def _context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    try:
-        yield context
-    finally:
-        context.destroy(linger=0)
-
-
-def monotonic() -> float:
-    """The clock that `begun` is read from."""
-    return time.monotonic()

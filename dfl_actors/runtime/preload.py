@@ -1,46 +1,18 @@
-"""What the fork server imports once, so that every child starts with it: no TensorFlow operation, no socket, no open store.
+"""What the fork server of a run imports, so that every child starts with it: no TensorFlow operation, no socket, no open store."""
 
-A fork server that had run one would hang its children. What is here is frozen out of the garbage collector's sight, so
-that a child's collections do not touch, and so copy, the pages it shares with the others.
-"""
-
-import ctypes
-import gc
-import mmap
-import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import dfl_actors.learning.models
-import dfl_actors.runtime.evaluator
-import dfl_actors.runtime.process  # noqa: F401
+import dfl_actors.runtime.actor_process
+import dfl_actors.runtime.evaluator  # noqa: F401
 from dfl_actors.core import codec
 from dfl_actors.core.control import FROM_SUPERVISOR
 from dfl_actors.core.keys import KeyPair, verify
 from dfl_actors.core.messages import EVENT, LETTER, REPLY, REQUEST, AnyNews
 from dfl_actors.errors import Refused, StoreError
 from dfl_actors.runtime.stores import Journal, ModelStore
-
-
-def clean_library_pages(smaps: str) -> Iterator[tuple[int, int]]:
-    """Start and length of every mapping of a library that is read-only and has no page of its own."""
-    for block in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps):
-        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) r-[-x]p .*\.so", block)
-        if head and re.search(r"^Anonymous: +0 kB$", block, re.MULTILINE):
-            begin, end = (int(part, 16) for part in head.groups())
-            yield begin, end - begin
-
-
-def give_back_library_pages() -> None:
-    """Unmap the pages of libraries that only importing has touched, some 200 MB. They are clean and come back when needed."""
-    smaps = Path("/proc/self/smaps")
-    if not smaps.exists() or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    madvise = ctypes.CDLL(None, use_errno=True).madvise
-    for begin, length in clean_library_pages(smaps.read_text()):
-        madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
 
 
 def first_use() -> None:
@@ -59,6 +31,3 @@ def first_use() -> None:
 
 
 first_use()
-gc.collect()
-gc.freeze()
-give_back_library_pages()

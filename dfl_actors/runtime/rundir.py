@@ -68,6 +68,10 @@ class NodeDirectory:
     def journal(self, actor: str) -> Path:
         return self.path / "journal" / actor
 
+    def log(self, actor: str) -> Path:
+        """What an actor's process prints."""
+        return self.path / "log" / f"{actor}.log"
+
 
 @dataclass(frozen=True)
 class RunDirectory:

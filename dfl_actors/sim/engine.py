@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from dfl_actors import errors
+from dfl_actors.core.control import Failed
 from dfl_actors.errors import DflError
+from dfl_actors.processes import faults
 from dfl_actors.sim.peers import Change
 from dfl_actors.sim.tasks import Slots, Task
 from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Update
-from dfl_actors.sim.worker import Fault
 
 AHEAD = 2
 """Jobs sent to a worker before it has answered the first: it never waits for us."""
@@ -305,7 +305,7 @@ class Engine:
                 ticket, answer = pickle.loads(self._connections[number].recv_bytes())
             except (EOFError, OSError):
                 raise self._lost() from None
-            if isinstance(answer, Fault):
+            if isinstance(answer, Failed):
                 raise self._error(answer, self._sent[number].get(ticket))
             self._finish(self._sent[number].pop(ticket), answer)
         return len(ready)
@@ -324,11 +324,11 @@ class Engine:
                 self._queue(other)
         task.after = []
 
-    def _error(self, fault: Fault, task: Task | None) -> DflError:
+    def _error(self, failed: Failed, task: Task | None) -> DflError:
         """The error of a job, with tick and node."""
         job = None if task is None else task.job
         where = "" if job is None or isinstance(job, Compare | Broadcast) else f"tick {job.tick}, node {self._names[job.node]}: "
-        return getattr(errors, fault.kind, DflError)(where + fault.text)
+        return faults.raised(Failed(text=where + failed.text, exit_code=failed.exit_code))
 
 
 def _seat(node: int) -> int:

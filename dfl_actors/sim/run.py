@@ -9,6 +9,7 @@ from typing import Protocol
 from dfl_actors.config import Config
 from dfl_actors.errors import StoreError
 from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
 from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
@@ -53,25 +54,38 @@ class Stopped(Exception):
 
 
 def simulate(
-    config: Config, out: Path, jobs: int, folder: Path, listener: Listener, stop: Callable[[], bool], resume: bool = False
+    config: Config,
+    out: Path,
+    jobs: int,
+    folder: Path,
+    listener: Listener,
+    stop: Callable[[], bool],
+    server: ForkServer,
+    resume: bool = False,
 ) -> None:
-    """Simulate `config` into the directory `out`, which exists, on `jobs` workers; with `resume` go on from its checkpoint.
+    """Simulate `config` into the directory `out`, which exists, on `jobs` workers of `server`; with `resume` go on from its checkpoint.
 
     Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, and can be gone on with.
     """
+
+    def stopped() -> None:
+        if stop():
+            raise Stopped(0 if kept is None else kept.tick)
+
     jobs = min(jobs, len(config.nodes))
     found = checkpoint.find(out) if resume else None
     kept = None if found is None else checkpoint.load(found)
     with (
-        tempfile.TemporaryDirectory(prefix="dfl-sim-") as folder_of_data,
-        starting(config, cache := Path(folder_of_data), folder, jobs) as team,
+        tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as folder_of_data,
+        starting(config, cache := Path(folder_of_data), folder, jobs, server) as team,
     ):
         data = load_dataset(config.data.source, cache)
+        stopped()
         timeline, slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
         names = [node.name for node in config.nodes]
         tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
         engine = Engine(timeline, names, team.connections, slots, tables, begin=0 if kept is None else kept.tick)
-        run = _Run(config, out, timeline, engine, slots, team.ready(), tables, listener)
+        run = _Run(config, out, timeline, engine, slots, team.ready(stopped), tables, listener)
         try:
             if found is not None and kept is not None:
                 run.restore(found, kept)

@@ -1,61 +1,55 @@
-"""The worker processes of a simulation, the slab of memory that they share, and the environment that they start in."""
+"""The worker processes of a simulation, and the slab of memory that they share."""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from dfl_actors import errors
 from dfl_actors.config import Config
 from dfl_actors.errors import DflError, StoreError
-from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.learning.weights import recipe_of
+from dfl_actors.processes import faults
+from dfl_actors.processes.forkserver import ForkServer, Process
+from dfl_actors.processes.limits import allow_files
 from dfl_actors.sim import plan
-from dfl_actors.sim.worker import Fault, Slab, WorkerPlan, opened, work
+from dfl_actors.sim.worker import Slab, WorkerPlan, opened, work
+
+FILES, FILES_A_WORKER = 100, 4
+"""Open files: of any process, and of ours for each worker."""
 
 
 class Team:
     """Workers that are starting. They take seconds to be `ready`, in which others can do something else."""
 
-    def __init__(self, connections: list[Connection], slab: Path, slots: int) -> None:
-        self.connections = connections
-        self._slab, self._slots = slab, slots
+    def __init__(self, processes: list[Process], slab: Path, slots: int) -> None:
+        self.connections = [process.channel.connection() for process in processes]
+        self._processes, self._slab, self._slots = processes, slab, slots
 
-    def ready(self) -> Slab:
-        """Wait for everybody; the slab that they share. Raises the error that kept one from starting."""
-        sizes = [_size_of_model(connection) for connection in self.connections]
+    def ready(self, check: Callable[[], None]) -> Slab:
+        """Wait for everybody; the slab that they share. `check` is called meanwhile, and may raise. Raises the error that kept one from
+        starting."""
+        sizes = [_size_of_model(process, check) for process in self._processes]
         slab = opened(self._slab, self._slots, sizes[0])
         self._slab.unlink()
         return slab
 
 
 @contextmanager
-def starting(config: Config, cache: Path, folder: Path, jobs: int) -> Iterator[Team]:
+def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkServer) -> Iterator[Team]:
     """So many workers, which are gone afterwards, whatever happens. `cache` is where they find the data set, or put it."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["dfl_actors.sim.preload"])
-    processes: list[ForkServerProcess] = []
-    connections: list[Connection] = []
-    with _environment(), _slab_file() as slab:
+    allow_files(FILES + FILES_A_WORKER * jobs, f"a simulation with {jobs} workers")
+    processes: list[Process] = []
+    with _slab_file() as slab:
         shared = worker_plan(config, cache, folder, slab)
         try:
             for number in range(jobs):
-                ours, theirs = context.Pipe()
                 mine = [node for node in range(len(config.nodes)) if node % jobs == number]
-                process = context.Process(target=work, args=(theirs, shared, mine), name=f"worker {number}", daemon=True)
-                process.start()
-                theirs.close()
-                processes.append(process)
-                connections.append(ours)
-            yield Team(connections, slab, shared.slots)
+                processes.append(server.start(f"worker {number}", work, shared, mine))
+            team = Team(processes, slab, shared.slots)
+            yield team
         finally:
-            for process in processes:
-                process.kill()
-                process.join()
+            server.end(processes)
 
 
 def worker_plan(config: Config, cache: Path, folder: Path, slab: Path) -> WorkerPlan:
@@ -75,14 +69,15 @@ def worker_plan(config: Config, cache: Path, folder: Path, slab: Path) -> Worker
     )
 
 
-def _size_of_model(connection: Connection) -> int:
+def _size_of_model(process: Process, check: Callable[[], None]) -> int:
     """A worker's first word. Raises the error that kept it from starting."""
-    try:
-        _, word = connection.recv()
-    except (EOFError, ConnectionError):
-        raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs") from None
-    if isinstance(word, Fault):
-        raise getattr(errors, word.kind, DflError)(word.text)
+    while not process.channel.wait(0.1):
+        check()
+    word = process.channel.next()
+    if word is None:
+        raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs")
+    if not word.isdigit():
+        raise faults.read(word)
     return int(word)
 
 
@@ -99,15 +94,3 @@ def _slab_file() -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Workers get their environment from ours."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

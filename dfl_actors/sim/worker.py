@@ -5,13 +5,11 @@ a slab of memory that all workers share, one slot each; the engine says which jo
 """
 
 import pickle
-import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +17,8 @@ from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector, check_converges
+from dfl_actors.processes import faults
+from dfl_actors.processes.channel import Channel
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
@@ -59,13 +59,6 @@ class WorkerPlan:
     votes: Path
     keep_biases: bool
     zero_biases: bool
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """An error of a job: the name of its class in `errors`, and its line."""
-
-    kind: str
-    text: str
 
 
 class Resident:
@@ -128,10 +121,10 @@ class Worker:
         self._plan, self._attacked = plan, any(node.attack for node in plan.nodes)
         self._data = load_dataset(plan.source, plan.cache)
         self._learner = models.load_learner(plan.model, plan.recipe, self._data.input_shape, self._data.labels)
-        self._parameters = self._learner.parameters
-        self._slab = opened(plan.slab, plan.slots, self._parameters.size)
-        self._biases = bias_places(self._parameters)
-        states = np.zeros((len(numbers), 2, self._parameters.size), np.float32)
+        self.parameters = self._learner.parameters
+        self._slab = opened(plan.slab, plan.slots, self.parameters.size)
+        self._biases = bias_places(self.parameters)
+        states = np.zeros((len(numbers), 2, self.parameters.size), np.float32)
         self._nodes = {number: self._settle(plan.nodes[number], *own) for number, own in zip(numbers, states, strict=True)}
 
     def _settle(self, plan: NodePlan, weights: Vector, momentum: Vector) -> Resident:
@@ -140,7 +133,7 @@ class Worker:
         state = TrainState(weights, momentum, 0)
         algorithm = load_algorithm(plan.algorithm, plan.parameters, self._plan.folder)
         attack = None if plan.attack is None else load_attack(plan.attack, plan.attack_parameters, self._plan.folder)
-        return Resident(plan, state, algorithm, attack, self._parameters)
+        return Resident(plan, state, algorithm, attack, self.parameters)
 
     def train(self, number: int, samples: np.ndarray, slot: int) -> None:
         """One step; the model that the node offers goes into `slot` (-1: nobody receives it)."""
@@ -221,7 +214,7 @@ class Worker:
 
     def compare(self, pairs: Sequence[tuple[int, int]]) -> list[dict[str, float]]:
         """How far the models in each two slots are from each other, by layer: parts of equation 5."""
-        return [by_layer(distances(self._slab[one], self._slab[other], self._parameters), self._parameters) for one, other in pairs]
+        return [by_layer(distances(self._slab[one], self._slab[other], self.parameters), self.parameters) for one, other in pairs]
 
     def average(self, slots: Sequence[int], mean: int) -> None:
         """Put the mean of the models in `slots` into slot `mean`."""
@@ -262,30 +255,24 @@ def bias_places(parameters: Parameters) -> np.ndarray:
     return np.flatnonzero(np.concatenate([np.full(int(np.prod(layer.shape)), len(layer.shape) == 1) for layer in parameters.layers]))
 
 
-def work(connection: Connection, plan: WorkerPlan, numbers: Sequence[int]) -> None:
-    """The life of a worker process: jobs in, answers out, until the engine hangs up. Ctrl-C is for whoever started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def work(parent: Channel, plan: WorkerPlan, numbers: Sequence[int]) -> None:
+    """The life of a worker process: jobs in, answers out, until the engine hangs up. Raises the `DflError` that keeps it from starting."""
     try:
         worker = Worker(plan, numbers)
-        connection.send((-1, worker._parameters.size))  # noqa: SLF001 - its process speaks for it
+    except OSError as error:
+        raise StoreError(f"{plan.slab.parent} cannot hold the models ({error.strerror}): free some space there") from None
+    parent.send(str(worker.parameters.size).encode())
+    with parent.connection() as connection, suppress(EOFError, OSError):
         while True:
             ticket, name, arguments = pickle.loads(connection.recv_bytes())
             connection.send_bytes(pickle.dumps((ticket, _answer(getattr(worker, name), arguments))))
-    except (EOFError, BrokenPipeError):
-        return
-    except DflError as error:
-        connection.send((-1, Fault(type(error).__name__, str(error))))
-    except OSError as error:
-        connection.send((-1, Fault("StoreError", f"{plan.slab.parent} cannot hold the models ({error.strerror}): free some space there")))
 
 
 def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
     try:
         return job(*arguments)
-    except DflError as error:
-        return Fault(type(error).__name__, str(error))
-    except Exception as error:  # noqa: BLE001 - the engine hears of every mistake, and whose it is
+    except (DflError, SystemExit) as error:
+        return faults.told(error)
+    except Exception as error:  # noqa: BLE001  whatever a job does, the engine is told
         text = " ".join(str(error).split())
-        return Fault(
-            DflError.__name__, f"{job.__name__} failed, {type(error).__name__}: {text}; this is a mistake of dfl-actors, report it"
-        )
+        return faults.told(DflError(f"{job.__name__} failed, {type(error).__name__}: {text}; this is a mistake of dfl-actors, report it"))

@@ -1,5 +1,6 @@
 """Every way a run ends: its exit code, and nothing left behind."""
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -44,16 +45,29 @@ def test_sigterm_stops_a_run_that_speaks_json(start: Start, place: Path) -> None
     assert lines[-1]["stopped"] == "terminated"
 
 
-@pytest.mark.parametrize(("number", "group", "code"), [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)])
-def test_a_run_that_is_stopped_while_it_prepares_leaves_nothing(
-    start: Start, place: Path, number: signal.Signals, group: bool, code: int
-) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_while_it_prepares_leaves_nothing(start: Start, place: Path, number: signal.Signals, code: int) -> None:
+    """The whole group hears it, as from a terminal or a service manager: its children are not to die of it before it has seen it."""
     run = start("run", "small.toml", "--out", "run", out=place / "run")
     run.until(lambda: "preparing" in run.stdout, "start")
-    run.signal(number, group)
+    run.signal(number, group=True)
     run.ended(code, GONE_WITHIN + NOISE)
-    assert run.stderr == ""
+    assert run.stderr == "stopped before it had begun\n"
     assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize("command", [("run", "small.toml", "--out", "out"), ("sim", "small.toml", "--out", "out")])
+def test_a_signal_at_any_moment_of_the_start_is_one_line_and_leaves_nothing(start: Start, place: Path, command: tuple[str, ...]) -> None:
+    """Moments are counted in processes: the command alone, with its fork server, with a child of that."""
+    for count, number, code in ((2, signal.SIGTERM, 143), (2, signal.SIGINT, 130), (3, signal.SIGTERM, 143)):
+        run = start(*command)
+        run.until(lambda run=run, count=count: len(run.family()) >= count, "start of another process")
+        run.signal(number, group=True)
+        run.ended(code, 2 * GONE_WITHIN + NOISE)
+        assert len(run.stderr.splitlines()) == 1 and "Traceback" not in run.stderr and "Aborted" not in run.stderr, run.stderr
+        assert run.stderr == "stopped before it had begun\n" or command[0] == "sim"
+        if (place / "out").exists():
+            shutil.rmtree(place / "out")
 
 
 def test_a_run_that_is_stopped_before_it_is_ready_can_be_resumed(start: Start, place: Path) -> None:

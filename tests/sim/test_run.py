@@ -9,16 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dfl_actors.cli.sim import PRELOAD
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import DflError, StoreError
+from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.sim import checkpoint, engine, files, run
-from dfl_actors.sim.run import Stopped, simulate
+from dfl_actors.sim.run import Stopped
 from tests.sim.small import SMALL
 
 TOPOLOGY = """
@@ -89,6 +91,24 @@ class Watcher:
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+
+SERVERS: list[ForkServer] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    """One fork server for all simulations here."""
+    with fork_server(PRELOAD) as server:
+        SERVERS.append(server)
+        yield
+    SERVERS.clear()
+
+
+def simulate(
+    config: Config, out: Path, jobs: int, folder: Path, listener: run.Listener, stop: Callable[[], bool], resume: bool = False
+) -> None:
+    run.simulate(config, out, jobs, folder, listener, stop, SERVERS[0], resume)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
-"""Turns a process into one actor of one node: builds the state machine with what it owns, opens its stores and sockets, runs it."""
+"""Puts an actor together: the state machine, and the stores, the learner and the algorithm that it works with."""
 
 import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -186,8 +185,3 @@ def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator
     """The actor's own generator; another one after each restart or resume, so that a stream is not drawn twice."""
     numbers = (plan.config.network.seed, name_number(plan.node.name), ACTORS.index(actor), plan.starts, incarnation)
     return np.random.default_rng(numbers)
-
-
-def log_path(directory: Path, node: str, actor: str) -> Path:
-    """Where what an actor's process prints ends up."""
-    return directory / "nodes" / node / "log" / f"{actor}.log"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dfl_actors.core.control import Evaluate, Evaluated
 
 
-class Yardstick:
+class Evaluation:
     """One order at a time, but for the last models' saving, which does not wait for a measurement under way.
 
     `accuracy` is each node's latest, in 0..1. `every` is seconds between two measurements of one node; 0: none at all.
@@ -57,6 +57,17 @@ class Yardstick:
         self._order(Evaluate(node=node, model=model, measure=False, save=True))
         if self._every and self._model.get(node) != model:
             self._waiting.append(Evaluate(node=node, model=model))
+
+    def lost(self) -> None:
+        """The evaluator has ended: its successor, once ready, is asked again for what was under way."""
+        self.ready = False
+        self._waiting.extendleft(self._under_way)
+        self._under_way.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._under_way)
 
     def saved(self) -> bool:
         """Whether every node's last model is on disk."""

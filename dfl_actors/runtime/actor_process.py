@@ -1,0 +1,55 @@
+"""An actor's process: its log, its stores and sockets, its loop."""
+
+import zmq
+
+from dfl_actors.actors.base import Actor
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import log_to
+from dfl_actors.processes.preload import settle
+from dfl_actors.runtime.assembly import Owned, build
+from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.driver import Driver
+from dfl_actors.runtime.keyfiles import curve_keys
+from dfl_actors.runtime.mail import Mail
+from dfl_actors.runtime.metrics import Metrics
+from dfl_actors.runtime.net import Curve, Net
+from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.tap import Tap
+
+
+def run_actor(parent: Channel, plan: NodePlan, name: str, incarnation: int) -> None:
+    """The whole life of an actor's process. Raises `DflError` for what a restart does not mend."""
+    run = RunDirectory(plan.directory)
+    log_to(run.node(plan.node.name).log(name))
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    owned = Owned(plan, name)
+    net = network(plan, owned, context) if name == "gossiper" else None
+    mail = Mail(context, plan.sockets, plan.node.name, name, incarnation + 1)
+    metrics = Metrics(run.metrics, plan.node.name, name)
+    actor = build(plan, name, incarnation, owned)
+    tap = tap_of(plan, actor, incarnation + 1, context, owned.clock)
+    settle()
+    Driver(actor, owned, mail, net, parent, metrics, tap).run()
+    owned.close()
+    metrics.close()
+    if net is not None:
+        net.close()
+    context.destroy(linger=0)
+
+
+def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]], clock: Clock) -> Tap:
+    """Where watchers hear what the actor does."""
+    names = {**dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True)), plan.settings.address: plan.node.name}
+    who = actor.who if isinstance(actor, Gossiper) else lambda peer: ""
+    return Tap(context, plan.sockets, plan.node.name, actor.name, life, names, who, clock)
+
+
+def network(plan: NodePlan, owned: Owned, context: zmq.Context[zmq.Socket[bytes]]) -> Net:
+    """The gossiper's network sockets. Raises `TransportError` when the port is in use."""
+    curve = None
+    if plan.config.curve:
+        public, secret = curve_keys(owned.key)
+        curve = Curve(public, secret, frozenset(key.encode() for key in plan.curve_allowed))
+    return Net(context, plan.bind, curve)

@@ -1,0 +1,124 @@
+"""What the supervisor decides by: small policies without processes or clocks, each a table of rows in the tests.
+
+`now` is in seconds of a monotonic clock; an actor is named by whatever its caller likes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from math import isfinite
+
+from dfl_actors.core.objects import Address
+from dfl_actors.runtime.net import Endpoints
+
+
+class Rendezvous:
+    """Who must be there before anything starts. Gossipers learn where their neighbours listen once all of them are known; the start is
+    when every actor has said that it is ready."""
+
+    def __init__(
+        self, actors: Iterable[str], neighbours: Mapping[Address, Sequence[Address]], elsewhere: Mapping[Address, Endpoints]
+    ) -> None:
+        self.waiting = dict.fromkeys(actors)
+        self._neighbours, self._places = neighbours, dict(elsewhere)
+
+    def listens(self, node: Address, place: Endpoints) -> dict[Address, dict[Address, Endpoints]]:
+        """A node listens: what to tell which nodes, nothing until all their neighbours are known."""
+        self._places[node] = place
+        if any(other not in self._places for others in self._neighbours.values() for other in others):
+            return {}
+        return {address: {other: self._places[other] for other in others} for address, others in self._neighbours.items()}
+
+    def ready(self, actor: str) -> bool:
+        """An actor is ready: whether everybody is now."""
+        self.waiting.pop(actor, None)
+        return not self.waiting
+
+    def lost(self, actor: str) -> None:
+        """It crashed, and has to become ready again."""
+        self.waiting[actor] = None
+
+
+class Restarts:
+    """How often an actor is started again: `most` times within `window` seconds."""
+
+    def __init__(self, most: int = 5, window: float = 60.0) -> None:
+        self.most, self._window = most, window
+        self._crashes: deque[float] = deque(maxlen=most)
+
+    def crashed(self, now: float) -> bool:
+        """Whether it is started again this time."""
+        if len(self._crashes) == self.most and now - self._crashes[0] < self._window:
+            return False
+        self._crashes.append(now)
+        return True
+
+
+class Ending(Enum):
+    """What a run that stops does next."""
+
+    WAIT = "wait for what is under way"
+    QUIT = "say quit"
+    OVER = "end what is left"
+
+
+DRAIN = 1.5
+"""Seconds for what is under way when the run stops: open drafts, letters, the last evaluation."""
+
+GONE_WITHIN = 4.5
+"""Seconds after which whatever still runs is killed."""
+
+
+def ending(waited: float, idle: bool, told: bool, gone: bool, evaluated: bool) -> Ending:
+    """`waited` seconds after the stop; `idle`: nobody has anything unfinished; `told`: quit was said; `gone`: all actors have ended;
+    `evaluated`: the last models are saved and measured."""
+    if waited > GONE_WITHIN - 0.5 or (told and gone and evaluated):
+        return Ending.OVER
+    return Ending.QUIT if not told and (idle or waited > DRAIN) else Ending.WAIT
+
+
+class Liveness:
+    """Who hangs: an actor reports every second, so one that has said nothing for `silent` seconds, and neither computed nor waited for
+    the disk meanwhile, is stuck; after `busy` seconds it is whatever it did.
+
+    Time counts only while it can be held against an actor: while we ourselves are awake (a step of ours longer than `NAP` counts as
+    that much, so a machine that was suspended or a supervisor that was not scheduled accuses nobody), and while others are heard (all
+    silent at once is the machine's doing).
+    """
+
+    NAP = 1.0
+    HEARD_WITHIN = 5.0
+
+    def __init__(self, silent: float = 20.0, busy: float = 180.0) -> None:
+        self._silent, self._busy = silent, busy
+        self._time = 0.0
+        self._step: float | None = None
+        self._anybody = 0.0
+        self._heard: dict[str, float] = {}
+        self._work: dict[str, tuple[float, float]] = {}
+
+    def heard(self, actor: str, now: float) -> None:
+        """It said something; from the first word on it is watched."""
+        self._anybody = now
+        self._heard[actor] = self._time
+        self._work.pop(actor, None)
+
+    def forget(self, actor: str) -> None:
+        """It ended, or need not say anything."""
+        self._heard.pop(actor, None)
+        self._work.pop(actor, None)
+
+    def silent(self, now: float, work: Callable[[str], float]) -> list[str]:
+        """Who is to be killed. `work` is what an actor has done by now, a number that grows, infinite while it waits
+        for the disk."""
+        if self._step is not None and now - self._anybody < self.HEARD_WITHIN:
+            self._time += min(now - self._step, self.NAP)
+        self._step = now
+        return [actor for actor, heard in self._heard.items() if self._time - heard >= self._silent / 2 and self._hangs(actor, work(actor))]
+
+    def _hangs(self, actor: str, work: float) -> bool:
+        done, since = self._work.setdefault(actor, (work, self._heard[actor]))
+        if work > done:
+            since = self._time
+            self._work[actor] = (work if isfinite(work) else done), since
+        return self._time - since >= self._silent or self._time - self._heard[actor] >= self._busy

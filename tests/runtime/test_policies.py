@@ -1,0 +1,134 @@
+"""The supervisor's policies, as tables of rows."""
+
+import pytest
+
+from dfl_actors.runtime.net import Endpoints
+from dfl_actors.runtime.policies import Ending, Liveness, Rendezvous, Restarts, ending
+
+A, B, C = "a" * 8, "b" * 8, "c" * 8
+
+
+def place(name: str) -> Endpoints:
+    return Endpoints(news=f"tcp://{name}:1", requests=f"tcp://{name}:2")
+
+
+# --- rendezvous
+
+
+def test_gossipers_learn_their_neighbours_places_once_all_are_known() -> None:
+    meeting = Rendezvous([], {A: (B, C), B: (A,)}, {C: place("c")})
+    assert meeting.listens(A, place("a")) == {}
+    everything = {A: {B: place("b"), C: place("c")}, B: {A: place("a")}}
+    assert meeting.listens(B, place("b")) == everything
+    assert meeting.listens(A, place("a")) == everything, "who comes back hears it again"
+
+
+@pytest.mark.parametrize(
+    ("said", "begins"),
+    [
+        ("+x", False),
+        ("+x +y", True),
+        ("+x +x", False),
+        ("+x -x +y", False),
+        ("+x -x +y +x", True),
+        ("-y +x +y", True),
+    ],
+)
+def test_the_start_is_when_everybody_is_ready_at_once(said: str, begins: bool) -> None:
+    meeting, all_there = Rendezvous(["x", "y"], {}, {}), False
+    for word in said.split():
+        if word[0] == "+":
+            all_there = meeting.ready(word[1])
+        else:
+            meeting.lost(word[1])
+    assert all_there is begins
+    assert bool(meeting.waiting) is not begins
+
+
+# --- restarts
+
+
+@pytest.mark.parametrize(
+    ("crashes", "restarted"),
+    [
+        ([0, 1, 2, 3, 4], True),
+        ([0, 1, 2, 3, 4, 5], False),
+        ([0, 1, 2, 3, 4, 59], False),
+        ([0, 1, 2, 3, 4, 60], True),
+        ([0, 1, 2, 3, 4, 60, 60], False),
+        ([0, 30, 60, 90, 120, 150, 180], True),
+    ],
+)
+def test_an_actor_is_restarted_five_times_a_minute(crashes: list[float], restarted: bool) -> None:
+    restarts = Restarts(most=5, window=60)
+    assert [restarts.crashed(now) for now in crashes][-1] is restarted
+
+
+# --- the end
+
+
+@pytest.mark.parametrize(
+    ("waited", "idle", "told", "gone", "evaluated", "step"),
+    [
+        (0.0, False, False, False, False, Ending.WAIT),
+        (0.1, True, False, False, False, Ending.QUIT),
+        (1.6, False, False, False, False, Ending.QUIT),
+        (1.6, False, True, False, False, Ending.WAIT),
+        (2.0, True, True, True, False, Ending.WAIT),
+        (2.0, True, True, False, True, Ending.WAIT),
+        (2.0, True, True, True, True, Ending.OVER),
+        (0.1, False, False, True, True, Ending.WAIT),
+        (4.1, False, True, False, False, Ending.OVER),
+    ],
+)
+def test_what_a_stop_waits_for(waited: float, idle: bool, told: bool, gone: bool, evaluated: bool, step: Ending) -> None:
+    assert ending(waited, idle, told, gone, evaluated) is step
+
+
+# --- liveness
+
+
+class Watch:
+    """A supervisor's steps, 10 a second unless said otherwise; `x` is the one that falls silent, `y` speaks all the time."""
+
+    def __init__(self) -> None:
+        self.liveness, self.now, self.work = Liveness(silent=20, busy=180), 100.0, 0.0
+        self.killed: list[float] = []
+        self.liveness.heard("x", self.now)
+
+    def steps(self, seconds: float, every: float = 0.1, others: bool = True, works: float = 0.0) -> "Watch":
+        for _ in range(round(seconds / every)):
+            self.now += every
+            self.work += works
+            if others:
+                self.liveness.heard("y", self.now)
+            if "x" in self.liveness.silent(self.now, lambda name: self.work):
+                self.killed.append(self.now - 100)
+        return self
+
+
+@pytest.mark.parametrize(
+    ("what", "watch", "killed"),
+    [
+        ("silent for less than the bound", lambda: Watch().steps(19), False),
+        ("silent for longer", lambda: Watch().steps(22), True),
+        ("it computes: a long trace, a large model", lambda: Watch().steps(100, works=0.05), False),
+        ("it waits for the disk", lambda: Watch().steps(100, works=float("inf")), False),
+        ("it computed, and then stood still", lambda: Watch().steps(15, works=0.05).steps(25), True),
+        ("it computes for ever", lambda: Watch().steps(185, works=0.05), True),
+        ("all are silent at once: the machine was suspended", lambda: Watch().steps(100, others=False), False),
+        ("we were not scheduled ourselves", lambda: Watch().steps(100, every=10.0), False),
+        ("a busy machine: we come round once a second", lambda: Watch().steps(19, every=1.0), False),
+        ("and it is silent there too", lambda: Watch().steps(25, every=1.0), True),
+    ],
+)
+def test_who_hangs(what: str, watch: "type[Watch]", killed: bool) -> None:
+    assert bool(watch().killed) is killed, what  # type: ignore[attr-defined]
+
+
+def test_who_speaks_or_has_ended_is_not_accused() -> None:
+    watch = Watch()
+    for _ in range(5):
+        watch.steps(15).liveness.heard("x", watch.now)
+    watch.steps(5).liveness.forget("x")
+    assert watch.steps(60).killed == []
