@@ -15,11 +15,10 @@ def main() -> None:
     open_streams()
     try:
         from dfl_actors.cli import main as command
-
-        command()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
         sys.stderr.write("stopped before it had begun\n")
-        sys.exit(130)
+        sys.exit(end.code if isinstance(end, SystemExit) else 130)
+    command()
 
 
 def open_streams() -> None:

@@ -124,9 +124,12 @@ class ForkServer:
             self.hear()
 
     def end(self, processes: Sequence[Process]) -> None:
-        """Kill these, and wait until they are gone."""
+        """Kill these, and wait until they are gone. A server that still imports has not begun them, and ends with them."""
+        self.hear()
+        if any(not process.pid and process.exitcode is None for process in processes):
+            self._process.kill()
+            self._lost()
         for process in processes:
-            self.hear()
             process.kill()
         for process in processes:
             _await_end(process)

@@ -117,7 +117,7 @@ class Liveness:
         return [actor for actor, heard in self._heard.items() if self._time - heard >= self._silent / 2 and self._hangs(actor, work(actor))]
 
     def _hangs(self, actor: str, work: float) -> bool:
-        done, since = self._work.setdefault(actor, (work, self._heard[actor]))
+        done, since = self._work.setdefault(actor, (work if isfinite(work) else 0.0, self._heard[actor]))
         if work > done:
             since = self._time
             self._work[actor] = (work if isfinite(work) else done), since

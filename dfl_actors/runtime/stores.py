@@ -22,6 +22,7 @@ A store belongs to one thread.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,24 @@ class Journal(_Store):
 
     map_size = 16 * MIB
     sync = True
+
+    def _open(self) -> lmdb.Environment:
+        """Held against every other process, which would be another actor that takes itself for this one. A crash frees it."""
+        environment = super()._open()
+        if not self._readonly:
+            self._held = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(f"{self.path} is held by another process: end that before you start this") from None
+        return environment
+
+    def close(self) -> None:
+        """Close the journal, which then is free for another process."""
+        super().close()
+        if not self._readonly:
+            os.close(self._held)
+            self._readonly = True
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""

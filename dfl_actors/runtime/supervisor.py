@@ -34,6 +34,9 @@ from dfl_actors.runtime.status import NetworkStatus
 READY_WITHIN = 180.0
 """Seconds in which every actor must become ready."""
 
+GONE_BEFORE_START = 0.5
+"""Seconds after which whatever still runs is killed when nothing had begun: most are still busy importing or tracing."""
+
 UPDATE_EVERY = 0.25
 """Seconds between two pictures for the watcher."""
 
@@ -255,7 +258,8 @@ class Supervisor:
         begun = self._stopping = self._stopping or time.monotonic()
         self._quit_actors()
         self._evaluator.say(Quit())
-        while any(child.alive for child in self._all()) and time.monotonic() < begun + GONE_WITHIN:
+        patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
+        while any(child.alive for child in self._all()) and time.monotonic() < begun + patience:
             self._listen(0.05)
         for child in self._all():
             child.kill()

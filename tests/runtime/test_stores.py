@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -470,3 +471,24 @@ def test_a_shortened_chain_is_an_error_of_the_child_only(tmp_path: Path) -> None
     os.truncate(tmp_path / "data.mdb", 5 * 4096)
     with pytest.raises(StoreError, match=f"^{tmp_path} is damaged"):
         in_child(read_chain, tmp_path)
+
+
+def test_a_journal_has_one_owner_whose_death_frees_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal(path) as journal:
+        journal.commit([(b"key", b"value")])
+        with pytest.raises(StoreError, match="is held by another process"):
+            in_child(read_journal, path)
+    with pytest.raises(StoreError, match="SIGKILL"):
+        in_child(die_with_journal, path)
+    assert in_child(read_journal, path) == b"value"
+
+
+def read_journal(path: Path) -> bytes | None:
+    with Journal(path) as journal:
+        return journal.get(b"key")
+
+
+def die_with_journal(path: Path) -> None:
+    Journal(path).commit([(b"key", b"value")])
+    os.kill(os.getpid(), signal.SIGKILL)
