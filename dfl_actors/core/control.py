@@ -1,4 +1,4 @@
-"""What an actor's process and its supervisor say to each other (DEALER and ROUTER), in canonical bytes. Never between hosts."""
+"""What an actor's process and its supervisor say to each other over a channel, in canonical bytes. Never between hosts."""
 
 import msgspec
 

@@ -12,6 +12,13 @@ from dfl_actors.core.objects import Address
 from dfl_actors.runtime.net import Endpoints
 
 
+MOST_RESTARTS, RESTART_WINDOW = 5, 60.0
+"""An actor that crashes more often than that within so many seconds ends the run."""
+
+SILENT, BUSY = 20.0, 180.0
+"""Seconds after which an actor that says nothing hangs: one that does nothing either, and any."""
+
+
 class Rendezvous:
     """Who must be there before anything starts. Gossipers learn where their neighbours listen once all of them are known; the start is
     when every actor has said that it is ready."""
@@ -42,7 +49,7 @@ class Rendezvous:
 class Restarts:
     """How often an actor is started again: `most` times within `window` seconds."""
 
-    def __init__(self, most: int = 5, window: float = 60.0) -> None:
+    def __init__(self, most: int = MOST_RESTARTS, window: float = RESTART_WINDOW) -> None:
         self.most, self._window = most, window
         self._crashes: deque[float] = deque(maxlen=most)
 
@@ -89,7 +96,7 @@ class Liveness:
     NAP = 1.0
     HEARD_WITHIN = 5.0
 
-    def __init__(self, silent: float = 20.0, busy: float = 180.0) -> None:
+    def __init__(self, silent: float = SILENT, busy: float = BUSY) -> None:
         self._silent, self._busy = silent, busy
         self._time = 0.0
         self._step: float | None = None
