@@ -11,7 +11,6 @@ from math import isfinite
 from dfl_actors.core.objects import Address
 from dfl_actors.runtime.net import Endpoints
 
-
 MOST_RESTARTS, RESTART_WINDOW = 5, 60.0
 """An actor that crashes more often than that within so many seconds ends the run."""
 
