@@ -41,6 +41,7 @@ def test_a_plug_in_that_ends_the_program_ends_the_run_with_10(where: str, start:
 
 
 def test_a_model_that_is_not_finite_gets_nothing_right(finished: Command, tmp_path: Path) -> None:
+    assert finished.out is not None
     run = RunDirectory(finished.out)
     config = load_topology(str(finished.out / "config.toml"))
     store = ModelStore(run.node("0").models, config.models_kept("0"))
