@@ -1,0 +1,154 @@
+"""What a gossiper does with headers of others, how it fetches their models, and how it serves its own."""
+
+import pytest
+
+from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_SERVED
+from dfl_actors.core import events
+from dfl_actors.core.codec import digest
+from dfl_actors.core.effects import Effect
+from dfl_actors.core.gossip import CHUNK, WINDOW
+from dfl_actors.core.messages import (
+    Admitted,
+    Asked,
+    Chunk,
+    Fetch,
+    Fetched,
+    Gone,
+    Proof,
+    Refusal,
+    Replied,
+    Tick,
+    Trained,
+)
+from tests.actors.bench import KEYS, NOW, notes, receipt, told, transaction
+from tests.actors.gossiping import DATA, MODEL, PEER, answers, built, codes, hear, news, reply, sent, served
+from tests.objects import unsigned
+
+# --- headers
+
+
+def test_signatures_of_a_header_are_left_to_the_validator_unless_a_relay_brings_it() -> None:
+    made = built()
+    forged = unsigned(transaction("g", 0, ttl=2))
+    assert sent(hear(made, "g", news(forged))) == [("g", Fetch(model=MODEL, first=0, count=1))]
+    by_relay = unsigned(transaction("g", 1, b"\1" * 32, ttl=2))
+    assert codes(hear(made, "h", news(by_relay, receipt("h", by_relay)))) == ["bad_signature"]
+    right = transaction("g", 2, b"\2" * 32, ttl=2)
+    assert codes(hear(made, "h", news(right, unsigned(receipt("h", right))))) == ["bad_signature"]
+    assert sent(hear(made, "h", news(right, receipt("h", right)))), "the refused relay does not keep it out"
+
+
+# --- fetching
+
+
+def test_a_model_is_fetched_once_and_handed_to_the_validator() -> None:
+    made, one = built(), transaction("g", 0)
+    assert sent(hear(made, "g", news(one))) == [("g", Fetch(model=MODEL, first=0, count=1))]
+    assert sent(hear(made, "h", news(one))) == []
+    said = made.give(reply("g", Chunk(model=MODEL, index=0), DATA))
+    assert told(said, Fetched) == [Fetched(transaction=one, receipts=(), sender=KEYS["g"].address)]
+    assert made.models.data == {MODEL: DATA}
+    assert made.give(reply("g", Chunk(model=MODEL, index=0), DATA)) == []
+
+
+def test_a_model_that_is_here_already_is_not_fetched() -> None:
+    made = built()
+    made.models.put(MODEL, DATA)
+    said = hear(made, "g", news(transaction("g", 0)))
+    assert told(said, Fetched) and not sent(said)
+
+
+def test_chunks_are_asked_for_window_by_window() -> None:
+    size = (WINDOW + 2) * CHUNK - 8
+    made = built(parameters=size // 4)
+    data = bytes(size)
+    one = transaction("g", 0, data)
+    model = one.model
+    assert sent(hear(made, "g", news(one))) == [("g", Fetch(model=model, first=0, count=WINDOW))]
+    said: list[Effect] = []
+    for index in reversed(range(WINDOW)):
+        assert not sent(said)
+        said = made.give(reply("g", Chunk(model=model, index=index), data[:CHUNK]))
+    assert sent(said) == [("g", Fetch(model=model, first=WINDOW, count=2))]
+    made.give(reply("g", Chunk(model=model, index=WINDOW), data[:CHUNK]))
+    said = made.give(reply("g", Chunk(model=model, index=WINDOW + 1), data[: CHUNK - 8]))
+    assert told(said, Fetched) and len(made.models.data[model]) == size
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (reply("g", Gone(model=MODEL)), "model_gone"),
+        (reply("g", Chunk(model=MODEL, index=0), b"short"), "chunk"),
+        (reply("g", Chunk(model=MODEL, index=1), DATA), "chunk"),
+        (reply("g", Chunk(model=MODEL, index=0), b"\1" * 32), "model_digest"),
+    ],
+)
+def test_a_neighbour_that_does_not_give_the_model_is_left_for_another(wrong: Replied, code: str) -> None:
+    made, one = built(ttl=2), transaction("g", 0, ttl=2)
+    hear(made, "g", news(one))
+    hear(made, "h", news(one, receipt("h", one)))
+    said = made.give(wrong)
+    assert codes(said) == [code] and sent(said) == [("h", Fetch(model=MODEL, first=0, count=1))]
+    (fetched,) = told(made.give(reply("h", Chunk(model=MODEL, index=0), DATA)), Fetched)
+    assert fetched.sender == KEYS["g"].address, "it is from whom we heard first that the ttl is counted"
+
+
+def test_a_model_that_nobody_gives_is_left_until_it_is_announced_again() -> None:
+    made, one = built(), transaction("g", 0)
+    hear(made, "g", news(one))
+    made.give(reply("g", Gone(model=MODEL)))
+    assert sent(hear(made, "g", news(one))) == [("g", Fetch(model=MODEL, first=0, count=1))]
+
+
+def test_what_was_lost_is_asked_for_once_more_before_a_source_is_left() -> None:
+    made, one = built(), transaction("g", 0)
+    hear(made, "g", news(one))
+    fetch = ("g", Fetch(model=MODEL, first=0, count=1))
+    assert fetch not in sent(made.give(Tick(), now=NOW + 9_999))
+    assert fetch in sent(made.give(Tick(), now=NOW + 10_000))
+    assert codes(made.give(Tick(), now=NOW + 20_000)) == ["fetch_timeout"]
+
+
+def test_more_models_at_once_than_there_is_room_for_are_refused() -> None:
+    made = built()
+    for number in range(MOST_ASSEMBLIES):
+        hear(made, "g", news(transaction("g", number, number.to_bytes(32, "big"))))
+    assert codes(hear(made, "g", news(transaction("g", 999, b"\xff" * 32)))) == ["busy"]
+
+
+# --- serving
+
+
+def test_an_announced_model_is_served_in_chunks_and_no_other() -> None:
+    made = built()
+    made.models.put(MODEL, DATA)
+    fetch = Asked(peer=PEER, request=Fetch(model=MODEL, first=0, count=1))
+    assert answers(made.give(fetch)) == [Gone(model=MODEL)]
+    made.give(Trained(transaction=transaction("me", 0)))
+    said = made.give(fetch)
+    assert served(said) == [(MODEL, 0, 1)]
+    assert notes(said, events.ModelSent) == [events.ModelSent(tx=digest(transaction("me", 0)), to=KEYS["g"].address, bytes=32)]
+    for _ in range(MOST_SERVED - 1):
+        made.give(fetch)
+    assert answers(made.give(fetch)) == [Refusal(code="fetched_often", what="Fetch")]
+
+
+def test_no_more_chunks_are_served_than_the_model_has() -> None:
+    size = CHUNK + 8
+    made, one = built(parameters=size // 4), transaction("me", 0, bytes(size))
+    made.models.put(one.model, bytes(size))
+    made.give(Trained(transaction=one))
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=0, count=16)))) == [(one.model, 0, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=1, count=16)))) == [(one.model, 1, 2)]
+    assert served(made.give(Asked(peer=PEER, request=Fetch(model=one.model, first=2, count=16)))) == []
+
+
+def test_a_peer_that_has_proved_nothing_is_refused() -> None:
+    said = built().give(Asked(peer=b"other", request=Fetch(model=MODEL, first=0, count=1)))
+    assert codes(said) == ["not_admitted"] and answers(said) == [Refusal(code="not_admitted", what="Fetch")]
+
+
+def test_a_wrong_proof_is_refused() -> None:
+    said = built().give(Asked(peer=PEER, request=Proof(signature="0" * 128)))
+    assert codes(said) == ["bad_signature"] and Admitted() not in answers(said)
