@@ -14,6 +14,10 @@ from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
 BLOCK = 16_384
 """Weights that are looked at together: some ten models' worth of them stay in the processor's cache."""
 
+NETWORK_UP_TO = 24
+"""Models up to which a sorting network is faster than a sort, five times with 8 (0.2 ms a block for 1.0), alike with 24. Its time is
+square in their number: a block of 300 models takes it 10 times as long."""
+
 
 def newest(received: Sequence[ReceivedModel]) -> list[ReceivedModel]:
     """The newest model of each sender, by the senders' names; `received` is in order of arrival."""
@@ -36,20 +40,29 @@ def distance(one: Weights, other: Weights) -> float:
     return float(np.sqrt(square_distance(one, other)))
 
 
-def sorted_blocks(models: Sequence[Weights]) -> Iterator[tuple[slice, list[Weights]]]:
-    """For each stretch of the vectors its values in ascending order, coordinate by coordinate: one array for each rank.
-
-    Odd-even transposition sort, whole arrays at a time: for a handful of models five times as fast as numpy's sort across them.
-    """
+def sorted_blocks(models: Sequence[Weights]) -> Iterator[tuple[slice, Sequence[Weights]]]:
+    """For each stretch of the vectors its values in ascending order, coordinate by coordinate: one array for each rank."""
+    in_order = by_network if len(models) <= NETWORK_UP_TO else by_sorting
     for begin in range(0, len(models[0]), BLOCK):
         place = slice(begin, begin + BLOCK)
-        ranks = [model[place].astype(np.float32) for model in models]
-        for turn in range(len(ranks)):
-            for low in range(turn % 2, len(ranks) - 1, 2):
-                smaller = np.minimum(ranks[low], ranks[low + 1])
-                np.maximum(ranks[low], ranks[low + 1], out=ranks[low + 1])
-                ranks[low] = smaller
-        yield place, ranks
+        yield place, in_order([model[place].astype(np.float32) for model in models])
+
+
+def by_network(rows: list[Weights]) -> list[Weights]:
+    """Odd-even transposition sort, whole arrays at a time: no sorting is needed within them."""
+    for turn in range(len(rows)):
+        for low in range(turn % 2, len(rows) - 1, 2):
+            smaller = np.minimum(rows[low], rows[low + 1])
+            np.maximum(rows[low], rows[low + 1], out=rows[low + 1])
+            rows[low] = smaller
+    return rows
+
+
+def by_sorting(rows: list[Weights]) -> list[Weights]:
+    """numpy's sort, of each coordinate's values side by side."""
+    values = np.ascontiguousarray(np.transpose(rows))
+    values.sort(axis=1)
+    return list(np.ascontiguousarray(values.T))
 
 
 def mixed(own: Weights, models: Sequence[Weights], alpha: float) -> Weights:

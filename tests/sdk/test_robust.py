@@ -1,10 +1,12 @@
 """What the robust algorithms share."""
 
+import time
+
 import numpy as np
 import pytest
 
 from dfl_actors.sdk import ReceivedModel
-from dfl_actors.sdk.robust import distance, mixed, newest, sorted_blocks
+from dfl_actors.sdk.robust import BLOCK, NETWORK_UP_TO, by_network, by_sorting, distance, mixed, newest, sorted_blocks
 
 
 def test_the_newest_of_each_sender_by_name() -> None:
@@ -20,11 +22,33 @@ def test_distances_over_several_blocks() -> None:
     assert distance(np.array([3e38], np.float32), np.array([-3e38], np.float32)) == float("inf")
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 8])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 8, NETWORK_UP_TO, NETWORK_UP_TO + 1, 100])
 def test_values_come_in_order(count: int) -> None:
     rows = np.random.default_rng(count).normal(size=(count, 20_000)).astype(np.float32)
     whole = np.concatenate([np.stack(ranks) for _, ranks in sorted_blocks(list(rows))], axis=1)
     np.testing.assert_array_equal(whole, np.sort(rows, axis=0))
+
+
+@pytest.mark.parametrize("count", [5, NETWORK_UP_TO + 6])
+def test_both_ways_of_sorting_give_the_same_bytes(count: int) -> None:
+    rows = np.random.default_rng(count).integers(-20, 20, (count, 3000)).astype(np.float32)
+    one, other = (np.stack(way([row.copy() for row in rows])).tobytes() for way in (by_network, by_sorting))
+    assert one == other
+
+
+def test_many_models_take_time_about_in_proportion_to_their_number() -> None:
+    """By a network, sixteen times as many would take 256 times as long; measured in processor time, the best of several."""
+
+    def took(count: int) -> float:
+        rows = list(np.random.default_rng(count).normal(size=(count, BLOCK)).astype(np.float32))
+        times = []
+        for _ in range(5):
+            begun = time.process_time()
+            list(sorted_blocks(rows))
+            times.append(time.process_time() - begun)
+        return min(times)
+
+    assert took(16 * NETWORK_UP_TO) < 100 * took(NETWORK_UP_TO)
 
 
 def test_a_mix_of_nothing_is_a_copy() -> None:
