@@ -1,15 +1,16 @@
 """A run whose training diverges, or whose plug-in ends the program, says so in one line; a model that is not finite gets nothing right."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import zmq
 
 from dfl_actors.config import load_topology
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.control import Evaluate, Evaluated
+from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import Evaluator
 from dfl_actors.runtime.rundir import RunDirectory
@@ -48,7 +49,8 @@ def test_a_model_that_is_not_finite_gets_nothing_right(finished: Command, tmp_pa
     weights = np.full(431_080, np.nan, np.float32).tobytes()
     store.put(model_digest(weights), weights)
     store.close()
-    with zmq.Context() as context, context.socket(zmq.DEALER) as control:
-        evaluator = Evaluator(config, tmp_path, run, 431_080, control, Clock())
+    parent, end = socket.socketpair()
+    with parent:
+        evaluator = Evaluator(config, tmp_path, run, 431_080, Channel(end), Clock())
         answer = evaluator._answer(Evaluate(node="0", model=model_digest(weights)))
     assert answer == Evaluated(node="0", model=model_digest(weights), correct=0, tested=500)

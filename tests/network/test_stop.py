@@ -3,6 +3,7 @@
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -56,12 +57,16 @@ def test_a_run_that_is_stopped_while_it_prepares_leaves_nothing(start: Start, pl
     assert not (place / "run").exists()
 
 
+def has(run: Command, count: int) -> bool:
+    return len(run.family()) >= count
+
+
 @pytest.mark.parametrize("command", [("run", "small.toml", "--out", "out"), ("sim", "small.toml", "--out", "out")])
 def test_a_signal_at_any_moment_of_the_start_is_one_line_and_leaves_nothing(start: Start, place: Path, command: tuple[str, ...]) -> None:
     """Moments are counted in processes: the command alone, with its fork server, with a child of that."""
     for count, number, code in ((2, signal.SIGTERM, 143), (2, signal.SIGINT, 130), (3, signal.SIGTERM, 143)):
         run = start(*command)
-        run.until(lambda run=run, count=count: len(run.family()) >= count, "start of another process")
+        run.until(partial(has, run, count), "start of another process")
         run.signal(number, group=True)
         run.ended(code, 2 * GONE_WITHIN + NOISE)
         assert len(run.stderr.splitlines()) == 1 and "Traceback" not in run.stderr and "Aborted" not in run.stderr, run.stderr

@@ -11,13 +11,11 @@ import zmq
 
 from dfl_actors.core import letters
 from dfl_actors.core.codec import encode
-from dfl_actors.core.control import Ready
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Injected, Pull
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.mail import Mail
-from dfl_actors.runtime.supervisor import control_server, heard
 
 PATIENCE = 30.0
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -155,24 +153,3 @@ def test_a_subscription_in_the_wrong_shape_is_refused(mails: Callable[[str], Mai
     assert [one.code for one in found if one is not None] == ["frames"] and not validator.listened
     listener.send(b"\x01@keeper")
     until(lambda: not list(validator.subscriptions()) and validator.listened)
-
-
-@pytest.mark.parametrize("identity", [b"\xff\xfe\xfd", b"\x00\x9c\xe1\x80\x01"[1:], "ключ".encode("koi8-r")])
-def test_a_name_that_is_no_text_and_what_is_no_message_are_nobodys_word(context: Context, place: Path, identity: bytes) -> None:
-    """ROUTER_HANDOVER gives a pipe that was taken over such a name: decoding it ended the run with a traceback."""
-    control = control_server(context, place)
-
-    def actor(name: bytes) -> "zmq.Socket[bytes]":
-        socket = context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.ROUTING_ID, name)
-        socket.connect(control.getsockopt_string(zmq.LAST_ENDPOINT))
-        return socket
-
-    found: list[tuple[str, Message]] = []
-    nobody, builder = actor(identity), actor(b"a.builder")
-    nobody.send(encode(Ready()))
-    until(lambda: found.extend(heard(control)) or len(found) == 1)
-    for frames in ([b"", b""], [b"{"], [encode(Ready())]):
-        builder.send_multipart(frames)
-    until(lambda: found.extend(heard(control)) or len(found) == 2)
-    assert [name for name, _ in found] == [identity.decode(errors="replace"), "a.builder"]

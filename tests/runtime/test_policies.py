@@ -123,7 +123,7 @@ class Watch:
     ],
 )
 def test_who_hangs(what: str, watch: "type[Watch]", killed: bool) -> None:
-    assert bool(watch().killed) is killed, what  # type: ignore[attr-defined]
+    assert bool(watch().killed) is killed, what
 
 
 def test_who_speaks_or_has_ended_is_not_accused() -> None:

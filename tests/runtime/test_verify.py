@@ -143,7 +143,11 @@ def readonly(tmp_path: Path) -> Iterator[Callable[[], None]]:
     disk.mkdir()
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], check=False, capture_output=True).returncode:
         pytest.skip("file systems cannot be mounted here")
-    yield lambda: subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True) and None
+
+    def remount() -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+    yield remount
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
