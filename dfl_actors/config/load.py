@@ -78,14 +78,14 @@ def parse_topology(text: str, *, where: str, name: str, folder: Path | None = No
 def _examine(text: str, where: str, name: str, folder: Path, options: Sequence[str]) -> tuple[Config, Mistakes]:
     mistakes = Mistakes(Source(where=where, text=text))
     table = parse_table(text, mistakes)
-    _anchor_plugins(table, folder)
+    _anchor(table, folder)
     return _put_together(table, mistakes, name, options)
 
 
 def _put_together(table: Table, mistakes: Mistakes, name: str, options: Sequence[str]) -> tuple[Config, Mistakes]:
     """The Config of a table with options over it, and what is wrong beside what was wrong already."""
     mistakes.source = msgspec.structs.replace(mistakes.source, options=put_options(table, options))
-    _anchor_plugins(table, Path.cwd())
+    _anchor(table, Path.cwd())
     table.setdefault("network", {})
     if isinstance(table["network"], dict):
         table["network"].setdefault("name", name)
@@ -134,8 +134,11 @@ def _find(path_or_name: str) -> Path:
     raise ConfigError(f"{path_or_name}: no such topology; give a file or one of the ready ones: {', '.join(ready)}")
 
 
-def _anchor_plugins(table: Table, folder: Path) -> None:
-    """Make `file.py:name` absolute in place, so that a resumed run finds it from any folder."""
+def _anchor(table: Table, folder: Path) -> None:
+    """Make `file.py:name` and the file of a data set absolute in place, so that a resumed run finds them from any folder."""
+    data = table.get("data")
+    if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", Data().source):
+        data["source"] = str(folder / Path(source).expanduser())
     nodes = table.get("node")
     tables = [table.get("training"), table.get("update"), *(nodes.values() if isinstance(nodes, dict) else ())]
     for holder in tables:

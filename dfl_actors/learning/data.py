@@ -76,7 +76,7 @@ def load_dataset(source: str, cache: Path | None = None) -> Dataset:
     With `cache`, a directory (made when missing), the arrays are memory maps of the files unpacked there, shared by all processes
     that name the same directory. Raises `DataError` for a file that is missing, damaged, pickled, incomplete or inconsistent.
     """
-    path = MNIST_PATH if source == MNIST else Path(source).expanduser()
+    path = _path_of(source)
     name = MNIST if source == MNIST else path.stem
     try:
         with path.open("rb") as file:
@@ -89,6 +89,19 @@ def load_dataset(source: str, cache: Path | None = None) -> Dataset:
         raise DataError(
             f"data set {source!r}: cannot use {error.filename or path}: {reason}; give 'mnist' or a readable .npz file"
         ) from error
+
+
+def source_digest(source: str) -> str:
+    """SHA-256 of the file of `source`, which `load_dataset` has read. Raises `DataError`."""
+    try:
+        with _path_of(source).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"data set {source!r}: cannot be read ({error.strerror}); give 'mnist' or a readable .npz file") from error
+
+
+def _path_of(source: str) -> Path:
+    return MNIST_PATH if source == MNIST else Path(source).expanduser()
 
 
 def _check_digest(source: str, path: Path, digest: str) -> None:

@@ -18,9 +18,9 @@ from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
-from dfl_actors.errors import ActorError, ConfigError
+from dfl_actors.errors import ActorError, ConfigError, DataError
 from dfl_actors.files import whole
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import load_dataset, source_digest
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
@@ -136,13 +136,25 @@ def _run(
     cache.mkdir()
     launch.watcher.event("preparing the data and the model")
     load_dataset(config.data.source, cache)
+    data = _check_data(config, before)
     launch.stop.check()
     genesis = _found(config, cache, launch)
     launch.stop.check()
     starts = 0 if before is None else before.starts
     plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
-    _write(config, run, plans, genesis, sockets, clock().wall, before)
+    _write(config, run, plans, genesis, sockets, clock().wall, data, before)
     return Supervisor(plans, launch.server, launch.stop, _elsewhere(config, keys), launch.watcher, launch.begun).run()
+
+
+def _check_data(config: Config, before: About | None) -> str:
+    """The digest of the data set. Raises `DataError` when it is not the one that the run began with."""
+    digest = source_digest(config.data.source)
+    if before is not None and before.data not in ("", digest):
+        raise DataError(
+            f"data set {config.data.source!r} is not the one that this run began with (sha256 {digest[:16]}, not {before.data[:16]}): "
+            "put that one back, or begin a new run"
+        )
+    return digest
 
 
 def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
@@ -246,7 +258,7 @@ def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:
 
 
 def _write(
-    config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Genesis, sockets: Path, now: int, before: About | None
+    config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Genesis, sockets: Path, now: int, data: str, before: About | None
 ) -> None:
     about = About(
         name=config.network.name,
@@ -260,6 +272,7 @@ def _write(
         target=config.run.target or None,
         starts=1 if before is None else before.starts + 1,
         sockets=str(sockets),
+        data=data,
     )
     with whole(run.config) as draft:
         draft.write_text(config.resolved(), encoding="utf-8")

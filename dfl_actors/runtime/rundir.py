@@ -28,7 +28,10 @@ LEAST_SPACE = 200_000_000  # bytes
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started."""
+    """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started.
+
+    `data` is the digest of the data set; empty in a directory from before it was recorded.
+    """
 
     name: str
     started: int
@@ -41,6 +44,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     starts: int = 1
     sockets: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
