@@ -1,6 +1,5 @@
 """From a configuration to a running network and back: the run directory, the keys, the genesis, the plans, the supervisor."""
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -32,7 +31,7 @@ from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan
-from dfl_actors.runtime.rundir import About, RunDirectory, check_space, read_about
+from dfl_actors.runtime.rundir import BEGUN, STARTED, About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import Outcome, Supervisor, Watcher
 from dfl_actors.runtime.verify import verify_all
@@ -64,6 +63,8 @@ def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
 
 def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outcome:
     """Go on with the run in `path`, with `options` over its configuration. Raises `DflError`."""
+    if path.is_dir() and (run := RunDirectory(path)).only_begun() and run.config.is_file():
+        return run_network(load_topology(run.config, options, deployed=True), path, launch)
     run = RunDirectory.open(path)
     check_space(path)
     before = read_about(run)
@@ -102,19 +103,25 @@ def _begun(out: Path) -> Iterator[RunDirectory]:
     """A new run directory, locked. If an error comes before its run.json, all is as it was. Raises `StoreError`."""
     existed = out.exists()
     run = RunDirectory.create(out)
-    with run.lock():
-        try:
-            yield run
-        except BaseException:
-            if not run.run.exists():
-                for path in out.iterdir() if existed else (out,):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-            raise
+    try:
+        with run.lock():
+            if run.only_begun():
+                run.forget(BEGUN)
+            try:
+                yield run
+            except BaseException:
+                if not run.run.exists():
+                    run.forget(BEGUN + STARTED)
+                raise
+    finally:
+        if not existed and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     """The outcome of a new run. Raises what its user must mend before it can begin; then nothing has happened that is worth keeping."""
     if outcome.error is not None and not isinstance(outcome.error, ActorError) and not outcome.ready_seconds:
+        run.forget(STARTED)
         run.run.unlink()
         raise outcome.error
     return outcome

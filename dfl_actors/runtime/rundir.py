@@ -26,6 +26,15 @@ from dfl_actors.files import read_bytes
 
 LEAST_SPACE = 200_000_000  # bytes
 
+BEGUN = (
+    "config.toml", "genesis.json", "part-config.toml", "part-genesis.json", "part-run.json",
+    "nodes/*/key", "nodes/*/key.pub", "nodes/*/chain/data.mdb", "nodes/*/chain/lock.mdb",
+)  # fmt: skip
+"""What a start makes before its run.json: all that there is when it is killed until then, besides the lock."""
+
+STARTED = ("metrics.jsonl", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb")
+"""What actors make that start."""
+
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started.
@@ -125,7 +134,7 @@ class RunDirectory:
             present = {entry.name for entry in path.iterdir()}
         except OSError as error:
             raise StoreError(f"{path} cannot be made a run directory ({error.strerror}): choose another --out") from error
-        if present - {"lock"}:  # a run that was killed at its very start leaves its lock
+        if present - {"lock"} and not cls(path).only_begun():
             raise StoreError(f"{path} is not empty: continue that run with --resume or choose another --out")
         if not os.access(path, os.W_OK | os.X_OK):
             raise StoreError(f"{path} may not be written by this user: correct its permissions or choose another --out")
@@ -140,6 +149,27 @@ class RunDirectory:
         if not directory.run.is_file():
             raise StoreError(f"{path} is not the directory of a run (there is no run.json): name one that is")
         return directory
+
+    def only_begun(self) -> bool:
+        """Whether all that is here was left by a start that was killed before its run.json: its lock, and files of ours."""
+        files = [file for file in self.path.rglob("*") if not file.is_dir()]
+        return self.lock_file in files and all(file == self.lock_file or self._is_one_of(BEGUN, file) for file in files)
+
+    def _is_one_of(self, patterns: tuple[str, ...], file: Path) -> bool:
+        place = file.relative_to(self.path)
+        return any(place.match(pattern) and len(place.parts) == pattern.count("/") + 1 for pattern in patterns)
+
+    def forget(self, patterns: tuple[str, ...]) -> None:
+        """Remove those files, and directories that are empty then; nothing else. Raises StoreError."""
+        try:
+            for path in sorted(self.path.rglob("*"), reverse=True):
+                if path.is_dir() and not path.is_symlink():
+                    if not any(path.iterdir()):
+                        path.rmdir()
+                elif self._is_one_of(patterns, path):
+                    path.unlink()
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be removed ({error.strerror}): choose another --out") from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:

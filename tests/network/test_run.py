@@ -1,8 +1,10 @@
 """A small network trains real MNIST, makes blocks that verify, and leaves everything a reader needs."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from dfl_actors.config import load_topology
 from dfl_actors.core import codec
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.runtime.keyfiles import load_key
-from tests.network.harness import ACTORS, ROOT, Command, metrics
+from tests.network.harness import ACTORS, PATIENCE, ROOT, Command, metrics
 
 FIELDS = {
     "ready": {"seconds", "actors"},
@@ -189,3 +191,16 @@ def test_the_model_opens_in_keras_and_classifies(out: Path, summary: dict[str, A
     result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert abs(float(result.stdout) - summary["nodes"]["0"]["test_accuracy"]) < 0.1
+
+
+def test_a_start_that_was_killed_is_begun_anew(place: Path, start: Callable[..., Command]) -> None:
+    """Killed once its keys are there and before its run.json: neither --out refuses what is left, nor is anything of it used."""
+    run = start("run", "small.toml", "--out", "run")
+    run.until((place / "run" / "nodes" / "1" / "key.pub").exists, "the keys")
+    run.signal(signal.SIGKILL)
+    run.gone(PATIENCE)
+    assert not (place / "run" / "run.json").exists()
+    key = (place / "run" / "nodes" / "0" / "key").read_bytes()
+    again = start("run", "small.toml", "--out", "run", "--duration", "1")
+    again.ended(0)
+    assert (place / "run" / "nodes" / "0" / "key").read_bytes() != key

@@ -15,7 +15,7 @@ import pytest
 from dfl_actors.errors import StoreError
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime import rundir
-from dfl_actors.runtime.rundir import RunDirectory, check_space, default_path, free_space
+from dfl_actors.runtime.rundir import BEGUN, RunDirectory, check_space, default_path, free_space
 
 PATIENCE = 30.0  # seconds that a test waits for another process before it fails
 
@@ -68,7 +68,7 @@ def test_a_run_directory_is_new(tmp_path: Path) -> None:
     RunDirectory.create(path)  # still empty
     run.lock_file.touch()
     RunDirectory.create(path)  # what a run leaves that was killed at its start
-    run.config.touch()
+    run.metrics.touch()
     with pytest.raises(StoreError, match=f"^{path} is not empty: .*--resume.*--out"):
         RunDirectory.create(path)
 
@@ -222,3 +222,36 @@ def test_two_processes_never_hold_it_at_once_though_the_file_comes_and_goes(tmp_
     with process(count_in, tmp_path) as (_, one), process(count_in, tmp_path) as (_, two):
         assert (heard(one), heard(two)) == ("done", "done")
     assert (tmp_path / "count").read_text() == "200"
+
+
+def begun(path: Path, *more: str) -> RunDirectory:
+    for name in ("lock", "config.toml", "part-genesis.json", "nodes/0/key", "nodes/0/chain/data.mdb", *more):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).touch()
+    return RunDirectory(path)
+
+
+def test_what_a_start_left_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    assert run.only_begun() and RunDirectory.create(run.path) == run
+    run.forget(BEGUN)
+    assert [path.name for path in run.path.iterdir()] == ["lock"]
+
+
+FOREIGN = ("notes.txt", "nodes/0/notes.txt", "run.json", "metrics.jsonl", "nodes/0/journal/builder/data.mdb", "other/key")
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_whatever_else_is_there_is_kept(tmp_path: Path, name: str) -> None:
+    run = begun(tmp_path / "run", name)
+    assert not run.only_begun()
+    with pytest.raises(StoreError, match="is not empty"):
+        RunDirectory.create(run.path)
+    run.forget(BEGUN)
+    assert (run.path / name).exists()
+
+
+def test_keys_that_a_person_put_there_are_not_what_we_began(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    run.lock_file.unlink()
+    assert not run.only_begun()
