@@ -56,9 +56,10 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
 
 def _try_model(config: Config, data: Dataset) -> None:
     # Imported here: TensorFlow takes seconds, and only a model or a data set that is not ours has to be tried.
-    from dfl_actors.learning.models import load_learner
+    from dfl_actors.learning import models
 
-    learner = load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
+    models.limit_threads()
+    learner = models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
     learner.rehearse(config.training.batch, config.data.test_samples)
 
 
