@@ -12,16 +12,15 @@ import numpy as np
 
 from dfl_actors.config import Config
 from dfl_actors.core import codec, events
-from dfl_actors.core.codec import model_digest
 from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, Ready
 from dfl_actors.core.family import Message
-from dfl_actors.core.objects import PROTOCOL, Genesis
-from dfl_actors.errors import ModelError, Refused
+from dfl_actors.errors import Refused
 from dfl_actors.files import whole
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.difference import Ring
+from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.weights import LENET, decode_model, encode_model, recipe_of
+from dfl_actors.learning.weights import LENET, decode_model, recipe_of
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
 from dfl_actors.processes.preload import settle
@@ -62,28 +61,6 @@ def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
         learner.rehearse(config.training.batch, config.data.test_samples)
     parent.send(codec.encode(genesis_of(config, learner, data.labels)))
     parent.finish()
-
-
-def genesis_of(config: Config, learner: "Learner", labels: int) -> Genesis:
-    """What every node of the network agrees on. Raises `ModelError` for a model that the genesis cannot describe."""
-    try:
-        return codec.convert(
-            Genesis,
-            {
-                "network": config.network.name,
-                "protocol": PROTOCOL,
-                "model": config.architecture,
-                "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in learner.parameters.layers],
-                "dtype": "float32",
-                "labels": labels,
-                "initial": model_digest(encode_model(learner.initial(config.network.seed), "float32")),
-                "hash": "sha256",
-                "model_hash": "blake3",
-                "signature": "ed25519",
-            },
-        )
-    except Refused as error:
-        raise ModelError(f"training.model {config.training.model!r} does not fit a genesis ({error.detail}): choose another") from error
 
 
 def evaluate(parent: Channel, plan: NodePlan) -> None:

@@ -13,6 +13,7 @@ from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning
 from dfl_actors.learning.data import MNIST, Dataset, load_dataset
+from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.weights import LENET, recipe_of
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
@@ -61,6 +62,7 @@ def _try_model(config: Config, data: Dataset) -> None:
     models.limit_threads()
     learner = models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
     learner.rehearse(config.training.batch, config.data.test_samples)
+    genesis_of(config, learner, data.labels)
 
 
 def _check_plugins(config: Config, mistakes: Mistakes) -> None:

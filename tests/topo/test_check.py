@@ -148,6 +148,12 @@ def test_a_model_is_called_as_training_calls_it(call: str, words: str, tmp_path:
     assert len(lines) == bool(words) and all(line.startswith("2: training.model: model ") and words in line for line in lines)
 
 
+def test_a_model_that_no_network_can_agree_on_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace("Dense(labels)", "Dense(labels, name='n' * 130)"))
+    (line,) = told(tmp_path, "[training]\nmodel = 'mine.py:build'")
+    assert line.startswith("2: training.model: ") and "does not fit a genesis" in line
+
+
 def test_images_too_small_for_the_model_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     x, y = np.zeros((4, 8, 8), np.uint8), np.arange(4)
