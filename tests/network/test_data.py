@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -16,7 +17,8 @@ def save(path: Path, seed: int) -> None:
     parts = {"train": 400, "test": 100}
     images = {f"x_{part}": chance.integers(0, 256, (many, 4, 4), np.uint8) for part, many in parts.items()}
     labels = {f"y_{part}": np.arange(many, dtype=np.uint8) % 3 for part, many in parts.items()}
-    np.savez(path, **images, **labels)
+    arrays: dict[str, Any] = {**images, **labels}
+    np.savez(path, **arrays)
 
 
 def test_a_run_does_not_go_on_with_another_data_set(place: Path, start: Start) -> None:
