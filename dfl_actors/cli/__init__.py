@@ -2,12 +2,13 @@
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, keys, report, run, runs, sdk, sim, tail, topo
-from dfl_actors.errors import DflError
+from dfl_actors.cli import chain, keys, report, run, runs, sdk, sim, streams, tail, topo
+from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
 app = typer.Typer(
@@ -45,17 +46,37 @@ def _options(
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line on stderr and an exit code, never a traceback."""
+    output = streams.prepare()
     try:
-        app()
-    except DflError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except Interrupted as end:
-        typer.echo("stopped before it had begun", err=True)
-        sys.exit(end.code)
+        _end(_called(), output)
     except (BrokenPipeError, SystemExit) as end:
         # The reader has gone (`| head`), which typer may have made an exit of: nothing more to say, and nothing to flush.
         if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
+
+
+def _called() -> str | int | None:
+    """Call the command; its exit code."""
+    try:
+        app()
+    except DflError as error:
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except Interrupted as end:
+        typer.echo("stopped before it had begun", err=True)
+        return end.code
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise
+        return end.code
+    return 0
+
+
+def _end(code: str | int | None, output: streams.Output) -> NoReturn:
+    sys.stdout.flush()
+    if output.problem and not code:
+        typer.echo(f"error: standard output cannot be written ({output.problem}): free some space, or send it elsewhere", err=True)
+        code = StoreError.exit_code
+    sys.exit(code)

@@ -204,3 +204,14 @@ def test_a_start_that_was_killed_is_begun_anew(place: Path, start: Callable[...,
     again = start("run", "small.toml", "--out", "run", "--duration", "1")
     again.ended(0)
     assert (place / "run" / "nodes" / "0" / "key").read_bytes() != key
+
+
+def test_a_run_prints_in_vain_under_a_long_path_and_leaves_everything(place: Path) -> None:
+    long = place / ("t" * (76 - len(str(place)) - 1))
+    long.mkdir()
+    line = f"{sys.executable} -m dfl_actors run small.toml --out run --duration 1 > /dev/full"
+    environment = {**os.environ, "TMPDIR": str(long), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", line], cwd=place, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 6, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: standard output cannot be written (No space left on device)")
+    assert "Traceback" not in done.stderr and (place / "run" / "summary.json").is_file() and not any(long.iterdir())

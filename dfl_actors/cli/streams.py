@@ -1,0 +1,60 @@
+"""Where a command prints, and where it may put what is gone at its end: closed streams, full disks, ASCII terminals, long paths.
+
+What cannot be printed never ends the work: it is lost, the command goes on to its end, and one line says so then.
+"""
+
+import io
+import os
+import sys
+import tempfile
+from typing import Any, TextIO
+
+LONGEST_TEMPORARY = 60
+"""Bytes of the directory for temporary files below which Unix sockets, whose paths end at 107, have room for their names."""
+
+SHORT_PLACES = ("/tmp", "/var/tmp")  # noqa: S108
+
+
+class Output(io.FileIO):
+    """A standard stream that may fail; `problem` says why it did. That a reader of a pipe has gone is still an error."""
+
+    problem = ""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.problem = error.strerror or str(error)
+            return memoryview(data).nbytes
+
+
+def prepare() -> Output:
+    """Make the standard streams ones that can be written to whatever they are; the standard output is returned."""
+    for descriptor in (0, 1, 2):  # in order, for a closed one is the lowest that is free
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    output = Output(1, "w", closefd=False)
+    if sys.stdout is sys.__stdout__:  # nobody has put another in its place
+        sys.stdout = _text(output, sys.stdout, "replace", output.isatty())
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(Output(2, "w", closefd=False), sys.stderr, "backslashreplace", True)
+    _shorten_temporary()
+    return output
+
+
+def _text(raw: Output, before: TextIO | None, errors: str, line_buffering: bool) -> io.TextIOWrapper:
+    encoding = "utf-8" if before is None else before.encoding
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)
+
+
+def _shorten_temporary() -> None:
+    """A directory for temporary files whose path leaves no room for the names of sockets gives way to a shorter one."""
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
+        for place in SHORT_PLACES:
+            if os.access(place, os.W_OK | os.X_OK):
+                tempfile.tempdir = os.environ["TMPDIR"] = place
+                return
