@@ -1,9 +1,13 @@
 """The run's `metrics.jsonl`: one write a line, appended by every process, so lines never mix."""
 
 import os
+import time
 
 from dfl_actors.core import events
 from dfl_actors.errors import StoreError
+
+LOOKS, MOMENT = 20, 0.005
+"""How often, and every how many seconds, a line that has no end is looked at before it counts as torn."""
 
 
 class Metrics:
@@ -27,6 +31,14 @@ class Metrics:
             raise self._failed(error.strerror or str(error)) from None
 
     def _ends_whole(self) -> bool:
+        """Whether the last line is whole. Another process may be in the middle of writing it, and gets a moment to end."""
+        for _ in range(LOOKS):
+            if self._at_end_of_line():
+                return True
+            time.sleep(MOMENT)
+        return False
+
+    def _at_end_of_line(self) -> bool:
         size = os.fstat(self._file).st_size
         return not size or os.pread(self._file, 1, size - 1) == b"\n"
 

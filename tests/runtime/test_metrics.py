@@ -65,3 +65,20 @@ def test_a_full_disk_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     metrics.close()
     with pytest.raises(OSError):
         os.fstat(metrics._file)
+
+
+def test_processes_that_write_at_once_leave_whole_lines_and_no_others(tmp_path: Path) -> None:
+    """A file is longer already while the last write is still under way: a line that is seen so is not torn."""
+    path, each = tmp_path / "metrics.jsonl", 1_000
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if not child:
+            metrics = Metrics(path, f"{number}", "gossiper")
+            for count in range(each):
+                metrics.write(announced("x" * ((count % 7) * 3_000)), 1)
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    lines = path.read_bytes().splitlines()
+    assert len(lines) == 4 * each and all(events.read(line) is not None for line in lines)
