@@ -35,12 +35,16 @@ class Start(Control, frozen=True, kw_only=True):
 
 
 class Status(Control, frozen=True, kw_only=True):
-    """Every second. Counts for the live table; `clocks`: by how many ms those of neighbours are ahead; `idle`: nothing is unfinished."""
+    """Every second. Counts for the live table; `clocks`: by how many ms those of neighbours are ahead; `idle`: nothing is unfinished.
+
+    `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours).
+    """
 
     says, hears = "actor", ("supervisor",)
     counts: dict[str, int | float]
     reputations: dict[Address, float] = msgspec.field(default_factory=dict)
     clocks: dict[Address, int] = msgspec.field(default_factory=dict)
+    handshakes: dict[Address, str] = msgspec.field(default_factory=dict)
     model: str = ""
     idle: bool = True
     stopped: bool = False

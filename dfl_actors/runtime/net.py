@@ -18,6 +18,7 @@ from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Beat, Heard
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.handshakes import Handshakes
 
 TOPIC = b"n"
 DOMAIN = b"dfl-actors"
@@ -71,6 +72,7 @@ class Net:
         )
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
+        self.handshakes = Handshakes()
         self._dropped: Counter[str] = Counter()
 
     def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
@@ -101,6 +103,8 @@ class Net:
             subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
             subscriber.connect(where.news)
             dealer = self._client(zmq.DEALER, where.curve)
+            if self._curve is not None:
+                self.handshakes.watch(address, dealer)
             dealer.connect(where.requests)
             self.subscribers[address], self.dealers[address] = subscriber, dealer
             new.append(address)

@@ -1,8 +1,12 @@
-"""What a person should know for as long as it holds: clocks that are wrong. Told once, and shown beside the figures meanwhile."""
+"""What a person should know for as long as it holds: clocks that are wrong, handshakes that fail.
+
+Told once, and shown beside the figures meanwhile.
+"""
 
 from collections.abc import Callable, Mapping
 
 from dfl_actors.core.clock import Steps
+from dfl_actors.runtime.handshakes import KEY
 from dfl_actors.runtime.plan import NodePlan
 
 
@@ -12,7 +16,8 @@ class Remarks:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._off: dict[tuple[str, str], int] = {}
-        self._standing: dict[tuple[str, str], str] = {}
+        self._failing: dict[tuple[str, ...], str] = {}
+        self._standing: dict[tuple[str, ...], str] = {}
         self._steps = Steps()
 
     def standing(self) -> tuple[str, ...]:
@@ -27,6 +32,14 @@ class Remarks:
                 self._off[key] = ms
                 self._say(key, off_text(*key, ms), bool(ms))
 
+    def handshakes(self, plan: NodePlan, failing: Mapping[str, str]) -> None:
+        """With which neighbours a node gets no encrypted link, and why."""
+        for address, other in zip(plan.settings.neighbours, plan.node.neighbours, strict=True):
+            key, why = (plan.node.name, other, "handshake"), failing.get(address, "")
+            if self._failing.get(key, "") != why:
+                self._failing[key] = why
+                self._say(key, handshake_text(plan.node.name, other, why), bool(why))
+
     def machine(self, step: int) -> int | None:
         """How far this machine's clock was set, if that is news."""
         told = self._steps.saw(step)
@@ -34,7 +47,7 @@ class Remarks:
             self._say(("", ""), step_text(told), bool(told))
         return told
 
-    def _say(self, key: tuple[str, str], text: str, holds: bool) -> None:
+    def _say(self, key: tuple[str, ...], text: str, holds: bool) -> None:
         self._tell(text)
         self._standing.pop(key, None)
         if holds:
@@ -50,6 +63,16 @@ def off_text(node: str, other: str, ms: int) -> str:
         f"the clock of node {other} is {abs(ms) / 1000:.0f} s {way} that of node {node}, more than gossip.max_skew_s allows:"
         " set the wrong one right and start its node again"
     )
+
+
+def handshake_text(node: str, other: str, why: str) -> str:
+    """What node `node` says of its handshakes with `other`."""
+    if not why:
+        return f"the handshake with node {other} succeeds again"
+    theirs, ours = f"node.{other}.curve_key in this topology", f"node.{node}.curve_key in the topology of node {other}"
+    compare = f"compare {theirs} with" if why == KEY else f"compare {ours} with"
+    host = f"the host of node {other}" if why == KEY else "this host"
+    return f"the handshake with node {other} fails: {compare} `dfl-actors keys show` on {host}"
 
 
 def step_text(ms: int) -> str:

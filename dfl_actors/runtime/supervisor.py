@@ -175,6 +175,8 @@ class Supervisor:
     def _report(self, child: Child, status: Status) -> None:
         child.status = status
         self._remarks.clocks(child.plan, status.clocks)
+        if child.actor == "gossiper":
+            self._remarks.handshakes(child.plan, status.handshakes)
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
 

@@ -9,7 +9,7 @@ import orjson
 
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.verify import Verified, verify_all
-from tests.network.harness import NOISE, ORPHANED_WITHIN, Command, one_line
+from tests.network.harness import ACTORS, NOISE, ORPHANED_WITHIN, Command, one_line
 
 Start = Callable[..., Command]
 
@@ -87,3 +87,50 @@ def test_time_to_be_gone_is_measured_from_the_death(start: Start, place: Path) -
     run.gone(ORPHANED_WITHIN + 2 * NOISE)
     assert time.monotonic() - begun < ORPHANED_WITHIN + 2 * NOISE
     assert not list(run.temporary.glob("dfl-*"))
+
+
+def test_who_hangs_and_who_loses_its_fork_server_is_started_again(start: Start, place: Path) -> None:
+    """The evaluator too; and before anything is started in the place of what a dead fork server left, that is gone."""
+    run = start("run", "small.toml", "--out", "run", "-s", "run.evaluate_s=1", out=place / "run")
+    run.ready()
+    gossiper = run.actor("1", "gossiper")
+    assert gossiper is not None
+    gossiper.suspend()
+    run.until(lambda: run.events("restarted", "1"), "restart of the gossiper that hangs")
+    assert [(event["actor"], event["reason"]) for event in run.events("restarted")] == [("gossiper", "it hung")]
+    assert "gossiper of node 1 says nothing any more and is killed" in run.stdout
+    height = run.height("1")
+    run.until(lambda: run.height("1") > height, "new block after the gossiper hung")
+
+    run.until(lambda: run.events("evaluated"), "first evaluation")
+    evaluator = next(process for process in run.family() if process.cmdline() == ["dfl", "evaluator"])
+    evaluator.kill()
+    run.until(lambda: run.events("restarted", ""), "restart of the evaluator")
+    evaluated = len(run.events("evaluated"))
+    run.until(lambda: len(run.events("evaluated")) > evaluated, "evaluation after the evaluator was killed")
+
+    old = {process.pid for process in run.family()} - {run.process.pid}
+    (server,) = [process for process in run.family() if process.cmdline() == ["dfl", "fork", "server"]]
+    server.kill()
+    run.until(lambda: len(run.events("restarted")) == 2 + 2 * len(ACTORS) + 1, "restart of everybody")
+    run.until(lambda: not old & {process.pid for process in run.family()}, "end of what was there before", 1.0)
+    height = run.height("0")
+    run.until(lambda: run.height("0") > height, "new block after the fork server was killed")
+    run.signal(signal.SIGTERM)
+    run.ended(143)
+
+
+def test_files_called_like_modules_of_python_hurt_nobody(start: Start, place: Path) -> None:
+    for name in ("random", "copy", "socket", "queue", "numpy", "pickle"):
+        (place / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
+    commands = (
+        ("run", "small.toml", "--out", "run", "--duration", "1"),
+        ("chain", "verify", "run"),
+        ("run", "--resume", "run", "--duration", "1"),
+        ("sim", "small.toml", "--out", "sim", "--ticks", "2"),
+        ("sdk", "check", "median"),
+    )
+    for arguments in commands:
+        command = start(*arguments)
+        command.ended(0)
+        assert command.stderr == ""

@@ -9,9 +9,15 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.runtime.keyfiles import curve_keys, load_key
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.verify import verify_all
-from tests.network.harness import SMALL, Command, free_ports, metrics
+from tests.network.harness import NOISE, SMALL, Command, free_ports, metrics
 
 Start = Callable[..., Command]
+
+WITHIN = 5.0 + NOISE
+TOLD = {
+    "unknown": "node a fails: compare node.b.curve_key in the topology of node a with `dfl-actors keys show` on this host",
+    "wrong": "node a fails: compare node.a.curve_key in this topology with `dfl-actors keys show` on the host of node a",
+}
 
 
 def waits(stranger: Command) -> bool:
@@ -58,6 +64,8 @@ def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: 
     for stranger in strangers:
         # All but the gossiper, which waits for its first neighbour.
         stranger.until(partial(waits, stranger), "wait of a stranger")
+    strangers[0].until(lambda: TOLD["unknown"] in strangers[0].stdout, "name of the node that does not know its key", WITHIN)
+    strangers[1].until(lambda: TOLD["wrong"] in strangers[1].stdout, "name of the node with another key", WITHIN)
     heights = a.height("a"), b.height("b")
     a.until(lambda: a.height("a") >= heights[0] + 5, "blocks of a")
     b.until(lambda: b.height("b") >= heights[1] + 5, "blocks of b")

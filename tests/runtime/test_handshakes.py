@@ -1,0 +1,75 @@
+"""Encrypted links that do not come about are told apart, over real sockets."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from dfl_actors.runtime.handshakes import DOOR, KEY, Handshakes
+
+SERVER, KNOWN, STRANGER = zmq.curve_keypair(), zmq.curve_keypair(), zmq.curve_keypair()
+WITHIN = 5.0
+"""Seconds in which a failed handshake is named; a second one is waited for, 0.1 s later."""
+
+
+DEALERS: list["zmq.Socket[bytes]"] = []
+"""Kept, for one that nobody refers to is closed."""
+
+
+class Door:
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key == KNOWN[0]
+
+
+@pytest.fixture
+def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    authenticator = ThreadAuthenticator(context)
+    authenticator.start()
+    authenticator.configure_curve_callback("far", Door())
+    yield context
+    authenticator.stop()
+    context.destroy(linger=0)
+    DEALERS.clear()
+
+
+def far(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str = "tcp://127.0.0.1:*") -> "tuple[zmq.Socket[bytes], str]":
+    router = context.socket(zmq.ROUTER)
+    router.curve_server = True
+    router.curve_publickey, router.curve_secretkey = SERVER
+    router.setsockopt(zmq.ZAP_DOMAIN, b"far")
+    router.bind(endpoint)
+    return router, router.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def near(context: "zmq.Context[zmq.Socket[bytes]]", expected: bytes, own: tuple[bytes, bytes], endpoint: str) -> Handshakes:
+    dealer, handshakes = context.socket(zmq.DEALER), Handshakes()
+    dealer.linger = 0
+    dealer.curve_serverkey = expected
+    dealer.curve_publickey, dealer.curve_secretkey = own
+    handshakes.watch("b", dealer)
+    DEALERS.append(dealer)
+    dealer.connect(endpoint)
+    dealer.send(b"hello")
+    return handshakes
+
+
+@pytest.mark.parametrize(("expected", "own", "why"), [(STRANGER[0], KNOWN, KEY), (SERVER[0], STRANGER, DOOR)])
+def test_who_has_another_key_and_who_does_not_know_ours(
+    context: "zmq.Context[zmq.Socket[bytes]]", expected: bytes, own: tuple[bytes, bytes], why: str
+) -> None:
+    _, endpoint = far(context)
+    handshakes = near(context, expected, own, endpoint)
+    deadline = time.monotonic() + WITHIN
+    while not (failing := handshakes.failing()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert failing == {"b": why}
+
+
+def test_a_link_that_comes_about_is_none_of_them(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    router, endpoint = far(context)
+    handshakes = near(context, SERVER[0], KNOWN, endpoint)
+    assert router.poll(1000 * WITHIN) and handshakes.failing() == {}
