@@ -39,8 +39,8 @@ from dfl_actors.runtime.verify import verify_all
 PRELOAD = ("dfl_actors.runtime.preload",)
 """What the fork server of a run imports."""
 
-FILES, FILES_A_NODE, FILES_A_NEIGHBOUR = 100, 14, 10
-"""Open files: of any process; of the fork server or the supervisor, for each node, two for each process; of a gossiper, for each link,
+FILES, FILES_A_NODE, FILES_A_NEIGHBOUR = 70, 8, 10
+"""Open files: of any process; of the fork server or the supervisor, for each node; of a gossiper, for each link,
 whose four sockets have a file or two each."""
 
 

@@ -1,5 +1,6 @@
 """Every way a run ends: its exit code, and nothing left behind."""
 
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -90,3 +91,13 @@ def test_a_target_that_was_missed_is_an_error(start: Start, place: Path) -> None
     run.ended(11)
     error = one_line(run.stderr)
     assert "not every node reached 1 within 1 s" in error and "--resume" in error
+
+
+def test_open_files_that_will_not_do_are_told_beforehand(start: Start, place: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    run = start("run", "small.toml", "-s", "network.nodes=5", "--out", "run", limit=limit)
+    run.ended(9)
+    assert "a run of 5 nodes needs 110 open files in one process, and 100 are allowed" in one_line(run.stderr)
+    assert not (place / "run").exists()
