@@ -25,6 +25,10 @@ from dfl_actors.core.messages import (
     Lacking,
     ReceiptArrived,
     ReceiptNews,
+    Refusal,
+    Resend,
+    Resent,
+    Started,
     Subscribed,
     Tick,
     Trained,
@@ -39,6 +43,7 @@ from tests.actors.gossiping import (
     PEER,
     admit,
     announced,
+    answers,
     built,
     codes,
     hear,
@@ -276,3 +281,40 @@ def test_with_one_link_of_two_the_other_is_still_greeted() -> None:
     said = made.give(Tick(), now=NOW + 100)
     assert [(name, type(message)) for name, message in sent(said)] == [("h", Hello)]
     assert made.wake == NOW + 200
+
+
+# --- what says nothing new
+
+
+def test_our_own_draft_blocks_of_others_and_beats_are_heard_in_silence() -> None:
+    made, one = built(), draft("me", (Entry(transaction=transaction("me", 0), receipts=()),))
+    block = BlockNews(generator=KEYS["g"].address, height=0, block=MODEL)
+    assert hear(made, "g", DraftNews(draft=one)) == hear(made, "g", block) == []
+    assert made.give(Heard(neighbour=KEYS["g"].address, epoch=1, number=2, news=Beat())) == []
+
+
+def test_a_start_is_announced_by_a_beat() -> None:
+    assert announced(built().give(Started())) == [Beat()]
+
+
+# --- what was missed
+
+
+def test_news_that_a_neighbour_missed_are_said_to_it_again() -> None:
+    made = built()
+    made.give(Finalised(generator=KEYS["me"].address, height=0, block=MODEL))
+    block = BlockNews(generator=KEYS["me"].address, height=0, block=MODEL)
+    said = made.give(Asked(peer=PEER, request=Resend(epoch=1, first=0, last=99)))
+    assert [one.news for one in answers(said) if one.news != Beat()] == [block]
+    (refused,) = answers(made.give(Asked(peer=b"stranger", request=Resend(epoch=1, first=0, last=99))))
+    assert refused == Refusal(code="not_admitted", what="Resend")
+
+
+def test_news_that_we_missed_are_heard_when_they_come_again() -> None:
+    made, one = built(), transaction("g", 0)
+    address = KEYS["g"].address
+    gap = made.give(Heard(neighbour=address, epoch=1, number=2, news=Beat()))
+    ((_, asked),) = sent(gap)
+    assert isinstance(asked, Resend) and (asked.epoch, asked.first) == (1, 1)
+    said = made.give(reply("g", Resent(epoch=1, number=1, news=news(one))))
+    assert sent(said) == [("g", Fetch(model=MODEL, first=0, count=1))]

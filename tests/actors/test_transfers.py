@@ -1,5 +1,7 @@
 """What a gossiper does with headers of others, how it fetches their models, and how it serves its own."""
 
+from typing import Any
+
 import pytest
 
 from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_SERVED
@@ -36,6 +38,15 @@ def test_signatures_of_a_header_are_left_to_the_validator_unless_a_relay_brings_
     right = transaction("g", 2, b"\2" * 32, ttl=2)
     assert codes(hear(made, "h", news(right, unsigned(receipt("h", right))))) == ["bad_signature"]
     assert sent(hear(made, "h", news(right, receipt("h", right)))), "the refused relay does not keep it out"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"genesis": "1" * 64}, "other_genesis"), ({"created": NOW - 2, "expires": NOW - 1}, "expired"), ({"size": 28}, "model_size")],
+)
+def test_a_header_that_cannot_be_right_is_refused_before_its_model_is_asked_for(wrong: dict[str, Any], code: str) -> None:
+    said = hear(built(), "g", news(transaction("g", 0, **wrong)))
+    assert codes(said) == [code] and not sent(said)
 
 
 # --- fetching
