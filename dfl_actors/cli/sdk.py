@@ -1,12 +1,12 @@
 """`dfl-actors sdk`: the algorithms and attacks there are, what they take, and whether one keeps its contract."""
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dfl_actors.config.toml_text import parse_value
 from dfl_actors.errors import AlgorithmError, ConfigError
 
 app = typer.Typer(help="List, show and check algorithms and attacks.", no_args_is_help=True)
@@ -73,10 +73,7 @@ def parameter(text: str) -> tuple[str, object]:
     key, given, value = text.partition("=")
     if not key.strip() or not given:
         raise ConfigError(f"--set {text}: give a parameter as KEY=VALUE")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value
+    return key.strip(), parse_value(value.strip())
 
 
 def _print_json(value: object) -> None:

@@ -1,6 +1,7 @@
 """A disk that is full, or fills up under a run."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,3 +59,25 @@ def test_a_disk_that_fills_up_ends_the_run(start: Start, disk: Callable[[int], P
     resumed.ended(0)
     verify = start("chain", "verify", "disk/run")
     verify.ended(0)
+
+
+def test_a_read_only_medium_is_read_and_what_cannot_be_written_is_one_line(
+    finished: Command, place: Path, start: Start, disk: Callable[[int], Path]
+) -> None:
+    path = disk(300)
+    assert finished.out is not None
+    shutil.copytree(finished.out, path / "run")
+    subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+    for reading in (
+        "chain verify disk/run",
+        "chain show disk/run",
+        "chain export disk/run",
+        "runs --dir disk",
+        "report disk/run -o page.html",
+    ):
+        start(*reading.split()).ended(0)
+    for writing in ("report disk/run", "runs export disk/run -f csv"):
+        refused = start(*writing.split())
+        refused.ended(6)
+        error = one_line(refused.stderr)
+        assert "Read-only file system" in error and "--out" in error
