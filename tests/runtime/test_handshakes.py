@@ -72,4 +72,4 @@ def test_who_has_another_key_and_who_does_not_know_ours(
 def test_a_link_that_comes_about_is_none_of_them(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     router, endpoint = far(context)
     handshakes = near(context, SERVER[0], KNOWN, endpoint)
-    assert router.poll(1000 * WITHIN) and handshakes.failing() == {}
+    assert router.poll(int(1000 * WITHIN)) and handshakes.failing() == {}
