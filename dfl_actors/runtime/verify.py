@@ -13,7 +13,8 @@ from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import ChainError, Refused
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory, read_about
-from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore, store_error
+from dfl_actors.runtime.store_errors import store_error
+from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
