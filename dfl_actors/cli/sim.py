@@ -74,10 +74,12 @@ def crew(jobs: int, quiet: bool) -> Iterator[Crew]:
 
 
 class Repeat(msgspec.Struct):
-    """Simulations of one network with several seeds, each in `seed-N` beside this: all of them, and those that are over."""
+    """Simulations of one network with several seeds, each in `seed-N` beside this: all of them, those that are over, and the digest of
+    the data set."""
 
     seeds: list[int]
     done: list[int] = []
+    data: str = ""
 
     def save(self, path: Path) -> None:
         """Into the directory of a repeat, whole or not at all. Raises `StoreError`."""
@@ -95,6 +97,8 @@ def load_repeat(path: Path) -> Repeat:
 
 def begin(topology: str, options: list[str], out: Path | None, repeat: int, crew: Crew) -> None:
     """New simulations. Raises `DflError`."""
+    from dfl_actors.learning.data import source_digest
+
     config = loaded(topology, options)
     path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
     check_plugins(config, Path.cwd())
@@ -110,7 +114,7 @@ def begin(topology: str, options: list[str], out: Path | None, repeat: int, crew
     seeds = [config.network.seed + number for number in range(repeat)]
     for seed in seeds:
         prepare(path / f"seed-{seed}", with_seed(topology, options, config, seed))
-    Repeat(seeds).save(path)
+    Repeat(seeds, data=source_digest(config.data.source)).save(path)
     run_seeds(path, crew)
 
 
@@ -122,12 +126,16 @@ def with_seed(topology: str, options: list[str], config: Config, seed: int) -> C
 
 def run_seeds(path: Path, crew: Crew) -> None:
     """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
+    from dfl_actors.learning.data import check_unchanged
+
     repeat = load_repeat(path)
     for seed in repeat.seeds:
         if seed in repeat.done:
             continue
         place = path / f"seed-{seed}"
-        watched(load_topology(place / "config.toml"), place, crew, resume=any(place.glob("checkpoint*")))
+        config = load_topology(place / "config.toml")
+        check_unchanged(config.data.source, repeat.data)
+        watched(config, place, crew, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfl_actors.errors import DataError
+from dfl_actors.learning.foreign import one_line
 
 MNIST = "mnist"
 MNIST_PATH = Path(__file__).parent / "datasets" / "mnist.npz"
@@ -100,6 +101,17 @@ def source_digest(source: str) -> str:
         raise DataError(f"data set {source!r}: cannot be read ({error.strerror}); give 'mnist' or a readable .npz file") from error
 
 
+def check_unchanged(source: str, before: str) -> str:
+    """The digest of `source`. Raises `DataError` when it is not `before`, what it was when a run began; empty where that is unknown."""
+    digest = source_digest(source)
+    if before not in ("", digest):
+        raise DataError(
+            f"data set {source!r} is not the one that this run began with (sha256 {digest[:16]}, not {before[:16]}): "
+            "put that one back, or begin a new run"
+        )
+    return digest
+
+
 def _path_of(source: str) -> Path:
     return MNIST_PATH if source == MNIST else Path(source).expanduser()
 
@@ -155,7 +167,7 @@ def _read_arrays(file: BinaryIO, path: Path) -> dict[str, npt.NDArray[np.generic
         raise
     except Exception as error:  # what a damaged archive raises is anybody's guess: NotImplementedError, MemoryError, ...
         raise DataError(
-            f"data set {path}: cannot be read ({_line(error)}); save plain arrays, no pickled objects, and copy it again"
+            f"data set {path}: cannot be read ({one_line(error)}); save plain arrays, no pickled objects, and copy it again"
         ) from error
 
 
@@ -209,7 +221,7 @@ def _cached(file: BinaryIO, path: Path, entry: Path) -> dict[str, Bytes]:
         # As plain arrays over the maps: every slice of a `memmap` would pay for its subclass.
         return {name: np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in ARRAYS}
     except _UNREADABLE as error:
-        raise DataError(f"data set {path}: its cache {entry} is damaged ({_line(error)}); delete that directory") from error
+        raise DataError(f"data set {path}: its cache {entry} is damaged ({one_line(error)}); delete that directory") from error
 
 
 def _make_entry(entry: Path, arrays: Mapping[str, Bytes]) -> None:
@@ -238,7 +250,3 @@ def _rename_unless_there(draft: Path, entry: Path) -> None:
         # Another process was first, and its entry is as good: the name holds the digest of the source.
         if not entry.is_dir():
             raise
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

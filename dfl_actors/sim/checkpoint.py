@@ -1,6 +1,6 @@
 """What a simulation keeps to go on after an interruption, and give the bytes that it would have given without one.
 
-    checkpoint/state.json        the tick, the timeline with all its generators, and how long each table was
+    checkpoint/state.json        the tick, the timeline with all its generators, how long each table was, and the data set's digest
     checkpoint/models.npz        the models on their way, by their number
     checkpoint/nodes/NUMBER.npz  one node: weights, momentum, and the rest of it as JSON
 
@@ -32,12 +32,13 @@ class Unkept(Exception):
 
 
 class Kept(NamedTuple):
-    """A checkpoint: the next tick, the state of the timeline, the bytes of each table, and the models on their way."""
+    """A checkpoint: the next tick, the state of the timeline, the bytes of each table, the models on their way, the data set's digest."""
 
     tick: int
     timeline: dict[str, Any]
     tables: dict[str, int]
     models: dict[int, np.ndarray]
+    data: str = ""
 
 
 def begin(out: Path) -> Path:
@@ -51,7 +52,7 @@ def begin(out: Path) -> Path:
 def commit(place: Path, kept: Kept) -> None:
     """Write the rest of a checkpoint whose nodes are in `place`, and let it take the place of the one before. Raises `OSError`."""
     np.savez(place / "models.npz", **{str(number): model for number, model in kept.models.items()})  # type: ignore[arg-type]
-    state = {"format": FORMAT, "version": __version__, "tick": kept.tick, "timeline": kept.timeline, "tables": kept.tables}
+    state = {"format": FORMAT, "version": __version__, **{name: getattr(kept, name) for name in ("tick", "timeline", "tables", "data")}}
     (place / "state.json").write_text(json.dumps(state), encoding="utf-8")
     current, old = place.with_name(FOLDER), place.with_name(f"{FOLDER}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -77,7 +78,8 @@ def load(place: Path) -> Kept:
         if made != (FORMAT, __version__):
             raise StoreError(f"{place} is of dfl-actors {made[1]}, this is {__version__}, which may compute other bytes: simulate it again")
         with np.load(place / "models.npz", allow_pickle=False) as models:
-            return Kept(state["tick"], state["timeline"], state["tables"], {int(number): models[number] for number in models.files})
+            held = {int(number): models[number] for number in models.files}
+            return Kept(state["tick"], state["timeline"], state["tables"], held, state.get("data", ""))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise StoreError(f"{place} is damaged ({error}): simulate it again") from error
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dfl_actors.config import Config
 from dfl_actors.errors import StoreError
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
 from dfl_actors.sim.checkpoint import Kept
@@ -80,12 +80,13 @@ def simulate(
         starting(config, cache := Path(folder_of_data), folder, jobs, server) as team,
     ):
         data = load_dataset(config.data.source, cache)
+        digest = check_unchanged(config.data.source, "" if kept is None else kept.data)
         stopped()
         timeline, slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
         names = [node.name for node in config.nodes]
         tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
         engine = Engine(timeline, names, team.connections, slots, tables, begin=0 if kept is None else kept.tick)
-        run = _Run(config, out, timeline, engine, slots, team.ready(stopped), tables, listener)
+        run = _Run(config, out, timeline, engine, slots, team.ready(stopped), tables, listener, digest)
         try:
             if found is not None and kept is not None:
                 run.restore(found, kept)
@@ -112,11 +113,12 @@ class _Run:
         slab: Slab,
         tables: Tables,
         listener: Listener,
+        digest: str,
     ) -> None:
         self._config, self._out, self._listener = config, out, listener
         self._timeline, self._engine, self._slots, self._slab, self._tables = timeline, engine, slots, slab, tables
         self._due = time.monotonic() + FIRST_CHECKPOINT_S
-        self._saved = engine.closed
+        self._saved, self._digest = engine.closed, digest
         self._keeps = True
 
     def restore(self, place: Path, kept: Kept) -> None:
@@ -158,7 +160,7 @@ class _Run:
                 self._listener.warn(f"{reasons[0]}: this simulation cannot be interrupted and gone on with")
                 return
             models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
-            checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models))
+            checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models, self._digest))
         except OSError as error:
             raise StoreError(f"{self._out} cannot be written ({error.strerror}): free some space and go on with --resume") from None
         cost = time.monotonic() - begun

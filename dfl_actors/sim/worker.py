@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
+from dfl_actors.learning.foreign import one_line
 from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector, check_converges
 from dfl_actors.processes import faults
 from dfl_actors.processes.channel import Channel
@@ -274,5 +275,4 @@ def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
     except (DflError, SystemExit) as error:
         return faults.told(error)
     except Exception as error:  # noqa: BLE001  whatever a job does, the engine is told
-        text = " ".join(str(error).split())
-        return faults.told(DflError(f"{job.__name__} failed, {type(error).__name__}: {text}; this is a mistake of dfl-actors, report it"))
+        return faults.told(DflError(f"{job.__name__} failed, {one_line(error)}; this is a mistake of dfl-actors, report it"))

@@ -17,7 +17,8 @@ import pytest
 
 from dfl_actors.cli.sim import PRELOAD
 from dfl_actors.config import Config, load_topology
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import DataError, DflError, StoreError
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.run import Stopped
@@ -169,6 +170,29 @@ def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same
     assert tables(out) == whole
     with pytest.raises(StoreError, match="no checkpoint"):
         simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+
+
+def test_a_data_set_that_has_changed_is_not_gone_on_with(place: Path) -> None:
+    def save(images: int) -> None:
+        parts = {f"{part}_train": getattr(mnist, f"{part}_train")[:images] for part in "xy"}
+        np.savez(place / "data.npz", **parts, x_test=mnist.x_test[:200], y_test=mnist.y_test[:200])
+
+    def own() -> Config:
+        return config(place, f"data.source={place / 'data.npz'}")
+
+    mnist = load_dataset("mnist")
+    save(400)
+    out, watcher = begun(place, "data"), Watcher()
+    with pytest.raises(Stopped):
+        simulate(own(), out, 1, place, watcher, lambda: watcher.ticks >= 5)
+    shutil.move(place / "data.npz", place / "first.npz")
+    save(399)
+    before = tables(out)
+    with pytest.raises(DataError, match="is not the one that this run began with") as changed:
+        simulate(own(), out, 1, place, Watcher(), never, resume=True)
+    assert changed.value.exit_code == 4 and tables(out) == before
+    shutil.move(place / "first.npz", place / "data.npz")
+    simulate(own(), out, 1, place, Watcher(), never, resume=True)
 
 
 def test_a_crash_costs_what_came_after_the_last_checkpoint(place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

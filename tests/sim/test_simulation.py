@@ -133,6 +133,9 @@ def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_ar
     (place / "repeat" / "seed-8" / "accuracy.csv").write_text("as it was")
     (place / "repeat" / "seed-9" / "accuracy.csv").write_text("tick,0,1,2,3\n0,0.5,0.5,")
     assert repeat("--resume", "repeat") == every | {"seed-8/accuracy.csv": b"as it was"}
+    (place / "repeat" / "repeat.json").write_text('{"seeds":[8,9],"done":[8],"data":"00"}')
+    other = sim_command(place, "--resume", "repeat")
+    assert other.returncode == 4 and other.stderr.count("\n") == 1 and "not the one that this run began with" in other.stderr
     (place / "repeat" / "repeat.json").write_text("[8")
     damaged = sim_command(place, "--resume", "repeat")
     assert damaged.returncode == 6 and damaged.stderr.count("\n") == 1 and "repeat.json is damaged" in damaged.stderr
