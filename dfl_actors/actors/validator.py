@@ -20,7 +20,7 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
-from dfl_actors.core.objects import Confirmation, Draft, Receipt, Record, Transaction, issue
+from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Record, Transaction, issue
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
@@ -31,6 +31,8 @@ LONGEST_LIFETIMES = 4
 MOST_WAITING = 256
 """Transactions kept while the node has no samples to measure them on; the oldest goes first."""
 
+MOST_REWRITTEN = 64
+"""Generators told of that contradict what is known of them."""
 
 FRESH = 4096
 """What was journalled last and may not be written yet."""
@@ -80,6 +82,7 @@ class Validator(Actor):
         self._verifier = Verifier(settings.genesis)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._fresh: Recent[bytes, bytes] = Recent(FRESH)
+        self.rewritten: dict[Address, str] = {}
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
@@ -128,6 +131,7 @@ class Validator(Actor):
             raise Refused("receipt_not_issued", "a receipt in our name that we never gave")
         known = self._read(sequence_key(transaction))
         if known is not None and known != identity.encode():
+            self._contradicts(transaction.generator, f"transaction {transaction.sequence}")
             raise Refused("sequence_reused", f"sequence {transaction.sequence}")
         if transaction.size != model_bytes(transaction.codec, settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
@@ -162,16 +166,25 @@ class Validator(Actor):
         place = f"h/{message.draft.generator}/{message.draft.height}".encode()
         standing = self._read(place)
         if standing is not None:
+            self._contradicts(message.draft.generator, f"block {message.draft.height}")
             raise Refused("block_rewritten", f"height {message.draft.height}, we confirmed {standing[:8].decode()}")
         confirmations = tuple(self._confirmations(identity, message.draft))
         if not confirmations:
             return
         for confirmation in confirmations:
             yield self._write(b"c/" + confirmation.receipt.encode(), identity.encode())
+        if message.draft.generator in self.rewritten:
+            self.rewritten[message.draft.generator] = ""
         yield self._write(place, identity.encode())
         yield self._write(b"d/" + identity.encode(), encode(Given(confirmations=confirmations)))
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
         yield Note(events.Confirmed(draft=identity, generator=message.draft.generator, confirmations=len(confirmations)))
+
+    def _contradicts(self, generator: Address, what: str) -> None:
+        """It has lost what it signed, or signs it again; nobody but a witness can know. The first is the one to tell."""
+        told = self.rewritten
+        if not told.get(generator) and (generator in told or len(told) < MOST_REWRITTEN):
+            told[generator] = what
 
     def _confirmations(self, identity: str, draft: Draft) -> Iterator[Confirmation]:
         """One for each receipt of the draft that is ours. Raises `receipt_not_issued` or `confirmed_elsewhere`."""

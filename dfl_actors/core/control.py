@@ -37,7 +37,8 @@ class Start(Control, frozen=True, kw_only=True):
 class Status(Control, frozen=True, kw_only=True):
     """Every second. Counts for the live table; `clocks`: by how many ms those of neighbours are ahead; `idle`: nothing is unfinished.
 
-    `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours).
+    `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours). `rewritten`: who signed
+    otherwise what we know of them, `block 12` or `transaction 40` the first of it; empty when we confirm a draft of theirs again.
     """
 
     says, hears = "actor", ("supervisor",)
@@ -45,6 +46,7 @@ class Status(Control, frozen=True, kw_only=True):
     reputations: dict[Address, float] = msgspec.field(default_factory=dict)
     clocks: dict[Address, int] = msgspec.field(default_factory=dict)
     handshakes: dict[Address, str] = msgspec.field(default_factory=dict)
+    rewritten: dict[Address, str] = msgspec.field(default_factory=dict)
     model: str = ""
     idle: bool = True
     stopped: bool = False

@@ -1,7 +1,7 @@
 """The supervisor's children: the actors and the evaluator, each through all its lives."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,6 +101,10 @@ class Children:
                 yield child, None
             elif child.process is not None:
                 child.process.channel.flush()
+
+    def end(self, children: Iterable[Child]) -> None:
+        """Kill those that still run, and wait until they are gone: none writes anything afterwards. Raises `ActorError`."""
+        self._server.end([child.process for child in children if child.process is not None and child.process.exitcode is None])
 
     def _listen_to_server(self) -> None:
         """There is another one when the server had to be started again."""

@@ -240,6 +240,7 @@ class Driver:
             reputations=dict(getattr(actor, "reputations", {})),
             clocks=actor.skews.told() if isinstance(actor, Gossiper) else {},
             handshakes=self._net.handshakes.failing() if self._net is not None else {},
+            rewritten=dict(getattr(actor, "rewritten", {})),
             model=getattr(actor, "model", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,

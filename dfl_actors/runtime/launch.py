@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +17,9 @@ from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
-from dfl_actors.errors import ActorError, ConfigError, DataError
+from dfl_actors.errors import ActorError, ConfigError, StoreError
 from dfl_actors.files import whole
-from dfl_actors.learning.data import load_dataset, source_digest
+from dfl_actors.learning.data import check_unchanged, load_dataset
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
@@ -109,19 +109,27 @@ def _begun(out: Path) -> Iterator[RunDirectory]:
                 run.forget(BEGUN)
             try:
                 yield run
-            except BaseException:
+            except BaseException as reason:
                 if not run.run.exists():
-                    run.forget(BEGUN + STARTED)
+                    _forget(run, reason)
                 raise
     finally:
-        if not existed and not any(out.iterdir()):
-            out.rmdir()
+        if not existed:
+            with suppress(OSError):  # it is not empty, or gone already
+                out.rmdir()
+
+
+def _forget(run: RunDirectory, reason: BaseException) -> None:
+    """Remove what a start has made that `reason` ended. Raises `StoreError` that names both when that cannot be."""
+    try:
+        run.forget(BEGUN + STARTED)
+    except StoreError as error:
+        raise StoreError(f"{reason}; and {error}") from reason
 
 
 def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     """The outcome of a new run. Raises what its user must mend before it can begin; then nothing has happened that is worth keeping."""
     if outcome.error is not None and not isinstance(outcome.error, ActorError) and not outcome.ready_seconds:
-        run.forget(STARTED)
         run.run.unlink()
         raise outcome.error
     return outcome
@@ -143,7 +151,7 @@ def _run(
     cache.mkdir()
     launch.watcher.event("preparing the data and the model")
     load_dataset(config.data.source, cache)
-    data = _check_data(config, before)
+    data = check_unchanged(config.data.source, "" if before is None else before.data)
     launch.stop.check()
     genesis = _found(config, cache, launch)
     launch.stop.check()
@@ -151,17 +159,6 @@ def _run(
     plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
     _write(config, run, plans, genesis, sockets, clock().wall, data, before)
     return Supervisor(plans, launch.server, launch.stop, _elsewhere(config, keys), launch.watcher, launch.begun).run()
-
-
-def _check_data(config: Config, before: About | None) -> str:
-    """The digest of the data set. Raises `DataError` when it is not the one that the run began with."""
-    digest = source_digest(config.data.source)
-    if before is not None and before.data not in ("", digest):
-        raise DataError(
-            f"data set {config.data.source!r} is not the one that this run began with (sha256 {digest[:16]}, not {before.data[:16]}): "
-            "put that one back, or begin a new run"
-        )
-    return digest
 
 
 def _found(config: Config, cache: Path, launch: Launch) -> Genesis:

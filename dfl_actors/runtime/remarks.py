@@ -1,4 +1,4 @@
-"""What a person should know for as long as it holds: clocks that are wrong, handshakes that fail.
+"""What a person should know for as long as it holds: clocks that are wrong, handshakes that fail, chains that are older than they were.
 
 Told once, and shown beside the figures meanwhile.
 """
@@ -17,6 +17,7 @@ class Remarks:
         self._tell = tell
         self._off: dict[tuple[str, str], int] = {}
         self._failing: dict[tuple[str, ...], str] = {}
+        self._rewriting: dict[tuple[str, ...], str] = {}
         self._standing: dict[tuple[str, ...], str] = {}
         self._steps = Steps()
 
@@ -39,6 +40,15 @@ class Remarks:
             if self._failing.get(key, "") != why:
                 self._failing[key] = why
                 self._say(key, handshake_text(plan.node.name, other, why), bool(why))
+
+    def rewritten(self, plan: NodePlan, told: Mapping[str, str], names: Mapping[str, str]) -> None:
+        """Who signs otherwise what a node's validator knows of it, and the first of that. `names`: of addresses."""
+        known = {**names, **dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))}
+        for address, what in told.items():
+            key = (plan.node.name, known.get(address, address[:8]), "rewritten")
+            if self._rewriting.get(key, "") != what:
+                self._rewriting[key] = what
+                self._say(key, rewritten_text(*key[:2], what), bool(what))
 
     def machine(self, step: int) -> int | None:
         """How far this machine's clock was set, if that is news."""
@@ -73,6 +83,16 @@ def handshake_text(node: str, other: str, why: str) -> str:
     compare = f"compare {theirs} with" if why == KEY else f"compare {ours} with"
     host = f"the host of node {other}" if why == KEY else "this host"
     return f"the handshake with node {other} fails: {compare} `dfl-actors keys show` on {host}"
+
+
+def rewritten_text(node: str, other: str, what: str) -> str:
+    """What node `node` says of `other`, which signs otherwise what is known of it."""
+    if not what:
+        return f"node {node} confirms blocks of node {other} again"
+    return (
+        f"node {node} knows another {what} of node {other}: the directory of node {other} is older than the network knows, or its key is"
+        f" used twice; stop node {other} and restore its newer directory"
+    )
 
 
 def step_text(ms: int) -> str:

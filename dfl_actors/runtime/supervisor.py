@@ -177,6 +177,7 @@ class Supervisor:
         self._remarks.clocks(child.plan, status.clocks)
         if child.actor == "gossiper":
             self._remarks.handshakes(child.plan, status.handshakes)
+        self._remarks.rewritten(child.plan, status.rewritten, self._names)
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
 
@@ -263,8 +264,10 @@ class Supervisor:
         patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
         while any(child.alive for child in self._all()) and time.monotonic() < begun + patience:
             self._listen(0.05)
-        for child in self._all():
-            child.kill()
+        try:
+            self._children.end(self._all())
+        except ActorError as error:
+            self._fail(error)
 
     def _quit_actors(self) -> None:
         if not self._quit_said:

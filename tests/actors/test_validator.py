@@ -184,6 +184,39 @@ def test_a_draft_is_confirmed_again_with_the_same_bytes_after_a_crash() -> None:
     assert first == second != []
 
 
+def test_who_rewrites_a_block_is_told_of_with_its_height_until_a_block_is_confirmed_again() -> None:
+    made = built()
+    assert isinstance(made.actor, Validator)
+    rewritten = made.actor.rewritten
+    made.give(SAMPLES)
+    entries = [
+        (Entry(transaction=one.transaction, receipts=(one.receipt,)),)
+        for number in range(4)
+        for one in told(made.give(fetched("g", number)), Witnessed)
+    ]
+
+    def status(height: int, of: int) -> object:
+        made.give(DraftArrived(draft=draft("g", entries[of], height=height), sender=KEYS["h"].address))
+        return dict(rewritten)
+
+    generator = KEYS["g"].address
+    assert [status(7, 0), status(8, 1)] == [{}, {}]
+    assert [status(7, 2), status(8, 2)] == [{generator: "block 7"}, {generator: "block 7"}]
+    assert status(7, 0) == {generator: "block 7"}, "the draft that was confirmed may come again at any time"
+    assert status(9, 3) == {generator: ""}
+    assert status(8, 2) == {generator: "block 8"}
+
+
+def test_who_uses_a_sequence_number_twice_is_told_of_too() -> None:
+    """Of an older directory that was put back this comes first: no transaction of it gets a receipt until its numbers are new."""
+    made = built()
+    assert isinstance(made.actor, Validator)
+    made.give(SAMPLES, fetched("g", 0), fetched("g", 1), fetched("g", 0))
+    assert not made.actor.rewritten
+    made.give(fetched("g", 1, b"\1" * 32), fetched("g", 0, b"\1" * 32))
+    assert made.actor.rewritten == {KEYS["g"].address: "transaction 1"}
+
+
 @pytest.mark.parametrize("kind", ["r", "d"])
 def test_a_damaged_journal_is_our_own_fault_and_no_neighbours(kind: str) -> None:
     made = built()

@@ -1,6 +1,7 @@
 """`dfl-actors chain`: what was done to a chain on the disk is found, and named by node, block and rule."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -155,6 +156,22 @@ def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Command,
         ended = start(*command)
         ended.ended(8)
         assert f"node 0: block {last} is missing: its journal pins {last + 1} blocks" in one_line(ended.stderr)
+
+
+@pytest.mark.parametrize(("lost", "what"), [("journal/builder", "block 0"), ("journal", "transaction")])
+def test_an_older_directory_that_was_put_back_is_named_by_the_witness(lost: str, what: str, start: Start, place: Path) -> None:
+    start("run", "small.toml", "--out", "run", "--duration", "2").ended(0)
+    shutil.rmtree(place / "run/nodes/0" / lost)
+    stored = Chain(place / "run")
+    with lmdb.open(str(stored.path), readonly=True) as environment:
+        blocks = environment.stat()["entries"] - 1
+    for height in range(blocks):
+        stored.put(height, None)
+    resumed = start("run", "--resume", "run", "--duration", "600", out=place / "run")
+    resumed.until(lambda: "the directory of node 0 is older than the network knows" in resumed.stdout, "the witness's word")
+    assert f"node 1 knows another {what}" in resumed.stdout
+    resumed.signal(signal.SIGTERM)
+    resumed.ended(143)
 
 
 def test_exchanged_blocks_are_found(copy: Path, verify: Callable[[int], str]) -> None:

@@ -1,4 +1,4 @@
-"""What a person is told of clocks: once, and for as long as it holds."""
+"""What a person is told of clocks and of chains: once, and for as long as it holds."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -35,3 +35,19 @@ def test_this_machines_clock_is_told_each_time_it_is_set_and_stands_until_it_is_
     ]
     assert list(remarks.standing()) == told[1:]
     assert remarks.machine(1) == 0 and not remarks.standing()
+
+
+def test_whoever_signs_otherwise_what_is_known_of_it_is_named_until_that_is_over() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    stranger, remote = "dd" * 32, "ee" * 32
+    for signed in ({}, {B: "block 12"}, {B: "block 12"}, {}, {B: "block 12", remote: "block 0", stranger: "transaction 3"}):
+        remarks.rewritten(PLAN, signed, {remote: "far"})
+    assert told == [
+        f"node a knows another {what} of node {name}: the directory of node {name} is older than the network knows, or its key is used"
+        f" twice; stop node {name} and restore its newer directory"
+        for name, what in (("b", "block 12"), ("far", "block 0"), ("dddddddd", "transaction 3"))
+    ]
+    assert list(remarks.standing()) == told, "a validator that was restarted knows nothing yet, and takes nothing back"
+    remarks.rewritten(PLAN, {B: ""}, {})
+    assert told[3:] == ["node a confirms blocks of node b again"] and len(remarks.standing()) == 2
