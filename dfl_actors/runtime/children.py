@@ -2,7 +2,6 @@
 
 import select
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -75,27 +74,25 @@ class Children:
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
-        self._listened = -1
-        self._poll = select.poll()
         self._by_end: dict[int, Child] = {}
 
     def start(self, child: Child) -> None:
         """Its next life. Raises `ActorError`."""
-        end = child.start(self._server).channel.fileno()
-        self._by_end[end] = child
-        self._poll.register(end, select.POLLIN)
+        self._by_end[child.start(self._server).channel.fileno()] = child
 
     def listen(self, seconds: float) -> Iterator[tuple[Child, Message | None]]:
         """Wait at most so long; who says what, and None for the end of one, which it says nothing after. Raises `ActorError`."""
-        self._listen_to_server()
-        ready = [end for end, _ in self._poll.poll(1000 * seconds)]
+        # Made anew each time: a server or a child that is started again may get the number of an end that was closed.
+        poll = select.poll()
+        for end in (self._server.fileno(), *self._by_end):
+            poll.register(end, select.POLLIN)
+        ready = [end for end, _ in poll.poll(1000 * seconds)]
         self._server.hear()
         for child in [self._by_end[end] for end in ready if end in self._by_end]:
             yield from self._words(child)
         for end, child in list(self._by_end.items()):
             if child.process is not None and child.process.exitcode is not None:
                 yield from self._words(child)
-                self._poll.unregister(end)
                 del self._by_end[end]
                 child.process.channel.close()
                 yield child, None
@@ -105,14 +102,6 @@ class Children:
     def end(self, children: Iterable[Child]) -> None:
         """Kill those that still run, and wait until they are gone: none writes anything afterwards. Raises `ActorError`."""
         self._server.end([child.process for child in children if child.process is not None and child.process.exitcode is None])
-
-    def _listen_to_server(self) -> None:
-        """There is another one when the server had to be started again."""
-        if self._server.fileno() != self._listened:
-            with suppress(KeyError, ValueError):
-                self._poll.unregister(self._listened)
-            self._listened = self._server.fileno()
-            self._poll.register(self._listened, select.POLLIN)
 
     @staticmethod
     def _words(child: Child) -> Iterator[tuple[Child, Message]]:
