@@ -306,12 +306,7 @@ ROWS = (
         tuple(Figure(f"GB with {nodes} nodes", limit) for nodes, limit in zip(WATCHED, (1, 1.5, 3), strict=True)),
         measure_memory,
     ),
-    Row(
-        "growth",
-        f"time a node-step with {SIZES[0]} to {SIZES[-1]} nodes",
-        (Figure("% spread", 15),),
-        measure_growth,
-    ),
+    Row("growth", f"time a node-step with {SIZES[0]} to {SIZES[-1]} nodes", (Figure("% spread", 15),), measure_growth),
 )
 
 

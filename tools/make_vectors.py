@@ -49,12 +49,7 @@ from vector_objects import (
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.link import greeting_bytes, proof, welcome
 from dfl_actors.core.messages import Chunk, Fetch, Proof, Resent, TransactionNews
-from dfl_actors.core.objects import (
-    Signed,
-    sign,
-    signer_of,
-    signing_bytes,
-)
+from dfl_actors.core.objects import Signed, sign, signer_of, signing_bytes
 
 FOLDER = Path(__file__).parent.parent / "tests" / "vectors"
 

@@ -8,17 +8,7 @@ from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import Hello
-from dfl_actors.core.objects import (
-    Confirmation,
-    Draft,
-    Entry,
-    FinalBlock,
-    Genesis,
-    Layer,
-    Receipt,
-    Transaction,
-    sign,
-)
+from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Transaction, sign
 
 SEEDS = {"alice": bytes([1]) * 32, "bob": bytes([2]) * 32, "carol": bytes([3]) * 32, "mallory": bytes([4]) * 32}
 ALICE, BOB, CAROL, MALLORY = (KeyPair(seed) for seed in SEEDS.values())

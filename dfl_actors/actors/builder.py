@@ -139,11 +139,7 @@ class Builder(Actor):
         yield Journal(f"r/{receipt.transaction}/{receipt.creator}".encode(), encode(receipt))
         yield Note(
             events.ReceiptArrived(
-                tx=receipt.transaction,
-                creator=receipt.creator,
-                correct=receipt.correct,
-                tested=receipt.tested,
-                ms=now.mono - pending.since,
+                tx=receipt.transaction, creator=receipt.creator, correct=receipt.correct, tested=receipt.tested, ms=now.mono - pending.since
             )
         )
         if self._answered(pending):
@@ -214,11 +210,7 @@ class Builder(Actor):
         yield from self._remind(now)
         yield Note(
             events.Drafted(
-                height=draft.height,
-                draft=self._draft_digest,
-                transactions=len(entries),
-                receipts=len(self._receipts),
-                txs=identities,
+                height=draft.height, draft=self._draft_digest, transactions=len(entries), receipts=len(self._receipts), txs=identities
             )
         )
 

@@ -44,14 +44,7 @@ class Gossiper(Actor):
     name = "gossiper"
     settings: GossiperSettings
 
-    def __init__(
-        self,
-        settings: GossiperSettings,
-        key: KeyPair,
-        models: Models,
-        epoch: int,
-        nonce: Callable[[], str],
-    ) -> None:
+    def __init__(self, settings: GossiperSettings, key: KeyPair, models: Models, epoch: int, nonce: Callable[[], str]) -> None:
         super().__init__(settings)
         self._models = models
         self._links = Links(settings, key, nonce)

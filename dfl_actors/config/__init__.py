@@ -8,15 +8,7 @@ An error is one line, `FILE:LINE: section.key: what is wrong; remedy`. `docs/top
 """
 
 from dfl_actors.config.config import Config, Node
-from dfl_actors.config.load import (
-    examine_table,
-    examine_topology,
-    load_topology,
-    override,
-    parse_topology,
-    ready_topologies,
-    scaled,
-)
+from dfl_actors.config.load import examine_table, examine_topology, load_topology, override, parse_topology, ready_topologies, scaled
 from dfl_actors.config.sections import SECTIONS, NodeOptions, Role
 
 __all__ = [

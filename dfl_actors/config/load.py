@@ -205,14 +205,7 @@ class _Graph:
 
 
 def _fill(
-    name: str,
-    graph: _Graph,
-    given: NodeOptions,
-    listen: str | None,
-    training: Training,
-    data: Data,
-    update: Update,
-    sim: Sim,
+    name: str, graph: _Graph, given: NodeOptions, listen: str | None, training: Training, data: Data, update: Update, sim: Sim
 ) -> Node:
     algorithm = given.algorithm or update.algorithm
     # The network's parameters belong to the network's algorithm: a node with another one starts from that one's defaults.

@@ -11,18 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Request, members, union
-from dfl_actors.core.objects import (
-    MAX_RECEIPTS,
-    Address,
-    Confirmation,
-    Count,
-    Digest,
-    Draft,
-    PublicKey,
-    Receipt,
-    Signature,
-    Transaction,
-)
+from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 
 MOST_CHUNKS = 16
 """Chunks in a request."""

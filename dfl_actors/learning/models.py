@@ -25,16 +25,7 @@ from dfl_actors.errors import ModelError
 from dfl_actors.learning.data import LEVELS, Samples
 from dfl_actors.learning.foreign import guarded, load_file
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf
-from dfl_actors.learning.network import (
-    SCALE,
-    Network,
-    as_vector,
-    by_dtype,
-    is_float,
-    measure_function,
-    probable_function,
-    train_function,
-)
+from dfl_actors.learning.network import SCALE, Network, as_vector, by_dtype, is_float, measure_function, probable_function, train_function
 from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector
 
 __all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]

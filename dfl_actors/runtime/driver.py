@@ -45,16 +45,7 @@ Source = Callable[[], Iterable[Arrival]]
 class Driver:
     """One actor's process."""
 
-    def __init__(
-        self,
-        actor: Actor,
-        owned: Owned,
-        mail: Mail,
-        net: Net | None,
-        parent: Channel,
-        metrics: Metrics,
-        tap: Tap,
-    ) -> None:
+    def __init__(self, actor: Actor, owned: Owned, mail: Mail, net: Net | None, parent: Channel, metrics: Metrics, tap: Tap) -> None:
         self._actor, self._owned, self._mail, self._net, self._parent = actor, owned, mail, net, parent
         self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False

@@ -136,12 +136,7 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
 
 
 def _run(
-    config: Config,
-    run: RunDirectory,
-    keys: Mapping[str, KeyPair],
-    launch: Launch,
-    before: About | None,
-    key_directory: Path | None = None,
+    config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], launch: Launch, before: About | None, key_directory: Path | None = None
 ) -> Outcome:
     """`key_directory` is where the keys lie; None: each in its node's directory."""
     links = max(len(config.node(name).neighbours) for name in keys)

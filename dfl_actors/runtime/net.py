@@ -177,8 +177,4 @@ def asked(peer: zmq.Frame, request: zmq.Frame) -> Asked:
 
 def replied(address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:
     """The bytes of a chunk are a view of ZeroMQ's own memory, valid as long as it is held."""
-    return Replied(
-        neighbour=address,
-        reply=codec.decode(REPLY, reply.bytes, sockets.WIRE_LIMIT),
-        body=b"" if body is None else body.buffer,
-    )
+    return Replied(neighbour=address, reply=codec.decode(REPLY, reply.bytes, sockets.WIRE_LIMIT), body=b"" if body is None else body.buffer)

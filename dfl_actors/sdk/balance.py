@@ -35,13 +35,7 @@ def build(
 
 
 def apply(
-    state: int,
-    own: Weights,
-    received: Sequence[ReceivedModel],
-    reputations: Reputations,
-    *,
-    alpha: float,
-    bound: Callable[[int], float],
+    state: int, own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, alpha: float, bound: Callable[[int], float]
 ) -> Result:
     """The mean of the accepted models and the own one; reputations stay as they are. The state counts the updates."""
     farthest = bound(state) * distance(own, np.zeros_like(own))

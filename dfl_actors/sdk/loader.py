@@ -12,19 +12,7 @@ import orjson
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import is_finite
-from dfl_actors.sdk import (
-    balance,
-    clustering,
-    fedavg,
-    half_fedavg,
-    krum,
-    median,
-    multi_krum,
-    reputation,
-    scclip,
-    trimmed_mean,
-    ubar,
-)
+from dfl_actors.sdk import balance, clustering, fedavg, half_fedavg, krum, median, multi_krum, reputation, scclip, trimmed_mean, ubar
 from dfl_actors.sdk.interface import KNOWN_NEEDS, OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 

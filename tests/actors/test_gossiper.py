@@ -37,23 +37,7 @@ from dfl_actors.core.messages import (
 )
 from dfl_actors.core.objects import Entry, Receipt
 from tests.actors.bench import KEYS, NOW, Bench, confirmation, draft, receipt, told, transaction
-from tests.actors.gossiping import (
-    DATA,
-    MODEL,
-    PEER,
-    admit,
-    announced,
-    answers,
-    built,
-    codes,
-    hear,
-    join,
-    news,
-    opened,
-    reply,
-    sent,
-    served,
-)
+from tests.actors.gossiping import DATA, MODEL, PEER, admit, announced, answers, built, codes, hear, join, news, opened, reply, sent, served
 from tests.objects import unsigned
 
 # --- our own

@@ -46,13 +46,7 @@ def test_what_is_refused_leaves_the_state_as_it_was() -> None:
 
 @pytest.mark.parametrize(
     ("blocks", "sequence", "skipped"),
-    [
-        ([(0,), (1,)], 1, []),
-        ([(2,)], 2, [0, 1]),
-        ([(3,), (0, 2)], 3, [1]),
-        ([(0, 5)], 5, [1, 2, 3, 4]),
-        ([(4,), (1, 6)], 6, [0, 2, 3, 5]),
-    ],
+    [([(0,), (1,)], 1, []), ([(2,)], 2, [0, 1]), ([(3,), (0, 2)], 3, [1]), ([(0, 5)], 5, [1, 2, 3, 4]), ([(4,), (1, 6)], 6, [0, 2, 3, 5])],
 )
 def test_a_number_that_was_left_out_may_come_later(blocks: list[tuple[int, ...]], sequence: int, skipped: list[int]) -> None:
     state = empty(made.NET)

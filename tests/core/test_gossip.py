@@ -6,18 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.core.gossip import (
-    CHUNK,
-    KEPT,
-    MOST_MISSING,
-    WINDOW,
-    Assembly,
-    Incoming,
-    Outgoing,
-    Sighting,
-    chunk_count,
-    reaches_further,
-)
+from dfl_actors.core.gossip import CHUNK, KEPT, MOST_MISSING, WINDOW, Assembly, Incoming, Outgoing, Sighting, chunk_count, reaches_further
 from dfl_actors.core.messages import AnyNews, Beat, BlockNews
 from tests import objects as made
 

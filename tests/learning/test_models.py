@@ -121,11 +121,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(lenet: Lear
 
 @pytest.mark.parametrize(
     ("recipe", "iteration"),
-    [
-        (RECIPE, 0),
-        (RECIPE, 5000),
-        (Recipe(learning_rate=0.05, momentum=0.7, weight_decay=0.2, gamma=1e-3, power=0.5, bias_rate=3.0), 1000),
-    ],
+    [(RECIPE, 0), (RECIPE, 5000), (Recipe(learning_rate=0.05, momentum=0.7, weight_decay=0.2, gamma=1e-3, power=0.5, bias_rate=3.0), 1000)],
 )
 def test_a_step_is_caffes_sgd(recipe: Recipe, iteration: int, mnist: Dataset) -> None:
     lenet = load_learner("lenet", recipe, SHAPE, 10)
@@ -399,8 +395,7 @@ RUNS = {
     "training by default": subclassed("call(self, x, training=False):"),
     "any arguments": subclassed("call(self, x, **others):"),
     "inside a functional model": subclassed(
-        "call(self, x):",
-        ("return Mine(labels)", "x = keras.Input(input_shape)\n    return keras.Model(x, Mine(labels)(x))"),
+        "call(self, x):", ("return Mine(labels)", "x = keras.Input(input_shape)\n    return keras.Model(x, Mine(labels)(x))")
     ),
     "inside a sequence": subclassed(
         "call(self, x):", ("return Mine(labels)", "return keras.Sequential([keras.Input(input_shape), Mine(labels)])")
@@ -432,10 +427,7 @@ IN_TRAINING = "call(self, x, training=None):\n        if training: "
 ONLY_LATER = {
     "in training": (subclassed(IN_TRAINING + "raise SystemExit"), "cannot be trained: it ends the program"),
     "in a graph": (subclassed("call(self, x):\n        if keras.ops.sum(x) > 5: x = -x"), "cannot be trained: "),
-    "made too late": (
-        subclassed(IN_TRAINING + "self.more = keras.layers.Dense(2); self.more(self.flat(x))"),
-        "cannot be trained: ",
-    ),
+    "made too late": (subclassed(IN_TRAINING + "self.more = keras.layers.Dense(2); self.more(self.flat(x))"), "cannot be trained: "),
     "recursion": (subclassed(IN_TRAINING + "self.call(x, training)"), "RecursionError"),
     "training that must be given, when saved": (subclassed("call(self, x, training):"), "cannot be saved to "),
     "when saved": (

@@ -24,15 +24,7 @@ def test_gossipers_learn_their_neighbours_places_once_all_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "begins"),
-    [
-        ("+x", False),
-        ("+x +y", True),
-        ("+x +x", False),
-        ("+x -x +y", False),
-        ("+x -x +y +x", True),
-        ("-y +x +y", True),
-    ],
+    ("said", "begins"), [("+x", False), ("+x +y", True), ("+x +x", False), ("+x -x +y", False), ("+x -x +y +x", True), ("-y +x +y", True)]
 )
 def test_the_start_is_when_everybody_is_ready_at_once(said: str, begins: bool) -> None:
     meeting, all_there = Rendezvous(["x", "y"], {}, {}), False

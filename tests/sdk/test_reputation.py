@@ -79,8 +79,7 @@ def test_a_good_model_does_not_protect_a_sender_from_its_bad_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "before"),
-    [((0.9, 0.5), {"a": 0.0, "b": 0.0}), ((0.0, 0.0), {}), ((0.0, 0.5), {"a": 1.0, "b": 0.0})],
+    ("accuracies", "before"), [((0.9, 0.5), {"a": 0.0, "b": 0.0}), ((0.0, 0.0), {}), ((0.0, 0.5), {"a": 1.0, "b": 0.0})]
 )
 def test_without_any_weight_it_is_half_fedavg(accuracies: tuple[float, float], before: dict[str, float]) -> None:
     received = [model("a", 2, accuracies[0]), model("b", 4, accuracies[1])]

@@ -65,13 +65,7 @@ def timeline(members: list[Member], seed: int = 0, services: Services = NONE, li
     return Timeline(members, [Numbered() for _ in members], services, links, [np.random.default_rng([seed, part]) for part in range(4)])
 
 
-def jobs(
-    members: list[Member],
-    ticks: int,
-    seed: int = 0,
-    services: Services = NONE,
-    links: Links = DIRECT,
-) -> list[list[Job]]:
+def jobs(members: list[Member], ticks: int, seed: int = 0, services: Services = NONE, links: Links = DIRECT) -> list[list[Job]]:
     made = timeline(members, seed, services, links)
     return [list(made.tick(tick)) for tick in range(ticks)]
 

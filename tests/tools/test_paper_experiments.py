@@ -117,8 +117,7 @@ def test_figure_9_stands_as_table_ix_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "draws", "found"),
-    [([], None, [1, 1, 2, 3]), ([], 2, [1, 2, 1, 2]), ([7], None, [7, 7]), ([7, 5], 1, [7, 5, 7, 5])],
+    ("seeds", "draws", "found"), [([], None, [1, 1, 2, 3]), ([], 2, [1, 2, 1, 2]), ([7], None, [7, 7]), ([7, 5], 1, [7, 5, 7, 5])]
 )
 def test_a_draw_is_a_seed(seeds: list[int], draws: int | None, found: list[int]) -> None:
     cells = [BY_NAME["half_fedavg/none/iid"], BY_NAME["half_fedavg/none/dirichlet_1"]]

@@ -26,11 +26,7 @@ PATHS = {
 }
 """Plotly's symbols, drawn into a square of 16."""
 
-ENDINGS = {
-    "starting": "starting",
-    "running": "under way: this is the run so far",
-    "died": "died: it was killed, or its machine was",
-}
+ENDINGS = {"starting": "starting", "running": "under way: this is the run so far", "died": "died: it was killed, or its machine was"}
 
 
 def tag(name: str, inner: str, **attributes: str | None) -> str:

@@ -84,10 +84,7 @@ def _rounded(values: Numbers, digits: int) -> list[float | None]:
 
 # --- over time
 
-PLACES: dict[int, dict[str, Json]] = {
-    1: {"y": {}},
-    2: {"y": {"domain": [0.38, 1], "nticks": 8}, "y2": {"domain": [0, 0.31], "nticks": 5}},
-}
+PLACES: dict[int, dict[str, Json]] = {1: {"y": {}}, 2: {"y": {"domain": [0.38, 1], "nticks": 8}, "y2": {"domain": [0, 0.31], "nticks": 5}}}
 """The axes of so many panels, and where they stand."""
 
 

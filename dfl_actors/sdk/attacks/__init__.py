@@ -75,12 +75,7 @@ class Offering:
 
 
 def checked_offer(
-    attack: Attack,
-    own: Weights,
-    turn: int,
-    rng: np.random.Generator,
-    others: Mapping[str, Weights] = NOBODY,
-    past: Sequence[Weights] = (),
+    attack: Attack, own: Weights, turn: int, rng: np.random.Generator, others: Mapping[str, Weights] = NOBODY, past: Sequence[Weights] = ()
 ) -> Weights:
     """What the node offers in place of `own`, float32 [P]; it shares no memory with `others` and `past`.
 

@@ -207,8 +207,7 @@ def test_the_table_keeps_names_whole_and_says_why_a_run_finished(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "-"), (0, "0:00:00"), (59.4, "0:00:59"), (59.6, "0:01:00"), (3661, "1:01:01"), (360_000, "100:00:00")],
+    ("seconds", "text"), [(None, "-"), (0, "0:00:00"), (59.4, "0:00:59"), (59.6, "0:01:00"), (3661, "1:01:01"), (360_000, "100:00:00")]
 )
 def test_a_duration_in_words(seconds: float | None, text: str) -> None:
     assert duration_text(seconds) == text
