@@ -1,9 +1,8 @@
 """The sockets inside a node: letters over real ones, a recipient that is away, and what comes in the wrong shape or from nobody."""
 
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,6 @@ from dfl_actors.runtime.mail import Mail
 PATIENCE = 30.0
 Context = zmq.Context[zmq.Socket[bytes]]
 PULL = Pull(samples=7)
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory with a path short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="mail-") as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def context() -> Iterator[Context]:
-    context: Context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ SHAPES = ([b"", b""], [b"x"] * 3, [b"x"] * 60, [b"\xff" * 16, b"{}", b"", b""])
 
 
 @pytest.fixture
-def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
-@pytest.fixture
 def net(context: "zmq.Context[zmq.Socket[bytes]]") -> Iterator[Net]:
     net = Net(context, LOOPBACK, None)
     yield net

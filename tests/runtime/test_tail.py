@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,12 +21,6 @@ from dfl_actors.runtime.tail import Numbers, Watch, newest, running
 from dfl_actors.runtime.tap import HIGH_WATER, Tap
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tail-") as path:
-        yield Path(path)
 
 
 def write(path: Path, sockets: Path, nodes: tuple[str, ...] = ("0", "1")) -> tuple[RunDirectory, About]:

@@ -1,6 +1,5 @@
 """What a tap tells its watchers, over a real socket: every message that moves, briefly, and never at the price of waiting."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,20 +34,6 @@ RECEIPT = made.receipt(TX)
 
 
 Context = zmq.Context[zmq.Socket[bytes]]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory with a path short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="tap-") as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def context() -> Iterator[Context]:
-    context: Context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
 
 
 @pytest.fixture
