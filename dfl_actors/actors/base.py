@@ -87,8 +87,7 @@ class Actor:
         self.counts[what] = self.counts.get(what, 0) + by
 
 
-KINDS = (FromDriver, Event, Letter, News, Request, Reply)
-"""The kinds of messages that an actor handles."""
+KINDS = (FromDriver, Event, Letter, News, Request, Reply)  # The kinds of messages that an actor handles.
 
 
 def handlers(actor: type[Actor]) -> dict[type[Message], Callable[..., Iterator[Effect]]]:

@@ -22,11 +22,9 @@ from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, F
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, issue
 from dfl_actors.errors import ChainError, Refused, our_own
 
-MOST_TOUCHED = 8
-"""Transactions, oldest first, whose models are kept in the store while they wait for receipts."""
+MOST_TOUCHED = 8  # Transactions, oldest first, whose models are kept in the store while they wait for receipts.
 
-REMINDERS = 5
-"""How often a draft goes out again before its deadline."""
+REMINDERS = 5  # How often a draft goes out again before its deadline.
 
 
 class BuilderSettings(Settings, frozen=True, kw_only=True):

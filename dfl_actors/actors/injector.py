@@ -13,11 +13,9 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Publish
 from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
 
-SHORTEST_WAIT = 50
-"""Milliseconds between two injections: faster rates inject several samples at once."""
+SHORTEST_WAIT = 50  # Milliseconds between two injections: faster rates inject several samples at once.
 
-MOST = 2048
-"""Samples in one message."""
+MOST = 2048  # Samples in one message.
 
 LONGEST_PAUSE = 5_000
 """Milliseconds whose samples are made up for after a pause. Of a longer one (a stopped process, a machine that slept) the rest is left

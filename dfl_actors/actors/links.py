@@ -18,11 +18,9 @@ from dfl_actors.core.objects import Address
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
-ATTEMPTS = 3
-"""How often lost news are asked for."""
+ATTEMPTS = 3  # How often lost news are asked for.
 
-MOST_SESSIONS = 1024
-"""Peers that have greeted, and peers that are admitted; of more the oldest is forgotten."""
+MOST_SESSIONS = 1024  # Peers that have greeted, and peers that are admitted; of more the oldest is forgotten.
 
 
 class Link(msgspec.Struct):

@@ -27,8 +27,7 @@ from dfl_actors.learning.weights import TrainState, decode_model, known_model
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray]
 """What a malicious node offers in place of its own model, having offered so many before and knowing these of others."""
 
-IN_FLIGHT = 4
-"""Transactions without receipts that stop a trainer which runs as fast as it can: it waits for its neighbours."""
+IN_FLIGHT = 4  # Transactions without receipts that stop a trainer which runs as fast as it can: it waits for its neighbours.
 
 
 class Learner(Protocol):

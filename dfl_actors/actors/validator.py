@@ -25,17 +25,13 @@ from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
-LONGEST_LIFETIMES = 4
-"""A transaction may live this many times longer than our own do; more is refused."""
+LONGEST_LIFETIMES = 4  # A transaction may live this many times longer than our own do; more is refused.
 
-MOST_WAITING = 256
-"""Transactions kept while the node has no samples to measure them on; the oldest goes first."""
+MOST_WAITING = 256  # Transactions kept while the node has no samples to measure them on; the oldest goes first.
 
-MOST_REWRITTEN = 64
-"""Generators told of that contradict what is known of them."""
+MOST_REWRITTEN = 64  # Generators told of that contradict what is known of them.
 
-FRESH = 4096
-"""What was journalled last and may not be written yet."""
+FRESH = 4096  # What was journalled last and may not be written yet.
 
 
 class Given(Record, frozen=True, kw_only=True):

@@ -22,11 +22,9 @@ from dfl_actors.runtime.rundir import default_path
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
 
 
-PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")
-"""What the fork server of the workers imports."""
+PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")  # What the fork server of the workers imports.
 
-REPEAT = "repeat.json"
-"""In the directory of a --repeat: its seeds, and which of them are over."""
+REPEAT = "repeat.json"  # In the directory of a --repeat: its seeds, and which of them are over.
 
 
 def sim(

@@ -9,8 +9,7 @@ import typer
 
 from dfl_actors.errors import ConfigError
 
-INTERRUPTED, CLOSED = 130, 141
-"""Exit codes: Ctrl-C, and a reader of our output that went away."""
+INTERRUPTED, CLOSED = 130, 141  # Exit codes: Ctrl-C, and a reader of our output that went away.
 
 Globs = list[str]
 

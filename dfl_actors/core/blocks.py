@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from dfl_actors.core.clock import Now, since
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Entry, Receipt, Transaction
 
-LEAST_WAIT = 1_000
-"""Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts."""
+LEAST_WAIT = 1_000  # Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts.
 
 
 class Pending:

@@ -11,8 +11,7 @@ from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Rec
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
-VERIFIED = 8192
-"""Objects that are remembered as verified."""
+VERIFIED = 8192  # Objects that are remembered as verified.
 
 
 class Verifier:

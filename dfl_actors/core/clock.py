@@ -6,8 +6,7 @@ Nobody here reads a clock: a driver does, and hands both to its actor as one `No
 
 import msgspec
 
-FOREVER = 1 << 62
-"""Milliseconds that never pass."""
+FOREVER = 1 << 62  # Milliseconds that never pass.
 
 
 class Now(msgspec.Struct, frozen=True, gc=False):
@@ -26,11 +25,9 @@ def since(written: int, now: Now, longest: int = FOREVER) -> int:
     return now.mono - min(max(0, now.wall - written), longest)
 
 
-APART = 1_000
-"""Milliseconds between two looks at a neighbour's clock that count as two."""
+APART = 1_000  # Milliseconds between two looks at a neighbour's clock that count as two.
 
-STEP = 1_000
-"""Milliseconds by which a machine's clock must be set forward or back to be worth a word."""
+STEP = 1_000  # Milliseconds by which a machine's clock must be set forward or back to be worth a word.
 
 
 class _Look(msgspec.Struct):

@@ -18,8 +18,7 @@ from dfl_actors.errors import Refused, our_own
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-LARGEST_OBJECT = 1 << 20
-"""Bytes of an object or a message, unless said otherwise."""
+LARGEST_OBJECT = 1 << 20  # Bytes of an object or a message, unless said otherwise.
 
 
 def encode(value: msgspec.Struct) -> bytes:

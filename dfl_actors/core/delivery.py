@@ -21,11 +21,9 @@ import msgspec
 
 from dfl_actors.core.effects import Commit, Effect, Journal, Keep, Note, Touch
 
-ACKNOWLEDGE_WITHIN = 250
-"""Milliseconds an acknowledgement may wait for others."""
+ACKNOWLEDGE_WITHIN = 250  # Milliseconds an acknowledgement may wait for others.
 
-Acknowledgement = tuple[bytes, bytes]
-"""Whose letter it was, and the part of its header that says which."""
+Acknowledgement = tuple[bytes, bytes]  # Whose letter it was, and the part of its header that says which.
 
 
 class WriteJournal(msgspec.Struct, frozen=True):

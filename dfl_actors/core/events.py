@@ -251,8 +251,7 @@ def name_of(kind: type[Event]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-KINDS: dict[str, type[Event]] = {name_of(kind): kind for kind in Event.__subclasses__()}
-"""Every kind by its name."""
+KINDS: dict[str, type[Event]] = {name_of(kind): kind for kind in Event.__subclasses__()}  # Every kind by its name.
 
 _ENVELOPE = ("event", "t", "node", "actor")
 _any: msgspec.json.Decoder[Event] = msgspec.json.Decoder(reduce(or_, KINDS.values()))

@@ -10,17 +10,13 @@ from dfl_actors.core.messages import AnyNews, Beat
 from dfl_actors.core.objects import Address, Digest, Draft, Transaction
 from dfl_actors.core.recent import Recent
 
-CHUNK = 2 << 20
-"""Bytes in one chunk of a model. Most models are one chunk: it is hashed and stored where it arrived, without being joined."""
+CHUNK = 2 << 20  # Bytes in one chunk of a model. Most models are one chunk: it is hashed and stored where it arrived, without being joined.
 
-WINDOW = 4
-"""Chunks asked for at once."""
+WINDOW = 4  # Chunks asked for at once.
 
-KEPT = 512
-"""Pieces of news a gossiper can repeat."""
+KEPT = 512  # Pieces of news a gossiper can repeat.
 
-MOST_MISSING = 512
-"""Lost numbers of one neighbour that are remembered; of more only the newest."""
+MOST_MISSING = 512  # Lost numbers of one neighbour that are remembered; of more only the newest.
 
 
 class Outgoing:

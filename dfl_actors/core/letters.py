@@ -12,14 +12,11 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-WINDOW = 256
-"""Letters under way to one mailbox; more wait here."""
+WINDOW = 256  # Letters under way to one mailbox; more wait here.
 
-PATIENCE = 2_000
-"""Milliseconds without any acknowledgement before letters under way are sent again."""
+PATIENCE = 2_000  # Milliseconds without any acknowledgement before letters under way are sent again.
 
-RETRY = 100
-"""Milliseconds after which a letter that the socket did not take is offered to it again."""
+RETRY = 100  # Milliseconds after which a letter that the socket did not take is offered to it again.
 
 MOST_LETTERS, MOST_BYTES = 65_536, 64 << 20
 """What one outbox holds: no more letters, and none beyond so many bytes but a single larger one."""

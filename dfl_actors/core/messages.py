@@ -13,11 +13,9 @@ from msgspec import Meta
 from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Request, members, union
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 
-MOST_CHUNKS = 16
-"""Chunks in a request."""
+MOST_CHUNKS = 16  # Chunks in a request.
 
-MOST_CONFIRMATIONS = 65_536
-"""Confirmations in a message."""
+MOST_CONFIRMATIONS = 65_536  # Confirmations in a message.
 
 Nonce = Digest
 Path = Annotated[tuple[Receipt, ...], Meta(max_length=MAX_RECEIPTS)]

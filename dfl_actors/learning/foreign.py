@@ -17,8 +17,7 @@ from dfl_actors.errors import AlgorithmError, DflError
 
 T = TypeVar("T")
 
-LONGEST = 300
-"""Characters of an error's text that are shown: Keras explains itself at length."""
+LONGEST = 300  # Characters of an error's text that are shown: Keras explains itself at length.
 
 
 def guarded(what: str, action: Callable[[], T], kind: type[DflError] = AlgorithmError) -> T:

@@ -17,8 +17,7 @@ from pathlib import Path
 HARMLESS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "nnx_enabled": False}
 """What `keras.json` may say; of the backend the environment decides."""
 
-NO_HOME = f"{os.devnull}/keras"
-"""A folder that holds no settings, and into which Keras, which does not mind, can write none."""
+NO_HOME = f"{os.devnull}/keras"  # A folder that holds no settings, and into which Keras, which does not mind, can write none.
 
 
 @contextmanager

@@ -19,8 +19,7 @@ import numpy as np
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.weights import Recipe, Vector
 
-SCALE = 1 / 256
-"""Of samples that are uint8: Caffe's for LeNet. float32 samples are taken as they are."""
+SCALE = 1 / 256  # Of samples that are uint8: Caffe's for LeNet. float32 samples are taken as they are.
 
 
 Tensor: TypeAlias = tf.Tensor

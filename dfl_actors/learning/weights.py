@@ -27,8 +27,7 @@ Vector = NDArray[np.float32]
 CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dtype("<f4"), "float16": np.dtype("<f2")})
 """The number format of each codec; a model on the wire is its weights in this format and nothing else."""
 
-LENET = "lenet"
-"""The model that comes with the program; every other one is a user's."""
+LENET = "lenet"  # The model that comes with the program; every other one is a user's.
 
 LARGEST_FLOAT16 = 65504.0
 

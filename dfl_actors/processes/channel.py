@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 LENGTH = struct.Struct(">I")
-AT_ONCE = 1 << 18
-"""Bytes read in one go."""
+AT_ONCE = 1 << 18  # Bytes read in one go.
 
 
 class Channel:

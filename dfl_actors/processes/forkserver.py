@@ -20,8 +20,7 @@ from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import interpreter, job
 from dfl_actors.processes.server import BEGUN, REFUSED, WORD, serve
 
-KILLED_WITHIN = 5.0
-"""Seconds in which a killed process is gone."""
+KILLED_WITHIN = 5.0  # Seconds in which a killed process is gone.
 
 
 class Process:

@@ -20,14 +20,12 @@ from dfl_actors.processes import preload
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import live
 
-WORD = struct.Struct(">iii")
-"""What the server tells: the number of a process, its process id, and its exit code or one of the two below."""
+WORD = struct.Struct(">iii")  # What the server tells: the number of a process, its process id, and its exit code or one of the two below.
 
 BEGUN, REFUSED = 1 << 20, 1 << 21
 """In place of an exit code: it has begun; the system did not let it, with the error's number for a process id."""
 
-GRACE = 1.5
-"""Seconds that children have to end by themselves once the parent is gone."""
+GRACE = 1.5  # Seconds that children have to end by themselves once the parent is gone.
 
 
 def serve(parent: Channel, requests: int, modules: Sequence[str], folder: Path) -> None:

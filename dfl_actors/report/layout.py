@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 MOST_SPRINGS = 499
 """Beyond, networkx needs scipy for its spring layout, and a picture of so many nodes is a cloud anyway: they stand in a circle."""
 
-POINTS = 250
-"""About how many points a unit of a picture's axes has."""
+POINTS = 250  # About how many points a unit of a picture's axes has.
 
-Positions = dict[str, tuple[float, float]]
-"""Where each node is drawn: x and y in -1..1."""
+Positions = dict[str, tuple[float, float]]  # Where each node is drawn: x and y in -1..1.
 
 Points = NDArray[np.float64]
 

@@ -16,8 +16,7 @@ from dfl_actors.report.load import Run, by_node
 
 Numbers = NDArray[np.float64]
 
-Series = tuple[Numbers, Numbers]
-"""Seconds and values, of equal length."""
+Series = tuple[Numbers, Numbers]  # Seconds and values, of equal length.
 
 
 class Mark(msgspec.Struct, frozen=True):

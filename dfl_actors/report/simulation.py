@@ -19,8 +19,7 @@ from dfl_actors.report.table import Column, grid
 
 Table = dict[str, Numbers]
 
-LAST = 20
-"""Measurements that the final accuracy is the mean of."""
+LAST = 20  # Measurements that the final accuracy is the mean of.
 
 
 class Progress:

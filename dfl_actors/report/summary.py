@@ -21,14 +21,11 @@ from dfl_actors.runtime.remarks import off_text, step_text
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
 WORK = ("learning", "blockchain", "network")
 PER_BLOCK = ("transactions", "confirmations", "expected")
-WATCHERS = ("supervisor", "evaluator")
-"""Processes of the run that belong to no node: they start it and measure it."""
+WATCHERS = ("supervisor", "evaluator")  # Processes of the run that belong to no node: they start it and measure it.
 
-MOST_RESTARTS = 5
-"""Restarts by actor and reason that have a line each."""
+MOST_RESTARTS = 5  # Restarts by actor and reason that have a line each.
 
-ROWS = 16
-"""Nodes shown in the closing summary; summary.json has all."""
+ROWS = 16  # Nodes shown in the closing summary; summary.json has all.
 
 Figures = dict[str, Any]
 

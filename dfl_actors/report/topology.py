@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLES = {"normal": "", "observer": "green", "attacker": "red"}
-"""Of a row in the terminal, by kind of node."""
+STYLES = {"normal": "", "observer": "green", "attacker": "red"}  # Of a row in the terminal, by kind of node.
 
 LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "attacker": ("@node1", "diamond")}
 """Colour and symbol in the picture, by kind of node."""

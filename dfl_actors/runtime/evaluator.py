@@ -35,8 +35,7 @@ from dfl_actors.sdk.loader import load_algorithm
 if TYPE_CHECKING:
     from dfl_actors.learning.models import Learner
 
-AT_ONCE = 1_000
-"""Test images measured before the evaluator looks whether something more urgent has come."""
+AT_ONCE = 1_000  # Test images measured before the evaluator looks whether something more urgent has come.
 
 
 def learner_of(config: Config, cache: Path) -> tuple["Learner", Dataset]:

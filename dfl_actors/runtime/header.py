@@ -13,21 +13,17 @@ from dfl_actors.core.codec import digest
 from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Transaction
 
-LARGEST = 512
-"""Bytes of a record."""
+LARGEST = 512  # Bytes of a record.
 
-SHORT = 16
-"""Hexadecimal digits, of 64, of a digest in a list, and of what a record has no room for."""
+SHORT = 16  # Hexadecimal digits, of 64, of a digest in a list, and of what a record has no room for.
 
-EVERYBODY = "*"
-"""All neighbours, as the receiver of news."""
+EVERYBODY = "*"  # All neighbours, as the receiver of news.
 
 SHORTENED = ("detail", "model", "receipt", "block", "draft", "code", "type", "sender", "witness", "generator", "node", "tx")
 """What loses its end, in this order, when a record would be too large."""
 
 
-KEPT = ("t", "node", "actor", "n", "k", "life", "kind", "type", "size", "part")
-"""What even the shortest record says."""
+KEPT = ("t", "node", "actor", "n", "k", "life", "kind", "type", "size", "part")  # What even the shortest record says.
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -69,8 +65,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 Fields = dict[str, object]
 _encode = msgspec.json.Encoder().encode
-read_record = msgspec.json.Decoder(Record).decode
-"""A record from its bytes. Raises one of `UNREADABLE`."""
+read_record = msgspec.json.Decoder(Record).decode  # A record from its bytes. Raises one of `UNREADABLE`.
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -118,8 +113,7 @@ def fields_of(message: Message, named: Callable[[Address], str]) -> Fields:
 
 
 Named = Callable[[Address], str]
-Reader = Callable[..., Fields]
-"""Takes the value of a field and a `Named`."""
+Reader = Callable[..., Fields]  # Takes the value of a field and a `Named`.
 
 
 def _transaction(value: Transaction | str, named: Named) -> Fields:

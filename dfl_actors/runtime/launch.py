@@ -36,8 +36,7 @@ from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import Outcome, Supervisor, Watcher
 from dfl_actors.runtime.verify import verify_all
 
-PRELOAD = ("dfl_actors.runtime.preload",)
-"""What the fork server of a run imports."""
+PRELOAD = ("dfl_actors.runtime.preload",)  # What the fork server of a run imports.
 
 FILES, FILES_A_NODE, FILES_A_NEIGHBOUR = 70, 8, 10
 """Open files: of any process; of the fork server or the supervisor, for each node; of a gossiper, for each link,

@@ -6,8 +6,7 @@ import time
 from dfl_actors.core import events
 from dfl_actors.errors import StoreError
 
-LOOKS, MOMENT = 20, 0.005
-"""How often, and every how many seconds, a line that has no end is looked at before it counts as torn."""
+LOOKS, MOMENT = 20, 0.005  # How often, and every how many seconds, a line that has no end is looked at before it counts as torn.
 
 
 class Metrics:

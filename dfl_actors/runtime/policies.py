@@ -11,11 +11,9 @@ from math import isfinite
 from dfl_actors.core.objects import Address
 from dfl_actors.runtime.net import Endpoints
 
-MOST_RESTARTS, RESTART_WINDOW = 5, 60.0
-"""An actor that crashes more often than that within so many seconds ends the run."""
+MOST_RESTARTS, RESTART_WINDOW = 5, 60.0  # An actor that crashes more often than that within so many seconds ends the run.
 
-SILENT, BUSY = 20.0, 180.0
-"""Seconds after which an actor that says nothing hangs: one that does nothing either, and any."""
+SILENT, BUSY = 20.0, 180.0  # Seconds after which an actor that says nothing hangs: one that does nothing either, and any.
 
 
 class Rendezvous:
@@ -68,11 +66,9 @@ class Ending(Enum):
     OVER = "end what is left"
 
 
-DRAIN = 1.5
-"""Seconds for what is under way when the run stops: open drafts, letters, the last evaluation."""
+DRAIN = 1.5  # Seconds for what is under way when the run stops: open drafts, letters, the last evaluation.
 
-GONE_WITHIN = 4.5
-"""Seconds after which whatever still runs is killed."""
+GONE_WITHIN = 4.5  # Seconds after which whatever still runs is killed.
 
 
 def ending(waited: float, idle: bool, told: bool, gone: bool, evaluated: bool) -> Ending:

@@ -32,8 +32,7 @@ BEGUN = (
 )  # fmt: skip
 """What a start makes before its run.json: all that there is when it is killed until then, besides the lock."""
 
-STARTED = ("metrics.jsonl", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb")
-"""What actors make that start."""
+STARTED = ("metrics.jsonl", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb")  # What actors make that start.
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

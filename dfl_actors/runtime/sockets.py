@@ -15,34 +15,26 @@ from dfl_actors.errors import Refused, TransportError
 
 T = TypeVar("T")
 
-LETTER_LIMIT = 64 << 20
-"""Bytes in a frame inside a node."""
+LETTER_LIMIT = 64 << 20  # Bytes in a frame inside a node.
 
-WIRE_LIMIT = 4 << 20
-"""Bytes in a frame between nodes; a chunk of a model has 2 MiB, and the configuration keeps drafts below this."""
+WIRE_LIMIT = 4 << 20  # Bytes in a frame between nodes; a chunk of a model has 2 MiB, and the configuration keeps drafts below this.
 
-SUBSCRIPTION_LIMIT = 1024
-"""Bytes in a subscription; a CURVE handshake alone has more than 256."""
+SUBSCRIPTION_LIMIT = 1024  # Bytes in a subscription; a CURVE handshake alone has more than 256.
 
-HIGH_WATER = 10_000
-"""Small messages waiting on one socket."""
+HIGH_WATER = 10_000  # Small messages waiting on one socket.
 
-WIRE_HIGH_WATER = 1_000
-"""Messages waiting for one neighbour; at most 16 chunks are asked for at once."""
+WIRE_HIGH_WATER = 1_000  # Messages waiting for one neighbour; at most 16 chunks are asked for at once.
 
-HEARTBEAT = 2_000
-"""Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected."""
+HEARTBEAT = 2_000  # Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected.
 
 NOW, NOW_MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """How a frame is sent or received without waiting; more frames of its message follow."""
 
 READABLE = int(zmq.POLLIN)
 
-MOST = 64
-"""Messages read from one socket before the others have their turn."""
+MOST = 64  # Messages read from one socket before the others have their turn.
 
-LONGEST_IPC = 107
-"""Bytes in the path of a Unix socket."""
+LONGEST_IPC = 107  # Bytes in the path of a Unix socket.
 
 
 def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_water: int) -> zmq.Socket[bytes]:

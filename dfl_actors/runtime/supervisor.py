@@ -31,14 +31,12 @@ from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvou
 from dfl_actors.runtime.remarks import Remarks
 from dfl_actors.runtime.status import NetworkStatus
 
-READY_WITHIN = 180.0
-"""Seconds in which every actor must become ready."""
+READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
 
 GONE_BEFORE_START = 0.5
 """Seconds after which whatever still runs is killed when nothing had begun: most are still busy importing or tracing."""
 
-UPDATE_EVERY = 0.25
-"""Seconds between two pictures for the watcher."""
+UPDATE_EVERY = 0.25  # Seconds between two pictures for the watcher.
 
 
 class Watcher(Protocol):

@@ -22,8 +22,7 @@ from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
 
-HIGH_WATER = 256
-"""Records waiting for a watcher."""
+HIGH_WATER = 256  # Records waiting for a watcher.
 
 NOTED: dict[type[events.Event], str] = {
     events.Refused: "refused",
@@ -37,11 +36,9 @@ NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "
 """What a note names by its digest, and the record's field for it."""
 
 
-CAME, WENT = b"\x01", b"\x00"
-"""What the socket tells of the first watcher and of the last."""
+CAME, WENT = b"\x01", b"\x00"  # What the socket tells of the first watcher and of the last.
 
-STRANGER = "?"
-"""A peer that has not said who it is."""
+STRANGER = "?"  # A peer that has not said who it is.
 
 
 class Tap:

@@ -30,8 +30,7 @@ Labels = npt.NDArray[np.integer]
 Images = npt.NDArray[np.uint8]
 
 
-MOST_REMEMBERED = 100
-"""The own models that an attack may look back at: of LeNet, 172 MB in a node."""
+MOST_REMEMBERED = 100  # The own models that an attack may look back at: of LeNet, 172 MB in a node.
 
 
 class View(NamedTuple):

@@ -83,8 +83,7 @@ class Result(NamedTuple):
 
 
 Init = Callable[[Context], object]
-Apply = Callable[..., Result]
-"""`apply(state, own, received, reputations)`, and `own_accuracy=` for an algorithm that needs it."""
+Apply = Callable[..., Result]  # `apply(state, own, received, reputations)`, and `own_accuracy=` for an algorithm that needs it.
 
 
 def stateless(context: Context) -> None:

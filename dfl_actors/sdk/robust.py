@@ -11,8 +11,7 @@ import numpy as np
 
 from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
 
-BLOCK = 16_384
-"""Weights that are looked at together: some ten models' worth of them stay in the processor's cache."""
+BLOCK = 16_384  # Weights that are looked at together: some ten models' worth of them stay in the processor's cache.
 
 NETWORK_UP_TO = 24
 """Models up to which a sorting network is faster than a sort, five times with 8 (0.2 ms a block for 1.0), alike with 24. Its time is

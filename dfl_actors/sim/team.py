@@ -15,8 +15,7 @@ from dfl_actors.processes.limits import allow_files
 from dfl_actors.sim import plan
 from dfl_actors.sim.worker import Slab, WorkerPlan, opened, work
 
-FILES, FILES_A_WORKER = 100, 4
-"""Open files: of any process, and of ours for each worker."""
+FILES, FILES_A_WORKER = 100, 4  # Open files: of any process, and of ours for each worker.
 
 
 class Team:

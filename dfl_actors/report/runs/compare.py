@@ -23,11 +23,9 @@ from dfl_actors.runtime.rundir import RunDirectory
 
 Value = str | int | float | None
 
-USUAL_TARGET = 0.9
-"""The accuracy that is asked for where neither run had a target; the paper's."""
+USUAL_TARGET = 0.9  # The accuracy that is asked for where neither run had a target; the paper's.
 
-WIDEST = 40
-"""Longer texts are cut: a list of links can be very long."""
+WIDEST = 40  # Longer texts are cut: a list of links can be very long.
 
 NODES = "accuracy of node "
 
@@ -110,8 +108,7 @@ def _settings_figures(a: Side, b: Side) -> Iterator[Figure]:
             yield Figure("configuration", key, "text", a.settings.get(key), b.settings.get(key))
 
 
-Line = tuple[str, str, str, Value]
-"""Group, name, kind and value of one side's figure."""
+Line = tuple[str, str, str, Value]  # Group, name, kind and value of one side's figure.
 
 
 def _lines(side: Side, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:

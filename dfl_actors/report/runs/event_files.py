@@ -12,8 +12,7 @@ from pathlib import Path
 from dfl_actors.core.events import Evaluated, Final, ReceiptArrived, Trained, Updated, WeightDifference
 from dfl_actors.report.load import Run, by_node
 
-Values = tuple[int, dict[str, float]]
-"""What became known at a time (ms since the epoch), by tag."""
+Values = tuple[int, dict[str, float]]  # What became known at a time (ms since the epoch), by tag.
 
 
 def write_event_files(run: Run, out: Path, tick: Callable[[Run, int], int]) -> dict[str, int]:

@@ -26,8 +26,7 @@ from dfl_actors.report.runs.event_files import write_event_files
 from dfl_actors.report.runs.listing import load_measured
 from dfl_actors.runtime.rundir import RunDirectory
 
-Told = Iterator[str]
-"""What a format wrote and what it could not, a line each, for the person."""
+Told = Iterator[str]  # What a format wrote and what it could not, a line each, for the person.
 
 OURS = ("accuracy.csv", "model_weight_diff.csv", "*_reputation.csv", "metrics.jsonl", "events.out.tfevents.*")
 

@@ -28,8 +28,7 @@ OURS = (
 
 SHORT = (Ready, Stopped, Evaluated, Final)
 FINISHED = ("duration", "target")
-TAIL = 1 << 16
-"""Bytes at the end of the metrics among which a whole line is surely found."""
+TAIL = 1 << 16  # Bytes at the end of the metrics among which a whole line is surely found.
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

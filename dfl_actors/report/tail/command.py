@@ -31,14 +31,11 @@ from dfl_actors.runtime.recording import Network, Recorder, Recording
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.runtime.tail import RUNS, Numbers, Watch, network_of, newest, running
 
-REFRESH = 0.5
-"""Seconds between two pictures of a live table."""
+REFRESH = 0.5  # Seconds between two pictures of a live table.
 
-FRAME = 4
-"""Lines of a table on the screen that are not types: its head, the names of the columns, the sums, and the cursor's."""
+FRAME = 4  # Lines of a table on the screen that are not types: its head, the names of the columns, the sums, and the cursor's.
 
-LINGER = 0.5
-"""Seconds in which what other nodes say of a transaction may still come once its block is final."""
+LINGER = 0.5  # Seconds in which what other nodes say of a transaction may still come once its block is final.
 
 REFUSABLE = ("bytes", "transaction", "receipt", "draft", "confirmation", "model", "Acknowledgement", "expired", "lost")
 TYPES = (*(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)), *REFUSABLE, *COLOURS)
@@ -63,8 +60,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     follow: str | None = None
 
 
-Known = Callable[[], Mapping[str, Trace]]
-"""Reads what the metrics of a running network tell of its transactions."""
+Known = Callable[[], Mapping[str, Trace]]  # Reads what the metrics of a running network tell of its transactions.
 
 
 class View(Protocol):
