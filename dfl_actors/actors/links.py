@@ -56,7 +56,7 @@ class Sessions:
 
     def put(self, peer: bytes, session: Session) -> None:
         for known in self._by_way.values():
-            known.drop(peer)
+            known.pop(peer, None)
         self._by_way[session.way].put(peer, session)
 
 

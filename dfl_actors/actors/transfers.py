@@ -111,7 +111,7 @@ class Fetching:
             return
         del self._assemblies[assembly.model]
         for transaction, _ in self._wanted.pop(assembly.model, []):
-            self._seen.drop(digest(transaction))
+            self._seen.pop(digest(transaction), None)
 
 
 def _ask(assembly: Assembly) -> Iterator[Effect]:

@@ -36,7 +36,7 @@ class Verifier:
 
 def received_at_ttl(transaction: Transaction, receipts: Sequence[Receipt]) -> int:
     """Equation 1 of the paper: min(transaction.ttl, receipts.received_at_ttl) - 1. Negative: the transaction came too far."""
-    return min(transaction.ttl, *(receipt.received_at_ttl for receipt in receipts), transaction.ttl) - 1
+    return min((transaction.ttl, *(receipt.received_at_ttl for receipt in receipts))) - 1
 
 
 def check_lifetime(transaction: Transaction, now: int, longest: int, skew: int) -> None:

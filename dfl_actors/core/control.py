@@ -6,6 +6,14 @@ from dfl_actors.core.family import Control, heard_by, said_by, union
 from dfl_actors.core.objects import Address, Count, Digest
 
 
+class Endpoints(msgspec.Struct, frozen=True, array_like=True):
+    """Where a node's gossiper listens, and its CURVE public key when links are encrypted."""
+
+    news: str = ""
+    requests: str = ""
+    curve: str = ""
+
+
 class Listening(Control, frozen=True, kw_only=True):
     """The sockets stand; a gossiper says where it listens."""
 
@@ -16,10 +24,10 @@ class Listening(Control, frozen=True, kw_only=True):
 
 
 class Neighbours(Control, frozen=True, kw_only=True):
-    """Where the neighbours listen: address to [news, requests, CURVE key]."""
+    """Where the neighbours listen."""
 
     says, hears = "supervisor", ("gossiper",)
-    where: dict[Address, tuple[str, str, str]]
+    where: dict[Address, Endpoints]
 
 
 class Ready(Control, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ and its writer is told; what it said is asked for again by others (a receipt tha
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from struct import Struct
 
 WINDOW = 256  # Letters under way to one mailbox; more wait here.
 
@@ -21,8 +22,8 @@ RETRY = 100  # Milliseconds after which a letter that the socket did not take is
 MOST_LETTERS, MOST_BYTES = 65_536, 64 << 20
 """What one outbox holds: no more letters, and none beyond so many bytes but a single larger one."""
 
-HEADER, ACKNOWLEDGEMENT = 24, 16
-"""Bytes of a header: epoch, number and the oldest number kept, big-endian; of an acknowledgement: the first two."""
+HEADER, NUMBERS = Struct(">QQQ"), Struct(">QQ")
+"""Epoch, number and the oldest number kept; and the first two alone, which an acknowledgement repeats and news begin with."""
 
 
 class Outbox:
@@ -65,8 +66,9 @@ class Outbox:
             self._heard = now
         self._sent = number
 
-    def acknowledged(self, epoch: int, number: int, now: int) -> None:
-        """The receiver has dealt with everything up to this number. Each letter goes once, whatever waits behind it."""
+    def acknowledged(self, numbers: bytes, now: int) -> None:
+        """The receiver has dealt with everything up to the number it names. Each letter goes once, whatever waits behind it."""
+        epoch, number = NUMBERS.unpack(numbers)
         if epoch != self._epoch:
             return
         self._heard = now
@@ -84,7 +86,7 @@ class Outbox:
         return bool(self._letters) and self._sent >= self._first
 
     def header(self, number: int) -> bytes:
-        return b"".join(value.to_bytes(8, "big") for value in (self._epoch, number, self._first))
+        return HEADER.pack(self._epoch, number, self._first)
 
 
 class Inbox:
@@ -104,13 +106,3 @@ class Inbox:
             return None
         self._last[sender] = (epoch, number)
         return True
-
-
-def read_header(header: bytes) -> tuple[int, int]:
-    """Epoch and number."""
-    return int.from_bytes(header[:8], "big"), int.from_bytes(header[8:16], "big")
-
-
-def read_oldest(header: bytes) -> int:
-    """The oldest number that the sender still keeps."""
-    return int.from_bytes(header[16:24], "big")

@@ -79,9 +79,7 @@ class Signed(Record, frozen=True, kw_only=True):
 class Transaction(Signed, frozen=True, kw_only=True):
     """A trained model, offered by its generator. `correct` of `tested` is the accuracy the generator itself measured."""
 
-    kind: ClassVar[str] = "transaction"
-    signer: ClassVar[str] = "generator"
-
+    kind, signer = "transaction", "generator"
     generator: Address
     sequence: Count
     created: Time
@@ -97,9 +95,7 @@ class Transaction(Signed, frozen=True, kw_only=True):
 class Receipt(Signed, frozen=True, kw_only=True):
     """A witness's statement: it received the transaction and measured `correct` of `tested` on its own data."""
 
-    kind: ClassVar[str] = "receipt"
-    signer: ClassVar[str] = "creator"
-
+    kind, signer = "receipt", "creator"
     creator: Address
     transaction: Digest
     received_at_ttl: Ttl
@@ -118,9 +114,7 @@ class Entry(Record, frozen=True, kw_only=True):
 class Draft(Signed, frozen=True, kw_only=True):
     """A block that waits for its confirmations. `previous` is the digest of the final block before, or the genesis digest."""
 
-    kind: ClassVar[str] = "draft"
-    signer: ClassVar[str] = "generator"
-
+    kind, signer = "draft", "generator"
     generator: Address
     height: Count
     previous: Digest
@@ -132,9 +126,7 @@ class Draft(Signed, frozen=True, kw_only=True):
 class Confirmation(Signed, frozen=True, kw_only=True):
     """A witness's word that a receipt in the draft is its own and stands in no other draft."""
 
-    kind: ClassVar[str] = "confirmation"
-    signer: ClassVar[str] = "creator"
-
+    kind, signer = "confirmation", "creator"
     creator: Address
     draft: Digest
     transaction: Digest

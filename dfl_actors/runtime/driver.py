@@ -11,7 +11,7 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
@@ -23,7 +23,7 @@ from dfl_actors.runtime.assembly import Owned
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
-from dfl_actors.runtime.net import Endpoints, Net
+from dfl_actors.runtime.net import Net
 from dfl_actors.runtime.speech import Speech
 from dfl_actors.runtime.tap import Tap
 
@@ -72,7 +72,7 @@ class Driver:
 
     def run(self) -> None:
         """Until the supervisor says quit, or is gone. Raises `DflError` for what a restart does not mend."""
-        endpoints = self._net.endpoints if self._net is not None else Endpoints(news="", requests="")
+        endpoints = self._net.endpoints if self._net is not None else Endpoints()
         self._say(Listening(news=endpoints.news, requests=endpoints.requests, curve=endpoints.curve))
         while self._running:
             self._turn()
@@ -196,11 +196,10 @@ class Driver:
         self._started = True
         return Started()
 
-    def _connect(self, places: Mapping[Address, tuple[str, str, str]]) -> Iterator[Message]:
+    def _connect(self, where: Mapping[Address, Endpoints]) -> Iterator[Message]:
         net = self._net
         if net is None:
             return
-        where = {address: Endpoints(news=news, requests=requests, curve=curve) for address, (news, requests, curve) in places.items()}
         for address in net.connect(where):
             self._watch(net.subscribers[address], partial(net.news, address))
             self._watch(net.dealers[address], partial(net.replies, address))

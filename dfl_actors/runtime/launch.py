@@ -15,6 +15,7 @@ from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
 from dfl_actors.core import codec
+from dfl_actors.core.control import Endpoints
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError, StoreError
@@ -29,7 +30,6 @@ from dfl_actors.processes.signals import Stop
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
-from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import BEGUN, STARTED, About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.stores import ChainStore

@@ -16,7 +16,7 @@ import zmq
 from dfl_actors.core import codec
 from dfl_actors.core.delivery import Acknowledgement
 from dfl_actors.core.family import Event, Letter, Message, heard_by, said_by
-from dfl_actors.core.letters import ACKNOWLEDGEMENT, HEADER, Inbox, Outbox, read_header, read_oldest
+from dfl_actors.core.letters import HEADER, NUMBERS, Inbox, Outbox
 from dfl_actors.core.messages import EVENT, LETTER
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
@@ -121,13 +121,13 @@ class Mail:
 
     def _letter(self, sender: zmq.Frame, header: zmq.Frame, body: zmq.Frame) -> tuple[Message | Refused | None, Acknowledgement] | None:
         who, head = sender.bytes, header.bytes
-        if who not in self._writers or len(head) != HEADER:
+        if who not in self._writers or len(head) != HEADER.size:
             # A pipe that a successor took over goes on under a name of ZeroMQ's making: its writer is dead.
             raise Refused("frames", "a letter of nobody who writes here")
-        new = self._inbox.take(who, *read_header(head), read_oldest(head))
+        new = self._inbox.take(who, *HEADER.unpack(head))
         if new is None:
             return None
-        acknowledgement = (who, head[:ACKNOWLEDGEMENT])
+        acknowledgement = (who, head[: NUMBERS.size])
         try:
             return decoded(LETTER, body) if new else None, acknowledgement
         except Refused as error:
@@ -137,9 +137,9 @@ class Mail:
         return sockets.read(self.ways[name], range(1, 2), lambda header: self._acknowledged(name, header.bytes, now))
 
     def _acknowledged(self, name: str, header: bytes, now: int) -> None:
-        if len(header) != ACKNOWLEDGEMENT:
+        if len(header) != NUMBERS.size:
             raise Refused("frames", f"an acknowledgement of {len(header)} bytes")
-        self._outboxes[name].acknowledged(*read_header(header), now)
+        self._outboxes[name].acknowledged(header, now)
 
     def subscriptions(self) -> Iterator[Refused | None]:
         return sockets.read(self.publisher, range(1, 2), self._subscribed)

@@ -12,8 +12,9 @@ import msgspec
 import zmq
 
 from dfl_actors.core import codec
+from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
-from dfl_actors.core.letters import read_header
+from dfl_actors.core.letters import NUMBERS
 from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Beat, Heard, Replied, Subscribed
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
@@ -22,14 +23,6 @@ from dfl_actors.runtime.handshakes import Handshakes
 
 TOPIC = b"n"
 DOMAIN = b"dfl-actors"
-
-
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a node's gossiper listens, and its CURVE public key when links are encrypted."""
-
-    news: str
-    requests: str
-    curve: str = ""
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -118,7 +111,7 @@ class Net:
 
     def announce(self, epoch: int, number: int, news: Message) -> int:
         body = codec.encode(news)
-        sockets.send(self.publisher, TOPIC, epoch.to_bytes(8, "big") + number.to_bytes(8, "big"), body)
+        sockets.send(self.publisher, TOPIC, NUMBERS.pack(epoch, number), body)
         return len(body)
 
     def send(self, neighbour: Address, message: Message) -> int:
@@ -162,9 +155,9 @@ class Net:
 
 
 def heard(address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
-    if len(numbers) != 16:
+    if len(numbers) != NUMBERS.size:
         raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
-    epoch, number = read_header(numbers.bytes)
+    epoch, number = NUMBERS.unpack(numbers.bytes)
     news = codec.decode(AnyNews, body.bytes, sockets.WIRE_LIMIT)
     if number == 0 and not isinstance(news, Beat):
         raise Refused("frames", "news without a number")

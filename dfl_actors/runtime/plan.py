@@ -7,8 +7,8 @@ import msgspec
 
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node
+from dfl_actors.core.control import Endpoints
 from dfl_actors.learning.weights import Layer
-from dfl_actors.runtime.net import Endpoints
 
 EVALUATOR = "evaluator"
 SUPERVISOR = "supervisor"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from math import isfinite
 
+from dfl_actors.core.control import Endpoints
 from dfl_actors.core.objects import Address
-from dfl_actors.runtime.net import Endpoints
 
 MOST_RESTARTS, RESTART_WINDOW = 5, 60.0  # An actor that crashes more often than that within so many seconds ends the run.
 

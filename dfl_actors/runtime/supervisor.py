@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from dfl_actors.core import events
-from dfl_actors.core.control import Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
@@ -25,7 +25,6 @@ from dfl_actors.runtime.children import Child, Children
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
-from dfl_actors.runtime.net import Endpoints
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending
 from dfl_actors.runtime.remarks import Remarks
@@ -166,8 +165,7 @@ class Supervisor:
     def _listens(self, child: Child, place: Endpoints) -> None:
         # Should it crash, its successor listens at the same place.
         child.plan = msgspec.structs.replace(child.plan, bind=place)
-        for address, places in self._rendezvous.listens(child.plan.settings.address, place).items():
-            where = {other: (there.news, there.requests, there.curve) for other, there in places.items()}
+        for address, where in self._rendezvous.listens(child.plan.settings.address, place).items():
             self._actors[f"{self._names[address]}/gossiper"].say(Neighbours(where=where))
 
     def _report(self, child: Child, status: Status) -> None:

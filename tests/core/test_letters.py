@@ -7,18 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.core.letters import (
-    ACKNOWLEDGEMENT,
-    MOST_BYTES,
-    MOST_LETTERS,
-    PATIENCE,
-    RETRY,
-    WINDOW,
-    Inbox,
-    Outbox,
-    read_header,
-    read_oldest,
-)
+from dfl_actors.core.letters import HEADER, MOST_BYTES, MOST_LETTERS, NUMBERS, PATIENCE, RETRY, WINDOW, Inbox, Outbox
 
 SENDER = b"trainer"
 
@@ -46,14 +35,14 @@ def test_a_letter_is_sent_once_while_all_is_well() -> None:
     box = filled(2)
     assert send(box, 0) == [1, 2]
     assert send(box, PATIENCE) == []
-    box.acknowledged(7, 2, PATIENCE)
+    box.acknowledged(NUMBERS.pack(7, 2), PATIENCE)
     assert (len(box), send(box, 10 * PATIENCE), box.wake()) == (0, [], None)
 
 
 def test_what_is_not_acknowledged_goes_again() -> None:
     box = filled(3)
     send(box, 1_000)
-    box.acknowledged(7, 1, 1_500)
+    box.acknowledged(NUMBERS.pack(7, 1), 1_500)
     assert box.wake() == 1_500 + PATIENCE + 1
     assert send(box, 1_500 + PATIENCE) == []
     assert send(box, 1_500 + PATIENCE + 1) == [2, 3]
@@ -63,9 +52,9 @@ def test_what_is_not_acknowledged_goes_again() -> None:
 def test_an_acknowledgement_speaks_for_all_before_it_and_for_its_epoch() -> None:
     box = filled(5)
     send(box, 0)
-    box.acknowledged(6, 5, 1)
+    box.acknowledged(NUMBERS.pack(6, 5), 1)
     assert len(box) == 5
-    box.acknowledged(7, 3, 1)
+    box.acknowledged(NUMBERS.pack(7, 3), 1)
     assert [number for number, _ in box.due(PATIENCE + 2)] == [4, 5]
 
 
@@ -73,7 +62,7 @@ def test_so_many_are_under_way_and_the_others_wait() -> None:
     box = filled(WINDOW + 10)
     assert send(box, 0) == list(range(1, WINDOW + 1))
     assert send(box, 1) == []
-    box.acknowledged(7, 4, 2)
+    box.acknowledged(NUMBERS.pack(7, 4), 2)
     assert send(box, 3) == list(range(WINDOW + 1, WINDOW + 5))
 
 
@@ -90,17 +79,17 @@ def test_what_the_socket_does_not_take_is_offered_again_without_haste() -> None:
 def test_a_header_says_epoch_number_and_the_oldest_kept() -> None:
     box = filled(3)
     send(box, 0)
-    box.acknowledged(7, 1, 0)
+    box.acknowledged(NUMBERS.pack(7, 1), 0)
     header = box.header(3)
-    assert (read_header(header), read_oldest(header), len(header)) == ((7, 3), 2, 24)
-    assert read_header(header[:ACKNOWLEDGEMENT]) == (7, 3)
+    assert header == bytes((*7 * [0], 7, *7 * [0], 3, *7 * [0], 2)), "24 bytes, big-endian"
+    assert HEADER.unpack(header) == (7, 3, 2) and NUMBERS.unpack(header[: NUMBERS.size]) == (7, 3)
 
 
 def test_more_letters_than_there_is_room_for_are_not_taken() -> None:
     box = filled(MOST_LETTERS)
     assert not box.add(b"one more") and len(box) == MOST_LETTERS
     send(box, 0)
-    box.acknowledged(7, 2, 1)
+    box.acknowledged(NUMBERS.pack(7, 2), 1)
     assert [box.add(b"again room") for _ in range(3)] == [True, True, False]
     assert next(iter(box.due(PATIENCE + 2))) == (3, b"3"), "no number is left out"
 
@@ -109,7 +98,7 @@ def test_more_bytes_than_there_is_room_for_are_not_taken_but_for_a_single_letter
     box, half = Outbox(7), bytes(MOST_BYTES // 2)
     assert [box.add(one) for one in (half, half, b"x")] == [True, True, False]
     send(box, 0)
-    box.acknowledged(7, 1, 1)
+    box.acknowledged(NUMBERS.pack(7, 1), 1)
     assert box.add(b"x") and not box.add(half)
     assert Outbox(7).add(bytes(MOST_BYTES + 1)), "however large, one must be able to go"
 
@@ -122,7 +111,7 @@ def test_an_acknowledgement_takes_no_longer_however_many_letters_wait() -> None:
         send(box, 0)
         begun = time.process_time()
         for number in range(1, 1_001):
-            box.acknowledged(7, number, 0)
+            box.acknowledged(NUMBERS.pack(7, number), 0)
             send(box, 0)
         return time.process_time() - begun
 
@@ -195,14 +184,14 @@ class Pair:
 
     def receive(self, place: int = 0) -> None:
         header, body = self.letters.pop(place)
-        new = self.inbox.take(SENDER, *read_header(header), read_oldest(header))
+        new = self.inbox.take(SENDER, *HEADER.unpack(header))
         if new:
             self.handled[-1].append(int(body))
         if new is not None:
-            self.answers.append(header[:ACKNOWLEDGEMENT])
+            self.answers.append(header[: NUMBERS.size])
 
     def hear(self, place: int = 0) -> None:
-        self.outbox.acknowledged(*read_header(self.answers.pop(place)), self.now)
+        self.outbox.acknowledged(self.answers.pop(place), self.now)
 
     def restart_sender(self) -> None:
         """Those of its letters that were not acknowledged may be lost with it: it is the actors that write them again."""

@@ -11,7 +11,7 @@ from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core import messages as m
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
-from dfl_actors.core.control import Listening
+from dfl_actors.core.control import Endpoints, Listening, Neighbours
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
 from dfl_actors.errors import Refused
@@ -57,7 +57,7 @@ FIELDS: dict[str, Any] = {
     "news": m.BlockNews(generator=D, height=1, block=D),
     "code": "stranger",
     "what": "Hello",
-    "where": {D: ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "")},
+    "where": {D: Endpoints("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")},
     "counts": {"steps": 1, "own_accuracy": 0.5},
     "text": "one line",
     "exit_code": 9,
@@ -91,6 +91,11 @@ def test_a_message_decodes_to_itself_in_its_kind_and_in_no_other(kind: type[Mess
         if other is not kind:
             with pytest.raises(Refused, match="schema"):
                 decode(union(members(other)), encode(value))
+
+
+def test_where_a_neighbour_listens_is_one_list() -> None:
+    raw = encode(Neighbours(where={D: Endpoints("tcp://a:1", "tcp://a:2", "key")}))
+    assert raw == b'{"type":"Neighbours","where":{"%s":["tcp://a:1","tcp://a:2","key"]}}' % D.encode()
 
 
 # --- the way of a message -------------------------------------------------------------------------------------------------

@@ -10,9 +10,8 @@ def test_the_oldest_is_forgotten() -> None:
     for number, key in enumerate("abc"):
         recent.put(key, number)
     assert ["a" in recent, recent.get("a"), recent.get("b"), recent.get("c"), len(recent)] == [False, None, 1, 2, 2]
-    recent.drop("b")
-    recent.drop("never there")
-    assert len(recent) == 1
+    recent.put("b", 7)
+    assert list(recent.items()) == [("b", 7), ("c", 2)], "one that is there already stays in its place"
 
 
 def test_forgetting_takes_no_longer_however_much_is_remembered() -> None:

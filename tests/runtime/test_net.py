@@ -8,10 +8,11 @@ import pytest
 import zmq
 
 from dfl_actors.core.codec import encode
+from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Asked, Beat, Fetch, Gone, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
-from dfl_actors.runtime.net import TOPIC, Endpoints, Net
+from dfl_actors.runtime.net import TOPIC, Net
 
 PATIENCE = 30.0
 LOOPBACK = Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfl_actors.runtime.net import Endpoints
+from dfl_actors.core.control import Endpoints
 from dfl_actors.runtime.policies import Ending, Liveness, Rendezvous, Restarts, ending
 
 A, B, C = "a" * 8, "b" * 8, "c" * 8

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import zmq
 
+from dfl_actors.core.control import Endpoints
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.mail import Mail
-from dfl_actors.runtime.net import Endpoints, Net
+from dfl_actors.runtime.net import Net
 from dfl_actors.runtime.tap import Tap
 from tests.core import rendered
 

@@ -15,7 +15,7 @@ from dfl_actors.core.delivery import ACKNOWLEDGE_WITHIN, Acknowledge, Acknowledg
 from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Keep, Note, Publish, Send, Serve, Tell, Touch
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.gossip import chunk_of
-from dfl_actors.core.letters import ACKNOWLEDGEMENT, Inbox, Outbox, read_header, read_oldest
+from dfl_actors.core.letters import HEADER, NUMBERS, Inbox, Outbox
 from dfl_actors.core.messages import EVENT, LETTER, Chunk, Opened, Started, Tick
 from dfl_actors.errors import Refused
 from tests.simnet import parts
@@ -176,12 +176,12 @@ class Process:
             self.network.inside(self.node, self.name, to, partial(self.node.acknowledged, self.name, to, header))
 
     def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
-        new = self._inbox.take(sender.encode(), *read_header(header), read_oldest(header))
+        new = self._inbox.take(sender.encode(), *HEADER.unpack(header))
         if new is not None:
-            self.take(codec.decode(LETTER, body) if new else None, (sender.encode(), header[:ACKNOWLEDGEMENT]))
+            self.take(codec.decode(LETTER, body) if new else None, (sender.encode(), header[: NUMBERS.size]))
 
     def on_acknowledged(self, sender: str, header: bytes) -> None:
-        self._outboxes[sender].acknowledged(*read_header(header), self.mono)
+        self._outboxes[sender].acknowledged(header, self.mono)
         self._deliver()
 
     def on_event(self, body: bytes) -> None:
