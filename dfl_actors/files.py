@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dfl_actors.errors import StoreError
+from dfl_actors.errors import DflError, StoreError
 
 REMEDY = "free some space, or correct its permissions"
 
@@ -31,14 +31,22 @@ def check_free(path: Path, force: bool) -> None:
 
 
 @contextmanager
+def explained(what: str, remedy: str, kind: type[DflError] = StoreError) -> Iterator[None]:
+    """What the system refuses inside is the user's error: `what` ("PATH cannot be read"), why, and the remedy. Raises `kind`."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what} ({error.strerror}): {remedy}") from error
+
+
+@contextmanager
 def whole(path: Path, remedy: str = REMEDY) -> Iterator[Path]:
     """A place to write what becomes `path` at the end; after an error `path` is as it was. Raises StoreError if it cannot be written."""
     draft = path.with_name(f"part-{path.name}")
     try:
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}): {remedy}") from error
+        with explained(f"{path} cannot be written", remedy):
+            yield draft
+            draft.replace(path)
     except UnicodeEncodeError as error:
         raise StoreError(f"{path} cannot be written (a name in it is no UTF-8): rename that file or folder") from error
     finally:

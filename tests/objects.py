@@ -13,7 +13,7 @@ from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Signed, Transaction, sign
 
-ALICE, BOB, CAROL, DAVE = (KeyPair.from_seed(bytes([number]) * 32) for number in range(1, 5))
+ALICE, BOB, CAROL, DAVE = (KeyPair(bytes([number]) * 32) for number in range(1, 5))
 NET = "ee" * 32
 NOW = 1_700_000_000_000
 

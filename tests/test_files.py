@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dfl_actors.config import load_topology
-from dfl_actors.errors import StoreError
-from dfl_actors.files import check_free, read_text, whole
+from dfl_actors.errors import DataError, StoreError
+from dfl_actors.files import check_free, explained, read_text, whole
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.topo.reference import read_reference
 from tests.topo.made import saved
@@ -38,6 +38,17 @@ def test_a_draft_that_cannot_be_written_nor_removed_is_one_error(tmp_path: Path)
     with pytest.raises(StoreError, match="a name in it is no UTF-8"), whole(tmp_path / "other") as draft:
         draft.write_text("\udcff", encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["part-file"]
+
+
+def test_what_the_system_refuses_is_one_line_with_its_cause_and_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught, explained("it cannot be read", "name another", DataError):
+        (tmp_path / "none").read_bytes()
+    assert str(caught.value) == "it cannot be read (No such file or directory): name another"
+    with (
+        pytest.raises(StoreError, match=r"^it cannot be made \(File exists\): name another$"),
+        explained("it cannot be made", "name another"),
+    ):
+        tmp_path.mkdir()
 
 
 def test_what_can_become_a_file(tmp_path: Path) -> None:

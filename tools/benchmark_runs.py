@@ -285,9 +285,8 @@ def bare_loop(steps: int, measurements: int) -> float:
 def judge(store: str, model: str, codec: str) -> float:
     """The accuracy on all test images of a model in a node's store."""
     learner, data = WORKER["learner"], WORKER["data"]
-    with ModelStore(Path(store), KEPT) as models:
-        body = models.get(model)
-    if body is None:
-        raise Unmeasured(f"model {model[:16]} is no longer in the store of its node")
-    weights = decode_model(body, codec, learner.parameters.size)
+    with ModelStore(Path(store), KEPT) as models, models.view(model) as body:
+        if body is None:
+            raise Unmeasured(f"model {model[:16]} is no longer in the store of its node")
+        weights = decode_model(body, codec, learner.parameters.size).copy()
     return float(learner.measure(weights, data.x_test, data.y_test) / len(data.y_test))

@@ -12,14 +12,10 @@ class KeyPair:
     """A node's private key and what follows from it. Its text never shows the private part."""
 
     def __init__(self, seed: bytes) -> None:
+        """The pair that belongs to a 32-byte secret seed. Raises `ValueError` for another length."""
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._private.public_key().public_bytes_raw().hex()
         self.address = address_of(self.public)
-
-    @classmethod
-    def from_seed(cls, seed: bytes) -> "KeyPair":
-        """The pair that belongs to a 32-byte secret seed. Raises `ValueError` for another length."""
-        return cls(seed)
 
     @property
     def seed(self) -> bytes:

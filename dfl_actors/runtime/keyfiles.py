@@ -30,7 +30,7 @@ def new_key(directory: Path) -> KeyPair:
     for path in (directory / "key", directory / "key.pub"):
         if os.path.lexists(path):
             raise _present(path)
-    pair = KeyPair.from_seed(secrets.token_bytes(32))
+    pair = KeyPair(secrets.token_bytes(32))
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_new(directory / "key", f"{HEADING}\n{pair.seed.hex()}\n", 0o600)
@@ -54,7 +54,7 @@ def load_key(directory: Path) -> KeyPair:
     try:
         if heading != HEADING:
             raise ValueError
-        return KeyPair.from_seed(bytes.fromhex(seed))
+        return KeyPair(bytes.fromhex(seed))
     except ValueError:  # its text could quote the seed, so it is not chained
         raise KeyFileError(f"{path} is damaged or no key of this program: restore it from a copy, or make another") from None
 

@@ -8,12 +8,14 @@ that was killed leaves a file without it, perhaps with half a line at the end; t
 
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.files import explained
 from dfl_actors.runtime.header import UNREADABLE, Record, read_record
 
 FORMAT = 1
@@ -50,12 +52,11 @@ class Recorder:
     def __init__(self, path: Path, network: Network, version: str, force: bool = False) -> None:
         """Raises `ConfigError` when the file is there already, unless `force`; `StoreError` when it cannot be written."""
         self._path, self._sum, self._number = path, 0, 0
-        try:
-            self._file: BinaryIO = path.open("wb" if force else "xb")
-        except FileExistsError:
-            raise ConfigError(f"{path} exists and is not overwritten: choose another --save, or give --force") from None
-        except OSError as error:
-            raise self._failed(error) from None
+        with self._writing():
+            try:
+                self._file: BinaryIO = path.open("wb" if force else "xb")
+            except FileExistsError:
+                raise ConfigError(f"{path} exists and is not overwritten: choose another --save, or give --force") from None
         self._seal(msgspec.json.encode(Header(tail=FORMAT, version=version, network=network)))
         self.flush()
 
@@ -66,28 +67,22 @@ class Recorder:
 
     def _seal(self, line: bytes) -> None:
         self._sum = zlib.crc32(line, self._sum)
-        try:
+        with self._writing():
             self._file.write(b'%s,"crc":"%08x"}\n' % (line[:-1], self._sum))
-        except OSError as error:
-            raise self._failed(error) from None
 
     def flush(self) -> None:
         """Hand to the system what was written. Raises `StoreError`."""
-        try:
+        with self._writing():
             self._file.flush()
-        except OSError as error:
-            raise self._failed(error) from None
 
     def close(self) -> None:
         """Write the last line. Raises `StoreError`."""
         self._seal(msgspec.json.encode(Footer(records=self._number)))
-        try:
+        with self._writing():
             self._file.close()
-        except OSError as error:
-            raise self._failed(error) from None
 
-    def _failed(self, error: OSError) -> StoreError:
-        return StoreError(f"{self._path} cannot be written ({error.strerror}): free some space, or choose another --save")
+    def _writing(self) -> AbstractContextManager[None]:
+        return explained(f"{self._path} cannot be written", "free some space, or choose another --save")
 
 
 class Recording:
@@ -98,10 +93,8 @@ class Recording:
         """Raises `StoreError` when there is no recording at `path`."""
         self._path, self._sum, self._number = path, 0, 0
         self.cut_short, self.read = False, 0
-        try:
+        with explained(f"{path} cannot be read", "name a file that `dfl-actors tail --save` made"):
             self._file = path.open("rb")
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read ({error.strerror}): name a file that `dfl-actors tail --save` made") from None
         self.network = self._header().network
 
     def _header(self) -> Header:

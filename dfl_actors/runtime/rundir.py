@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -22,7 +21,7 @@ import msgspec
 
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
-from dfl_actors.files import read_bytes
+from dfl_actors.files import explained, read_bytes
 
 LEAST_SPACE = 200_000_000  # bytes
 
@@ -55,27 +54,12 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     data: str = ""
 
 
-@dataclass(frozen=True)
 class NodeDirectory:
     """What one node keeps; `path` is also the directory of its key files."""
 
-    path: Path
-
-    @property
-    def key(self) -> Path:
-        return self.path / "key"
-
-    @property
-    def chain(self) -> Path:
-        return self.path / "chain"
-
-    @property
-    def models(self) -> Path:
-        return self.path / "models"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.keras"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.chain, self.models, self.model = path / "chain", path / "models", path / "model.keras"
 
     def journal(self, actor: str) -> Path:
         return self.path / "journal" / actor
@@ -85,39 +69,13 @@ class NodeDirectory:
         return self.path / "log" / f"{actor}.log"
 
 
-@dataclass(frozen=True)
 class RunDirectory:
     """The files of one run. The constructor only names them: see `create` and `open`."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.toml"
-
-    @property
-    def run(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def accuracy(self) -> Path:
-        return self.path / "accuracy.png"
-
-    @property
-    def summary(self) -> Path:
-        return self.path / "summary.json"
-
-    @property
-    def lock_file(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def nodes(self) -> Path:
-        return self.path / "nodes"
+    def __init__(self, path: Path) -> None:
+        self.path, self.nodes, self.lock_file = path, path / "nodes", path / "lock"
+        self.config, self.run, self.metrics = path / "config.toml", path / "run.json", path / "metrics.jsonl"
+        self.accuracy, self.summary = path / "accuracy.png", path / "summary.json"
 
     def node(self, name: str) -> NodeDirectory:
         """The directory of a node. Raises StoreError if the name is no name of a directory."""
@@ -128,11 +86,9 @@ class RunDirectory:
     @classmethod
     def create(cls, path: Path) -> Self:
         """A new, empty run directory; an empty one that is there will do. Raises StoreError."""
-        try:
+        with explained(f"{path} cannot be made a run directory", "choose another --out"):
             path.mkdir(parents=True, exist_ok=True)
             present = {entry.name for entry in path.iterdir()}
-        except OSError as error:
-            raise StoreError(f"{path} cannot be made a run directory ({error.strerror}): choose another --out") from error
         if present - {"lock"} and not cls(path).only_begun():
             raise StoreError(f"{path} is not empty: continue that run with --resume or choose another --out")
         if not os.access(path, os.W_OK | os.X_OK):
@@ -184,16 +140,13 @@ class RunDirectory:
 
     def held(self) -> bool:
         """Whether a process holds the directory at this moment. It is not disturbed, and nor is one that begins to. Raises StoreError."""
+        with explained(f"{self.lock_file} cannot be read", "correct its permissions"):
+            try:
+                descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
         try:
-            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise StoreError(f"{self.lock_file} cannot be read ({error.strerror}): correct its permissions") from error
-        try:
-            return not _took(descriptor, fcntl.LOCK_SH)
-        except OSError as error:
-            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
+            return not self._took(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
 
@@ -206,41 +159,36 @@ class RunDirectory:
             os.close(descriptor)
 
     def _lock_once(self) -> int:
-        try:
+        with explained(f"{self.lock_file} cannot be written", "correct its permissions"):
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StoreError(f"{self.lock_file} cannot be written ({error.strerror}): correct its permissions") from error
         try:
-            taken = _took(descriptor, fcntl.LOCK_EX)
-            while not taken and _took(descriptor, fcntl.LOCK_SH):  # in the way are only those who look (`held`), for a moment
-                taken = _took(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
+            while not self._took(descriptor, fcntl.LOCK_EX):
+                if not self._took(descriptor, fcntl.LOCK_SH):  # else in the way are only those who look (`held`), for a moment
+                    holder = os.pread(descriptor, 20, 0).decode("ascii", errors="replace").strip() or "unknown"
+                    raise StoreError(f"{self.path} is held by process {holder}: stop it or choose another --out")
+        except StoreError:
             os.close(descriptor)
-            raise StoreError(f"{self.lock_file} cannot be locked ({error.strerror}): choose a local disk") from error
-        if not taken:
-            holder = os.pread(descriptor, 20, 0).decode("ascii", errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise StoreError(f"{self.path} is held by process {holder}: stop it or choose another --out")
+            raise
         return descriptor
+
+    def _took(self, descriptor: int, kind: int) -> bool:
+        """Lock a file that nobody has locked against us; a lock that cannot be had leaves us with none. Raises StoreError."""
+        with explained(f"{self.lock_file} cannot be locked", "choose a local disk"):
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
 
 def read_about(run: RunDirectory) -> About:
     """The run's `run.json`. Raises `StoreError`."""
+    with explained(f"{run.run} cannot be read", "name a directory that `dfl-actors run` made"):
+        raw = read_bytes(run.run)
     try:
-        return msgspec.json.decode(read_bytes(run.run), type=About)
-    except OSError as error:
-        raise StoreError(f"{run.run} cannot be read ({error.strerror}): name a directory that `dfl-actors run` made") from error
+        return msgspec.json.decode(raw, type=About)
     except msgspec.DecodeError as error:
         raise StoreError(f"{run.run} is damaged ({error}): restore the file, or name another run directory") from error
-
-
-def _took(descriptor: int, kind: int) -> bool:
-    """Lock a file that nobody has locked against us; a lock that cannot be had leaves us with none. Raises OSError."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _names(path: Path, descriptor: int) -> bool:
@@ -260,10 +208,8 @@ def default_path(name: str, now: int, folder: str = "runs") -> Path:
 def free_space(path: Path) -> int:
     """Bytes that may still be written at `path`, which need not exist yet. Raises StoreError."""
     existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
-    try:
+    with explained(f"{existing} cannot be used", "choose another --out"):
         return shutil.disk_usage(existing).free
-    except OSError as error:
-        raise StoreError(f"{existing} cannot be used ({error.strerror}): choose another --out") from error
 
 
 def check_space(path: Path, least: int = LEAST_SPACE) -> None:

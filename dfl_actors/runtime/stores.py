@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -41,6 +42,7 @@ MIB = 1 << 20
 LOCK_SIZE = 8192  # bytes of LMDB's lock file for its usual 126 readers
 MAP_SPARE = 4  # times what a full model store takes, for what is put while somebody reads
 SCAN_PAGE = 256  # entries that a scan reads in one transaction
+NUMBER, USE = struct.Struct(">Q"), struct.Struct(">QQ")  # a height or a tick; the last use of a model: its tick, and the model's bytes
 
 
 class _Store:
@@ -140,7 +142,8 @@ class _Store:
 
     def _get(self, key: bytes) -> bytes | None:
         with self._reading() as transaction:
-            return _copy(transaction.get(key))
+            value = transaction.get(key)
+            return None if value is None else bytes(value)
 
 
 def _allocate(lock: Path) -> None:
@@ -154,10 +157,6 @@ def _allocate(lock: Path) -> None:
             raise
         finally:
             os.close(descriptor)
-
-
-def _copy(value: memoryview | None) -> bytes | None:
-    return None if value is None else bytes(value)
 
 
 class Journal(_Store):
@@ -252,7 +251,7 @@ class ModelStore(_Store):
                 transaction.put(b"m" + name, body)
                 self._stamp(transaction, name, view.nbytes)
                 while transaction.stat()["entries"] > 3 * self._capacity:
-                    self._drop(transaction, next(_ordered(transaction)))
+                    _evict(transaction)
 
         self._write(change)
 
@@ -266,18 +265,13 @@ class ModelStore(_Store):
         with self._reading() as transaction:
             used = transaction.get(b"u" + name)
             body = transaction.get(b"m" + name)
-            yield None if used is None or body is None else body[: _number(used[8:])]
-
-    def get(self, key: str) -> bytes | None:
-        """A copy of the model, or None."""
-        with self.view(key) as view:
-            return _copy(view)
+            yield None if used is None or body is None else body[: USE.unpack(used)[1]]
 
     def size(self, key: str) -> int | None:
         """Bytes of the model, or None."""
         with self._reading() as transaction:
             used = transaction.get(b"u" + key.encode())
-            return None if used is None else _number(used[8:])
+            return None if used is None else USE.unpack(used)[1]
 
     def touch(self, key: str) -> bool:
         """Make the model the most recently used; False without the model."""
@@ -288,28 +282,28 @@ class ModelStore(_Store):
         with self._reading() as transaction:
             return [name.decode() for name in _ordered(transaction)]
 
-    def remove(self, key: str) -> None:
-        """Forget the model, if it is here."""
-        self._write(lambda transaction: self._drop(transaction, key.encode()))
-
     def _use(self, transaction: lmdb.Transaction[memoryview], name: bytes) -> bool:
-        used = _copy(transaction.get(b"u" + name))
+        used = transaction.get(b"u" + name)
         if used is None:
             return False
-        transaction.delete(b"o" + used[:8])
-        self._stamp(transaction, name, _number(used[8:]))
+        tick, length = USE.unpack(used)
+        transaction.delete(b"o" + NUMBER.pack(tick))
+        self._stamp(transaction, name, length)
         return True
 
     def _stamp(self, transaction: lmdb.Transaction[memoryview], name: bytes, length: int) -> None:
-        tick = _eight(_last_tick(transaction) + 1)
-        transaction.put(b"o" + tick, name)
-        transaction.put(b"u" + name, tick + _eight(length))
+        tick = _last_tick(transaction) + 1
+        transaction.put(b"o" + NUMBER.pack(tick), name)
+        transaction.put(b"u" + name, USE.pack(tick, length))
 
-    def _drop(self, transaction: lmdb.Transaction[memoryview], name: bytes) -> None:
-        used = _copy(transaction.get(b"u" + name))
-        if used is not None:
-            for key in (b"o" + used[:8], b"u" + name, b"m" + name):
-                transaction.delete(key)
+
+def _evict(transaction: lmdb.Transaction[memoryview]) -> None:
+    """Forget the least recently used model."""
+    with transaction.cursor() as cursor:
+        cursor.set_range(b"o")
+        oldest, name = bytes(cursor.key()), bytes(cursor.value())
+    for key in (oldest, b"u" + name, b"m" + name):
+        transaction.delete(key)
 
 
 def _ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[bytes]:
@@ -322,15 +316,7 @@ def _ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[bytes]:
 def _last_tick(transaction: lmdb.Transaction[memoryview]) -> int:
     with transaction.cursor() as cursor:
         found = cursor.prev() if cursor.set_range(b"p") else cursor.last()
-        return _number(cursor.key()[1:]) if found and bytes(cursor.key()[:1]) == b"o" else 0
-
-
-def _eight(number: int) -> bytes:
-    return number.to_bytes(8, "big")
-
-
-def _number(value: bytes | memoryview) -> int:
-    return int.from_bytes(value, "big")
+        return int(NUMBER.unpack(cursor.key()[1:])[0]) if found and bytes(cursor.key()[:1]) == b"o" else 0
 
 
 class ChainStore(_Store):
@@ -357,7 +343,7 @@ class ChainStore(_Store):
         """Begin the chain; the same genesis again changes nothing. Raises StoreError if it is another network's chain."""
 
         def change(transaction: lmdb.Transaction[memoryview]) -> None:
-            present = _copy(transaction.get(b"genesis"))
+            present = transaction.get(b"genesis")
             if present is None:
                 transaction.put(b"genesis", genesis)
             elif present != genesis:
@@ -376,13 +362,13 @@ class ChainStore(_Store):
                 raise StoreError(f"{self.path} has no genesis: create the chain before appending to it")
             if height != _height(transaction):
                 raise StoreError(f"{self.path} takes block {_height(transaction)} next, not {height}: read the chain again")
-            transaction.put(b"b" + _eight(height), block, overwrite=False)
+            transaction.put(b"b" + NUMBER.pack(height), block, overwrite=False)
 
         self._write(change)
 
     def block(self, height: int) -> bytes | None:
         """The block of `height`, or None beyond the end."""
-        return None if height < 0 else self._get(b"b" + _eight(height))
+        return None if height < 0 else self._get(b"b" + NUMBER.pack(height))
 
     def blocks(self) -> Iterator[bytes]:
         """All blocks from height 0, those included that are appended meanwhile."""

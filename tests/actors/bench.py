@@ -18,7 +18,7 @@ GENESIS, NOW = objects.NET, objects.NOW
 MONO = 5_000_000
 """What the monotonic clock shows at the wall time `NOW`."""
 PARAMETERS = 8
-KEYS = {name: KeyPair.from_seed(name.encode().ljust(32)) for name in ("me", "g", "h", "v", "w", "x")}
+KEYS = {name: KeyPair(name.encode().ljust(32)) for name in ("me", "g", "h", "v", "w", "x")}
 
 A = TypeVar("A", bound=Actor)
 E = TypeVar("E", bound=Effect)

@@ -15,7 +15,7 @@ from tests import objects as made
 SINCE = 5_000
 """On the monotonic clock, when a transaction of `made.NOW` was made."""
 
-WITNESSES = [KeyPair.from_seed(bytes([100 + number]) * 32) for number in range(5)]
+WITNESSES = [KeyPair(bytes([100 + number]) * 32) for number in range(5)]
 
 
 @pytest.mark.parametrize(

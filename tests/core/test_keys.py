@@ -22,12 +22,12 @@ RFC_8032 = [
         "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
     ),
 ]
-PAIR = KeyPair.from_seed(bytes(32))
+PAIR = KeyPair(bytes(32))
 
 
 @pytest.mark.parametrize(("seed", "public", "message", "signature"), RFC_8032, ids=["empty", "one byte"])
 def test_keys_and_signatures_are_those_of_the_rfc(seed: str, public: str, message: str, signature: str) -> None:
-    pair = KeyPair.from_seed(bytes.fromhex(seed))
+    pair = KeyPair(bytes.fromhex(seed))
     assert (pair.public, pair.sign(bytes.fromhex(message))) == (public, signature)
     assert pair.seed.hex() == seed
     assert verify(public, signature, bytes.fromhex(message))
@@ -57,11 +57,11 @@ def test_what_is_malformed_is_not_right_and_no_error(public: str, signature: str
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_seed_has_32_bytes(length: int) -> None:
     with pytest.raises(ValueError, match="32"):
-        KeyPair.from_seed(bytes(length))
+        KeyPair(bytes(length))
 
 
 def test_the_text_of_a_pair_keeps_its_secret() -> None:
-    pair = KeyPair.from_seed(bytes(range(32)))
+    pair = KeyPair(bytes(range(32)))
     assert pair.seed.hex() not in repr(pair) + str(pair)
     assert repr(pair) == f"KeyPair(address={pair.address[:8]})"
 

@@ -115,7 +115,7 @@ def test_an_object_decodes_and_encodes_to_its_bytes(case: Case) -> None:
 
 @pytest.mark.parametrize("case", SIGNED, ids=kind)
 def test_a_seed_signs_an_object_to_its_bytes(case: Case) -> None:
-    key = KeyPair.from_seed(bytes.fromhex(KEYS[case["signer"]]["seed"]))
+    key = KeyPair(bytes.fromhex(KEYS[case["signer"]]["seed"]))
     value = read(case["kind"], case["bytes"])
     assert objects.signing_bytes(value) == case["signing"].encode()
     assert objects.sign(value, key) == value
@@ -130,7 +130,7 @@ def test_the_block_keeps_every_rule_of_a_chain() -> None:
 
 
 def test_a_handshake_goes_through() -> None:
-    alice, bob = (KeyPair.from_seed(bytes.fromhex(KEYS[name]["seed"])) for name in ("alice", "bob"))
+    alice, bob = (KeyPair(bytes.fromhex(KEYS[name]["seed"])) for name in ("alice", "bob"))
     genesis, hello = HANDSHAKE["genesis"], read("Hello", HANDSHAKE["hello"])
     link.check_hello(hello, genesis, (bob.address,))
     reply = read("Welcome", HANDSHAKE["welcome"])

@@ -104,12 +104,12 @@ def test_a_damaged_key_is_refused_without_showing_it(tmp_path: Path, which: int)
 
 
 def test_the_curve_key_follows_from_the_seed() -> None:
-    pair = KeyPair.from_seed(bytes(range(32)))
+    pair = KeyPair(bytes(range(32)))
     public, secret = curve_keys(pair)
     assert public == zmq.curve_public(secret)
     assert (len(public), len(z85.decode(secret))) == (40, 32)
-    assert curve_keys(KeyPair.from_seed(bytes(range(32)))) == (public, secret)
-    assert curve_keys(KeyPair.from_seed(bytes(32)))[0] != public
+    assert curve_keys(KeyPair(bytes(range(32)))) == (public, secret)
+    assert curve_keys(KeyPair(bytes(32)))[0] != public
     assert z85.decode(secret) != pair.seed
     # Pinned: a node that derives it otherwise could no longer be reached by those that know its curve key.
     assert public == b"F*0Z]8.Ty=2f]<IOF7t?/tp(o*{C)iIGBV1R.<lI"

@@ -3,43 +3,15 @@
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from dfl_actors.errors import StoreError
 from dfl_actors.processes.isolated import in_child
-from dfl_actors.runtime import rundir
 from dfl_actors.runtime.rundir import BEGUN, RunDirectory, check_space, default_path, free_space
-
-PATIENCE = 30.0  # seconds that a test waits for another process before it fails
-
-
-@contextmanager
-def process(target: Callable[..., None], *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
-    """A process that runs `target(pipe, *args)`, and our end of its pipe. It does not outlive the `with`."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=target, args=(theirs, *args), daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        yield child, ours
-    finally:
-        child.kill()
-        child.join(PATIENCE)
-        ours.close()
-
-
-def heard(pipe: Connection) -> object:
-    assert pipe.poll(PATIENCE), "the other process is silent"
-    return pipe.recv()
-
+from tests.runtime.spawned import PATIENCE, heard, process
 
 # --- files
 
@@ -50,9 +22,8 @@ def test_the_files_have_their_places() -> None:
     assert [str(path) for path in (run.config, run.run, run.metrics, run.accuracy, run.summary, run.lock_file, run.nodes)] == [
         "r/config.toml", "r/run.json", "r/metrics.jsonl", "r/accuracy.png", "r/summary.json", "r/lock", "r/nodes",
     ]  # fmt: skip
-    assert [str(path) for path in (node.path, node.key, node.chain, node.models, node.journal("builder"), node.model)] == [
-        "r/nodes/a-1", "r/nodes/a-1/key", "r/nodes/a-1/chain", "r/nodes/a-1/models", "r/nodes/a-1/journal/builder",
-        "r/nodes/a-1/model.keras",
+    assert [str(path) for path in (node.path, node.chain, node.models, node.journal("builder"), node.model)] == [
+        "r/nodes/a-1", "r/nodes/a-1/chain", "r/nodes/a-1/models", "r/nodes/a-1/journal/builder", "r/nodes/a-1/model.keras",
     ]  # fmt: skip
 
 
@@ -99,7 +70,7 @@ def test_an_earlier_run_is_known_by_its_record(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=re.escape("is not the directory of a run (there is no run.json)")):
         RunDirectory.open(tmp_path)
     (tmp_path / "run.json").touch()
-    assert RunDirectory.open(tmp_path) == RunDirectory(tmp_path)
+    assert RunDirectory.open(tmp_path).path == tmp_path
 
 
 def test_a_default_path_is_unique(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,15 +148,15 @@ def test_who_looks_at_the_lock_never_keeps_a_run_from_it(tmp_path: Path, monkeyp
     run.lock_file.touch()
     glance = os.open(run.lock_file, os.O_RDONLY)
     fcntl.flock(glance, fcntl.LOCK_SH)
-    took, tries = rundir._took, []
+    flock, tries = fcntl.flock, []
 
-    def counted(descriptor: int, kind: int) -> bool:
+    def counted(descriptor: int, kind: int) -> None:
         tries.append(kind)
         if len(tries) == 6:
             os.close(glance)
-        return took(descriptor, kind)
+        flock(descriptor, kind)
 
-    monkeypatch.setattr(rundir, "_took", counted)
+    monkeypatch.setattr(fcntl, "flock", counted)
     with run.lock():
         assert len(tries) >= 6 and run.held()
 
@@ -199,8 +170,14 @@ def test_an_error_frees_the_directory(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be written"), RunDirectory(tmp_path / "gone").lock():
+    lock = tmp_path / "gone" / "lock"
+    text = rf"^{lock} cannot be written \(No such file or directory\): correct its permissions$"
+    with pytest.raises(StoreError, match=text), RunDirectory(lock.parent).lock():
         pass
+    (tmp_path / "file").touch()
+    lock = tmp_path / "file" / "lock"
+    with pytest.raises(StoreError, match=rf"^{lock} cannot be read \(Not a directory\): correct its permissions$"):
+        RunDirectory(lock.parent).held()
 
 
 def count_in(pipe: Connection, path: Path) -> None:
@@ -233,7 +210,7 @@ def begun(path: Path, *more: str) -> RunDirectory:
 
 def test_what_a_start_left_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
-    assert run.only_begun() and RunDirectory.create(run.path) == run
+    assert run.only_begun() and RunDirectory.create(run.path).path == run.path
     run.forget(BEGUN)
     assert [path.name for path in run.path.iterdir()] == ["lock"]
 

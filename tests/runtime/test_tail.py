@@ -167,21 +167,26 @@ def test_sockets_of_another_user_are_named_as_such(place: Path) -> None:
         Path(about.sockets).chmod(0o700)
 
 
+def newest_path(runs: Path, only_running: bool = True) -> Path | None:
+    run = newest(only_running, runs)
+    return None if run is None else run.path
+
+
 def test_the_newest_running_network_is_meant(place: Path) -> None:
     runs = place / "runs"
-    assert newest(runs=runs) is None
+    assert newest_path(runs) is None
     made = [write(runs / name, place / name)[0] for name in ("a", "b", "c")]
     (runs / "no-run").mkdir()
     (runs / "broken").mkdir()
     (runs / "broken" / "run.json").write_text("{")
     for age, run in enumerate(made):
         os.utime(run.run, ns=(age, age))
-    assert newest(runs=runs) is None
+    assert newest_path(runs) is None
     with made[0].lock():
-        assert newest(runs=runs) == made[0]
+        assert newest_path(runs) == made[0].path
         with made[1].lock():
-            assert newest(runs=runs) == made[1]
-    assert newest(only_running=False, runs=place / "runs") == RunDirectory(runs / "broken")
+            assert newest_path(runs) == made[1].path
+    assert newest_path(runs, only_running=False) == runs / "broken"
 
 
 def record(n: int, k: int = 1, life: int = 1, name: str = "Pull", part: int = 0, kind: str = "letter") -> Record:

@@ -121,7 +121,7 @@ def test_a_flood_of_receipts_from_invented_witnesses_makes_no_block_too_large() 
     with attacked(confirmations=0.001) as (network, rogue):
         transaction = rogue.transactions_of(network.address("a"))[-1]
         for number in range(MAX_RECEIPTS + 20):
-            key = KeyPair.from_seed(number.to_bytes(32, "big"))
+            key = KeyPair(number.to_bytes(32, "big"))
             receipt = rogue.receipt(transaction, network.now, creator=key.address, public_key=key.public)
             rogue.say(ReceiptNews(receipt=sign(receipt, key)))
         soon(network)

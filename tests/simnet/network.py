@@ -160,7 +160,7 @@ class SimNetwork:
             initial=codec.model_digest(parts.initial(parameters).tobytes()), hash="sha256", model_hash="blake3", signature="ed25519",
         )  # fmt: skip
         self.genesis = codec.digest(self.genesis_object)
-        self.keys = {name: KeyPair.from_seed(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
+        self.keys = {name: KeyPair(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
         self.names = {key.address: name for name, key in self.keys.items()}
         self.nodes = {name: Node(self, name, self._known(name, parameters), self.keys[name], name in rogues) for name in plan.nodes}
 
