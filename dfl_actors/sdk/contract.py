@@ -18,10 +18,9 @@ from dfl_actors.errors import DflError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.attack import Attack, View
-from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.describe import registry_of
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
-from dfl_actors.sdk.loader import extra_inputs, first_state, load_algorithm, plain_notes
+from dfl_actors.sdk.loader import extra_inputs, first_state, plain_notes
 
 LAYERS = Parameters((Layer(name="dense/kernel", shape=(12, 20)), Layer(name="dense/bias", shape=(20,))))
 SEED = 20
@@ -58,8 +57,7 @@ class Situation:
 
 def load_plugin(name: str, parameters: Mapping[str, object], base: Path) -> Plugin:
     """The algorithm or the attack of that name; raises as `Registry.load`."""
-    found = registry_of(name).load(name, parameters, base)
-    return load_algorithm(name, parameters, base) if isinstance(found, Algorithm) else load_attack(name, parameters, base)
+    return registry_of(name).load(name, parameters, base)
 
 
 def check_plugin(build: Build) -> list[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from dfl_actors.errors import DflError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.attacks import ATTACKS
+from dfl_actors.sdk.attacks import ATTACKS, simple
 from dfl_actors.sdk.interface import Algorithm
 from dfl_actors.sdk.loader import ALGORITHMS
 from dfl_actors.sdk.parameters import Parameter, described_parameters
@@ -62,5 +62,5 @@ def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[
 
 def _text(build: Callable[..., object]) -> str:
     module = sys.modules.get(getattr(build, "__module__", ""))
-    text = inspect.getdoc(module) if module is not None and module.__doc__ else inspect.getdoc(build)
-    return (text or "").strip()
+    of_module = module is not None and module is not simple and module.__doc__
+    return (inspect.getdoc(module if of_module else build) or "").strip()

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from math import isfinite
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -13,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import is_finite
 from dfl_actors.sdk import balance, clustering, fedavg, half_fedavg, krum, median, multi_krum, reputation, scclip, trimmed_mean, ubar
-from dfl_actors.sdk.interface import KNOWN_NEEDS, OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
+from dfl_actors.sdk.interface import OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
 BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module(
@@ -23,15 +21,7 @@ BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module(
 ALGORITHMS = Registry("algorithm", "dfl_actors.algorithms", BUILT_IN, (Algorithm,))
 
 
-def load_algorithm(name: str, parameters: Mapping[str, object], base: Path | None = None) -> Algorithm:
-    """The algorithm `name` built with `parameters`; raises as `Registry.load`, and `AlgorithmError` for a need that nobody meets."""
-    algorithm = ALGORITHMS.load(name, parameters, base)
-    unknown = guarded(f"algorithm {name!r} cannot be used, its needs", lambda: sorted(set(algorithm.needs) - KNOWN_NEEDS))
-    if unknown:
-        raise AlgorithmError(
-            f"algorithm {name!r} needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
-        )
-    return algorithm
+load_algorithm = ALGORITHMS.load
 
 
 def first_state(algorithm: Algorithm, context: Context) -> object:
@@ -62,7 +52,9 @@ def checked_apply(
     known = MappingProxyType(dict(reputations))
     extras = extra_inputs(algorithm, own_accuracy)
     result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))
-    guarded(f"algorithm {algorithm.name!r}: its result cannot be read", lambda: _check_result(algorithm.name, result, own))
+    broken = guarded(f"algorithm {algorithm.name!r}: its result cannot be read", lambda: broken_rule(result, own))
+    if broken:
+        raise AlgorithmError(f"algorithm {algorithm.name!r} broke its contract: {broken}; mend its apply function")
     memory = result.state
     if memory is not None and not remembers:
         memory = guarded(f"algorithm {algorithm.name!r}: its state cannot be copied", lambda: deepcopy(memory))
@@ -91,25 +83,26 @@ def plain_notes(name: str, notes: Mapping[str, object]) -> dict[str, object]:
     return plain
 
 
-def _check_result(name: str, result: object, own: Weights) -> None:
-    _require(isinstance(result, Result), name, f"apply must return a Result, not {type(result).__name__}")
-    assert isinstance(result, Result)
-    _check_weights(name, result.weights, own)
-    for key, kind in (("reputations", result.reputations), ("notes", result.notes)):
-        _require(isinstance(kind, Mapping), name, f"{key} must be a mapping, not {type(kind).__name__}")
-    for sender, value in result.reputations.items():
-        sound = isinstance(value, int | float | np.floating) and isfinite(value) and 0.0 <= value <= 1.0
-        _require(sound, name, f"reputations must lie in 0..1, but {sender} has {value!r}")
+def broken_rule(result: object, own: Weights) -> str:
+    """The first rule of the contract that a result of `apply` breaks, in words; empty if it keeps them all."""
+    if not isinstance(result, Result):
+        return f"apply must return a Result, not {type(result).__name__}"
+    weights: object = result.weights
+    if not isinstance(weights, np.ndarray):
+        return f"weights must be a numpy array, not {type(weights).__name__}"
+    if weights.dtype != np.float32:
+        return f"weights must be float32, not {weights.dtype}"
+    if weights.shape != own.shape:
+        return f"weights must keep the shape {own.shape}, not {weights.shape}"
+    if not is_finite(weights) and not np.isfinite(weights).all():
+        return "weights must be finite, but hold NaN or infinity"
+    for key, held in (("reputations", result.reputations), ("notes", result.notes)):
+        if not isinstance(held, Mapping):
+            return f"{key} must be a mapping, not {type(held).__name__}"
+    wrong = [f"{sender} has {value!r}" for sender, value in result.reputations.items() if not is_reputation(value)]
+    return f"reputations must lie in 0..1, but {wrong[0]}" if wrong else ""
 
 
-def _check_weights(name: str, weights: object, own: Weights) -> None:
-    _require(isinstance(weights, np.ndarray), name, f"weights must be a numpy array, not {type(weights).__name__}")
-    assert isinstance(weights, np.ndarray)
-    _require(weights.dtype == np.float32, name, f"weights must be float32, not {weights.dtype}")
-    _require(weights.shape == own.shape, name, f"weights must keep the shape {own.shape}, not {weights.shape}")
-    _require(is_finite(weights) or bool(np.isfinite(weights).all()), name, "weights must be finite, but hold NaN or infinity")
-
-
-def _require(kept: bool, name: str, rule: str) -> None:
-    if not kept:
-        raise AlgorithmError(f"algorithm {name!r} broke its contract: {rule}; mend its apply function")
+def is_reputation(value: object) -> bool:
+    """Whether it is a number in 0..1."""
+    return isinstance(value, int | float | np.floating) and bool(0.0 <= value <= 1.0)

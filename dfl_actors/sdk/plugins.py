@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.foreign import guarded, load_file
-from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.interface import Algorithm
+from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack
+from dfl_actors.sdk.interface import KNOWN_NEEDS, Algorithm
 from dfl_actors.sdk.parameters import fitted
 
 V = TypeVar("V", bound=Algorithm | Attack)
@@ -39,13 +39,15 @@ class Registry(Generic[V]):
     def load(self, name: str, parameters: Mapping[str, object], base: Path | None = None) -> V:
         """The plug-in `name` built with `parameters`; `base` is the directory that a relative ``file.py`` starts from.
 
-        Raises `AlgorithmError` when it cannot be found or loaded or is none, `ConfigError` when the parameters do not fit.
+        Raises `AlgorithmError` when it cannot be found or loaded, is none, or asks for what nobody provides, `ConfigError` when the
+        parameters do not fit.
         """
         what = f"{self.kind} {name!r}"
         build = self.find(name, base)
         value = guarded(f"{what} cannot be built", lambda: self._built(name, build, parameters))
         if not isinstance(value, self.values):
             raise AlgorithmError(f"{what}: its function returned {type(value).__name__}; it must return an {self._value()}")
+        _check_demands(name, value)
         return value if value.name else replace(value, name=module_name(name))
 
     def _built(self, name: str, build: Callable[..., V], parameters: Mapping[str, object]) -> V:
@@ -91,6 +93,16 @@ class Registry(Generic[V]):
         if not callable(found):
             raise AlgorithmError(f"{what} is a {type(found).__name__}; name a function that returns an {self._value()}")
         return found
+
+
+def _check_demands(name: str, plugin: Algorithm | Attack) -> None:
+    if isinstance(plugin, Algorithm):
+        unknown = guarded(f"algorithm {name!r} cannot be used, its needs", lambda: sorted(set(plugin.needs) - KNOWN_NEEDS))
+        if unknown:
+            needs = f"needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
+            raise AlgorithmError(f"algorithm {name!r} {needs}")
+    elif not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= plugin.remembers <= MOST_REMEMBERED):
+        raise AlgorithmError(f"attack {name!r} remembers {plugin.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
 
 
 def module_name(name: str) -> str:

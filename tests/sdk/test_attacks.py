@@ -9,7 +9,7 @@ import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import Attack, View
-from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_imagine, checked_lesson, checked_offer, checked_teach, load_attack
+from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_lesson, checked_offer, load_attack
 
 OWN = np.array([1.0, -2.0, 0.5], np.float32)
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
@@ -25,8 +25,8 @@ def offered(name: str, **parameters: object) -> np.ndarray:
     return checked_offer(load_attack(name, parameters), OWN, 3, rng())
 
 
-def taught(name: str, **parameters: object) -> np.ndarray:
-    return checked_teach(load_attack(name, parameters), LABELS, 10, rng())
+def taught(name: str, labels: np.ndarray = LABELS, **parameters: object) -> np.ndarray:
+    return checked_lesson(load_attack(name, parameters), IMAGES, labels, 10, rng())[1]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -70,15 +70,15 @@ def test_images_of_noise_have_the_labels_that_were_drawn() -> None:
 
 
 def test_noise_is_as_bright_as_it_is_told_and_no_brighter() -> None:
-    dark = checked_imagine(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), rng())
+    dark = checked_lesson(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), LABELS, 10, rng())[0]
     assert np.unique(dark).tolist() == [0, 1] and dark.mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_uniform_labels_are_drawn_from_all_there_are_not_from_the_batch() -> None:
     batch = np.full((1, 20_000), 3, np.uint8)
-    drawn = checked_teach(load_attack("shuffled_labels", {"uniform": True}), batch, 10, rng())
+    drawn = taught("shuffled_labels", batch, uniform=True)
     assert (np.abs(np.bincount(drawn.flat, minlength=10) - 2_000) < 200).all()
-    assert (checked_teach(load_attack("shuffled_labels", {}), batch, 10, rng()) == 3).all()
+    assert (taught("shuffled_labels", batch) == 3).all()
 
 
 def test_delayed_offers_its_first_model_until_it_has_one_of_so_many_offers_ago() -> None:
@@ -187,4 +187,4 @@ def test_a_lesson_that_breaks_the_contract_is_named() -> None:
     )
     for teach in wrong:
         with pytest.raises(AlgorithmError, match="attack 'bad'"):
-            checked_teach(Attack("bad", teach=teach), LABELS, 10, rng())
+            checked_lesson(Attack("bad", teach=teach), IMAGES, LABELS, 10, rng())

@@ -2,61 +2,30 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
+from inspect import getmembers, isfunction
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
-from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack, Images, Labels, View
-from dfl_actors.sdk.attacks import (
-    a_little_is_enough,
-    biased_model,
-    copy,
-    delayed,
-    gaussian_noise,
-    label_flip,
-    random_by_turns,
-    random_data,
-    random_model,
-    scaled_model,
-    shifted_labels,
-    shuffled_labels,
-    sign_flip,
-)
+from dfl_actors.sdk.attack import Attack, Images, Labels, View
+from dfl_actors.sdk.attacks import a_little_is_enough, random_data, simple
 from dfl_actors.sdk.interface import Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
-MODULES = (
-    a_little_is_enough,
-    biased_model,
-    copy,
-    delayed,
-    gaussian_noise,
-    label_flip,
-    random_by_turns,
-    random_data,
-    random_model,
-    scaled_model,
-    shifted_labels,
-    shuffled_labels,
-    sign_flip,
-)
+A = TypeVar("A", bound=np.ndarray)
 
-BUILT_IN: Mapping[str, Callable[..., Attack]] = by_module(MODULES)
+SIMPLE: Mapping[str, Callable[..., Attack]] = dict(getmembers(simple, isfunction))
+BUILT_IN = dict(sorted({**SIMPLE, **by_module((a_little_is_enough, random_data))}.items()))
 
 ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, (Attack,))
 
 NOBODY: Mapping[str, Weights] = MappingProxyType({})
 
-
-def load_attack(name: str, parameters: Mapping[str, object], base: Path | None = None) -> Attack:
-    """The attack `name` built with `parameters`; raises as `Registry.load`, and `AlgorithmError` for one that remembers too much."""
-    attack = ATTACKS.load(name, parameters, base)
-    if not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= attack.remembers <= MOST_REMEMBERED):
-        raise AlgorithmError(f"attack {name!r} remembers {attack.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
-    return attack
+load_attack = ATTACKS.load
 
 
 class Offering:
@@ -85,11 +54,8 @@ def checked_offer(
         return own
     seen = MappingProxyType({sender: read_only(weights) for sender, weights in others.items()})
     view = View(read_only(own), turn, rng, seen, tuple(map(read_only, past)))
-    offer = attack.offer
-    offered = guarded(f"attack {attack.name!r}: offer failed", lambda: offer(view))
-    sound = isinstance(offered, np.ndarray) and offered.dtype == np.float32 and offered.shape == own.shape
-    if not sound or not np.isfinite(offered).all():
-        raise AlgorithmError(f"attack {attack.name!r} broke its contract: offer must return finite float32 {own.shape}; mend it")
+    finite = f"finite float32 {own.shape}"
+    offered = _checked(attack, "offer", partial(attack.offer, view), own, finite, lambda made: bool(np.isfinite(made).all()))
     # A model of another node may be a view of a store that is about to reuse the memory.
     shared = any(np.may_share_memory(offered, weights) for weights in (*view.others.values(), *view.past))
     return offered.copy() if shared else np.ascontiguousarray(offered)
@@ -97,27 +63,18 @@ def checked_offer(
 
 def checked_lesson(attack: Attack, images: Images, labels: Labels, count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
     """The images and labels that the node trains on, of the shapes of those given. Raises `AlgorithmError` as `checked_offer`."""
-    return checked_imagine(attack, images, rng), checked_teach(attack, labels, count, rng)
+    as_given = "as it got them"
+    if attack.imagine is not None:
+        images = _checked(attack, "imagine", partial(attack.imagine, images, rng), images, f"images {as_given}")
+    if attack.teach is not None:
+        rule, taught = f"labels below {count} {as_given}", partial(attack.teach, labels, count, rng)
+        labels = _checked(attack, "teach", taught, labels, rule, lambda made: not made.size or 0 <= made.min() <= made.max() < count)
+    return images, labels
 
 
-def checked_imagine(attack: Attack, images: Images, rng: np.random.Generator) -> Images:
-    """The images alone."""
-    if attack.imagine is None:
-        return images
-    imagine = attack.imagine
-    seen = guarded(f"attack {attack.name!r}: imagine failed", lambda: imagine(images, rng))
-    if not isinstance(seen, np.ndarray) or seen.dtype != images.dtype or seen.shape != images.shape:
-        raise AlgorithmError(f"attack {attack.name!r} broke its contract: imagine must return images as it got them; mend it")
-    return seen
-
-
-def checked_teach(attack: Attack, labels: Labels, count: int, rng: np.random.Generator) -> Labels:
-    """The labels alone."""
-    if attack.teach is None:
-        return labels
-    teach = attack.teach
-    taught = guarded(f"attack {attack.name!r}: teach failed", lambda: teach(labels, count, rng))
-    sound = isinstance(taught, np.ndarray) and taught.dtype == labels.dtype and taught.shape == labels.shape
-    if not sound or taught.min(initial=0) < 0 or taught.max(initial=0) >= count:
-        raise AlgorithmError(f"attack {attack.name!r} broke its contract: teach must return labels below {count} as it got them; mend it")
-    return taught
+def _checked(attack: Attack, part: str, action: Callable[[], A], like: A, rule: str, kept: Callable[[A], bool] = lambda made: True) -> A:
+    """What the function `part` makes, if it is an array `like` the one given for which the rule is `kept`."""
+    made = guarded(f"attack {attack.name!r}: {part} failed", action)
+    if not isinstance(made, np.ndarray) or made.dtype != like.dtype or made.shape != like.shape or not kept(made):
+        raise AlgorithmError(f"attack {attack.name!r} broke its contract: {part} must return {rule}; mend it")
+    return made

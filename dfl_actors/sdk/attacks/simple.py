@@ -1,0 +1,75 @@
+"""The attacks of a line or two: each function here is one, called as it is, and its docstring is what `sdk show` says of it."""
+
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+
+from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack
+
+
+def biased_model(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.1) -> Attack:
+    """Biased model: every weight is offered less a number uniform in 0 up to `high`, drawn anew for each."""
+    return Attack(offer=lambda view: view.own - np.float32(high) * view.rng.random(view.own.size, np.float32))
+
+
+def copy() -> Attack:
+    """Copy: it never trains, and offers what it has averaged from others as if it were its own work (the free rider)."""
+    return Attack(trains=False)
+
+
+def delayed(by: Annotated[int, Meta(ge=1, le=MOST_REMEMBERED)] = 10) -> Attack:
+    """Delayed: it offers the model that it had some offers ago, as a straggler does, or one that replays what was true once.
+
+        offered at turn t = own model at turn max(0, t - by)
+
+    Parameter `by`, 1 to 100, default 10: how many offers ago; a node keeps as many of its models in memory, of LeNet 1.7 MB each. In the
+    network the past is not stored: an attacker that is restarted begins anew, with the first model that it then offers.
+    """
+    return Attack(offer=lambda view: view.past[0] if view.past else view.own, remembers=by)
+
+
+def gaussian_noise(sigma: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.1) -> Attack:
+    """Gaussian noise: the model is offered with noise of standard deviation `sigma` on every weight."""
+    return Attack(offer=lambda view: view.own + np.float32(sigma) * view.rng.standard_normal(view.own.size, np.float32))
+
+
+def label_flip() -> Attack:
+    """Label flip: it trains on the opposite label, the last for the first and so on: L - 1 - label of L labels (arXiv 1911.11815)."""
+    return Attack(teach=lambda labels, count, rng: (count - 1 - labels).astype(labels.dtype))
+
+
+def random_by_turns(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.001) -> Attack:
+    """Random by turns: every other model that is offered is noise, every weight uniform in 0 up to `high`; the first is honest."""
+    return Attack(offer=lambda view: np.float32(high) * view.rng.random(view.own.size, np.float32) if view.turn % 2 else view.own)
+
+
+def random_model(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.001) -> Attack:
+    """Random model: what is offered is noise, every weight uniform in 0 up to `high` (the paper's model attackers, section V-B: 0.001)."""
+    return Attack(offer=lambda view: np.float32(high) * view.rng.random(view.own.size, np.float32))
+
+
+def scaled_model(factor: Annotated[float, Meta(ge=-1e6, le=1e6)] = 10.0) -> Attack:
+    """Scaled model: the model is offered with every weight times `factor`, so that it outweighs others in a mean."""
+    return Attack(offer=lambda view: view.own * np.float32(factor))
+
+
+def shifted_labels(by: Annotated[int, Meta(ge=1, le=255)] = 1) -> Attack:
+    """Shifted labels: it trains on the label `by` places further, around the end."""
+    return Attack(teach=lambda labels, count, rng: ((labels.astype(np.int64) + by) % count).astype(labels.dtype))
+
+
+def shuffled_labels(uniform: bool = False) -> Attack:
+    """Shuffled labels: it trains on the labels of its batch in another order, so that they say nothing of the samples.
+
+    Parameter `uniform`, default false: instead, every label is drawn from all there are, each as likely, whatever the batch holds. That is
+    what the authors' program does under this name; the two differ where a node has few labels.
+    """
+    if uniform:
+        return Attack(teach=lambda labels, count, rng: rng.integers(0, count, labels.shape).astype(labels.dtype))
+    return Attack(teach=lambda labels, count, rng: rng.permuted(labels))
+
+
+def sign_flip(scale: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0) -> Attack:
+    """Sign flip: the model is offered with every weight negated, times `scale` (the sign-flipping attack of arXiv 1811.03761, on models)."""  # noqa: E501 - shown as it is
+    return Attack(offer=lambda view: view.own * np.float32(-scale))
