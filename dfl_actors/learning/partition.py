@@ -14,93 +14,46 @@ from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
 
-KINDS = ("iid", "samples", "dirichlet", "labels", "weights")
-
 Indices = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
 
 
-def label_weights(
-    kind: str,
-    nodes: int,
-    labels: int,
-    *,
-    rng: np.random.Generator,
-    alpha: float = 1.0,
-    labels_per_node: int = 2,
-    weights: Sequence[Sequence[float]] | None = None,
-    frequencies: Floats | None = None,
-) -> Floats:
-    """Label weights float64 [nodes, labels]; each row sums to 1.
+def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
+    """The label weights of every node of a configuration, by name: float64 [labels], sum 1; the same on every host.
 
     * ``iid``: every label with the same weight (the paper's IID data, section V-B).
-    * ``samples``: every sample with the same chance; rows are `frequencies` [labels], see `label_frequencies`.
+    * ``samples``: every sample with the same chance.
     * ``dirichlet``: each row drawn from a symmetric Dirichlet of concentration `alpha`; small `alpha`, few labels a node.
-    * ``labels``: node i has labels i .. i + `labels_per_node` - 1, modulo `labels`, in equal shares (the paper's two labels a node).
-    * ``weights``: `weights`, one row a node, scaled to sum to 1; a row may end early, the labels it leaves out weigh nothing.
+    * ``labels``: node i has labels i .. i + `labels_per_node` - 1, modulo all, in equal shares (the paper's two labels a node).
+    * ``weights``: the node's own, scaled to sum to 1; a row may end early, the labels it leaves out weigh nothing.
 
-    `rng` is drawn from by ``dirichlet`` alone. Raises `ConfigError` naming the key.
+    Raises `ConfigError` naming the key that does not fit the data.
     """
-    if nodes < 1 or labels < 1:
-        raise ConfigError(f"data.partition: {nodes} nodes and {labels} labels; there must be at least one of each")
-    match kind:
+    nodes, labels = len(config.nodes), data.labels
+    match config.data.partition:
         case "iid":
-            return np.full((nodes, labels), 1.0 / labels)
+            rows = np.full((nodes, labels), 1.0 / labels)
         case "samples":
-            return _repeated(frequencies, nodes, labels)
+            rows = np.tile(_normalised("frequencies", np.bincount(data.y_train, minlength=labels) / len(data.y_train)), (nodes, 1))
         case "dirichlet":
-            return _dirichlet_rows(alpha, nodes, labels, rng)
+            rng = np.random.default_rng([config.network.seed, 1])
+            rows = _normalised("data.alpha", rng.dirichlet(np.full(labels, config.data.alpha), size=nodes))
         case "labels":
-            return _shifted_rows(labels_per_node, nodes, labels)
+            rows = _shifted_rows(config.data.labels_per_node, nodes, labels)
         case "weights":
-            return _given_rows(weights, nodes, labels)
-    raise ConfigError(f"data.partition is {kind!r}; use one of {', '.join(KINDS)}")
-
-
-def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
-    """The label weights [labels] of every node of a configuration, by name; the same on every host. Raises `ConfigError`."""
-    rows = label_weights(
-        config.data.partition,
-        len(config.nodes),
-        data.labels,
-        rng=np.random.default_rng([config.network.seed, 1]),
-        alpha=config.data.alpha,
-        labels_per_node=config.data.labels_per_node,
-        weights=[node.label_weights or () for node in config.nodes],
-        frequencies=label_frequencies(data.y_train, data.labels),
-    )
+            rows = _given_rows([node.label_weights or () for node in config.nodes], labels)
     return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
 
 
-def label_frequencies(y: npt.NDArray[np.uint8], labels: int) -> Floats:
-    """The share of each label among the labels `y` [n]: float64 [labels], sum 1."""
-    return np.bincount(y, minlength=labels) / len(y)
-
-
-def _dirichlet_rows(alpha: float, nodes: int, labels: int, rng: np.random.Generator) -> Floats:
-    if not 0.0 < alpha < np.inf:
-        raise ConfigError(f"data.alpha is {alpha}; use a finite number above 0, for instance 0.1 (skewed) or 1")
-    # For an alpha near the largest float the rows come out as zeros: refused, not passed on.
-    return _normalised("data.alpha", rng.dirichlet(np.full(labels, float(alpha)), size=nodes))
-
-
 def _shifted_rows(count: int, nodes: int, labels: int) -> Floats:
-    if not 1 <= count <= labels:
+    if count > labels:
         raise ConfigError(f"data.labels_per_node is {count}; use 1 to {labels}, the number of labels of the data set")
     distance = (np.arange(labels)[None, :] - np.arange(nodes)[:, None]) % labels
     return np.where(distance < count, 1.0 / count, 0.0)
 
 
-def _repeated(frequencies: Floats | None, nodes: int, labels: int) -> Floats:
-    if frequencies is None or np.shape(frequencies) != (labels,):
-        raise ConfigError(f'data.partition is "samples" but there are no frequencies of {labels} labels; pass those of the data set')
-    return np.tile(_normalised("frequencies", frequencies), (nodes, 1))
-
-
-def _given_rows(weights: Sequence[Sequence[float]] | None, nodes: int, labels: int) -> Floats:
+def _given_rows(weights: Sequence[Sequence[float]], labels: int) -> Floats:
     """One row for each node, filled up with zeros to `labels`."""
-    if weights is None or len(weights) != nodes:
-        raise ConfigError(f'data.partition is "weights"; give label_weights to each of the {nodes} nodes')
     longest = max(map(len, weights))
     if longest > labels:
         raise ConfigError(f"label_weights gives a node {longest} weights; the data set has {labels} labels, give at most one for each")
@@ -122,7 +75,7 @@ def _normalised(key: str, rows: Floats) -> Floats:
 class SampleStream:
     """An endless stream of training samples with given label weights; the only state is the generator it was given.
 
-    `y_train` is uint8 [n], `weights` is [labels], one row of `label_weights`. Two streams of equal arguments draw the same
+    `y_train` is uint8 [n], `weights` is [labels], one of `weights_by_node`. Two streams of equal arguments draw the same
     samples however the draws are cut: `draw(3)` then `draw(5)` is `draw(8)`. With `ranges` [labels, 2] in place of weights every
     draw begins by drawing each weight uniformly from its range, so there the cuts matter. Raises `ConfigError` when a label with
     weight has no sample.

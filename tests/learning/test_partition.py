@@ -1,5 +1,6 @@
 """Label weights, the sample stream over real MNIST, and the ring of received samples."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfl_actors.config import parse_topology
 from dfl_actors.errors import ConfigError
-from dfl_actors.learning.data import load_dataset
-from dfl_actors.learning.partition import KINDS, Received, SampleStream, label_frequencies, label_weights
+from dfl_actors.learning.data import Dataset, Samples, load_dataset
+from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 
 SEED = 20_260
 
@@ -23,90 +25,69 @@ def rng(seed: int = SEED) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def table(kind: str, nodes: int = 10, labels: int = 10, **options: Any) -> Any:
-    return label_weights(kind, nodes, labels, rng=options.pop("rng", rng()), **options)
+def table(data: str, nodes: int = 10, y_train: Sequence[int] = range(10)) -> np.ndarray:
+    """The rows of weights for nodes over a data set of these labels; `data` is what the topology says of them."""
+    config = parse_topology(f"[network]\nnodes = {nodes}\nseed = {SEED}\n[data]\n{data}", where="net.toml", name="net")
+    y, image = np.array(y_train, dtype=np.uint8), np.zeros((1, 2, 2, 1), dtype=np.uint8)
+    weights = weights_by_node(config, Dataset("small", image, y, image, y, 1 + int(y.max()), Samples((2, 2), False)))
+    assert list(weights) == [node.name for node in config.nodes]
+    return np.array(list(weights.values()))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_distributions_of_float64(kind: str) -> None:
-    rows = table(kind, 7, 5, weights=[[3, 0, 1, 1, 5]] * 7, frequencies=np.full(5, 0.2), alpha=0.1)
+def given_weights(*rows: str) -> str:
+    """The partition ``weights`` with these of the nodes."""
+    return "partition = 'weights'\n" + "".join(f"[node.{place}]\nlabel_weights = {row}\n" for place, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(
+    "data", ["", *(f"partition = '{kind}'\nalpha = 0.1" for kind in ("samples", "dirichlet", "labels")), given_weights(*["[3, 0, 1]"] * 7)]
+)
+def test_rows_are_distributions_of_float64(data: str) -> None:
+    rows = table(data, 7, [0, 1, 1, 4])
     assert rows.shape == (7, 5) and rows.dtype == np.float64
     assert (rows >= 0).all()
     np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-12)
 
 
 def test_iid_gives_every_label_the_same_weight() -> None:
-    np.testing.assert_array_equal(table("iid", 3, 4), np.full((3, 4), 0.25))
+    np.testing.assert_array_equal(table("partition = 'iid'", 3, range(4)), np.full((3, 4), 0.25))
 
 
 def test_samples_are_the_frequencies_of_the_data_set(y_train: Any) -> None:
-    rows = table("samples", 2, frequencies=label_frequencies(y_train, 10))
-    np.testing.assert_allclose(rows, np.tile(np.array([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000, (2, 1)))
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    np.testing.assert_allclose(table("partition = 'samples'", 2, y_train), np.tile(np.array(counts) / 60_000, (2, 1)))
 
 
 def test_two_labels_a_node_go_round_the_labels() -> None:
     expected = [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
-    assert table("labels", 4, 3, labels_per_node=2).tolist() == expected
+    assert table("partition = 'labels'", 4, range(3)).tolist() == expected
 
 
 def test_all_labels_a_node_is_iid() -> None:
-    np.testing.assert_allclose(table("labels", 4, 3, labels_per_node=3), table("iid", 4, 3))
-
-
-def test_dirichlet_is_decided_by_the_generator() -> None:
-    np.testing.assert_array_equal(table("dirichlet", rng=rng(1)), table("dirichlet", rng=rng(1)))
-    assert not np.array_equal(table("dirichlet", rng=rng(1)), table("dirichlet", rng=rng(2)))
+    np.testing.assert_allclose(table("partition = 'labels'\nlabels_per_node = 3", 4, range(3)), table("", 4, range(3)))
 
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0, 100.0])
-def test_dirichlet_has_the_moments_of_its_concentration(alpha: float) -> None:
-    rows = table("dirichlet", 20_000, 10, alpha=alpha)
-    np.testing.assert_allclose(rows.mean(axis=0), 0.1, atol=0.01)
-    # Variance of one component: (1/K)(1 - 1/K) / (K alpha + 1).
-    np.testing.assert_allclose(rows.var(axis=0), 0.09 / (10 * alpha + 1), rtol=0.1)
-
-
-def test_only_dirichlet_draws() -> None:
-    for kind in ("iid", "labels"):
-        used = rng(3)
-        table(kind, rng=used)
-        assert used.random() == rng(3).random()
+def test_dirichlet_is_drawn_from_the_networks_seed(alpha: float) -> None:
+    expected = np.random.default_rng([SEED, 1]).dirichlet(np.full(10, alpha), size=30)
+    np.testing.assert_allclose(table(f"partition = 'dirichlet'\nalpha = {alpha}", 30), expected)
 
 
 def test_weights_are_scaled_and_filled_up_with_zeros() -> None:
-    assert table("weights", 2, 3, weights=[[1, 0, 3], [0, 2]]).tolist() == [[0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
-    assert table("weights", 1, 2, weights=[[1e308, 1e308]]).tolist() == [[0.5, 0.5]]
+    assert table(given_weights("[1, 0, 3]", "[0, 2]"), 2, range(3)).tolist() == [[0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
+    assert table(given_weights(*["[1e9, 1e9]"] * 2), 2, range(2)).tolist() == [[0.5, 0.5]] * 2
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "words"),
+    ("data", "words"),
     [
-        ("idd", {}, "data.partition is 'idd'; use one of iid, samples, dirichlet, labels, weights"),
-        ("dirichlet", {"alpha": 0.0}, "data.alpha"),
-        ("dirichlet", {"alpha": -1.0}, "data.alpha"),
-        ("dirichlet", {"alpha": float("nan")}, "data.alpha"),
-        ("dirichlet", {"alpha": float("inf")}, "data.alpha"),
-        ("labels", {"labels_per_node": 0}, "data.labels_per_node is 0; use 1 to 3"),
-        ("labels", {"labels_per_node": 4}, "data.labels_per_node is 4; use 1 to 3"),
-        ("weights", {}, "give label_weights to each of the 2 nodes"),
-        ("weights", {"weights": [[1, 2, 3]]}, "give label_weights to each of the 2 nodes"),
-        ("weights", {"weights": [[1, 2, 3], [1, 2, 3, 4]]}, "label_weights gives a node 4 weights; the data set has 3 labels"),
-        ("weights", {"weights": [[1, -1, 3], [1]]}, "label_weights gives a weight that is negative"),
-        ("weights", {"weights": [[1, float("nan")], [1]]}, "label_weights gives a weight that is negative or not finite"),
-        ("weights", {"weights": [[1, 1, 1], [0, 0]]}, "label_weights gives a node weights that are all 0"),
-        ("weights", {"weights": [[1, 1, 1], []]}, "label_weights gives a node weights that are all 0"),
-        ("samples", {}, "no frequencies of 3 labels"),
-        ("samples", {"frequencies": np.ones(4)}, "no frequencies of 3 labels"),
+        ("partition = 'labels'\nlabels_per_node = 4", "data.labels_per_node is 4; use 1 to 3"),
+        (given_weights("[1, 2, 3]", "[1, 2, 3, 4]"), "label_weights gives a node 4 weights; the data set has 3 labels"),
     ],
 )
-def test_a_wrong_key_is_named(kind: str, options: dict[str, Any], words: str) -> None:
+def test_a_key_that_does_not_fit_the_data_is_named(data: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        table(kind, 2, 3, **options)
-
-
-def test_no_nodes_is_refused() -> None:
-    with pytest.raises(ConfigError, match="0 nodes"):
-        table("iid", 0, 3)
+        table(data, 2, range(3))
 
 
 @pytest.mark.parametrize("weights", [[0.1] * 10, [0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0], [0.05] * 8 + [0.6, 0.0]])
