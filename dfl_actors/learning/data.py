@@ -81,7 +81,8 @@ def load_dataset(source: str, cache: Path | None = None) -> Dataset:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            _check_digest(source, path, digest)
+            if source == MNIST and digest != MNIST_SHA256:
+                raise DataError(f"data set {path}: sha256 is {digest}, expected {MNIST_SHA256}; the file is damaged, reinstall dfl-actors")
             arrays = _unpack(file, path) if cache is None else _cached(file, path, cache / f"{name}-{digest}-v{CACHE_LAYOUT}")
             return _dataset(name, path, arrays, _samples(file))
     except OSError as error:
@@ -115,11 +116,6 @@ def _path_of(source: str) -> Path:
     return MNIST_PATH if source == MNIST else Path(source).expanduser()
 
 
-def _check_digest(source: str, path: Path, digest: str) -> None:
-    if source == MNIST and digest != MNIST_SHA256:
-        raise DataError(f"data set {path}: sha256 is {digest}, expected {MNIST_SHA256}; the file is damaged, reinstall dfl-actors")
-
-
 def _dataset(name: str, path: Path, arrays: Mapping[str, Bytes], samples: Samples) -> Dataset:
     """A data set of arrays that `_unpack` made; what is left to find is the number of labels."""
     labels = 1 + int(max(arrays["y_train"].max(), arrays["y_test"].max()))
@@ -141,12 +137,7 @@ def _samples(file: BinaryIO) -> Samples:
 def _unpack(file: BinaryIO, path: Path) -> dict[str, Bytes]:
     """The four arrays of an open ``.npz`` as uint8, checked against each other."""
     raw = _read_arrays(file, path)
-    arrays = {
-        "x_train": _images(path, "x_train", raw["x_train"]),
-        "y_train": _labels(path, "y_train", raw["y_train"]),
-        "x_test": _images(path, "x_test", raw["x_test"]),
-        "y_test": _labels(path, "y_test", raw["y_test"]),
-    }
+    arrays = {name: (_images if name.startswith("x") else _labels)(path, name, array) for name, array in raw.items()}
     _check_consistent(path, raw, arrays)
     return arrays
 

@@ -25,16 +25,13 @@ from dfl_actors.errors import ModelError
 from dfl_actors.learning.data import LEVELS, Samples
 from dfl_actors.learning.foreign import guarded, load_file
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf
-from dfl_actors.learning.network import SCALE, Network, as_vector, by_dtype, is_float, measure_function, probable_function, train_function
+from dfl_actors.learning.network import SCALE, Network, as_vector, by_chunk, by_dtype, is_float, train_function
 from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector
 
 __all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]
 
 Build = Callable[[tuple[int, ...], int], keras.Model]
 T = TypeVar("T")
-
-# Samples measured at once: more does not fit the caches, fewer pays the call more often.
-CHUNK = 250
 
 
 def load_learner(model: str, recipe: Recipe, input_shape: tuple[int, ...], labels: int) -> "Learner":
@@ -64,8 +61,8 @@ class Learner:
         self._train = by_dtype(
             train_function(network, recipe), lambda dtype: [flat, flat, one, tf.TensorSpec([None, None, *input_shape], dtype), table]
         )
-        self._measure = by_dtype(measure_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype), many])
-        self._probable = by_dtype(probable_function(network), lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype)])
+        self._measure = by_dtype(network.right, lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype), many])
+        self._probable = by_dtype(network.probabilities, lambda dtype: [flat, tf.TensorSpec([None, *input_shape], dtype)])
 
     def initial(self, seed: int) -> Vector:
         """Initial weights [P], own memory. The same seed gives the same bytes; LeNet's do not depend on Keras or the host.
@@ -95,21 +92,12 @@ class Learner:
 
     def measure(self, weights: Vector, x: np.ndarray, y: np.ndarray) -> int:
         """How many of the n samples get their own label: x uint8 or float32 [n, *input_shape], y integers [n]; any n."""
-        return self._try("measured", lambda: self._right(weights, x, y))
-
-    def _right(self, weights: Vector, x: np.ndarray, y: np.ndarray) -> int:
-        count, given, labels = self._measure(x.dtype), tf.convert_to_tensor(weights), y.astype(np.int64)
-        chunks = [slice(start, start + CHUNK) for start in range(0, len(x), CHUNK)]
-        return sum(int(count(given, *map(tf.convert_to_tensor, (x[chunk], labels[chunk])))) for chunk in chunks)
+        labels = y.astype(np.int64)
+        return self._try("measured", lambda: sum(map(int, by_chunk(self._measure, weights, x, labels))))
 
     def probabilities(self, weights: Vector, x: np.ndarray) -> np.ndarray:
         """What the model gives each label of n samples x uint8 or float32 [n, *input_shape]: float32 [n, labels], rows of sum 1."""
-        return self._try("measured", lambda: self._probabilities(weights, x))
-
-    def _probabilities(self, weights: Vector, x: np.ndarray) -> np.ndarray:
-        probable, given = self._probable(x.dtype), tf.convert_to_tensor(weights)
-        chunks = [tf.convert_to_tensor(x[start : start + CHUNK]) for start in range(0, len(x), CHUNK)]
-        return np.concatenate([probable(given, chunk).numpy() for chunk in chunks])
+        return self._try("measured", lambda: np.concatenate([one.numpy() for one in by_chunk(self._probable, weights, x)]))
 
     def warm(self, batch: int, k: int, measure_n: int) -> None:
         """Traces what uint8 messages will need, by k steps of `batch` and a measure of `measure_n`; 0 leaves either out.
@@ -136,7 +124,7 @@ class Learner:
         for variable, layer in zip(_vector_variables(self._model), self.parameters.layers, strict=True):
             variable.assign(views[layer.name])
         with warnings.catch_warnings(action="ignore"):
-            guarded(f"model {self.name!r} cannot be saved to {path}", lambda: self._taking(samples).save(path), ModelError)
+            self._try(f"saved to {path}", lambda: self._taking(samples).save(path))
 
     def _taking(self, samples: Samples) -> keras.Model:
         """The model with what `learning.data` and training do to a sample in front of it."""

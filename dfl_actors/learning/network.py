@@ -9,7 +9,7 @@ hear of it nevertheless. k steps run as one `tf.while_loop`: per step as fast as
 for every k, batch and number of samples. Nothing is traced before the first call that needs it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from math import prod
 from typing import TypeAlias
@@ -20,11 +20,12 @@ from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.weights import Recipe, Vector
 
 SCALE = 1 / 256  # Of samples that are uint8: Caffe's for LeNet. float32 samples are taken as they are.
-
+CHUNK = 250  # Samples measured at once: more does not fit the caches, fewer pays the call more often.
 
 Tensor: TypeAlias = tf.Tensor
 Tensors = Sequence[Tensor]
 Compiled = Callable[..., Tensor]
+ByDtype = Callable[[np.dtype], Compiled]
 
 
 class Network:
@@ -49,6 +50,19 @@ class Network:
             output, losses = self._model(x, training=training), self._model.losses
         after = [scope.get_current_value(variable) for variable in self.moved]
         return tf.cast(output, tf.float32), _join(after) if after else moved, losses
+
+    def right(self, weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """How many of the n samples the model with weights [P] gets right, x [n, ...], y [n]."""
+        return tf.math.count_nonzero(tf.argmax(self._output(weights, x), 1) == y)
+
+    def probabilities(self, weights: Tensor, x: Tensor) -> Tensor:
+        """[n, labels] of samples x [n, ...] by the model with weights [P]."""
+        output = self._output(weights, x)
+        return tf.nn.softmax(output) if self.from_logits else output
+
+    def _output(self, weights: Tensor, x: Tensor) -> Tensor:
+        values, moved = _cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
+        return self.call(values, moved, 0, x, training=False)[0]
 
     def _others(self, moved: Tensor, iteration: Tensor) -> Tensors:
         """The untrained variables: floats from the vector, integers as built, and for dropout a new seed each step."""
@@ -99,29 +113,7 @@ def train_function(network: Network, recipe: Recipe) -> Compiled:
     return train
 
 
-def measure_function(network: Network) -> Compiled:
-    """(weights [P], x [n, ...], y [n]) -> how many of the n are right."""
-    n = network.n_trained
-
-    def measure(weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        output, _, _ = network.call(_cut(weights[:n], network.trained), weights[n:], 0, x, training=False)
-        return tf.math.count_nonzero(tf.argmax(output, 1) == y)
-
-    return measure
-
-
-def probable_function(network: Network) -> Compiled:
-    """(weights [P], x [n, ...]) -> probabilities [n, labels]."""
-    n = network.n_trained
-
-    def probable(weights: Tensor, x: Tensor) -> Tensor:
-        output, _, _ = network.call(_cut(weights[:n], network.trained), weights[n:], 0, x, training=False)
-        return tf.nn.softmax(output) if network.from_logits else output
-
-    return probable
-
-
-def by_dtype(function: Compiled, signature: Callable[[np.dtype], list[tf.TensorSpec]]) -> Callable[[np.dtype], Compiled]:
+def by_dtype(function: Compiled, signature: Callable[[np.dtype], list[tf.TensorSpec]]) -> ByDtype:
     """The compiled `function` for the dtype of samples it is asked for; nothing is traced before it is asked for.
 
     It takes tensors only: a `tf.function` that finds out what it was called with costs 0.1 ms more a call.
@@ -133,6 +125,13 @@ def by_dtype(function: Compiled, signature: Callable[[np.dtype], list[tf.TensorS
         return concrete
 
     return compiled
+
+
+def by_chunk(function: ByDtype, weights: Vector, *arrays: np.ndarray) -> Iterator[Tensor]:
+    """What `function` makes of each `CHUNK` of the samples, the first of `arrays`, and of what there is to each of them."""
+    compiled, given = function(arrays[0].dtype), tf.convert_to_tensor(weights)
+    for start in range(0, len(arrays[0]), CHUNK):
+        yield compiled(given, *(tf.convert_to_tensor(array[start : start + CHUNK]) for array in arrays))
 
 
 def _cut(flat: Tensor, variables: Sequence[keras.Variable]) -> Tensors:
