@@ -96,6 +96,7 @@ def load_repeat(path: Path) -> Repeat:
 def begin(topology: str, options: list[str], out: Path | None, repeat: int, crew: Crew) -> None:
     """New simulations. Raises `DflError`."""
     from dfl_actors.learning.data import source_digest
+    from dfl_actors.sdk.loader import check_plugins
 
     config = loaded(topology, options)
     path = out or default_path(config.network.name, time.time_ns() // 1_000_000, "sims")
@@ -194,13 +195,6 @@ def watched(config: Config, path: Path, crew: Crew, resume: bool = False) -> Non
         typer.echo(f"stopped after {stopped.tick} of {config.sim.ticks} ticks; go on with: dfl-actors sim --resume {path}", err=True)
         raise typer.Exit(128 + crew.stop.number) from None
     show_result(path, config, console, crew.quiet)
-
-
-def check_plugins(config: Config, folder: Path) -> None:
-    """Whether every algorithm and attack can be loaded. Raises `DflError`."""
-    from dfl_actors.sim import plan
-
-    plan.check_plugins(config, folder)
 
 
 def prepare(path: Path, config: Config) -> None:

@@ -21,12 +21,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from dfl_actors.config import Config
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.data import LEVELS, Samples
+from dfl_actors.learning.data import LEVELS, Dataset, Samples
 from dfl_actors.learning.foreign import guarded, load_file
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf
 from dfl_actors.learning.network import SCALE, Network, as_vector, by_chunk, by_dtype, is_float, train_function
-from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector
+from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector, recipe_of
 
 __all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]
 
@@ -42,6 +43,12 @@ def load_learner(model: str, recipe: Recipe, input_shape: tuple[int, ...], label
     """
     build = _lenet if model == LENET else _load_build(model)
     return Learner(model, build, recipe, input_shape, labels)
+
+
+def learner_of(config: Config, data: Dataset) -> "Learner":
+    """The learner of a configuration for the samples of its data set, with one thread for TensorFlow. Raises `ModelError`."""
+    limit_threads()
+    return load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
 
 
 class Learner:

@@ -20,7 +20,7 @@ from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes, recipe_of
+from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
@@ -163,9 +163,8 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
-    models.limit_threads()
     data = load_dataset(plan.config.data.source, plan.cache)
-    learner = models.load_learner(plan.config.training.model, recipe_of(plan.config), data.input_shape, data.labels)
+    learner = models.learner_of(plan.config, data)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
     return learner, MeteredLearner(learner, data, plan, meter, lesson, trains)

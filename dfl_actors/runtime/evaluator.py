@@ -6,7 +6,6 @@ sees the models of all nodes, one after the other, and so measures too how diffe
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,11 @@ from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, 
 from dfl_actors.core.family import Message
 from dfl_actors.errors import Refused
 from dfl_actors.files import whole
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.weights import LENET, decode_model, recipe_of
+from dfl_actors.learning.weights import LENET, decode_model
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
 from dfl_actors.processes.preload import settle
@@ -29,32 +28,19 @@ from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ModelStore
-from dfl_actors.sdk.attacks import load_attack
-from dfl_actors.sdk.loader import load_algorithm
-
-if TYPE_CHECKING:
-    from dfl_actors.learning.models import Learner
+from dfl_actors.sdk.loader import check_plugins
 
 AT_ONCE = 1_000  # Test images measured before the evaluator looks whether something more urgent has come.
-
-
-def learner_of(config: Config, cache: Path) -> tuple["Learner", Dataset]:
-    """The learner of a configuration and its data set."""
-    from dfl_actors.learning import models
-
-    models.limit_threads()
-    data = load_dataset(config.data.source, cache)
-    return models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels), data
 
 
 def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
     """The founder's life: check that all can be built and the data divided, and say the genesis."""
     log_to(log)
-    for node in config.nodes:
-        load_algorithm(node.algorithm, node.parameters, Path.cwd())
-        if node.attack is not None:
-            load_attack(node.attack, node.attack_parameters, Path.cwd())
-    learner, data = learner_of(config, cache)
+    check_plugins(config, Path.cwd())
+    from dfl_actors.learning import models
+
+    data = load_dataset(config.data.source, cache)
+    learner = models.learner_of(config, data)
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)
@@ -73,9 +59,12 @@ class Evaluator:
     """Answers `Evaluate` with `Evaluated`, one at a time."""
 
     def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, parent: Channel, clock: Clock) -> None:
+        from dfl_actors.learning import models
+
         self._clock = clock
         self._config, self._run, self._parameters, self._parent = config, run, parameters, parent
-        self._learner, self._data = learner_of(config, cache)
+        self._data = load_dataset(config.data.source, cache)
+        self._learner = models.learner_of(config, self._data)
         self._learner.warm(0, 0, min(250, len(self._data.x_test)))
         self._stores: dict[str, ModelStore] = {}
         self._tests = self._choose_tests()

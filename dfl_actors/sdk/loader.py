@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import orjson
 
+from dfl_actors.config import Config
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import is_finite
 from dfl_actors.sdk import balance, clustering, fedavg, half_fedavg, krum, median, multi_krum, reputation, scclip, trimmed_mean, ubar
+from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
@@ -20,8 +23,15 @@ BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module(
 
 ALGORITHMS = Registry("algorithm", "dfl_actors.algorithms", BUILT_IN, (Algorithm,))
 
-
 load_algorithm = ALGORITHMS.load
+
+
+def check_plugins(config: Config, folder: Path) -> None:
+    """Whether every algorithm and attack of a configuration can be loaded. Raises as `Registry.load`."""
+    for node in config.nodes:
+        load_algorithm(node.algorithm, node.parameters, folder)
+        if node.attack is not None:
+            load_attack(node.attack, node.attack_parameters, folder)
 
 
 def first_state(algorithm: Algorithm, context: Context) -> object:

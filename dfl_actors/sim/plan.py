@@ -10,7 +10,6 @@ from dfl_actors.config import Config, Node
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights_by_node
 from dfl_actors.learning.seeds import initial_seed, name_number
-from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
 from dfl_actors.sim.engine import SLOTS_A_TICK
@@ -88,14 +87,6 @@ def members(config: Config, folder: Path) -> list[Member]:
         )
         for node, need in zip(config.nodes, needs, strict=True)
     ]
-
-
-def check_plugins(config: Config, folder: Path) -> None:
-    """Whether every algorithm and attack can be loaded. Raises `DflError`."""
-    for node in config.nodes:
-        load_algorithm(node.algorithm, node.parameters, folder)
-        if node.attack is not None:
-            load_attack(node.attack, node.attack_parameters, folder)
 
 
 def draws(config: Config, data: Dataset) -> list[NodeDraw]:

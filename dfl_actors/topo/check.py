@@ -14,7 +14,7 @@ from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning
 from dfl_actors.learning.data import MNIST, Dataset, load_dataset
 from dfl_actors.learning.genesis import genesis_of
-from dfl_actors.learning.weights import LENET, recipe_of
+from dfl_actors.learning.weights import LENET
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
@@ -59,8 +59,7 @@ def _try_model(config: Config, data: Dataset) -> None:
     # Imported here: TensorFlow takes seconds, and only a model or a data set that is not ours has to be tried.
     from dfl_actors.learning import models
 
-    models.limit_threads()
-    learner = models.load_learner(config.training.model, recipe_of(config), data.input_shape, data.labels)
+    learner = models.learner_of(config, data)
     learner.rehearse(config.training.batch, config.data.test_samples)
     genesis_of(config, learner, data.labels)
 
