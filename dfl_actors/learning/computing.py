@@ -9,4 +9,4 @@ KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_":
 the gossiper's CPU. One arena, for hardly ever do two threads of an actor compute at once."""
 
 ENVIRONMENT: Mapping[str, str] = {**dict.fromkeys(ONE_THREAD, "1"), **KEEP_MEMORY, "TF_CPP_MIN_LOG_LEVEL": "3"}
-"""One compute thread a process, for there are as many processes as processors, or more; and nothing of TensorFlow's chatter."""
+"""One compute thread a process, for there are as many processes as processors, or more; and none of TensorFlow's messages."""

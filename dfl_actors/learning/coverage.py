@@ -41,7 +41,7 @@ def coverage_warning(config: Config, data: Dataset, source: Source) -> str | Non
     if not labels:
         return None
     ceiling = 1 - np.isin(data.y_test, labels).mean()
-    told = Mistakes(source)
+    mistakes = Mistakes(source)
     problem = f"no node draws label {listed([str(label) for label in labels])} to train on"
-    told.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
-    return told.found[0].text
+    mistakes.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
+    return mistakes.found[0].text

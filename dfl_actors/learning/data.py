@@ -52,7 +52,7 @@ class Samples(msgspec.Struct, frozen=True):
 class Dataset:
     """Images uint8 [n, height, width, channels] and labels uint8 [n], each below `labels`. The arrays cannot be written to.
 
-    `samples` is what they were in the source, for whoever uses a model without us.
+    `samples` is what they were in the source, for those who use a saved model without this program.
     """
 
     name: str
@@ -155,7 +155,7 @@ def _read_arrays(file: BinaryIO, path: Path) -> dict[str, npt.NDArray[np.generic
             return {name: archive[name] for name in ARRAYS}
     except DataError:
         raise
-    except Exception as error:  # what a damaged archive raises is anybody's guess: NotImplementedError, MemoryError, ...
+    except Exception as error:  # a damaged archive may raise anything: NotImplementedError, MemoryError, ...
         raise DataError(
             f"data set {path}: cannot be read ({one_line(error)}); save plain arrays, no pickled objects, and copy it again"
         ) from error

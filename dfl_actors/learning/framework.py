@@ -22,7 +22,7 @@ NO_HOME = f"{os.devnull}/keras"  # A folder that holds no settings, and into whi
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Nothing reaches the process's stderr: TensorFlow's C++ greets there, past every log level. Its errors are exceptions."""
+    """Nothing reaches the process's stderr: TensorFlow's C++ prints there, past every log level. Its errors are exceptions."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -67,7 +67,7 @@ with silenced(), _own_settings():
     import tensorflow as tf
 for _logger in ("tensorflow", "absl"):
     logging.getLogger(_logger).setLevel(logging.CRITICAL)
-# Whoever imported Keras before us, a plug-in for instance, did so with the user's settings.
+# If Keras was imported before, by a plug-in for instance, that was with the user's settings.
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")

@@ -55,11 +55,10 @@ class Learner:
     """Trains and measures one architecture. Holds no weights; every vector it takes may be read-only, and is copied if kept."""
 
     def __init__(self, name: str, build: Build, recipe: Recipe, input_shape: tuple[int, ...], labels: int) -> None:
-        """See `load_learner`."""
         self.name = name
         self._build, self._shape, self._labels = build, input_shape, labels
         with silenced():
-            tf.constant(0)  # starts TensorFlow, which has more to say
+            tf.constant(0)  # starts TensorFlow, which prints more then
         self._model = self._built(seed=0)
         self.parameters = _parameters(name, self._model)
         self._size = self.parameters.size
@@ -78,7 +77,7 @@ class Learner:
         """
         if self._build is _lenet:
             return _xavier(self.parameters, seed)
-        return _values(self._built(seed))
+        return np.concatenate([variable.numpy().ravel() for variable in _vector_variables(self._built(seed))])
 
     def start(self, weights: Vector) -> TrainState:
         """A state with these weights [P], not copied, at rest and at iteration 0. Raises `ValueError` for another size."""
@@ -186,10 +185,6 @@ def _xavier(parameters: Parameters, seed: int) -> Vector:
 def _vector_variables(model: keras.Model) -> list[keras.Variable]:
     """The variables of the flat vector, in its order."""
     return [*model.trainable_variables, *filter(is_float, model.non_trainable_variables)]
-
-
-def _values(model: keras.Model) -> Vector:
-    return np.concatenate([variable.numpy().ravel() for variable in _vector_variables(model)])
 
 
 def _parameters(name: str, model: keras.Model) -> Parameters:

@@ -5,8 +5,8 @@ results are joined again. The vector holds first what SGD trains, then the other
 normalisation), which training moves too.
 
 The model is called as anybody calls it, `model(x, training=...)`: a `call` of the user's own need not take `training`, and the layers in it
-hear of it nevertheless. k steps run as one `tf.while_loop`: per step as fast as k unrolled steps, traced in the time of one step, and once
-for every k, batch and number of samples. Nothing is traced before the first call that needs it.
+are given it nevertheless. k steps run as one `tf.while_loop`: per step as fast as k unrolled steps, traced in the time of one step, and
+once for every k, batch and number of samples. Nothing is traced before the first call that needs it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +38,6 @@ class Network:
         self.moved = [variable for variable in self.others if is_float(variable)]
         self._constants = [None if is_float(variable) else variable.numpy() for variable in self.others]
         self.n_trained = sum(prod(variable.shape) for variable in self.trained)
-        self.size = self.n_trained + sum(prod(variable.shape) for variable in self.moved)
         self.from_logits = not _ends_in_softmax(model)
 
     def call(self, values: Tensors, moved: Tensor, iteration: Tensor, x: Tensor, training: bool) -> tuple[Tensor, Tensor, Tensors]:
@@ -128,7 +127,7 @@ def by_dtype(function: Compiled, signature: Callable[[np.dtype], list[tf.TensorS
 
 
 def by_chunk(function: ByDtype, weights: Vector, *arrays: np.ndarray) -> Iterator[Tensor]:
-    """What `function` makes of each `CHUNK` of the samples, the first of `arrays`, and of what there is to each of them."""
+    """What `function` makes of each chunk of samples; `arrays` are these and what belongs to them, [n, ...] each."""
     compiled, given = function(arrays[0].dtype), tf.convert_to_tensor(weights)
     for start in range(0, len(arrays[0]), CHUNK):
         yield compiled(given, *(tf.convert_to_tensor(array[start : start + CHUNK]) for array in arrays))

@@ -130,8 +130,6 @@ class Received:
     """The samples a node has received, kept as its test samples: the newest `capacity` of them, in a ring."""
 
     def __init__(self, capacity: int = 60_000) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity is {capacity}; it must be at least 1")
         self._ring: Indices = np.zeros(capacity, dtype=np.uint32)
         self._total = 0
 

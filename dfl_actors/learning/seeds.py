@@ -7,7 +7,6 @@ from dfl_actors.core.codec import sha256
 
 
 def name_number(name: str) -> int:
-    """A number for a node's name."""
     return int(sha256(name.encode())[:12], 16)
 
 

@@ -55,8 +55,7 @@ def majority_cluster(points: Sequence[Point], majority: float) -> list[int]:
             return largest
         centres = [centre(points, cluster) for cluster in clusters]
         one, other = min(combinations(range(len(clusters)), 2), key=lambda pair: dist(centres[pair[0]], centres[pair[1]]))
-        merged = sorted([*clusters[one], *clusters.pop(other)])
-        clusters[one] = merged
+        clusters[one] = sorted([*clusters[one], *clusters.pop(other)])
     return []
 
 

@@ -1,4 +1,4 @@
-"""Tries an algorithm or an attack against its contract, and tells for each rule whether it holds.
+"""Tries an algorithm or an attack against its contract, and says of each rule whether it holds.
 
 What runs in a node is checked too (`loader.checked_apply`, `attacks.checked_offer`), but only for what one call shows. Here it is called
 often, on made-up models: whether it changes what it is given, whether it says the same twice, whether the order of the senders matters.

@@ -1,4 +1,4 @@
-"""What there is to say of an algorithm or an attack: its documentation and its parameters."""
+"""An algorithm or an attack in words: its documentation and its parameters."""
 
 import inspect
 import sys
@@ -29,11 +29,6 @@ class Description:
     text: str
     parameters: tuple[Parameter, ...]
 
-    @property
-    def headline(self) -> str:
-        """The first line of the documentation."""
-        return self.text.partition("\n")[0]
-
 
 def known_names() -> list[tuple[str, str]]:
     """Kind and name of everything that can be named without a file or a module."""
@@ -50,7 +45,7 @@ def described(name: str, base: Path) -> Description:
 def briefly(kind: str, name: str) -> str:
     """The first line about something installed, or why there is none."""
     try:
-        return described(name, Path()).headline
+        return described(name, Path()).text.partition("\n")[0]
     except DflError as error:
         return f"cannot be used: {error}"
 

@@ -14,7 +14,6 @@ from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Resu
 
 
 def build() -> Algorithm:
-    """Takes no parameters."""
     return Algorithm(apply=apply)
 
 

@@ -107,7 +107,7 @@ class Algorithm:
 
 
 def read_only(weights: Weights) -> Weights:
-    """The same numbers, for eyes only."""
+    """A view of the same numbers that cannot be written to."""
     view = weights.view()
     view.flags.writeable = False
     return view

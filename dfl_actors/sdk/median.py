@@ -18,7 +18,6 @@ from dfl_actors.sdk.robust import newest, sorted_blocks
 
 
 def build() -> Algorithm:
-    """Takes no parameters."""
     return Algorithm(apply=apply)
 
 

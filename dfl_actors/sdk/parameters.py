@@ -2,7 +2,7 @@
 
     def build(share: Annotated[float, Meta(ge=0, le=1)] = 0.5) -> Algorithm
 
-What a topology gives is held to that signature, and what people are told of the parameters is derived from it. An argument takes
+What a topology gives is held to that signature, and what people read of the parameters is derived from it. An argument takes
 anything where it has no type, or one that no topology can give; `**others` takes what no argument is called.
 """
 
@@ -36,7 +36,7 @@ class Parameter:
 
 
 def described_parameters(build: Build) -> tuple[Parameter, ...]:
-    """What there is to say of the parameters of `build`."""
+    """The parameters of `build` in words."""
     return tuple(
         Parameter(one.name, _words(one.annotation), _default(one)) for one in _signature(build).parameters.values() if one.kind in NAMED
     )

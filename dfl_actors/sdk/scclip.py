@@ -40,7 +40,7 @@ def apply(
     distances = [distance(model, own) for model in models]
     tau = chosen_radius(distances, f) if radius is None else radius
     shares = [clipped(length, tau) / (len(models) + 1) for length in distances]
-    # The sum above, told as a mean: each model by its clipped share, the own one by what is left.
+    # The sum above as a mean: each model by its clipped share, the own one by what is left.
     weights = weighted_mean([own, *models], [1.0 - sum(shares), *shares])
     return Result(state, weights, dict(reputations), {"clipped": sum(length > tau for length in distances)})
 

@@ -191,8 +191,3 @@ def test_received_keeps_exactly_the_newest(capacity: int, sizes: list[int]) -> N
     newest = given_[-capacity:].tolist()
     assert len(received) == len(newest)
     assert sorted(received.draw(len(newest), rng()).tolist()) == newest
-
-
-def test_received_needs_room() -> None:
-    with pytest.raises(ValueError, match="capacity"):
-        Received(0)
