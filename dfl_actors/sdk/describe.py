@@ -22,7 +22,8 @@ EITHER: Registry[Algorithm | Attack] = Registry(
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`kind` is algorithm, attack or either; `text` the documentation of the module, or of the function if its module has none."""
+    """`kind` is algorithm, attack or either; `text` the documentation of the module; of the function where its module has none, or
+    holds several."""
 
     name: str
     kind: str

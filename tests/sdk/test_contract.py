@@ -44,6 +44,12 @@ def in_place_reputations(state: Any, own: Any, received: Any, reputations: Any) 
     return Result(state, own.copy(), reputations, {})
 
 
+def in_place_later(state: Any, own: Any, received: Any, reputations: Any) -> Result:
+    if state:
+        own += 1
+    return Result(True, own.copy(), reputations, {})
+
+
 def pops(state: Any, own: Any, received: Any, reputations: Any) -> Result:
     received.pop()
     return Result(state, own.copy(), reputations, {})
@@ -84,6 +90,7 @@ def doubles(state: Any, own: Any, received: Any, reputations: Any) -> Result:
     [
         (in_place, "inputs unchanged", "changes the model of a in place"),
         (in_place_reputations, "inputs unchanged", "changes the reputations in place"),
+        (in_place_later, "inputs unchanged", "five senders: changes the own model in place"),
         (pops, "inputs unchanged", "changes the list"),
         (remembers, "same input, same output", "weights differ by up to"),
         (divides, "finite", "models of zeros: 260 of 260"),
