@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import typer
 
-from dfl_actors.cli.run import Sets, given, with_its_data
+from dfl_actors.cli.run import Quiet, Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.config.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
@@ -18,9 +18,6 @@ from dfl_actors.files import whole
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.processes.signals import Interrupted, Stop, deferred
 from dfl_actors.runtime.rundir import default_path
-
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")]
-
 
 PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")  # What the fork server of the workers imports.
 
@@ -34,11 +31,11 @@ def sim(
     ticks: Annotated[int | None, typer.Option(help="How long.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="So many runs with consecutive seeds, each in a directory of its own.")] = 1,
-    jobs: Jobs = 0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; 0: one a processor. The result does not depend on it.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sims/NAME-TIME].")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted simulation, or with a --repeat.")] = None,
     sets: Sets = [],  # noqa: B006
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate a network in ticks. Ctrl-C stops it so that --resume can go on."""
     if jobs < 0:

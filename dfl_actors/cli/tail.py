@@ -1,7 +1,5 @@
 """`dfl-actors tail`: watch the messages of a running network, or of a recording, and follow a transaction."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +7,7 @@ import typer
 
 from dfl_actors.errors import ConfigError
 
-INTERRUPTED, CLOSED = 130, 141  # Exit codes: Ctrl-C, and a reader of our output that went away.
+INTERRUPTED = 130  # The exit code after Ctrl-C.
 
 Globs = list[str]
 
@@ -41,26 +39,8 @@ def tail(
         raise ConfigError("--follow shows one transaction: leave --stats, --bodies, --count and the filters away")
     if stats and bodies:
         raise ConfigError("--stats is a table, --bodies is for lines: leave one of them away")
-    order = Order(
-        directory=directory,
-        nodes=tuple(nodes),
-        actors=tuple(actors),
-        types=tuple(types),
-        json=json,
-        count=count,
-        seconds=seconds,
-        stats=stats,
-        bodies=bodies,
-        save=save,
-        force=force,
-        file=file,
-        follow=follow,
-    )
+    asked = locals()
     try:
-        tail_run(order)
-        sys.stdout.flush()
+        tail_run(Order(**{name: asked[name] for name in Order.__struct_fields__}))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise typer.Exit(CLOSED) from None

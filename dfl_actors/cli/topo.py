@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dfl_actors.cli.run import Sets
 from dfl_actors.config import load_topology, parse_topology
 from dfl_actors.config.toml_text import Table
 from dfl_actors.errors import ConfigError
@@ -17,9 +18,6 @@ from dfl_actors.topo.write import save, topology_text
 app = typer.Typer(help="Generate, show, check and import topologies.", no_args_is_help=True)
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A topology file, or the bare name of a ready one.")]
-Sets = Annotated[
-    list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override a key of the topology; may be repeated.")
-]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write this file [default: print it].")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
@@ -52,18 +50,10 @@ def gen(
 
     if out is not None:
         check_free(out, force)
-    request = Request(
-        kind="edges" if edges is not None and kind == "connect" else kind,
-        nodes=nodes,
-        degree=degree,
-        probability=probability,
-        rewire=rewire,
-        rows=rows,
-        cols=cols,
-        edges=edges,
-        seed=seed,
-    )
-    drawn = draw(request)
+    if edges is not None and kind == "connect":
+        kind = "edges"
+    asked = locals()
+    drawn = draw(Request(**{name: asked[name] for name in Request.__struct_fields__}))
     warn(drawn.notes)
     deliver(generated_table(drawn, role, partition), heading(drawn, role, partition), out, force)
 

@@ -15,8 +15,7 @@ from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
 from dfl_actors.sim.tasks import Slots, Task
-from dfl_actors.sim.team import starting
-from dfl_actors.sim.timeline import Timeline
+from dfl_actors.sim.team import Team, starting
 from dfl_actors.sim.worker import Slab, opened
 
 FIRST_CHECKPOINT_S = 30.0  # Seconds between two checkpoints, or more.
@@ -64,62 +63,51 @@ def simulate(
 
     Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, and can be gone on with.
     """
-
-    def stopped() -> None:
-        if stop():
-            raise Stopped(0 if kept is None else kept.tick)
-
-    jobs = min(jobs, len(config.nodes))
     found = checkpoint.find(out) if resume else None
-    kept = None if found is None else checkpoint.load(found)
+    kept = Kept(0, {}, {}, {}) if found is None else checkpoint.load(found)
+
+    def check() -> None:
+        if stop():
+            raise Stopped(kept.tick)
+
     with (
-        tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as folder_of_data,
-        starting(config, cache := Path(folder_of_data), folder, jobs, server) as team,
+        tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as cache,
+        starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server) as team,
     ):
-        data = load_dataset(config.data.source, cache)
-        digest = check_unchanged(config.data.source, "" if kept is None else kept.data)
-        stopped()
-        timeline, slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
-        names = [node.name for node in config.nodes]
-        tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
-        engine = Engine(timeline, names, team.connections, slots, tables, begin=0 if kept is None else kept.tick)
-        run = _Run(config, out, timeline, engine, slots, team.ready(stopped), tables, listener, digest)
-        try:
-            if found is not None and kept is not None:
-                run.restore(found, kept)
-            else:
-                tables.restore({})  # of an attempt that ended before its first checkpoint nothing is kept
-            run.compute(stop)
-            if config.sim.ensemble:
-                run.vote(cache, data, stop)
-            checkpoint.remove(out)
-        finally:
-            tables.end()
+        data = load_dataset(config.data.source, Path(cache))
+        kept = kept._replace(data=check_unchanged(config.data.source, kept.data))
+        check()
+        run = _Run(config, out, folder, data, team, listener, kept)
+        run.go(found, kept, team.ready(check), stop, Path(cache))
 
 
 class _Run:
-    """One simulation with its workers ready."""
+    """One simulation, whose workers may still be starting."""
 
-    def __init__(
-        self,
-        config: Config,
-        out: Path,
-        timeline: Timeline,
-        engine: Engine,
-        slots: Slots,
-        slab: Slab,
-        tables: Tables,
-        listener: Listener,
-        digest: str,
-    ) -> None:
-        self._config, self._out, self._listener = config, out, listener
-        self._timeline, self._engine, self._slots, self._slab, self._tables = timeline, engine, slots, slab, tables
-        self._due = time.monotonic() + FIRST_CHECKPOINT_S
-        self._saved, self._digest = engine.closed, digest
-        self._keeps = True
+    def __init__(self, config: Config, out: Path, folder: Path, data: Dataset, team: Team, listener: Listener, kept: Kept) -> None:
+        self._config, self._out, self._data, self._listener, self._digest = config, out, data, listener, kept.data
+        self._timeline, self._slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
+        names = [node.name for node in config.nodes]
+        self._tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
+        self._engine = Engine(self._timeline, names, team.connections, self._slots, self._tables, begin=kept.tick)
+        self._saved, self._keeps = kept.tick, True
 
-    def restore(self, place: Path, kept: Kept) -> None:
-        """Go on from a checkpoint. Raises `StoreError` if it is none of this simulation."""
+    def go(self, found: Path | None, kept: Kept, slab: Slab, stop: Callable[[], bool], folder: Path) -> None:
+        """All of it from the checkpoint `kept` on, which lies in `found`, or from the beginning. Raises `Stopped`."""
+        self._slab, self._due = slab, time.monotonic() + FIRST_CHECKPOINT_S
+        try:
+            if found is not None:
+                self._restore(found, kept)
+            self._tables.restore(kept.tables)
+            self._compute(stop)
+            if self._config.sim.ensemble:
+                self._vote(folder, stop)
+            checkpoint.remove(self._out)
+        finally:
+            self._tables.end()
+
+    def _restore(self, place: Path, kept: Kept) -> None:
+        """Raises `StoreError` for a checkpoint that is none of this simulation."""
         try:
             self._timeline.restore(kept.timeline)
             for model, readers in sorted(self._timeline.waiting().items()):
@@ -127,9 +115,8 @@ class _Run:
         except (KeyError, ValueError, TypeError) as error:
             raise StoreError(f"{place} is damaged ({error}): simulate it again") from error
         self._each("load", place)
-        self._tables.restore(kept.tables)
 
-    def compute(self, stop: Callable[[], bool]) -> None:
+    def _compute(self, stop: Callable[[], bool]) -> None:
         """All ticks that are left, with a checkpoint now and then. Raises `Stopped`."""
         ticks = self._config.sim.ticks
         while self._engine.closed < ticks:
@@ -171,16 +158,16 @@ class _Run:
             pass
         return [text for text in said if text]
 
-    def vote(self, folder: Path, data: Dataset, stop: Callable[[], bool]) -> None:
+    def _vote(self, folder: Path, stop: Callable[[], bool]) -> None:
         """All models together: for each sample the label to which they give most, their probabilities added in the nodes' order.
 
         Raises `Stopped`.
         """
         self._save()
         found: list[tuple[str, int, int]] = []
-        for part, labels in (("train", data.y_train), ("test", data.y_test)):
+        for part, labels in (("train", self._data.y_train), ("test", self._data.y_test)):
             (folder / part).touch()
-            votes = opened(folder / part, len(labels), data.labels)
+            votes = opened(folder / part, len(labels), self._data.labels)
             tasks = list(self._votes(part, len(labels)))
             for left in self._engine.every(tasks):
                 self._listener.voting((len(found) + 1 - left / len(tasks)) / 2)

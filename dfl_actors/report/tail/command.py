@@ -6,7 +6,7 @@ running network and on a recording alike.
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
@@ -46,9 +46,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for on the command line."""
 
     directory: Path | None = None
-    nodes: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
+    nodes: Sequence[str] = ()
+    actors: Sequence[str] = ()
+    types: Sequence[str] = ()
     json: bool = False
     count: int | None = None
     seconds: float | None = None
