@@ -12,7 +12,7 @@ from typing import Literal
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
-from dfl_actors.core.blocks import Pending, enough, in_order
+from dfl_actors.core.blocks import Pending, Terms, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.clock import FOREVER, Now, since
 from dfl_actors.core.codec import digest, encode, reread
@@ -47,8 +47,8 @@ class Builder(Actor):
 
     def __init__(self, settings: BuilderSettings, key: KeyPair, stored: chain.Stored, journal: JournalReader, now: Now) -> None:
         super().__init__(settings)
-        self._key = key
-        self._verifier = Verifier(settings.genesis)
+        self._key, self._verifier = key, Verifier(settings.genesis)
+        self._terms = Terms(len(settings.neighbours), settings.receipts, settings.receipt_wait)
         self._chain = self._pinned = chain.empty(settings.genesis)
         self._resume(stored, journal)
         self._pending: dict[str, Pending] = {}
@@ -71,25 +71,24 @@ class Builder(Actor):
         for _, raw in journal.scan(b"t/"):
             transaction = reread(Transaction, raw)
             if not self._in_chain(transaction):
-                self._pending[digest(transaction)] = Pending(transaction, now)
+                self._pending[digest(transaction)] = Pending(transaction, self._terms, now)
         for _, raw in journal.scan(b"r/"):
             receipt = reread(Receipt, raw)
             if receipt.transaction in self._pending:
                 self._pending[receipt.transaction].receipts[receipt.creator] = receipt
         raw_draft = journal.get(b"draft")
-        draft = None if raw_draft is None else reread(Draft, raw_draft)
-        if draft is not None and draft.height == self._chain.height:
-            self._open(draft, now)
-            for entry in draft.entries:
+        self._leftover = None if raw_draft is None else reread(Draft, raw_draft)
+        if self._leftover is not None and self._leftover.height == self._chain.height:
+            for entry in self._leftover.entries:
                 self._pending.pop(digest(entry.transaction), None)
-        self._leftover = None if draft is None or draft.height == self._chain.height else draft
+            self._open(self._leftover, now)
         for _, raw in journal.scan(b"c/"):
             confirmation = reread(Confirmation, raw)
             if self._draft is not None and confirmation.draft == self._draft_digest:
                 self._confirmations[confirmation.receipt] = confirmation
 
     def _open(self, draft: Draft, now: Now) -> None:
-        self._draft = draft
+        self._draft, self._leftover = draft, None
         self._opened = since(draft.created, now)
         self._draft_digest = digest(draft)
         self._receipts = receipts_of(draft)
@@ -99,13 +98,11 @@ class Builder(Actor):
     def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         if self._chain != self._pinned:
             yield self._pin()
-        if self._leftover is not None:
-            yield from self._forget(self._leftover)
         if self._draft is not None:
             yield from self._remind(now)
             self._deadline = now.mono + self.settings.deadline
         for identity, pending in self._pending.items():
-            if self._answered(pending):
+            if pending.answered():
                 yield from self._settle(identity)
         yield from self._advance(now)
 
@@ -114,10 +111,9 @@ class Builder(Actor):
         if identity in self._pending or self._in_draft(identity) or self._in_chain(message.transaction):
             return
         self._verifier.trust(identity)
-        self._pending[identity] = Pending(message.transaction, now)
+        self._pending[identity] = Pending(message.transaction, self._terms, now)
         yield Journal(b"t/" + identity.encode(), encode(message.transaction))
-        lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(self.settings.neighbours))
-        for pending in islice(lacking, MOST_TOUCHED):
+        for pending in islice(self._lacking(), MOST_TOUCHED):
             # Who has not answered may still fetch it: neighbours' models must not push it out of the store.
             yield Touch(pending.transaction.model)
         yield from self._advance(now)
@@ -135,17 +131,14 @@ class Builder(Actor):
         pending.receipts[receipt.creator] = receipt
         self.count("receipts")
         yield Journal(f"r/{receipt.transaction}/{receipt.creator}".encode(), encode(receipt))
-        yield Note(
-            events.ReceiptArrived(
-                tx=receipt.transaction, creator=receipt.creator, correct=receipt.correct, tested=receipt.tested, ms=now.mono - pending.since
-            )
-        )
-        if self._answered(pending):
-            yield from self._settle(receipt.transaction)
-        if len(pending.receipts) >= len(self.settings.neighbours) or self._ready(pending, now):
+        tx, ms = receipt.transaction, now.mono - pending.since
+        yield Note(events.ReceiptArrived(tx=tx, creator=receipt.creator, correct=receipt.correct, tested=receipt.tested, ms=ms))
+        if pending.answered():
+            yield from self._settle(tx)
+        if not pending.lacking() or pending.ready(now.mono):
             yield from self._advance(now)
         else:
-            at = pending.ready_at(self.settings.receipts, self.settings.receipt_wait)
+            at = pending.ready_at()
             self.wake = at if self.wake is None else min(self.wake, at)
 
     def on_confirmations_arrived(self, message: ConfirmationsArrived, now: Now) -> Iterator[Effect]:
@@ -168,6 +161,8 @@ class Builder(Actor):
 
     def _advance(self, now: Now) -> Iterator[Effect]:
         """Everything that has become possible: expire, finalise, draft; then say when time alone will change something."""
+        if self._leftover is not None:
+            yield from self._forget(self._leftover)
         yield from self._expire(now)
         yield from self._ask_again(now)
         if self._draft is not None and self._may_finalise(self._draft, now):
@@ -178,7 +173,7 @@ class Builder(Actor):
 
     def _expire(self, now: Now) -> Iterator[Effect]:
         for identity, pending in list(self._pending.items()):
-            if now.mono >= pending.expires and len(pending.receipts) < self.settings.receipts:
+            if pending.expired(now.mono):
                 del self._pending[identity]
                 yield from self._settle(identity)
                 yield from forget(identity, pending.receipts)
@@ -187,34 +182,28 @@ class Builder(Actor):
     def _ask_again(self, now: Now) -> Iterator[Effect]:
         """Have transactions announced again that neighbours have not answered: whatever was lost on the way then comes again."""
         for pending in self._pending.values():
-            if pending.lacks(now.mono, len(self.settings.neighbours), self.settings.receipt_wait):
+            if pending.lacks(now.mono):
                 pending.reminded = now.mono
                 yield Tell(Lacking(transaction=pending.transaction))
 
     def _try_draft(self, now: Now) -> Iterator[Effect]:
-        settings = self.settings
-        ready = [pending for pending in self._pending.values() if self._ready(pending, now)]
-        if len(ready) < settings.transactions:
+        ready = [pending for pending in self._pending.values() if pending.ready(now.mono)]
+        if len(ready) < self.settings.transactions:
             return
         ready.sort(key=lambda pending: pending.transaction.sequence)
-        entries = tuple(pending.entry() for pending in ready[: settings.transactions])
+        entries = tuple(pending.entry() for pending in ready[: self.settings.transactions])
         draft = self._sign(entries, now)
         self._open(draft, now)
-        self._deadline = now.mono + settings.deadline
+        self._deadline = now.mono + self.settings.deadline
         identities = tuple(digest(entry.transaction) for entry in entries)
         for identity in identities:
             del self._pending[identity]
         yield Journal(b"draft", encode(draft))
         yield from self._remind(now)
+        transactions, receipts = len(entries), len(self._receipts)
         yield Note(
-            events.Drafted(
-                height=draft.height, draft=self._draft_digest, transactions=len(entries), receipts=len(self._receipts), txs=identities
-            )
+            events.Drafted(height=draft.height, draft=self._draft_digest, transactions=transactions, receipts=receipts, txs=identities)
         )
-
-    def _ready(self, pending: Pending, now: Now) -> bool:
-        settings = self.settings
-        return pending.ready(now.mono, len(settings.neighbours), settings.receipts, settings.receipt_wait)
 
     def _sign(self, entries: tuple[Entry, ...], now: Now) -> Draft:
         place = {"height": self._chain.height, "previous": self._chain.head, "created": max(now.wall, self._chain.finalised)}
@@ -273,9 +262,8 @@ class Builder(Actor):
             for receipt in entry.receipts:
                 yield Journal(b"c/" + digest(receipt).encode(), None)
 
-    def _answered(self, pending: Pending) -> bool:
-        """Whether half the neighbours have answered, so that the trainer need not wait for this transaction."""
-        return len(pending.receipts) >= (len(self.settings.neighbours) + 1) // 2
+    def _lacking(self) -> Iterator[Pending]:
+        return (pending for pending in self._pending.values() if pending.lacking())
 
     def _settle(self, identity: str) -> Iterator[Effect]:
         if identity not in self._settled:
@@ -289,10 +277,7 @@ class Builder(Actor):
         return transaction.sequence <= self._chain.sequence and transaction.sequence not in self._chain.skipped
 
     def _set_wake(self, now: Now) -> None:
-        settings = self.settings
-        times = [pending.ready_at(settings.receipts, settings.receipt_wait) for pending in self._pending.values()]
-        lacking = (pending for pending in self._pending.values() if len(pending.receipts) < len(settings.neighbours))
-        times += [pending.ask_at(settings.receipt_wait) for pending in lacking]
+        times = [pending.ready_at() for pending in self._pending.values()] + [pending.ask_at() for pending in self._lacking()]
         later = [time for time in times if time > now.mono]
         if self._draft is not None:
             later += [self._reminder, *([self._deadline] if self._deadline > now.mono else [])]

@@ -50,19 +50,19 @@ class Fetching:
         if transaction.model not in self._assemblies:
             assembly = Assembly(transaction.model, transaction.size, source, now.mono)
             self._assemblies[transaction.model] = assembly
-            yield from _ask(assembly)
+            yield from _ask(assembly, assembly.ask())
 
     def ask_again(self, now: Now) -> Iterator[Effect]:
         """After a silence: ask once more for what is lost, then the next source."""
         for assembly in list(self._assemblies.values()):
             if now.mono >= assembly.progress + self._timeout:
-                yield from _ask_for_lost(assembly, now) or self._next_source(assembly, "fetch_timeout", now)
+                yield from _ask(assembly, assembly.ask_again(now.mono)) or self._next_source(assembly, "fetch_timeout", now)
 
     def go_on(self, neighbour: Address, now: Now) -> Iterator[Effect]:
         """The link stands again: what was asked for meanwhile was refused, or lost."""
         for assembly in self._assemblies.values():
             if assembly.source == neighbour:
-                yield from _ask_for_lost(assembly, now)
+                yield from _ask(assembly, assembly.ask_again(now.mono))
 
     def gone(self, neighbour: Address, model: Digest, now: Now) -> Iterator[Effect]:
         """The neighbour no longer has it."""
@@ -78,7 +78,7 @@ class Fetching:
         if not assembly.put(chunk.index, body, now.mono):
             yield from self._next_source(assembly, "chunk", now)
         elif not assembly.complete():
-            yield from _ask(assembly)
+            yield from _ask(assembly, assembly.ask())
         else:
             yield from self._deliver(assembly, now)
 
@@ -107,23 +107,16 @@ class Fetching:
         sources = [source for sighting in sightings for source in sighting.sources]
         if sources:
             assembly.restart(sources[0], now.mono)
-            yield from _ask(assembly)
+            yield from _ask(assembly, assembly.ask())
             return
         del self._assemblies[assembly.model]
         for transaction, _ in self._wanted.pop(assembly.model, []):
             self._seen.pop(digest(transaction), None)
 
 
-def _ask(assembly: Assembly) -> Iterator[Effect]:
-    wanted = assembly.ask()
-    if wanted is not None:
-        yield Send(assembly.source, Fetch(model=assembly.model, first=wanted[0], count=wanted[1]))
-
-
-def _ask_for_lost(assembly: Assembly, now: Now) -> list[Effect]:
-    """Nothing when that was in vain before."""
-    lost = assembly.ask_again(now.mono)
-    return [] if lost is None else [Send(assembly.source, Fetch(model=assembly.model, first=lost[0], count=lost[1]))]
+def _ask(assembly: Assembly, chunks: tuple[int, int] | None) -> list[Effect]:
+    """Ask for these chunks, the first and how many, if any."""
+    return [] if chunks is None else [Send(assembly.source, Fetch(model=assembly.model, first=chunks[0], count=chunks[1]))]
 
 
 class Serving:

@@ -3,17 +3,27 @@
 import math
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from dfl_actors.core.clock import Now, since
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Entry, Receipt, Transaction
 
 LEAST_WAIT = 1_000  # Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts.
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """What a transaction waits for: the receipts of all `neighbours`, or, once `wait` ms have passed, any `least` receipts."""
+
+    neighbours: int
+    least: int
+    wait: int
+
+
 class Pending:
     """An own transaction that gathers its receipts, one a witness. Its times are monotonic, also when it was read from a journal."""
 
-    def __init__(self, transaction: Transaction, now: Now) -> None:
-        self.transaction = transaction
+    def __init__(self, transaction: Transaction, terms: Terms, now: Now) -> None:
+        self.transaction, self._terms = transaction, terms
         lifetime = transaction.expires - transaction.created
         self.since = self.reminded = since(transaction.created, now, lifetime)
         self.expires = self.since + lifetime
@@ -23,22 +33,33 @@ class Pending:
         """The transaction in a draft, its receipts in the order of their creators."""
         return Entry(transaction=self.transaction, receipts=tuple(receipt for _, receipt in sorted(self.receipts.items())))
 
-    def ready(self, now: int, neighbours: int, least: int, wait: int) -> bool:
-        """Whether there are `least` receipts, and every neighbour has answered or `wait` ms have passed."""
-        answered = len(self.receipts)
-        return answered >= max(least, 1) and (answered >= neighbours or now >= self.since + wait)
+    def answered(self) -> bool:
+        """Whether half the neighbours have answered, so that the trainer need not wait for this transaction."""
+        return len(self.receipts) >= (self._terms.neighbours + 1) // 2
 
-    def lacks(self, now: int, neighbours: int, wait: int) -> bool:
-        """Whether neighbours have not answered although half of `wait` ms has passed since they were last asked."""
-        return len(self.receipts) < neighbours and self.ask_at(wait) <= now < self.expires
+    def lacking(self) -> bool:
+        """Whether neighbours have not answered."""
+        return len(self.receipts) < self._terms.neighbours
 
-    def ask_at(self, wait: int) -> int:
-        """When neighbours that have not answered are asked again."""
-        return self.reminded + max(LEAST_WAIT, wait // 2)
+    def ready(self, now: int) -> bool:
+        """Whether a block may hold it: with the least receipts, once every neighbour has answered or the wait is over."""
+        return len(self.receipts) >= max(self._terms.least, 1) and (not self.lacking() or now >= self.since + self._terms.wait)
 
-    def ready_at(self, least: int, wait: int) -> int:
+    def expired(self, now: int) -> bool:
+        """Whether its life is over without the least receipts."""
+        return now >= self.expires and len(self.receipts) < self._terms.least
+
+    def lacks(self, now: int) -> bool:
+        """Whether neighbours that have not answered are to be asked again."""
+        return self.lacking() and self.ask_at() <= now < self.expires
+
+    def ask_at(self) -> int:
+        """When neighbours that have not answered are asked again: half the wait after they were asked last."""
+        return self.reminded + max(LEAST_WAIT, self._terms.wait // 2)
+
+    def ready_at(self) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""
-        return self.since + wait if len(self.receipts) >= least else self.expires
+        return self.since + self._terms.wait if len(self.receipts) >= self._terms.least else self.expires
 
 
 def enough(draft: Draft, confirmed: Collection[Digest], receipts: Mapping[Digest, Receipt], fraction: float, per: str) -> bool:

@@ -229,6 +229,21 @@ def test_after_a_crash_between_the_chain_and_the_journal_a_transaction_is_not_dr
     assert [entry.transaction.sequence for entry in drafted(made).entries] == [2, 3]
 
 
+def test_a_draft_made_before_the_run_begins_again_outlives_what_the_journal_still_held() -> None:
+    """The block of the draft before stands in the chain; a crash kept the journal from forgetting it."""
+    made = built(transactions=1)
+    made.give(*announced(0), *receipts(0))
+    made.give(confirmed(drafted(made)), crash=WriteJournal)
+    made.give(*announced(1), *receipts(1))
+    second = drafted(made)
+    assert second.height == 1
+    made.give(Started(), crash=99)
+    assert made.journal.get(b"draft") == encode(second)
+    made.give(Started(), now=NOW + 1)
+    made.give(confirmed(second))
+    assert drafted(made) == second == final_blocks(made)[1].draft and set(made.journal.data) == {chain.PIN}
+
+
 def test_a_word_to_the_trainer_that_a_crash_swallowed_is_said_again() -> None:
     made = built(transactions=8)
     made.give(*announced(0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.core.blocks import Pending, enough, in_order, needed
+from dfl_actors.core.blocks import Pending, Terms, enough, in_order, needed
 from dfl_actors.core.checks import receipts_of
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
@@ -84,8 +84,9 @@ def test_enough(witnesses: tuple[int, ...], confirmed: tuple[int, ...], fraction
     assert enough(draft, given, receipts, fraction, "transaction") is transaction
 
 
-def pending(receipts: int) -> Pending:
-    found = Pending(made.transaction(signed=False), Now(SINCE, made.NOW))
+def pending(receipts: int, neighbours: int = 3, least: int = 1, wait: int = 100, set_by: int = 0) -> Pending:
+    """One whose clock was set by so many ms after it was made."""
+    found = Pending(made.transaction(signed=False), Terms(neighbours, least, wait), Now(SINCE, made.NOW + set_by))
     found.receipts = {key.address: made.receipt(found.transaction, key) for key in WITNESSES[:receipts]}
     return found
 
@@ -122,12 +123,12 @@ def pending(receipts: int) -> Pending:
     ],
 )
 def test_ready(receipts: int, neighbours: int, least: int, waited: int, ready: bool) -> None:
-    assert pending(receipts).ready(SINCE + waited, neighbours, least, wait=100) is ready
+    assert pending(receipts, neighbours, least).ready(SINCE + waited) is ready
 
 
 @pytest.mark.parametrize(("receipts", "at"), [(0, 60_000), (1, 60_000), (2, 100), (3, 100)])
 def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) -> None:
-    assert pending(receipts).ready_at(least=2, wait=100) == SINCE + at
+    assert pending(receipts, least=2).ready_at() == SINCE + at
 
 
 @pytest.mark.parametrize(
@@ -136,10 +137,11 @@ def test_time_matters_at_the_end_of_the_wait_or_of_life(receipts: int, at: int) 
     ids=["at once", "soon after", "the clock was set forward since", "the clock was set back since"],
 )
 def test_one_that_was_read_from_a_journal_waits_no_longer_than_it_would_have(set_by: int, ready: int, expires: int) -> None:
-    found = Pending(made.transaction(signed=False), Now(SINCE, made.NOW + set_by))
-    found.receipts = pending(3).receipts
-    assert found.ready_at(least=3, wait=100) == SINCE + ready
-    assert found.ready_at(least=4, wait=100) == found.expires == SINCE + expires
+    found = pending(3, least=3, set_by=set_by)
+    assert found.ready_at() == SINCE + ready
+    del found.receipts[WITNESSES[0].address]
+    assert found.ready_at() == found.expires == SINCE + expires
+    assert not found.expired(found.expires - 1) and found.expired(found.expires)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +170,14 @@ def test_one_that_was_read_from_a_journal_waits_no_longer_than_it_would_have(set
     ],
 )
 def test_lacks(receipts: int, waited: int, reminded: int, lacks: bool) -> None:
-    found = pending(receipts)
+    found = pending(receipts, wait=10_000)
     found.reminded = SINCE + reminded
-    assert found.lacks(SINCE + waited, neighbours=3, wait=10_000) is lacks
-    assert found.ask_at(wait=10_000) == SINCE + reminded + 5_000
+    assert found.lacks(SINCE + waited) is lacks
+    assert found.ask_at() == SINCE + reminded + 5_000
 
 
 def test_neighbours_are_not_asked_again_more_than_once_a_second() -> None:
-    assert pending(2).ask_at(wait=100) == SINCE + 1_000
+    assert pending(2).ask_at() == SINCE + 1_000
 
 
 @given(st.permutations(range(4)))
