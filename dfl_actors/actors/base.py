@@ -5,8 +5,7 @@ message, and an actor that wants to be called sets `wake`. A subclass writes one
 Drivers perform the effects: `runtime` over ZeroMQ and LMDB, the tests' simulated network in memory.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol
 
@@ -19,6 +18,8 @@ from dfl_actors.core.family import Event, FromDriver, Letter, Message, News, Rep
 from dfl_actors.core.messages import Started, Stopping, Tick
 from dfl_actors.core.objects import Address, Digest
 from dfl_actors.errors import Refused
+
+Handler = Callable[..., Iterator[Effect] | None]  # `on_<message>`; None when there is nothing to do but to take note.
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class Actor:
     """
 
     name: ClassVar[str]
-    _handlers: ClassVar[dict[type[Message], Callable[..., Iterator[Effect]]]]
+    _handlers: ClassVar[dict[type[Message], Handler]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -68,19 +69,19 @@ class Actor:
 
     def handle(self, message: Message, now: Now) -> list[Effect]:
         """The effects of `message` at `now`. A refused object becomes a note with the code of the broken rule."""
-        return list(self._handlers[type(message)](self, message, now))
+        return list(self._call(message, now))
 
-    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+    def _call(self, message: Message, *context: object) -> Iterable[Effect]:
+        return self._handlers[type(message)](self, message, *context) or ()
+
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect] | None:
         """Work may begin; without a handler of its own an actor waits for messages."""
-        yield from ()
 
-    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect] | None:
         """Time has come; a subclass that sets `wake` overrides this."""
-        yield from ()
 
-    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect] | None:
         """The run ends; what is under way may finish."""
-        yield from ()
 
     def count(self, what: str, by: int = 1) -> None:
         """Count something for the live table."""
@@ -90,7 +91,7 @@ class Actor:
 KINDS = (FromDriver, Event, Letter, News, Request, Reply)  # The kinds of messages that an actor handles.
 
 
-def handlers(actor: type[Actor]) -> dict[type[Message], Callable[..., Iterator[Effect]]]:
+def handlers(actor: type[Actor]) -> dict[type[Message], Handler]:
     """`on_<message>` for every message that comes to the actor.
 
     Raises `TypeError` when one is missing, for its message would be lost, or when there is one for a message that never comes.
@@ -105,7 +106,7 @@ def handlers(actor: type[Actor]) -> dict[type[Message], Callable[..., Iterator[E
 
 def handler_name(kind: type[Message]) -> str:
     """`on_receipt_arrived` for `ReceiptArrived`."""
-    return "on_" + re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    return f"on_{events.snake(kind.__name__)}"
 
 
 def refused(error: Refused, what: str, identity: str, by: str) -> Note:

@@ -23,7 +23,6 @@ from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, Fi
 from dfl_actors.errors import ChainError, Refused, our_own
 
 MOST_TOUCHED = 8  # Transactions, oldest first, whose models are kept in the store while they wait for receipts.
-
 REMINDERS = 5  # How often a draft goes out again before its deadline.
 
 
@@ -173,7 +172,7 @@ class Builder(Actor):
 
     def _expire(self, now: Now) -> Iterator[Effect]:
         for identity, pending in list(self._pending.items()):
-            if pending.expired(now.mono):
+            if now.mono >= pending.expires and len(pending.receipts) < self.settings.receipts:
                 del self._pending[identity]
                 yield from self._settle(identity)
                 yield from forget(identity, pending.receipts)

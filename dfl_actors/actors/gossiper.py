@@ -20,7 +20,7 @@ from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
 from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.objects import Address, Confirmation, Digest, Receipt
+from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
@@ -48,6 +48,7 @@ class Gossiper(Actor):
         super().__init__(settings)
         self._models = models
         self._links = Links(settings, key, nonce)
+        self.who = self._links.who
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis)
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
@@ -86,23 +87,20 @@ class Gossiper(Actor):
     # --- from our own node
 
     def on_trained(self, message: m.Trained, now: Now) -> Iterator[Effect]:
-        transaction = message.transaction
-        identity = digest(transaction)
-        self._seen.put(identity, Sighting(transaction, None))
-        self._serving.offer(transaction.model, identity)
-        yield self._announce(m.TransactionNews(transaction=transaction, receipts=()))
-        yield Tell(m.Announced(transaction=transaction))
-        yield Note(events.Announced(tx=identity))
+        yield self._offer(message.transaction)
+        yield Tell(m.Announced(transaction=message.transaction))
+        yield Note(events.Announced(tx=digest(message.transaction)))
 
     def on_lacking(self, message: m.Lacking, now: Now) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
-        identity = digest(message.transaction)
-        if self._models.size(message.transaction.model) is None:
-            return
-        if identity not in self._seen:
-            self._seen.put(identity, Sighting(message.transaction, None))
-        self._serving.offer(message.transaction.model, identity)
-        yield self._announce(m.TransactionNews(transaction=message.transaction, receipts=()))
+        if self._models.size(message.transaction.model) is not None:
+            yield self._offer(message.transaction)
+
+    def _offer(self, own: Transaction) -> Announce:
+        identity = digest(own)
+        self._seen.put(identity, Sighting(own, None))
+        self._serving.offer(own.model, identity)
+        return self._announce(m.TransactionNews(transaction=own, receipts=()))
 
     def on_witnessed(self, message: m.Witnessed, now: Now) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
@@ -138,7 +136,7 @@ class Gossiper(Actor):
 
     def _news(self, sender: Address, news: m.AnyNews, now: Now) -> Iterator[Effect]:
         try:
-            yield from self._handlers[type(news)](self, news, sender, now)
+            yield from self._call(news, sender, now)
         except Refused as error:
             yield refused(error, type(news).__name__, "", sender)
 
@@ -219,20 +217,18 @@ class Gossiper(Actor):
             self._verifier.check(draft)
             yield self._announce(m.DraftNews(draft=draft))
 
-    def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> None:
         """Others' blocks are for watchers."""
-        yield from ()
 
-    def on_beat(self, news: m.Beat, sender: Address, now: Now) -> Iterator[Effect]:
+    def on_beat(self, news: m.Beat, sender: Address, now: Now) -> None:
         """Its number said all there is."""
-        yield from ()
 
     # --- replies of neighbours
 
     def on_replied(self, message: m.Replied, now: Now) -> Iterator[Effect]:
         reply = message.reply
         try:
-            yield from self._handlers[type(reply)](self, reply, message.neighbour, message.body, now)
+            yield from self._call(reply, message.neighbour, message.body, now)
         except Refused as error:
             yield refused(error, type(reply).__name__, "", message.neighbour)
 
@@ -260,16 +256,12 @@ class Gossiper(Actor):
 
     # --- requests of neighbours
 
-    def who(self, peer: bytes) -> Address:
-        """The address behind a peer, empty while it has not said."""
-        return self._links.who(peer)
-
     def on_asked(self, message: m.Asked, now: Now) -> Iterator[Effect]:
         request, peer = message.request, message.peer
         try:
-            yield from self._handlers[type(request)](self, request, peer, now)
+            yield from self._call(request, peer, now)
         except Refused as error:
-            yield refused(error, type(request).__name__, "", self._links.who(peer))
+            yield refused(error, type(request).__name__, "", self.who(peer))
             yield Answer(peer, m.Refusal(code=error.code, what=type(request).__name__))
 
     def on_hello(self, request: m.Hello, peer: bytes, now: Now) -> Iterator[Effect]:
@@ -288,10 +280,8 @@ class Gossiper(Actor):
             yield Answer(peer, m.Resent(epoch=request.epoch, number=number, news=news))
 
     def on_confirmations_for(self, request: m.ConfirmationsFor, peer: bytes, now: Now) -> Iterator[Effect]:
-        yield from self._carry(self._links.neighbour(peer), request.confirmations)
-
-    def _carry(self, neighbour: Address, confirmations: tuple[Confirmation, ...]) -> Iterator[Effect]:
         """Confirmations of our own draft go to the builder, those of another's the way the draft came."""
+        neighbour, confirmations = self._links.neighbour(peer), request.confirmations
         for via in dict.fromkeys(self._drafts.get(confirmation.draft) for confirmation in confirmations):
             group = tuple(confirmation for confirmation in confirmations if self._drafts.get(confirmation.draft) == via)
             if via is None:

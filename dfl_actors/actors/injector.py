@@ -14,7 +14,6 @@ from dfl_actors.core.effects import Effect, Publish
 from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
 
 SHORTEST_WAIT = 50  # Milliseconds between two injections: faster rates inject several samples at once.
-
 MOST = 2048  # Samples in one message.
 
 LONGEST_PAUSE = 5_000
@@ -47,15 +46,13 @@ class Injector(Actor):
         self._injected = 0
         self._running = False
 
-    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+    def on_started(self, _: Started, now: Now) -> None:
         self._begun = self._last = now.mono
         self._running = True
         self.wake = now.mono + self._wait() if self.settings.rate else None
-        yield from ()
 
-    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> None:
         self._running, self.wake = False, None
-        yield from ()
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         if self._running and self.settings.rate:

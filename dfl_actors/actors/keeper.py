@@ -62,12 +62,11 @@ class Keeper(Actor):
         self._pending: dict[int, np.ndarray] = {}
         self._buffer: list[Scored] = []
 
-    def on_versioned(self, message: Versioned, now: Now) -> Iterator[Effect]:
+    def on_versioned(self, message: Versioned, now: Now) -> None:
         self._own = message.model
         # Differences on their way change the model; its accuracy is known again with the next transaction.
         self._own_accuracy = message.correct / message.tested if message.tested else None
         self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
-        yield from ()
 
     def on_scored(self, message: Scored, now: Now) -> Iterator[Effect]:
         self._buffer.append(message)
@@ -82,25 +81,20 @@ class Keeper(Actor):
     def _update(self, own_key: str, scores: list[Scored], now: Now) -> Iterator[Effect]:
         with ExitStack() as stack:
             own = self._load(stack, own_key, self.settings.codec)
-            received = [(score, self._load(stack, score.model, score.codec)) for score in scores]
-            if own is None or any(weights is None for _, weights in received):
+            loaded = [(score, self._load(stack, score.model, score.codec)) for score in scores]
+            received = [(score, weights) for score, weights in loaded if weights is not None]
+            if own is None or len(received) < len(scores):
                 yield Note(events.Lost(what="model", id=own_key))
-            if own is None:
+            if own is None or not received:
                 return
             for pending in self._pending.values():
                 own = own + pending
-            models = [
-                ReceivedModel(sender=score.generator, weights=weights, accuracy=score.correct / score.tested)
-                for score, weights in received
-                if weights is not None
-            ]
-            if not models:
-                return
+            models = [ReceivedModel(score.generator, weights, score.correct / score.tested) for score, weights in received]
             result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
             delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)
         # In order of arrival: of several models of a sender the last stays.
-        seen = {score.generator: (score.model, score.codec) for score, weights in received if weights is not None}
+        seen = {score.generator: (score.model, score.codec) for score, _ in received}
         yield from self._hand_over(delta, models, seen if self._watched else {}, result.notes, now)
 
     def _hand_over(

@@ -19,7 +19,6 @@ from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
 ATTEMPTS = 3  # How often lost news are asked for.
-
 MOST_SESSIONS = 1024  # Peers that have greeted, and peers that are admitted; of more the oldest is forgotten.
 
 

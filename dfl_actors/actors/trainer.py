@@ -125,10 +125,8 @@ class Trainer(Actor):
     def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         self._running = True
         last = self._journal.get(b"transaction")
-        if last is not None:
-            transaction = reread(Transaction, last)
-            if transaction.expires > now.wall:
-                yield Tell(Trained(transaction=transaction))
+        if last is not None and (transaction := reread(Transaction, last)).expires > now.wall:
+            yield Tell(Trained(transaction=transaction))
         yield Journal(b"state", None)
         yield from self._keep()
         yield Publish(Versioned(model=self.model, applied=self._point.applied))
@@ -211,7 +209,7 @@ class Trainer(Actor):
         elif not self._room():
             need = 0
         else:
-            need = max(0, 2 * self._wanted_whole() - len(self._waiting) - self._pulled)
+            need = max(0, 2 * self.settings.batch * self.settings.steps - len(self._waiting) - self._pulled)
         if need:
             self._pulled += need
             yield Tell(Pull(samples=need))
@@ -220,13 +218,9 @@ class Trainer(Actor):
         else:
             self.wake = min(self._in_flight.values(), default=None)
 
-    def _wanted_whole(self) -> int:
-        return self.settings.batch * self.settings.steps
-
     def _wanted(self) -> int:
         """Samples that make a call of the learner worth while: all the transaction still lacks when pulled, else a batch."""
-        left = self.settings.steps - self._since
-        return self.settings.batch * (left if not self.settings.rate else 1)
+        return self.settings.batch * (1 if self.settings.rate else self.settings.steps - self._since)
 
     def _train(self, now: Now) -> Iterator[Effect]:
         steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)

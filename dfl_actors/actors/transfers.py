@@ -18,9 +18,7 @@ from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Code, Refused
 
 MOST_SERVED = 3  # How often a neighbour gets the chunks of one model.
-
 MOST_ASSEMBLIES = 64  # Models on their way here at once; what is announced beyond is left out.
-
 REMEMBERED = 8192  # Transactions, drafts, receipts, and models served, that are recognised when they come again.
 
 Wanted = tuple[Transaction, tuple[Receipt, ...]]

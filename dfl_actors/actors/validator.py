@@ -26,11 +26,8 @@ from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
 LONGEST_LIFETIMES = 4  # A transaction may live this many times longer than our own do; more is refused.
-
 MOST_WAITING = 256  # Transactions kept while the node has no samples to measure them on; the oldest goes first.
-
 MOST_REWRITTEN = 64  # Generators told of that contradict what is known of them.
-
 FRESH = 4096  # What was journalled last and may not be written yet.
 
 
@@ -91,9 +88,8 @@ class Validator(Actor):
         else:
             self._waiting.append(message)
 
-    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+    def on_stopping(self, _: Stopping, now: Now) -> None:
         self._waiting.clear()
-        yield from ()
 
     def on_draft_arrived(self, message: DraftArrived, now: Now) -> Iterator[Effect]:
         try:

@@ -45,10 +45,6 @@ class Pending:
         """Whether a block may hold it: with the least receipts, once every neighbour has answered or the wait is over."""
         return len(self.receipts) >= max(self._terms.least, 1) and (not self.lacking() or now >= self.since + self._terms.wait)
 
-    def expired(self, now: int) -> bool:
-        """Whether its life is over without the least receipts."""
-        return now >= self.expires and len(self.receipts) < self._terms.least
-
     def lacks(self, now: int) -> bool:
         """Whether neighbours that have not answered are to be asked again."""
         return self.lacking() and self.ask_at() <= now < self.expires

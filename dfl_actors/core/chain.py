@@ -15,9 +15,7 @@ from dfl_actors.core.objects import Address, Digest, FinalBlock
 from dfl_actors.errors import ChainError, Refused
 
 WINDOW = 4096  # How far, in sequence numbers, a transaction may lag behind the newest one of the blocks before.
-
 PIN = b"head"  # Where the builder's journal holds the pinned state.
-
 LARGEST_BLOCK = 1 << 30
 
 

@@ -4,7 +4,7 @@ Nothing here measures a model, reads a store or knows the time but through its a
 verified: an object's digest covers its signature, so an object with a known digest need not be verified again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Receipt, Signed, Transaction, check_signed, signer_of
@@ -67,26 +67,21 @@ def check_path(transaction: Transaction, receipts: Sequence[Receipt], sender: Di
 
 
 def check_transaction(transaction: Transaction, receipts: Sequence[Receipt], verifier: Verifier) -> Digest:
-    """Digest of a transaction whose own and whose receipts' signatures and rules are right."""
+    """Digest of a right transaction with right receipts: each names it and is signed by its creator, and no witness speaks twice.
+
+    Raises `Refused` with code `accuracy_range`, `receipt_moved`, `self_receipt`, `receipt_twice`, `receipt_ttl`, or as
+    `objects.check_signed`.
+    """
     if transaction.correct > transaction.tested:
         raise Refused("accuracy_range", "transaction")
     identity = verifier.check(transaction)
-    check_receipts(identity, transaction, receipts, verifier)
-    return identity
-
-
-def check_receipts(identity: Digest, transaction: Transaction, receipts: Iterable[Receipt], verifier: Verifier) -> None:
-    """The receipts of one transaction: each names it, is signed by its creator, and no witness speaks twice.
-
-    Raises `Refused` with code `receipt_moved`, `self_receipt`, `receipt_twice`, `receipt_ttl`, `accuracy_range`, or as
-    `objects.check_signed`.
-    """
     creators: set[Digest] = set()
     for receipt in receipts:
         check_receipt(identity, transaction, receipt, verifier)
         if receipt.creator in creators:
             raise Refused("receipt_twice", f"witness {receipt.creator[:8]}")
         creators.add(receipt.creator)
+    return identity
 
 
 def check_receipt(identity: Digest, transaction: Transaction, receipt: Receipt, verifier: Verifier) -> Digest:
@@ -106,7 +101,7 @@ def check_draft(draft: Draft, verifier: Verifier) -> Digest:
     """Digest of a draft in which every digest and signature is right.
 
     Raises `Refused` with code `foreign_transaction` (of another generator), `transaction_order` (sequence numbers do not
-    rise), `no_receipt` (a transaction that nobody witnessed), or as `check_receipts`.
+    rise), `no_receipt` (a transaction that nobody witnessed), or as `check_transaction`.
     """
     identity = verifier.check(draft)
     before = -1

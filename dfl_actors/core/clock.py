@@ -26,7 +26,6 @@ def since(written: int, now: Now, longest: int = FOREVER) -> int:
 
 
 APART = 1_000  # Milliseconds between two looks at a neighbour's clock that count as two.
-
 STEP = 1_000  # Milliseconds by which a machine's clock must be set forward or back to be worth a word.
 
 

@@ -45,7 +45,6 @@ class Acknowledge(msgspec.Struct, frozen=True):
 Step = Effect | WriteJournal | Deliver | Acknowledge
 
 DELIVER = Deliver()
-
 SILENT = (Keep, Touch, Commit, Journal, Note)  # Effects that say nothing to anybody.
 
 

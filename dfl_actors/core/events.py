@@ -14,11 +14,12 @@ import msgspec
 import orjson
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """`receipt_arrived` for `ReceiptArrived`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=_snake, tag_field="event"):
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=snake, tag_field="event"):
     """Base of all events. `says` names who writes it; `t` (ms since the epoch), `node` ("" for the network) and `actor` are set as it
     is written: before that they are empty, unless it is written in the name of another."""
 

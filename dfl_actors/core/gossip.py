@@ -11,11 +11,8 @@ from dfl_actors.core.objects import Address, Digest, Draft, Transaction
 from dfl_actors.core.recent import Recent
 
 CHUNK = 2 << 20  # Bytes in one chunk of a model. Most models are one chunk: it is hashed and stored where it arrived, without being joined.
-
 WINDOW = 4  # Chunks asked for at once.
-
 KEPT = 512  # Pieces of news a gossiper can repeat.
-
 MOST_MISSING = 512  # Lost numbers of one neighbour that are remembered; of more only the newest.
 
 
@@ -36,12 +33,8 @@ class Outgoing:
 
     def repeat(self, epoch: int, first: int, last: int) -> Iterator[tuple[int, AnyNews]]:
         """The pieces with these numbers that are still kept; none for another epoch."""
-        if epoch != self.epoch:
-            return
-        for number in range(max(first, self.number - KEPT + 1), min(last, self.number) + 1):
-            news = self._kept.get(number)
-            if news is not None:
-                yield number, news
+        if epoch == self.epoch:
+            yield from ((number, news) for number, news in self._kept.items() if first <= number <= last)
 
 
 class Incoming:
@@ -50,7 +43,7 @@ class Incoming:
     def __init__(self) -> None:
         self.epoch = -1
         self._next = 0
-        self.missing: dict[int, int] = {}
+        self.missing: Recent[int, int] = Recent(MOST_MISSING)
 
     @property
     def met(self) -> bool:
@@ -64,13 +57,12 @@ class Incoming:
         """
         if epoch != self.epoch:
             first = 1 if self.met else number + int(beat)
-            self.epoch, self._next, self.missing = epoch, first, {}
+            self.epoch, self._next = epoch, first
+            self.missing.clear()
         if number >= self._next:
             last = number if beat else number - 1
             for lost in range(max(self._next, last - MOST_MISSING + 1), last + 1):
-                self.missing[lost] = 0
-            for old in list(self.missing)[:-MOST_MISSING]:
-                del self.missing[old]
+                self.missing.put(lost, 0)
             self._next = number + 1
             return not beat
         return not beat and self.missing.pop(number, None) is not None

@@ -14,9 +14,7 @@ from itertools import islice
 from struct import Struct
 
 WINDOW = 256  # Letters under way to one mailbox; more wait here.
-
 PATIENCE = 2_000  # Milliseconds without any acknowledgement before letters under way are sent again.
-
 RETRY = 100  # Milliseconds after which a letter that the socket did not take is offered to it again.
 
 MOST_LETTERS, MOST_BYTES = 65_536, 64 << 20

@@ -21,12 +21,9 @@ from dfl_actors.errors import Refused
 class Ours(Enum):
     """Our way to a neighbour."""
 
-    GREETED = auto()
-    """Our greeting goes out until it is answered."""
-    PROVED = auto()
-    """The neighbour has proved who it is, and was sent our proof."""
-    UP = auto()
-    """Our requests are served."""
+    GREETED = auto()  # Our greeting goes out until it is answered.
+    PROVED = auto()  # The neighbour has proved who it is, and was sent our proof.
+    UP = auto()  # Our requests are served.
 
 
 class Theirs(Enum):
@@ -42,10 +39,8 @@ class Step(Enum):
 
     WELCOME = auto()
     ADMITTED = auto()
-    LOST = auto()
-    """The other side no longer knows us, or was started anew."""
-    HELLO = auto()
-    """A greeting other than the one before; the same one changes nothing."""
+    LOST = auto()  # The other side no longer knows us, or was started anew.
+    HELLO = auto()  # A greeting other than the one before; the same one changes nothing.
     PROOF = auto()
     REQUEST = auto()
 

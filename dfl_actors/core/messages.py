@@ -1,6 +1,7 @@
 """Every message inside a node and between nodes. `docs/protocol.md` is the authority and changes with this file.
 
-A message is a frozen struct whose class states its way (`core.family`); `codec` gives its bytes. The signed objects stand inside
+A message is a frozen struct whose class states its way (`core.family`); `codec` gives its bytes. In order: the driver's words, events
+and letters inside a node, news, requests and replies between nodes. The signed objects stand inside
 as themselves, so that the bytes on the wire are readable and checked in one pass. Weights never stand in a message: they lie in
 the node's model store, and between nodes follow `Chunk` as a frame of their own.
 """
@@ -14,16 +15,12 @@ from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Reque
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 
 MOST_CHUNKS = 16  # Chunks in a request.
-
 MOST_CONFIRMATIONS = 65_536  # Confirmations in a message.
 
 Nonce = Digest
 Path = Annotated[tuple[Receipt, ...], Meta(max_length=MAX_RECEIPTS)]
 Confirmations = Annotated[tuple[Confirmation, ...], Meta(max_length=MOST_CONFIRMATIONS)]
 Word = Annotated[str, Meta(max_length=64)]
-
-
-# --- from the driver, to any actor -------------------------------------------------------------------------------------
 
 
 class Started(FromDriver, frozen=True, kw_only=True):
@@ -77,9 +74,6 @@ class Replied(FromDriver, frozen=True, kw_only=True):
     body: memoryview | bytes = b""
 
 
-# --- inside a node: events (XPUB -> SUB; a listener that is away misses them) ------------------------------------------
-
-
 class Injected(Event, frozen=True, kw_only=True):
     """New samples, as indices into the node's training data."""
 
@@ -118,9 +112,6 @@ class Updated(Event, frozen=True, kw_only=True):
     says, hears = "keeper", ()
     models: Count
     reputations: dict[Address, Count]
-
-
-# --- inside a node: letters (DEALER -> ROUTER; acknowledged, sent again until they are) --------------------------------
 
 
 class Pull(Letter, frozen=True, kw_only=True):
@@ -234,9 +225,6 @@ class Averaged(Letter, frozen=True, kw_only=True):
     received: dict[Address, tuple[Digest, str]] = msgspec.field(default_factory=dict)
 
 
-# --- between nodes: news (XPUB -> SUB of every neighbour, sequence-numbered) -------------------------------------------
-
-
 class TransactionNews(News, frozen=True, kw_only=True):
     """A transaction can be fetched here, with the receipts of its way so far."""
 
@@ -266,9 +254,6 @@ class BlockNews(News, frozen=True, kw_only=True):
 
 class Beat(News, frozen=True, kw_only=True):
     """Nothing new. It carries the last sequence number, so that a loss at the end is seen."""
-
-
-# --- between nodes: requests (DEALER -> ROUTER) and replies (ROUTER -> DEALER) -----------------------------------------
 
 
 class Hello(Request, frozen=True, kw_only=True):
