@@ -1,67 +1,26 @@
 """What a network of honest nodes does, told once and run over every driver; each function is one scenario.
 
-A scenario makes a network, does something to it, and looks at the chains and the metrics. `check_safe` holds at any
+A scenario makes a network, does something to it, and looks at the chains and the metrics. `conditions.check_safe` holds at any
 moment of any of them, whatever was lost or killed.
 """
 
-from collections import Counter
 from collections.abc import Callable
 
-from dfl_actors.core import chain
-from dfl_actors.core.checks import Verifier
 from dfl_actors.core.family import ACTORS
-from tests.scenarios.interface import Make, Network, Plan, full, line, ring
-
-SECOND = 1_000
-NODES = ("a", "b", "c", "d")
-
-
-def check_safe(network: Network) -> None:
-    """Every chain verifies from the genesis, and nobody said two things about one."""
-    receipts: Counter[str] = Counter()
-    for node in network.plan.nodes:
-        state, verifier = chain.empty(network.genesis), Verifier(network.genesis)
-        for block in network.chain(node):
-            state = chain.extend(state, block, verifier)
-            assert block.draft.generator == network.address(node)
-            receipts.update(confirmation.receipt for confirmation in block.confirmations)
-    assert not [receipt for receipt, times in receipts.items() if times > 1], "a receipt is confirmed in two blocks"
-    at_most_once(network, "scored", ("node", "tx"))
-    at_most_once(network, "confirmed", ("node", "draft"))
-    at_most_once(network, "final", ("node", "height"))
-    at_most_once(network, "trained", ("node", "sequence"))
-
-
-def at_most_once(network: Network, event: str, fields: tuple[str, ...]) -> None:
-    times = Counter(tuple(note[name] for name in fields) for note in network.notes(event))
-    assert not [what for what, count in times.items() if count > 1], f"{event} twice for the same {fields}"
-
-
-def grows(network: Network, blocks: int, nodes: tuple[str, ...] = ()) -> Callable[[], bool]:
-    """A condition: each of these nodes, or all that make blocks, has so many more blocks than now."""
-    names = nodes or tuple(name for name in network.plan.nodes if name not in network.plan.observers)
-    aims = {name: len(network.chain(name)) + blocks for name in names}
-    return lambda: all(len(network.notes("final", name)) >= aim for name, aim in aims.items())
-
-
-PARTS = {"trained": 5, "receipt": 2, "scored": 2, "confirmed": 2, "final": 2, "updated": 2}
-"""What the actors of a node note when they have done their part, and how often they do: more than what lay ready before, so that every
-one of them must have worked since."""
-
-
-def works(network: Network, node: str) -> Callable[[], bool]:
-    """A condition: since now each actor of the node has done its part again."""
-    aims = {event: len(network.notes(event, node)) + times for event, times in PARTS.items()}
-    return lambda: all(len(network.notes(event, node)) >= aim for event, aim in aims.items())
-
-
-def witnesses(network: Network, node: str) -> set[str]:
-    """Who gave receipts that stand in the node's chain."""
-    return {receipt.creator for block in network.chain(node) for entry in block.draft.entries for receipt in entry.receipts}
-
-
-def confirmers(network: Network, node: str) -> set[str]:
-    return {confirmation.creator for block in network.chain(node) for confirmation in block.confirmations}
+from tests.scenarios.conditions import (
+    NODES,
+    SECOND,
+    at_most_once,
+    check_safe,
+    confirmers,
+    everyone_answers,
+    grows,
+    more,
+    open_draft,
+    witnesses,
+    works,
+)
+from tests.scenarios.interface import Make, Plan, full, line, ring
 
 
 def four_nodes_build_complete_chains(make: Make) -> None:
@@ -188,12 +147,6 @@ def a_network_that_was_ended_goes_on_from_its_stores(make: Make) -> None:
     check_safe(network)
 
 
-def everyone_answers(network: Network) -> Callable[[], bool]:
-    """A condition: each transaction of now has the receipts of all neighbours."""
-    wanted = {(note["tx"], network.address(other)) for note in network.notes("trained") for other in network.plan.neighbours(note["node"])}
-    return lambda: wanted <= {(note["tx"], note["creator"]) for note in network.notes("receipt")}
-
-
 def a_killed_gossiper_costs_no_receipts(make: Make) -> None:
     """It knows neither what it announced nor what it heard; builders that lack receipts have their transactions announced again."""
     network = make(Plan(full("a", "b", "c")))
@@ -221,12 +174,6 @@ def a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts(make: M
 
 
 PARTED = {"receipt_wait": 2 * SECOND, "deadline": 4 * SECOND, "expiry": 12 * SECOND, "fetch_timeout": SECOND // 4}
-
-
-def more(network: Network, event: str, count: int) -> Callable[[], bool]:
-    """Until there are so many more notes of the event than now."""
-    before = len(network.notes(event))
-    return lambda: len(network.notes(event)) >= before + count
 
 
 def a_short_partition_costs_no_receipts(make: Make) -> None:
@@ -314,11 +261,6 @@ def a_late_neighbour_joins(make: Make) -> None:
 
 
 HOUR = 3_600 * SECOND
-
-
-def open_draft(network: Network) -> Callable[[], bool]:
-    """A condition: some node has a draft that is not final."""
-    return lambda: len(network.notes("drafted")) > len(network.notes("final"))
 
 
 def clocks_that_are_set_during_a_run_cost_nothing(make: Make) -> None:

@@ -13,7 +13,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ConfirmationsFor, DraftNews, Fetch, Hello, ReceiptNews, Refusal, Resend, Resent, TransactionNews
 from dfl_actors.core.objects import MAX_RECEIPTS, Entry, Receipt, sign
 from tests.objects import unsigned
-from tests.scenarios.behaviours import SECOND, check_safe, grows, witnesses
+from tests.scenarios.conditions import SECOND, check_safe, grows, witnesses
 from tests.scenarios.interface import Plan, full
 from tests.simnet.network import SimNetwork
 from tests.simnet.rogue import ZERO, Rogue

@@ -9,7 +9,7 @@ from dfl_actors.core.objects import Transaction
 from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.attacks.a_little_is_enough import beside
-from tests.scenarios.behaviours import SECOND, check_safe, grows
+from tests.scenarios.conditions import SECOND, check_safe, grows
 from tests.scenarios.interface import Plan, full
 from tests.simnet.network import SimNetwork
 

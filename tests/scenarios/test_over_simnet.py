@@ -15,7 +15,8 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.core.gossip import chunk_count
 from dfl_actors.core.messages import Witnessed
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
-from tests.scenarios.behaviours import NODES, SCENARIOS, SECOND, check_safe, everyone_answers, grows
+from tests.scenarios.behaviours import SCENARIOS
+from tests.scenarios.conditions import NODES, SECOND, check_safe, everyone_answers, grows
 from tests.scenarios.interface import Make, Plan, full, line
 from tests.simnet.network import SimNetwork, Weather
 from tests.simnet.process import Process
