@@ -1,26 +1,17 @@
 """Peer control: a node's models go to more neighbours while it learns well, and to fewer while it does not (a service of the reference).
 
-Every node begins with no receivers. When it was last found at least `high` accurate, on samples of its own label weights, it adds the
-first of its planned receivers that it has not got; at most `low` accurate, it drops one at random; and after a change it leaves everything
-as it is for `every` ticks. With `linear` buffers a node waits for fewer models while fewer neighbours send to it:
-its planned buffer times the share of its planned senders that send now, rounded, at least 1.
+Every node begins with no receivers. When it was last found at least `peer_high` accurate, on samples of its own label weights, it adds
+the first of its planned receivers that it has not got; at most `peer_low` accurate, it drops one at random; and after a change it leaves
+everything as it is for `peer_interval` ticks. With a `linear` `peer_buffer` a node waits for fewer models while fewer neighbours send to
+it: its planned buffer times the share of its planned senders that send now, rounded, at least 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Control:
-    """When a node changes its receivers, and whether buffers follow (`linear`)."""
-
-    every: int
-    high: float
-    low: float
-    linear: bool
+from dfl_actors.config.sections import Sim
 
 
 class Change(NamedTuple):
@@ -36,10 +27,10 @@ class Change(NamedTuple):
 class Peers:
     """Who sends to whom. `planned` are each node's receivers, `buffers` each node's planned buffer."""
 
-    def __init__(self, planned: Sequence[Sequence[int]], buffers: Sequence[int], control: Control | None, rng: np.random.Generator) -> None:
-        self._planned, self._planned_buffers, self._control, self._rng = planned, tuple(buffers), control, rng
+    def __init__(self, planned: Sequence[Sequence[int]], buffers: Sequence[int], sim: Sim, rng: np.random.Generator) -> None:
+        self._planned, self._planned_buffers, self._sim, self._rng = planned, tuple(buffers), sim, rng
         self._senders = [sum(node in receivers for receivers in planned) for node in range(len(planned))]
-        self.receivers: list[list[int]] = [[] if control else list(those) for those in planned]
+        self.receivers: list[list[int]] = [[] if sim.peer_control else list(those) for those in planned]
         self.buffers = list(buffers)
         self._changed = [0] * len(planned)
         self._measured = [0] * len(planned)
@@ -47,13 +38,13 @@ class Peers:
 
     @property
     def controlled(self) -> bool:
-        return self._control is not None
+        return self._sim.peer_control
 
     def to_measure(self, tick: int) -> list[int]:
         """The nodes whose accuracy is not fresh any more."""
-        if self._control is None:
+        if not self.controlled:
             return []
-        return [node for node, measured in enumerate(self._measured) if tick - measured >= self._control.every]
+        return [node for node, measured in enumerate(self._measured) if tick - measured >= self._sim.peer_interval]
 
     def measured(self, tick: int, node: int, accuracy: float) -> None:
         """A node was found so accurate."""
@@ -61,23 +52,23 @@ class Peers:
 
     def change(self, tick: int) -> list[Change]:
         """What the nodes change at the end of a tick, in their order."""
-        if self._control is None:
+        if not self.controlled:
             return []
-        due = [node for node, changed in enumerate(self._changed) if tick - changed >= self._control.every]
-        return [change for node in due if (change := self._change(tick, node, self._control)) is not None]
+        due = [node for node, changed in enumerate(self._changed) if tick - changed >= self._sim.peer_interval]
+        return [change for node in due if (change := self._change(tick, node)) is not None]
 
-    def _change(self, tick: int, node: int, control: Control) -> Change | None:
+    def _change(self, tick: int, node: int) -> Change | None:
         present, accuracy = self.receivers[node], self._accuracy[node]
         missing = [peer for peer in self._planned[node] if peer not in present]
-        if accuracy >= control.high and missing:
+        if accuracy >= self._sim.peer_high and missing:
             peer, added = missing[0], True
             present.append(peer)
-        elif accuracy <= control.low and present:
+        elif accuracy <= self._sim.peer_low and present:
             peer, added = present.pop(int(self._rng.integers(len(present)))), False
         else:
             return None
         self._changed[node] = tick
-        if control.linear:
+        if self._sim.peer_buffer == "linear":
             self.buffers[peer] = self._buffer(peer)
         return Change(node, accuracy, added, peer, self.buffers[peer])
 

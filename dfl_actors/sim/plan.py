@@ -9,13 +9,11 @@ import numpy as np
 from dfl_actors.config import Config, Node
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights_by_node
-from dfl_actors.learning.seeds import initial_seed, name_number
+from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
 from dfl_actors.sim.engine import SLOTS_A_TICK
-from dfl_actors.sim.peers import Control
-from dfl_actors.sim.timeline import Links, Member, Services, Timeline
-from dfl_actors.sim.worker import NodePlan
+from dfl_actors.sim.timeline import Member, Timeline
 
 
 class NodeDraw:
@@ -56,19 +54,8 @@ def seed_of(config: Config, name: str) -> tuple[int, int]:
 
 def timeline(config: Config, folder: Path, data: Dataset) -> Timeline:
     """All that will happen, before any of it is computed. Raises `DflError`."""
-    sim, seed = config.sim, config.network.seed
-    return Timeline(
-        members(config, folder),
-        draws(config, data),
-        Services(sim.check_every, sim.compare_every, sim.broadcast_every, _control(config), sim.share_test_models),
-        Links(sim.delay, sim.loss),
-        [np.random.default_rng([seed, number]) for number in (5, 6, 7, 8)],
-    )
-
-
-def _control(config: Config) -> Control | None:
-    sim = config.sim
-    return Control(sim.peer_interval, sim.peer_high, sim.peer_low, sim.peer_buffer == "linear") if sim.peer_control else None
+    rngs = [np.random.default_rng([config.network.seed, number]) for number in (5, 6, 7, 8)]
+    return Timeline(members(config, folder), draws(config, data), config.sim, rngs)
 
 
 def members(config: Config, folder: Path) -> list[Member]:
@@ -77,7 +64,6 @@ def members(config: Config, folder: Path) -> list[Member]:
     needs = [load_algorithm(node.algorithm, node.parameters, folder).needs for node in config.nodes]
     return [
         Member(
-            name=node.name,
             receivers=tuple(sorted(number[name] for name in node.receivers)),
             intervals=node.interval,
             buffer=node.buffer,
@@ -93,23 +79,6 @@ def draws(config: Config, data: Dataset) -> list[NodeDraw]:
     """What each node draws, in the order of the nodes. Raises `ConfigError`."""
     weights: Mapping[str, Floats] = weights_by_node(config, data)
     return [NodeDraw(config, node, data, weights[node.name]) for node in config.nodes]
-
-
-def node_plans(config: Config) -> tuple[NodePlan, ...]:
-    """What the workers must know of each node."""
-    return tuple(
-        NodePlan(
-            name=node.name,
-            neighbours=node.senders,
-            seed=seed_of(config, node.name),
-            initial=initial_seed(config, node.name),
-            algorithm=node.algorithm,
-            parameters=node.parameters,
-            attack=node.attack,
-            attack_parameters=node.attack_parameters,
-        )
-        for node in config.nodes
-    )
 
 
 def slots(config: Config) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dfl_actors.config import Config
 from dfl_actors.errors import DflError, StoreError
-from dfl_actors.learning.weights import recipe_of
 from dfl_actors.processes import faults
 from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.processes.limits import allow_files
@@ -40,7 +39,7 @@ def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkS
     allow_files(FILES + FILES_A_WORKER * jobs, f"a simulation with {jobs} workers")
     processes: list[Process] = []
     with _slab_file() as slab:
-        shared = worker_plan(config, cache, folder, slab)
+        shared = WorkerPlan(config, cache, folder, slab, plan.slots(config))
         try:
             for number in range(jobs):
                 mine = [node for node in range(len(config.nodes)) if node % jobs == number]
@@ -49,23 +48,6 @@ def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkS
             yield team
         finally:
             server.end(processes)
-
-
-def worker_plan(config: Config, cache: Path, folder: Path, slab: Path) -> WorkerPlan:
-    """What every worker must know."""
-    return WorkerPlan(
-        nodes=plan.node_plans(config),
-        source=config.data.source,
-        cache=cache,
-        folder=folder,
-        model=config.training.model,
-        recipe=recipe_of(config),
-        slab=slab,
-        slots=plan.slots(config),
-        votes=cache,
-        keep_biases=config.sim.exchange == "weights",
-        zero_biases=not config.sim.measure_biases,
-    )
 
 
 def _size_of_model(process: Process, check: Callable[[], None]) -> int:

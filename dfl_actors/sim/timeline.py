@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.sim.peers import Change, Control, Peers
+from dfl_actors.config.sections import Sim
+from dfl_actors.sim.peers import Change, Peers
 
 Indices = npt.NDArray[np.uint32]
 
@@ -26,33 +27,12 @@ class Member:
     """A node of a simulation. `receivers` are those it sends to; `intervals` the ticks that may lie between two trainings, each
     as likely; `offers` is false for an observer, which trains nothing; `measures` what it receives, `judges` its own model, at updates."""
 
-    name: str
     receivers: tuple[int, ...]
     intervals: tuple[int, ...]
     buffer: int
     offers: bool = True
     measures: bool = False
     judges: bool = False
-
-
-@dataclass(frozen=True)
-class Services:
-    """How often what is done for all nodes, in ticks; 0 never. `control` is None without peer control. With `share_test_models` nodes
-    that update in one tick take each other's models for their own when they measure, as in the reference simulation."""
-
-    check_every: int = 0
-    compare_every: int = 0
-    broadcast_every: int = 0
-    control: Control | None = None
-    share_test_models: bool = False
-
-
-@dataclass(frozen=True)
-class Links:
-    """What happens to models on their way: `delays` in ticks, each as likely, and the chance of `loss`."""
-
-    delays: tuple[int, ...] = (0,)
-    loss: float = 0.0
 
 
 class Offered(NamedTuple):
@@ -141,15 +121,12 @@ class Draw(Protocol):
 class Timeline:
     """The jobs of a simulation, tick after tick."""
 
-    def __init__(
-        self, members: Sequence[Member], draws: Sequence[Draw], services: Services, links: Links, rngs: Sequence[np.random.Generator]
-    ) -> None:
+    def __init__(self, members: Sequence[Member], draws: Sequence[Draw], sim: Sim, rngs: Sequence[np.random.Generator]) -> None:
         """`rngs`: one for the intervals, one for links, one for peer control, one for shared test models."""
-        self._members, self._draws, self._services, self._links = members, draws, services, links
-        self._rngs = rngs
+        self._members, self._draws, self._sim, self._rngs = members, draws, sim, rngs
         self._rng, self._link_rng, self._peer_rng, self._test_rng = rngs
         planned = [member.receivers for member in members]
-        self._peers = Peers(planned, [member.buffer for member in members], services.control, self._peer_rng)
+        self._peers = Peers(planned, [member.buffer for member in members], sim, self._peer_rng)
         self._due = [0] * len(members)
         self._buffers: list[list[Offered]] = [[] for _ in members]
         self._coming: dict[int, list[tuple[int, Offered]]] = defaultdict(list)
@@ -172,12 +149,15 @@ class Timeline:
                 yield self._train(tick, number)
         full = [number for number, buffer in enumerate(self._buffers) if len(buffer) >= self._peers.buffers[number]]
         updates = [job for number in full for job in self._update(tick, number, self._members[number])]
-        yield from self._shared(updates) if self._services.share_test_models else updates
+        yield from self._shared(updates) if self._sim.share_test_models else updates
         yield from self._serve(tick)
 
     def _shared(self, jobs: Sequence[Job]) -> list[Job]:
-        """Updates of one tick with one test model for the first models of all buffers, one for the second, and so on. All nodes set a test
-        model before any measures it: it holds what the last one has set, and any may be the last."""
+        """Updates of one tick in which nodes take each other's models for their own when they measure, as in the reference simulation.
+
+        There is one test model for the first models of all buffers, one for the second, and so on. All nodes set a test model before any
+        measures it: it holds what the last one has set, and any may be the last.
+        """
         measures = [job.models for job in jobs if isinstance(job, Measure)]
         places = range(max(map(len, measures), default=0))
         last = tuple(self._last_set([models[place] for models in measures if place < len(models)]) for place in places)
@@ -187,13 +167,12 @@ class Timeline:
         return models[int(self._test_rng.integers(len(models)))]
 
     def _serve(self, tick: int) -> Iterator[Job]:
-        services = self._services
-        if tick and _due(tick, services.broadcast_every):
+        if tick and _due(tick, self._sim.broadcast_every):
             yield Broadcast(tick)
-        if _due(tick, services.check_every):
+        if _due(tick, self._sim.check_every):
             for number in range(len(self._members)):
                 yield Check(tick, number, self._draws[number].check())
-        if _due(tick, services.compare_every):
+        if _due(tick, self._sim.compare_every):
             yield Compare(tick)
         for number in self._peers.to_measure(tick):
             self._judging += 1
@@ -208,9 +187,10 @@ class Timeline:
 
     def _send(self, tick: int, receiver: int, offered: Offered) -> bool:
         """Put a model on its way; whether it will arrive."""
-        if self._links.loss and self._link_rng.random() < self._links.loss:
+        loss, delays = self._sim.loss, self._sim.delay
+        if loss and self._link_rng.random() < loss:
             return False
-        delay = int(self._link_rng.choice(self._links.delays)) if len(self._links.delays) > 1 else self._links.delays[0]
+        delay = int(self._link_rng.choice(delays)) if len(delays) > 1 else delays[0]
         if delay:
             self._coming[tick + delay].append((receiver, offered))
         else:

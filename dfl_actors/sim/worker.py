@@ -5,7 +5,7 @@ a slab of memory that all workers share, one slot each; the engine says which jo
 """
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dfl_actors.config import Config, Node
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
-from dfl_actors.learning.weights import Parameters, Recipe, TrainState, Vector, check_converges
+from dfl_actors.learning.seeds import initial_seed
+from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
 from dfl_actors.processes import faults
 from dfl_actors.processes.channel import Channel
 from dfl_actors.sdk.attack import Attack
@@ -25,55 +27,37 @@ from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 from dfl_actors.sim.checkpoint import Unkept, load_node, save_node
+from dfl_actors.sim.plan import seed_of
 
 Slab = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class NodePlan:
-    """What a worker needs to know of one node. `seed` begins all its generators, `initial` its weights."""
-
-    name: str
-    neighbours: tuple[str, ...]
-    seed: tuple[int, ...]
-    initial: int
-    algorithm: str
-    parameters: Mapping[str, object]
-    attack: str | None
-    attack_parameters: Mapping[str, object]
-
-
-@dataclass(frozen=True)
 class WorkerPlan:
-    """What every worker needs. `slab` is the file of models on their way, `votes` the folder of what all models together say of each
-    sample. `keep_biases`: biases never travel, so that models on their way have biases of zero; `zero_biases`: every accuracy is
-    measured with biases of zero."""
+    """What every worker needs. `cache` holds the data set and what all models together say of each sample; plug-ins are looked for from
+    `folder` on; `slab` is the file of models on their way, of so many `slots`."""
 
-    nodes: tuple[NodePlan, ...]
-    source: str
+    config: Config
     cache: Path
     folder: Path
-    model: str
-    recipe: Recipe
     slab: Path
     slots: int
-    votes: Path
-    keep_biases: bool
-    zero_biases: bool
 
 
 class Resident:
     """One node. Its weights and momentum have their places for good, where new ones are copied: vectors that TensorFlow allocates, of
     hundreds of nodes, would lie between its own short-lived ones and double the memory."""
 
-    def __init__(self, plan: NodePlan, state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters) -> None:
-        self.plan, self.state, self.algorithm, self.attack = plan, state, algorithm, attack
-        self.rng = np.random.default_rng([*plan.seed, 3])
+    def __init__(
+        self, node: Node, seed: Sequence[int], state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters
+    ) -> None:
+        self.name, self.state, self.algorithm, self.attack = node.name, state, algorithm, attack
+        self.rng = np.random.default_rng([*seed, 3])
         self.offering = None if attack is None else Offering(attack, self.rng)
         self.seen: dict[str, Vector] = {}
         self.offered = 0
-        self.reputations: dict[str, float] = dict.fromkeys(plan.neighbours, 1.0)
-        self.context = Context(plan.name, plan.neighbours, parameters, np.random.default_rng([*plan.seed, 4]))
+        self.reputations: dict[str, float] = dict.fromkeys(node.senders, 1.0)
+        self.context = Context(node.name, node.senders, parameters, np.random.default_rng([*seed, 4]))
         self.memory = first_state(algorithm, self.context)
 
     def become(self, state: TrainState) -> None:
@@ -113,28 +97,34 @@ class Resident:
 
 
 class Worker:
-    """Does jobs: a job's name is a method's, its answer goes back."""
+    """Does jobs: a job's name is a method's, its answer goes back.
+
+    Where only weights are exchanged (`sim.exchange`), models on their way have biases of zero; without `sim.measure_biases` every accuracy
+    is measured with biases of zero.
+    """
 
     def __init__(self, plan: WorkerPlan, numbers: Sequence[int]) -> None:
         from dfl_actors.learning import models
 
-        models.limit_threads()
-        self._plan, self._attacked = plan, any(node.attack for node in plan.nodes)
-        self._data = load_dataset(plan.source, plan.cache)
-        self._learner = models.load_learner(plan.model, plan.recipe, self._data.input_shape, self._data.labels)
+        self._plan, self._attacked = plan, any(node.attack for node in plan.config.nodes)
+        self._data = load_dataset(plan.config.data.source, plan.cache)
+        self._learner = models.learner_of(plan.config, self._data)
         self.parameters = self._learner.parameters
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
+        sim = plan.config.sim
+        self._keeps_biases, self._zero_biases = sim.exchange == "weights", not sim.measure_biases
         states = np.zeros((len(numbers), 2, self.parameters.size), np.float32)
-        self._nodes = {number: self._settle(plan.nodes[number], *own) for number, own in zip(numbers, states, strict=True)}
+        self._nodes = {number: self._settle(plan.config.nodes[number], *own) for number, own in zip(numbers, states, strict=True)}
 
-    def _settle(self, plan: NodePlan, weights: Vector, momentum: Vector) -> Resident:
+    def _settle(self, node: Node, weights: Vector, momentum: Vector) -> Resident:
         """The node, with these places for its vectors; the momentum begins at rest."""
-        weights[:] = self._learner.initial(plan.initial)
+        config, folder = self._plan.config, self._plan.folder
+        weights[:] = self._learner.initial(initial_seed(config, node.name))
         state = TrainState(weights, momentum, 0)
-        algorithm = load_algorithm(plan.algorithm, plan.parameters, self._plan.folder)
-        attack = None if plan.attack is None else load_attack(plan.attack, plan.attack_parameters, self._plan.folder)
-        return Resident(plan, state, algorithm, attack, self.parameters)
+        algorithm = load_algorithm(node.algorithm, node.parameters, folder)
+        attack = None if node.attack is None else load_attack(node.attack, node.attack_parameters, folder)
+        return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters)
 
     def train(self, number: int, samples: np.ndarray, slot: int) -> None:
         """One step; the model that the node offers goes into `slot` (-1: nobody receives it)."""
@@ -144,11 +134,11 @@ class Worker:
             x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
         if node.attack is None or node.attack.trains:
             node.become(self._learner.train(node.state, x[None], y[None])[0])
-            check_converges(node.state, node.plan.name, self._attacked)
+            check_converges(node.state, node.name, self._attacked)
         offered = self._offer(node)
         if slot >= 0:
             self._slab[slot] = offered
-            if self._plan.keep_biases:
+            if self._keeps_biases:
                 self._slab[slot, self._biases] = 0
 
     def _offer(self, node: Resident) -> Vector:
@@ -164,7 +154,7 @@ class Worker:
     def check(self, number: int, samples: np.ndarray) -> int:
         """The same of the node's own model."""
         weights = self._nodes[number].state.weights
-        if not self._plan.zero_biases:
+        if not self._zero_biases:
             return self._right(weights, samples)
         biases = weights[self._biases]
         weights[self._biases] = 0  # for the moment, which costs less than a copy of the model
@@ -173,7 +163,7 @@ class Worker:
         return right
 
     def _right(self, weights: Vector, samples: np.ndarray) -> int:
-        if self._plan.zero_biases and weights[self._biases].any():
+        if self._zero_biases and weights[self._biases].any():
             weights = self._without_biases(weights)
         return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
 
@@ -184,7 +174,7 @@ class Worker:
         got right before (0 without samples)."""
         node = self._nodes[number]
         right = 0 if samples is None else self.check(number, samples)
-        own = self._without_biases(node.state.weights) if self._plan.keep_biases else node.state.weights
+        own = self._without_biases(node.state.weights) if self._keeps_biases else node.state.weights
         received = [
             ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
@@ -199,7 +189,7 @@ class Worker:
 
     def _take(self, node: Resident, weights: Vector) -> None:
         """Give a node new weights; its biases stay where biases do not travel."""
-        biases = node.state.weights[self._biases] if self._plan.keep_biases else weights[self._biases]
+        biases = node.state.weights[self._biases] if self._keeps_biases else weights[self._biases]
         node.state.weights[:] = weights
         node.state.weights[self._biases] = biases
 
@@ -240,7 +230,7 @@ class Worker:
         self._nodes[number].load(place, number)
 
     def _votes(self, part: str) -> Slab:
-        return opened(self._plan.votes / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.labels)
+        return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.labels)
 
 
 def opened(path: Path, slots: int, size: int) -> Slab:

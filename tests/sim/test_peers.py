@@ -1,16 +1,18 @@
 """Peer control: who adds and drops whom, when, and what that does to buffers."""
 
+import msgspec
 import numpy as np
 
-from dfl_actors.sim.peers import Control, Peers
+from dfl_actors.config.sections import Sim
+from dfl_actors.sim.peers import Peers
 
 PLANNED = [[1, 2], [0, 2], [0, 1]]
 
 
-CONTROL = Control(every=10, high=0.8, low=0.2, linear=True)
+CONTROL = Sim(peer_control=True, peer_interval=10, peer_high=0.8, peer_low=0.2)
 
 
-def peers(control: Control | None = CONTROL, buffer: int = 4) -> Peers:
+def peers(control: Sim = CONTROL, buffer: int = 4) -> Peers:
     return Peers(PLANNED, [buffer] * 3, control, np.random.default_rng(1))
 
 
@@ -21,7 +23,7 @@ def judge(made: Peers, tick: int, *accuracies: float) -> list[tuple[int, bool, i
 
 
 def test_without_control_everybody_sends_to_all_that_are_planned() -> None:
-    made = peers(None)
+    made = peers(Sim())
     assert made.receivers == PLANNED and made.to_measure(100) == [] and made.change(100) == []
 
 
@@ -49,7 +51,7 @@ def test_buffers_follow_the_senders_but_never_below_one() -> None:
     judge(made, 30, 0.1, 0.5, 0.1)
     for node in (0, 1):
         assert made.buffers[node] == (1, 2, 3)[sum(node in those for those in made.receivers)]
-    still = peers(Control(every=10, high=0.8, low=0.2, linear=False))
+    still = peers(msgspec.structs.replace(CONTROL, peer_buffer="static"))
     assert judge(still, 10, 0.9, 0.5, 0.5) == [(0, True, 1, 4)], "static"
 
 

@@ -6,24 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from dfl_actors.sim.peers import Control
-from dfl_actors.sim.timeline import (
-    Broadcast,
-    Check,
-    Compare,
-    Indices,
-    Job,
-    Judge,
-    Links,
-    Measure,
-    Member,
-    Services,
-    Timeline,
-    Train,
-    Update,
-)
+from dfl_actors.config.sections import Sim
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, Timeline, Train, Update
 
-NONE, DIRECT = Services(), Links()
+
+def sim(**options: Any) -> Sim:
+    """Only what is asked for is done for all nodes."""
+    return Sim(**{"check_every": 0, "compare_every": 0, **options})
+
+
+NONE = sim()
 
 
 class Numbered:
@@ -55,18 +47,18 @@ class Numbered:
 def line(buffer: int = 2, observer: bool = False, measures: bool = False, intervals: tuple[int, ...] = (2,)) -> list[Member]:
     """Three nodes in a line: 0 - 1 - 2."""
     return [
-        Member("a", (1,), intervals, buffer, measures=measures),
-        Member("b", (0, 2), intervals, buffer, offers=not observer, measures=measures),
-        Member("c", (1,), intervals, buffer, measures=measures),
+        Member((1,), intervals, buffer, measures=measures),
+        Member((0, 2), intervals, buffer, offers=not observer, measures=measures),
+        Member((1,), intervals, buffer, measures=measures),
     ]
 
 
-def timeline(members: list[Member], seed: int = 0, services: Services = NONE, links: Links = DIRECT) -> Timeline:
-    return Timeline(members, [Numbered() for _ in members], services, links, [np.random.default_rng([seed, part]) for part in range(4)])
+def timeline(members: list[Member], seed: int = 0, options: Sim = NONE) -> Timeline:
+    return Timeline(members, [Numbered() for _ in members], options, [np.random.default_rng([seed, part]) for part in range(4)])
 
 
-def jobs(members: list[Member], ticks: int, seed: int = 0, services: Services = NONE, links: Links = DIRECT) -> list[list[Job]]:
-    made = timeline(members, seed, services, links)
+def jobs(members: list[Member], ticks: int, seed: int = 0, options: Sim = NONE) -> list[list[Job]]:
+    made = timeline(members, seed, options)
     return [list(made.tick(tick)) for tick in range(ticks)]
 
 
@@ -75,7 +67,7 @@ def kinds(tick: list[Job]) -> list[tuple[str, int]]:
 
 
 def test_a_tick_is_training_then_averaging_then_looking() -> None:
-    first, second, third = jobs(line(), 3, services=Services(check_every=2, compare_every=2))
+    first, second, third = jobs(line(), 3, options=sim(check_every=2, compare_every=2))
     trained = [("Train", 0), ("Train", 1), ("Train", 2)]
     assert kinds(first) == [*trained, ("Update", 1), ("Check", 0), ("Check", 1), ("Check", 2), ("Compare", -1)]
     assert kinds(second) == []
@@ -99,8 +91,7 @@ def test_models_are_measured_before_they_are_averaged_each_on_its_own_samples() 
 
 def test_shared_test_models_hold_what_any_of_the_nodes_that_update_in_a_tick_has_set() -> None:
     apart, shared = (
-        [job for tick in jobs(line(measures=True), 40, services=Services(share_test_models=share)) for job in tick]
-        for share in (False, True)
+        [job for tick in jobs(line(measures=True), 40, options=sim(share_test_models=share)) for job in tick] for share in (False, True)
     )
     assert kinds(apart) == kinds(shared)
     ticks = [[job for job in shared if isinstance(job, Measure) and job.tick == tick] for tick in range(40)]
@@ -141,42 +132,42 @@ def test_services_that_are_off_say_nothing() -> None:
 
 
 def test_a_model_that_is_delayed_comes_at_the_beginning_of_its_tick() -> None:
-    found = jobs(line(buffer=1, intervals=(100,)), 5, links=Links(delays=(3,)))
+    found = jobs(line(buffer=1, intervals=(100,)), 5, options=sim(delay=(3,)))
     assert [kinds(tick) for tick in found[1:]] == [[], [], [("Update", 0), ("Update", 1), ("Update", 2)], []]
     (update,) = [job for job in found[3] if isinstance(job, Update) and job.node == 1]
     assert [one.sender for one in update.received] == [0, 2]
 
 
 def test_a_model_that_is_lost_is_read_by_nobody_and_each_link_loses_its_own() -> None:
-    trained = [job for tick in jobs(line(), 400, links=Links(loss=0.25)) for job in tick if isinstance(job, Train)]
+    trained = [job for tick in jobs(line(), 400, options=sim(loss=0.25)) for job in tick if isinstance(job, Train)]
     arrived = [sum(job.readers for job in trained if job.node == node) / sum(job.node == node for job in trained) for node in range(3)]
     assert 0.6 < arrived[0] < 0.9 and 1.3 < arrived[1] < 1.7
     assert {job.readers for job in trained if job.node == 1} == {0, 1, 2}
-    lost = [job for tick in jobs(line(), 9, links=Links(loss=1.0)) for job in tick]
+    lost = [job for tick in jobs(line(), 9, options=sim(loss=1.0)) for job in tick]
     assert {job.readers for job in lost if isinstance(job, Train)} == {0} and not [job for job in lost if isinstance(job, Update)]
 
 
 def test_links_may_lead_one_way() -> None:
-    members = [Member("a", (1,), (2,), 1), Member("b", (), (2,), 1)]
+    members = [Member((1,), (2,), 1), Member((), (2,), 1)]
     found = [job for tick in jobs(members, 5) for job in tick]
     assert {job.node for job in found if isinstance(job, Update)} == {1}
     assert {job.node: job.readers for job in found if isinstance(job, Train)} == {0: 1, 1: 0}
 
 
 def test_everybody_gets_the_mean_now_and_then_but_not_at_the_beginning() -> None:
-    found = jobs(line(), 9, services=Services(broadcast_every=4, check_every=4))
+    found = jobs(line(), 9, options=sim(broadcast_every=4, check_every=4))
     assert [job.tick for tick in found for job in tick if isinstance(job, Broadcast)] == [4, 8]
     assert [type(job) for job in found[4]][-4:] == [Broadcast, Check, Check, Check], "accuracies are those after it"
 
 
 def test_an_algorithm_that_asks_for_it_has_the_own_model_measured_at_its_updates() -> None:
-    members = [Member("a", (1,), (2,), 1, judges=True), Member("b", (0,), (2,), 1)]
+    members = [Member((1,), (2,), 1, judges=True), Member((0,), (2,), 1)]
     updates = {job.node: job.own for job in jobs(members, 1)[0] if isinstance(job, Update)}
     assert updates[0] is not None and updates[0].shape == (3,) and updates[1] is None
 
 
 def test_peer_control_begins_without_receivers_and_waits_for_accuracies_before_it_changes_them() -> None:
-    made = timeline(line(buffer=1), services=Services(control=Control(every=4, high=0.8, low=0.2, linear=True)))
+    made = timeline(line(buffer=1), options=sim(peer_control=True, peer_interval=4, peer_high=0.8, peer_low=0.2))
     ticks = [list(made.tick(tick)) for tick in range(4)]
     assert {job.readers for tick in ticks for job in tick if isinstance(job, Train)} == {0} and not made.waits
     judged = [job for job in made.tick(4) if isinstance(job, Judge)]
@@ -191,12 +182,12 @@ def test_peer_control_begins_without_receivers_and_waits_for_accuracies_before_i
 
 
 def test_a_timeline_goes_on_from_its_state_as_if_nothing_had_been() -> None:
-    options = Services(check_every=5), Links(delays=(0, 2, 7), loss=0.3)
-    whole, half = (timeline(line(intervals=(2, 3)), 3, *options) for _ in range(2))
+    options = sim(check_every=5, delay=(0, 2, 7), loss=0.3)
+    whole, half = (timeline(line(intervals=(2, 3)), 3, options) for _ in range(2))
     told = [[kinds(tick), [job.model for job in tick if isinstance(job, Train)]] for tick in (list(whole.tick(n)) for n in range(40))]
     for tick in range(20):
         list(half.tick(tick))
-    other = timeline(line(intervals=(2, 3)), 99, *options)
+    other = timeline(line(intervals=(2, 3)), 99, options)
     other.restore(json.loads(json.dumps(half.state())))
     assert other.waiting() == half.waiting() != {}
     rest = [[kinds(tick), [job.model for job in tick if isinstance(job, Train)]] for tick in (list(other.tick(n)) for n in range(20, 40))]

@@ -1,15 +1,15 @@
 """One worker's nodes: what an attack there sees of the others and of its own past, what an algorithm is told, and where biases stay."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dfl_actors.learning.weights import Recipe
+from dfl_actors.config import parse_topology
+from dfl_actors.config.toml_text import dump_table
 from dfl_actors.sdk.attacks.a_little_is_enough import beside
-from dfl_actors.sim.worker import NodePlan, Worker, WorkerPlan
+from dfl_actors.sim.worker import Worker, WorkerPlan
 
 LABELS, SLOTS = 3, 6
 FILES = {
@@ -50,9 +50,16 @@ def worker(folder: Path, attack: str | None, algorithm: str = "fedavg", without_
     """Node 0, with neighbours a and b; `without_biases`: they neither travel nor are measured with."""
     slab = folder / "slab"
     slab.touch()
-    node = NodePlan("0", ("a", "b"), (1, 2), 7, algorithm, {}, attack, parameters)
-    fields: Mapping[str, object] = {"keep_biases": without_biases, "zero_biases": without_biases, "votes": folder}
-    plan = WorkerPlan((node,), str(folder / "data.npz"), folder, folder, f"{folder}/small.py:build", Recipe(), slab, SLOTS, **fields)  # type: ignore[arg-type]
+    table = {
+        "network": {"nodes": ["0", "a", "b"]},
+        "training": {"model": "small.py:build"},
+        "data": {"source": "data.npz"},
+        "update": {"algorithm": algorithm},
+        "sim": {"exchange": "weights" if without_biases else "all", "measure_biases": not without_biases},
+        "node": {"0": {} if attack is None else {"attack": attack, "attack_parameters": parameters}},
+    }
+    config = parse_topology(dump_table(table), where="made", name="made", folder=folder)
+    plan = WorkerPlan(config, folder, folder, slab, SLOTS)
     return Worker(plan, [0])
 
 
