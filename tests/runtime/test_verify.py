@@ -176,3 +176,52 @@ def test_weights_are_gone_or_right(tmp_path: Path) -> None:
         models.put(model_digest(MODEL), b"others" * 9)
     with pytest.raises(ChainError, match=r"stored weights .* do not have their digest: remove them with `chain prune`"):
         verify(run, "a")
+
+
+def genesis_as(run: RunDirectory, raw: bytes | None) -> None:
+    for file in run.node("a").chain.iterdir():
+        file.unlink()
+    with ChainStore(run.node("a").chain) as store:
+        if raw is not None:
+            store.create(raw)
+
+
+def of(run: RunDirectory, **changes: object) -> None:
+    about = msgspec.json.decode(run.run.read_bytes(), type=About)
+    run.run.write_bytes(msgspec.json.encode(msgspec.structs.replace(about, **changes)))
+
+
+def with_block(run: RunDirectory) -> None:
+    with ChainStore(run.node("a").chain) as store:
+        store.append(4, b"{")
+
+
+def with_pin(run: RunDirectory) -> None:
+    with Journal(run.node("a").journal("builder")) as journal:
+        journal.commit([(chain.PIN, b"{")])
+
+
+MALFORMED = "malformed: unexpected end of data: line 1 column 2 (char 1)"
+OTHER = "the chain was altered, or another version of dfl-actors made it"
+ALTERED = "the chain in {chain} was altered"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda run: genesis_as(run, None), "{chain}: the chain has no genesis: it was never begun"),
+        (lambda run: genesis_as(run, b"{"), "{chain}: the genesis breaks rule " + MALFORMED + ": " + OTHER),
+        (lambda run: of(run, genesis="f" * 64), "node a: the chain in {chain} is of another genesis, {genesis}, this run's is ffffffff"),
+        (with_block, "node a: block 4 breaks rule " + MALFORMED + ": " + ALTERED),
+        (lambda run: of(run, nodes={}), "node a: block 0 breaks rule other_generator: {alice} is not node a: " + ALTERED),
+        (with_pin, "node a: malformed: the pinned head, Input data was truncated: the journal in {journal} was altered"),
+    ],
+)
+def test_what_does_not_verify_is_told_in_one_line(tmp_path: Path, change: Callable[[RunDirectory], None], text: str) -> None:
+    run = made(tmp_path)
+    change(run)
+    node = run.node("a")
+    known = {"chain": node.chain, "journal": node.journal("builder"), "genesis": NET[:8], "alice": objects.ALICE.address[:8]}
+    with pytest.raises(ChainError) as caught:
+        verify(run, "a")
+    assert str(caught.value) == text.format(**known)
