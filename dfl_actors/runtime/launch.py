@@ -56,8 +56,10 @@ def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
     """Run every node of `config` here, in the new directory `out`. Raises `DflError` or `Interrupted`; then `out` is as it was."""
     check_space(out)
     with _begun(out) as run:
-        keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
-        return _first(_run(config, run, keys, launch, None), run)
+        keys = {node.name: run.node(node.name).path for node in config.nodes}
+        for path in keys.values():
+            new_key(path)
+        return _first(Ground(config, run, keys, launch).go(), run)
 
 
 def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outcome:
@@ -70,23 +72,21 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
         launch = _verified(run, tuple(before.nodes), launch)
-        keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
-        return _run(config, run, keys, launch, before)
+        return Ground(config, run, {node.name: run.node(node.name).path for node in config.nodes}, launch, before).go()
 
 
 def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch) -> Outcome:
-    """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or gone on with. Raises `DflError`."""
-    node = config.node(name)
-    key = load_key(key_directory)
-    _check_deployment(config, node, key)
+    """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or its run continued. Raises `DflError`."""
+    keys = {name: key_directory}
+    _check_deployment(config, config.node(name), load_key(key_directory))
     check_space(out)
     if not (out / "run.json").exists():
         with _begun(out) as run:
-            return _first(_run(config, run, {name: key}, launch, None, key_directory), run)
+            return _first(Ground(config, run, keys, launch).go(), run)
     run = RunDirectory.open(out)
     with run.lock():
         launch = _verified(run, (name,), launch)
-        return _run(config, run, {name: key}, launch, read_about(run), key_directory)
+        return Ground(config, run, keys, launch, read_about(run)).go()
 
 
 def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> Launch:
@@ -134,25 +134,96 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     return outcome
 
 
-def _run(
-    config: Config, run: RunDirectory, keys: Mapping[str, KeyPair], launch: Launch, before: About | None, key_directory: Path | None = None
-) -> Outcome:
-    """`key_directory` is where the keys lie; None: each in its node's directory."""
-    links = max(len(config.node(name).neighbours) for name in keys)
-    allow_files(FILES + max(FILES_A_NODE * len(keys), FILES_A_NEIGHBOUR * links), f"a run of {len(keys)} nodes")
-    sockets, clock = launch.server.folder, Clock()
-    cache = sockets / "data"
-    cache.mkdir()
-    launch.watcher.event("preparing the data and the model")
-    load_dataset(config.data.source, cache)
-    data = check_unchanged(config.data.source, "" if before is None else before.data)
-    launch.stop.check()
-    genesis = _found(config, cache, launch)
-    launch.stop.check()
-    starts = 0 if before is None else before.starts
-    plans = _plans(scaled(config), run, keys, genesis, cache, sockets, clock.anchor, starts, key_directory)
-    _write(config, run, plans, genesis, sockets, clock().wall, data, before)
-    return Supervisor(plans, launch.server, launch.stop, _elsewhere(config, keys), launch.watcher, launch.begun).run()
+class Ground:
+    """What one start of a run stands on."""
+
+    def __init__(self, config: Config, run: RunDirectory, keys: Mapping[str, Path], launch: Launch, before: About | None = None) -> None:
+        """`keys` are the directories of the keys of the nodes that run here, `before` is what the run's last start has written.
+        Raises `KeyFileError`."""
+        self._config, self._run, self._directories, self._launch = config, run, keys, launch
+        self._keys = {name: load_key(path) for name, path in keys.items()}
+        self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
+        self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
+        self._addresses = {
+            node.name: self._keys[node.name].address if node.name in keys else address_of(node.public_key or "") for node in config.nodes
+        }
+
+    def go(self) -> Outcome:
+        """Run the nodes until the run ends. Raises `DflError` when it cannot begin."""
+        config, launch = self._config, self._launch
+        links = max(len(config.node(name).neighbours) for name in self._keys)
+        allow_files(FILES + max(FILES_A_NODE * len(self._keys), FILES_A_NEIGHBOUR * links), f"a run of {len(self._keys)} nodes")
+        self._cache.mkdir()
+        launch.watcher.event("preparing the data and the model")
+        load_dataset(config.data.source, self._cache)
+        data = check_unchanged(config.data.source, self._before.data)
+        launch.stop.check()
+        genesis = _found(config, self._cache, launch)
+        launch.stop.check()
+        running = scaled(config)
+        plans = [self._plan(running, running.node(name), genesis) for name in self._keys]
+        self._write(genesis, data)
+        return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
+
+    def _plan(self, config: Config, node: Node, genesis: Genesis) -> NodePlan:
+        with ChainStore(self._run.node(node.name).chain) as chain:
+            chain.create(codec.encode(genesis))
+        neighbours = tuple(self._addresses[other] for other in node.neighbours)
+        return NodePlan(
+            config=config,
+            node=node,
+            settings=Settings(address=self._addresses[node.name], genesis=codec.digest(genesis), neighbours=neighbours),
+            parameters=Parameters(genesis.layers).size,
+            together=len(self._keys) == len(config.nodes),
+            layers=genesis.layers,
+            bind=listening(config, node),
+            curve_allowed=frozenset(key for other in node.neighbours if (key := self._curve_key(config.node(other)))),
+            directory=self._run.path.absolute(),
+            keys=self._directories[node.name].absolute(),
+            sockets=self._sockets,
+            cache=self._cache,
+            folder=Path.cwd(),
+            anchor=self._clock.anchor,
+            starts=self._before.starts,
+        )
+
+    def _curve_key(self, node: Node) -> str:
+        if not self._config.curve:
+            return ""
+        return curve_keys(self._keys[node.name])[0].decode() if node.name in self._keys else node.curve_key or ""
+
+    def _elsewhere(self) -> dict[Address, Endpoints]:
+        """Where the nodes of other hosts listen."""
+        return {
+            self._addresses[node.name]: Endpoints(
+                news=node.listen or "", requests=next_port(node.listen or ":0"), curve=node.curve_key or ""
+            )
+            for node in self._config.nodes
+            if node.name not in self._keys
+        }
+
+    def _write(self, genesis: Genesis, data: str) -> None:
+        config, run = self._config, self._run
+        about = About(
+            name=config.network.name,
+            started=self._before.started or self._clock().wall,
+            nodes={name: self._addresses[name] for name in self._keys},
+            links=tuple(config.links),
+            genesis=codec.digest(genesis),
+            seed=config.network.seed,
+            version=__version__,
+            command=sys.argv,
+            target=config.run.target or None,
+            starts=self._before.starts + 1,
+            sockets=str(self._sockets),
+            data=data,
+        )
+        with whole(run.config) as draft:
+            draft.write_text(config.resolved(), encoding="utf-8")
+        with whole(run.path / "genesis.json") as draft:
+            draft.write_bytes(codec.encode(genesis))
+        with whole(run.run) as draft:  # the last, for it makes the directory that of a run
+            draft.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
 
 
 def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
@@ -170,73 +241,11 @@ def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
     return codec.decode(Genesis, said, limit=1 << 24)
 
 
-def _plans(
-    config: Config,
-    run: RunDirectory,
-    keys: Mapping[str, KeyPair],
-    genesis: Genesis,
-    cache: Path,
-    sockets: Path,
-    anchor: int,
-    starts: int,
-    key_directory: Path | None,
-) -> list[NodePlan]:
-    identity = codec.digest(genesis)
-    together = len(keys) == len(config.nodes)
-    addresses = {node.name: _address(node, keys) for node in config.nodes}
-    curves = {node.name: _curve_key(config, node, keys) for node in config.nodes}
-    plans = []
-    for name, key in keys.items():
-        node = config.node(name)
-        neighbours = tuple(addresses[other] for other in node.neighbours)
-        with ChainStore(run.node(name).chain) as chain:
-            chain.create(codec.encode(genesis))
-        plans.append(
-            NodePlan(
-                config=config,
-                node=node,
-                settings=Settings(address=key.address, genesis=identity, neighbours=neighbours),
-                parameters=Parameters(genesis.layers).size,
-                together=together,
-                layers=genesis.layers,
-                bind=listening(config, node),
-                curve_allowed=frozenset(curves[other] for other in node.neighbours if curves[other]),
-                directory=run.path.absolute(),
-                keys=(key_directory or run.node(name).path).absolute(),
-                sockets=sockets,
-                cache=cache,
-                folder=Path.cwd(),
-                anchor=anchor,
-                starts=starts,
-            )
-        )
-    return plans
-
-
 def listening(config: Config, node: Node) -> Endpoints:
     """Where a node binds: its own address and the port after it, or ports that the system chooses."""
     if node.listen is None:
         return Endpoints(news=f"tcp://{config.transport.host}:*", requests=f"tcp://{config.transport.host}:*")
     return Endpoints(news=node.listen, requests=next_port(node.listen))
-
-
-def _elsewhere(config: Config, keys: Mapping[str, KeyPair]) -> dict[Address, Endpoints]:
-    """Where the nodes of other hosts listen."""
-    return {
-        _address(node, keys): Endpoints(news=node.listen or "", requests=next_port(node.listen or ":0"), curve=node.curve_key or "")
-        for node in config.nodes
-        if node.name not in keys
-    }
-
-
-def _address(node: Node, keys: Mapping[str, KeyPair]) -> Address:
-    return keys[node.name].address if node.name in keys else address_of(node.public_key or "")
-
-
-def _curve_key(config: Config, node: Node, keys: Mapping[str, KeyPair]) -> str:
-    if not config.curve:
-        return ""
-    return curve_keys(keys[node.name])[0].decode() if node.name in keys else node.curve_key or ""
 
 
 def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:
@@ -253,28 +262,3 @@ def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:
             f"{config.network.name}: node.{node.name}.public_key is {(node.public_key or '')[:8]}..., the key file has "
             f"{key.public[:8]}...: correct one of them"
         )
-
-
-def _write(
-    config: Config, run: RunDirectory, plans: list[NodePlan], genesis: Genesis, sockets: Path, now: int, data: str, before: About | None
-) -> None:
-    about = About(
-        name=config.network.name,
-        started=now if before is None else before.started,
-        nodes={plan.node.name: plan.settings.address for plan in plans},
-        links=tuple(config.links),
-        genesis=codec.digest(genesis),
-        seed=config.network.seed,
-        version=__version__,
-        command=sys.argv,
-        target=config.run.target or None,
-        starts=1 if before is None else before.starts + 1,
-        sockets=str(sockets),
-        data=data,
-    )
-    with whole(run.config) as draft:
-        draft.write_text(config.resolved(), encoding="utf-8")
-    with whole(run.path / "genesis.json") as draft:
-        draft.write_bytes(codec.encode(genesis))
-    with whole(run.run) as draft:  # the last, for it makes the directory that of a run
-        draft.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
