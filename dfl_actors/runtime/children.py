@@ -29,14 +29,13 @@ class Child:
         self.log: Path = RunDirectory(plan.directory).node(SUPERVISOR if evaluates else plan.node.name).log(actor)
         self.incarnation = -1
         self.process: Process | None = None
-        self.ready = False
         self.status: Status | None = None
         self.hung = False
         self.restarts = Restarts()
 
     def start(self, server: ForkServer) -> Process:
         self.incarnation += 1
-        self.ready = self.hung = False
+        self.hung = False
         if self.actor == EVALUATOR:
             self.process = server.start(self.name, evaluate, self.plan)
         else:

@@ -192,7 +192,7 @@ class Driver:
 
     def _begin(self) -> Started:
         self._meter.restart()
-        self._speech.dropped()  # greetings to neighbours that did not listen yet are no loss
+        self._speech.dropped.clear()  # greetings to neighbours that did not listen yet are no loss
         self._started = True
         return Started()
 
@@ -217,8 +217,10 @@ class Driver:
             self._note_what_was_dropped()
 
     def _note_what_was_dropped(self) -> None:
-        for what, messages in self._speech.dropped().items() if self._started else ():
-            self._note(events.Dropped(what=what, messages=messages))
+        if self._started:
+            for what, messages in self._speech.dropped.items():
+                self._note(events.Dropped(what=what, messages=messages))
+            self._speech.dropped.clear()
 
     def _status(self) -> Status:
         actor = self._actor

@@ -5,7 +5,6 @@ An event is [type, body]; a letter [header, body]; its acknowledgement [header].
 last to `@` and its own name, so when the publisher has seen that of every listener, all their subscriptions stand.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
@@ -32,7 +31,7 @@ class Mail:
             return sockets.ipc(directory, node, of, what)
 
         self._listeners = {f"@{name}".encode() for event in said_by(actor, Event) for name in event.hears}
-        self._inbox, self._dropped = Inbox(), Counter[str]()
+        self._inbox = Inbox()
         self._writers = {letter.says.encode() for letter in heard_by(actor, Letter)}
         self.publisher = sockets.make(context, zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, sockets.HIGH_WATER)
         sockets.bind(self.publisher, endpoint(actor, "news"))
@@ -74,10 +73,7 @@ class Mail:
     def tell(self, message: Message) -> int:
         """Put a letter into the outbox of its recipient; returns its size in bytes, 0 when it has no room."""
         body = codec.encode(message)
-        if self._outboxes[message.hears[0]].add(body):
-            return len(body)
-        self._dropped[type(message).__name__] += 1
-        return 0
+        return len(body) if self._outboxes[message.hears[0]].add(body) else 0
 
     def deliver(self, now: int) -> None:
         """Put the letters that are due on their way; what the sockets do not take now stays."""
@@ -104,11 +100,6 @@ class Mail:
             except (zmq.Again, zmq.ZMQError):
                 # The sender was restarted and will send again, in a new epoch.
                 continue
-
-    def dropped(self) -> Counter[str]:
-        """Letters, by type, for which there was no room since the last call."""
-        dropped, self._dropped = self._dropped, Counter()
-        return dropped
 
     # --- in
 

@@ -4,7 +4,6 @@ News is [b"n", epoch and number, body]; a request [body]; a reply [body] or [bod
 exactly the bytes received is refused and counted, never raised. With CURVE, only keys on the allow-list get past the handshake.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,7 +65,6 @@ class Net:
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
         self.handshakes = Handshakes()
-        self._dropped: Counter[str] = Counter()
 
     def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
@@ -115,12 +113,11 @@ class Net:
         return len(body)
 
     def send(self, neighbour: Address, message: Message) -> int:
-        """A request; one that cannot leave now is dropped and counted, and the gossiper asks again. Returns its size, 0 when dropped."""
+        """A request; one that cannot leave now is dropped, and the gossiper asks again. Returns its size, 0 when dropped."""
         body = codec.encode(message)
         try:
             sockets.send(self.dealers[neighbour], body)
         except (zmq.Again, KeyError):
-            self._dropped[type(message).__name__] += 1
             return 0
         return len(body)
 
@@ -130,14 +127,8 @@ class Net:
         try:
             sockets.send(self.router, peer, head, *(() if body is None else (body,)))
         except (zmq.Again, zmq.ZMQError):
-            self._dropped[type(message).__name__] += 1
             return 0
         return len(head) + len(body or b"")
-
-    def dropped(self) -> Counter[str]:
-        """Requests and replies, by type, that a socket did not take since the last call."""
-        dropped, self._dropped = self._dropped, Counter()
-        return dropped
 
     # --- in
 

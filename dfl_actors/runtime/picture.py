@@ -1,33 +1,39 @@
 """What a watcher is shown, from what the actors have reported."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
+from dfl_actors.core.family import ACTORS
 from dfl_actors.core.objects import Address
 from dfl_actors.runtime.children import Child
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.status import NodeStatus
 
+COUNTED = {"samples": "trainer", "steps": "trainer", "sent": "trainer", "received": "validator", "receipts": "builder", "height": "builder"}
+"""What is counted for a node's row, and by which of its actors."""
 
-def of_node(plan: NodePlan, own: Mapping[str, Child], state: str, test_accuracy: float | None, names: Mapping[Address, str]) -> NodeStatus:
-    """A node's row; `own` are its actors, `state` that of the run."""
-    trainer = own["trainer"].tally()
-    keeper = own["keeper"].status
+
+def of_node(
+    plan: NodePlan,
+    actors: Mapping[str, Child],
+    waiting: Container[str],
+    state: str,
+    test_accuracy: float | None,
+    names: Mapping[Address, str],
+) -> NodeStatus:
+    """A node's row; `waiting` are the names of actors that are not ready, `state` is that of the run."""
+    own = {actor: actors[f"{plan.node.name}/{actor}"] for actor in ACTORS}
+    keeper, ready = own["keeper"].status, sum(child.name not in waiting for child in own.values())
     if state == "starting":
-        state = f"{sum(child.ready for child in own.values())} of {len(own)} ready"
-    elif not all(child.ready for child in own.values()):
+        state = f"{ready} of {len(own)} ready"
+    elif ready < len(own):
         state = "restarting"
     return NodeStatus(
         name=plan.node.name,
         role=plan.node.role,
         state=state,
-        samples=int(trainer.get("samples", 0)),
-        steps=int(trainer.get("steps", 0)),
-        sent=int(trainer.get("sent", 0)),
-        received=int(own["validator"].tally().get("received", 0)),
-        receipts=int(own["builder"].tally().get("receipts", 0)),
-        height=int(own["builder"].tally().get("height", 0)),
         test_accuracy=test_accuracy,
-        own_accuracy=trainer.get("own_accuracy"),
+        own_accuracy=own["trainer"].tally().get("own_accuracy"),
         reputations={} if keeper is None else {names.get(who, who[:8]): value for who, value in keeper.reputations.items()},
         restarts=sum(child.incarnation for child in own.values()),
+        **{what: int(own[actor].tally().get(what, 0)) for what, actor in COUNTED.items()},
     )

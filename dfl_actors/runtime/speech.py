@@ -5,6 +5,7 @@ from collections import Counter
 import zmq
 
 from dfl_actors.core.effects import Announce, Answer, Effect, Publish, Send, Serve, Tell
+from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.messages import Chunk
 from dfl_actors.runtime.mail import Mail
@@ -14,49 +15,53 @@ from dfl_actors.runtime.tap import Tap
 
 
 class Speech:
-    """The ways out of one process. Only a gossiper has a `net`."""
+    """The ways out of one process. Only a gossiper has a `net`. `dropped` counts messages, by type, that could not leave."""
 
     def __init__(self, mail: Mail, net: Net | None, models: ModelStore, tap: Tap) -> None:
         self._mail, self._net, self._models, self._tap = mail, net, models, tap
+        self.dropped: Counter[str] = Counter()
         self._last_chunk: tuple[str, int, zmq.Frame] | None = None
 
     def say(self, effect: Effect) -> None:
-        """Send it, and tell watchers how many bytes went: none when it was dropped."""
+        """Send it. What cannot leave is dropped and counted."""
         match effect:
             case Tell(message):
                 size = self._mail.tell(message)
             case Publish(message):
                 size = self._mail.publish(message)
+            case Announce(epoch, number, message):
+                size = self._between_nodes.announce(epoch, number, message)
+            case Send(neighbour, message):
+                size = self._between_nodes.send(neighbour, message)
+            case Answer(peer, message):
+                size = self._between_nodes.answer(peer, message, None)
             case Serve():
                 self._serve(effect)
                 return
             case _:
-                size = self._between_nodes(effect)
-        if self._tap.watched:
-            self._tap.said(effect, size)
+                raise AssertionError(f"nobody performs {type(effect).__name__}")
+        self._said(effect, message, size)
 
-    def _between_nodes(self, effect: Effect) -> int:
+    @property
+    def _between_nodes(self) -> Net:
         assert self._net is not None, "only a gossiper speaks to other nodes"
-        match effect:
-            case Announce(epoch, number, news):
-                return self._net.announce(epoch, number, news)
-            case Send(neighbour, message):
-                return self._net.send(neighbour, message)
-            case Answer(peer, message):
-                return self._net.answer(peer, message, None)
-        raise AssertionError(f"nobody performs {type(effect).__name__}")
+        return self._net
 
     def _serve(self, effect: Serve) -> None:
-        """Several messages, each told to watchers by itself."""
-        assert self._net is not None
+        """Several messages, each shown to watchers by itself."""
         for index in range(effect.first, effect.last):
             body = self._chunk(effect.model, index)
             if body is None:
                 return
             chunk = Chunk(model=effect.model, index=index)
-            size = self._net.answer(effect.peer, chunk, body)
-            if self._tap.watched:
-                self._tap.said(Answer(effect.peer, chunk), size)
+            self._said(Answer(effect.peer, chunk), chunk, self._between_nodes.answer(effect.peer, chunk, body))
+
+    def _said(self, effect: Effect, message: Message, size: int) -> None:
+        """Of so many bytes, or of none when it was dropped."""
+        if not size:
+            self.dropped[type(message).__name__] += 1
+        if self._tap.watched:
+            self._tap.said(effect, size)
 
     def _chunk(self, model: str, index: int) -> zmq.Frame | None:
         """A chunk's bytes as a message. All neighbours ask for a new model within moments, so the last one made serves them all."""
@@ -67,7 +72,3 @@ class Speech:
                 # A copy, for the view ends here and the message does not.
                 self._last_chunk = (model, index, zmq.Frame(chunk_of(data, index), copy=True))
         return self._last_chunk[2]
-
-    def dropped(self) -> Counter[str]:
-        """Messages, by type, that could not leave since the last call."""
-        return self._mail.dropped() + (self._net.dropped() if self._net is not None else Counter())

@@ -73,6 +73,7 @@ class Supervisor:
         self._signals, self._watcher, self._begun = signals, watcher, begun
         self._actors = {child.name: child for plan in plans for actor in ACTORS for child in [Child(plan, actor)]}
         self._evaluator, self._children = Child(plans[0], EVALUATOR), Children(server)
+        self._all = {**self._actors, EVALUATOR: self._evaluator}
         self._rendezvous = Rendezvous(self._actors, {plan.settings.address: plan.settings.neighbours for plan in plans}, elsewhere)
         self._liveness, self._remarks = Liveness(), Remarks(watcher.event)
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
@@ -90,7 +91,7 @@ class Supervisor:
     def run(self) -> Outcome:
         """Start, run, stop. What does not end by itself is killed."""
         try:
-            for child in self._all():
+            for child in self._all.values():
                 self._children.start(child)
             while not self._over():
                 self._step()
@@ -108,10 +109,6 @@ class Supervisor:
             ready_seconds=0.0 if started is None else started - self._begun,
             error=self._error,
         )
-
-    def _all(self) -> Iterator[Child]:
-        yield from self._actors.values()
-        yield self._evaluator
 
     def _step(self) -> None:
         self._listen(0.1)
@@ -152,7 +149,6 @@ class Supervisor:
             case Ready() if child is self._evaluator:
                 self._evaluation.ready = True
             case Ready():
-                child.ready = True
                 if self._rendezvous.ready(child.name) and self._started is None:
                     self._begin()
                 elif self._started is not None:
@@ -258,10 +254,10 @@ class Supervisor:
         self._quit_actors()
         self._evaluator.say(Quit())
         patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
-        while any(child.alive for child in self._all()) and time.monotonic() < begun + patience:
+        while any(child.alive for child in self._all.values()) and time.monotonic() < begun + patience:
             self._listen(0.05)
         try:
-            self._children.end(self._all())
+            self._children.end(self._all.values())
         except ActorError as error:
             self._fail(error)
 
@@ -280,23 +276,18 @@ class Supervisor:
 
     def _check_alive(self, now: float) -> None:
         """Kill who hangs; its end is then like any other."""
-        for name in self._liveness.silent(now, lambda name: self._named(name).work()):
-            child = self._named(name)
+        for name in self._liveness.silent(now, lambda name: self._all[name].work()):
+            child = self._all[name]
             self._watcher.event(f"{child.what} says nothing any more and is killed")
             self._liveness.forget(name)
             child.hung = True
             child.kill()
-
-    def _named(self, name: str) -> Child:
-        return self._evaluator if name == EVALUATOR else self._actors[name]
 
     def _ended(self, child: Child) -> None:
         """Start again what has crashed, within bounds."""
         self._liveness.forget(child.name)
         if child is self._evaluator:
             self._evaluation.lost()
-        else:
-            self._rendezvous.lost(child.name)
         if self._stopping or child.process is None:
             return
         if child.process.exitcode == FAILED:
@@ -306,6 +297,8 @@ class Supervisor:
         if child.restarts.crashed(time.monotonic()):
             self._watcher.event(f"{child.what} crashed ({how}) and was restarted")
             self._note(events.Restarted(reason=how, node=child.node, actor=child.actor))
+            if child is not self._evaluator:
+                self._rendezvous.lost(child.name)
             self._children.start(child)
         elif child is self._evaluator and not self._config.run.target:
             self._watcher.event(f"the evaluator crashed too often ({how}): the run goes on without test accuracies, see {child.log}")
@@ -318,7 +311,7 @@ class Supervisor:
         self._metrics.write(event, self._clock().wall)
 
     def _picture(self, now: float) -> NetworkStatus:
-        run = self._config.run
+        run, waiting = self._config.run, self._rendezvous.waiting
         state = "stopping" if self._stopping else "starting" if self._started is None else "running"
         return NetworkStatus(
             name=self._config.network.name,
@@ -328,10 +321,7 @@ class Supervisor:
             target=run.target or None,
             remarks=self._remarks.standing(),
             nodes=tuple(
-                picture.of_node(plan, self._of(name), state, self._evaluation.accuracy.get(name), self._names)
+                picture.of_node(plan, self._actors, waiting, state, self._evaluation.accuracy.get(name), self._names)
                 for name, plan in self._plans.items()
             ),
         )
-
-    def _of(self, node: str) -> dict[str, Child]:
-        return {actor: self._actors[f"{node}/{actor}"] for actor in ACTORS}

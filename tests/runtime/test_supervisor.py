@@ -1,0 +1,199 @@
+"""The supervisor with children that are played here: real channels and policies, and nothing behind them."""
+
+import signal
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dfl_actors.actors.base import Settings
+from dfl_actors.core import codec, events
+from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.family import ACTORS, Message
+from dfl_actors.errors import ActorError, ConfigError
+from dfl_actors.processes import faults
+from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.forkserver import ForkServer, Process
+from dfl_actors.processes.signals import Stop as Signals
+from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.plan import EVALUATOR, NodePlan
+from dfl_actors.runtime.status import NetworkStatus
+from dfl_actors.runtime.supervisor import Outcome, Supervisor
+from tests.config.made import parse
+
+NAMES = [f"{node}/{actor}" for node in "ab" for actor in ACTORS]
+ADDRESSES = {"a": "a" * 64, "b": "b" * 64}
+
+
+class Troupe(ForkServer):
+    """In the fork server's place: plays every process, between two turns of the supervisor. `play` is called with each word that one
+    hears, and with None when it begins."""
+
+    def __init__(self, play: Callable[["Troupe", str, Message | None], None]) -> None:
+        self._play, (self._end, self._other) = play, socket.socketpair()
+        self._living: dict[str, tuple[Process, Channel]] = {}
+        self._begun: list[str] = []
+        self.heard: defaultdict[str, list[Message]] = defaultdict(list)
+        self.lives: defaultdict[str, int] = defaultdict(int)
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    def start(self, name: str, work: Callable[..., None], *arguments: object) -> Process:
+        ours, theirs = socket.socketpair()
+        process = Process(name, Channel(ours))
+        self._living[name] = process, Channel(theirs)
+        self._begun.append(name)
+        self.heard[name].clear()
+        self.lives[name] += 1
+        return process
+
+    def hear(self) -> None:
+        begun, self._begun = self._begun, []
+        for name in begun:
+            self._play(self, name, None)
+        for name, (_, channel) in list(self._living.items()):
+            for word in channel.receive():
+                self.heard[name].append(message := codec.convert(FROM_SUPERVISOR, codec.parse(word)))
+                self._play(self, name, message)
+
+    def say(self, name: str, *messages: Message) -> None:
+        for message in messages:
+            self._living[name][1].send(codec.encode(message))
+
+    def ends(self, name: str, code: int = 0) -> None:
+        if name in self._living:
+            process, channel = self._living.pop(name)
+            channel.close()
+            process.ended(code)
+
+    def end(self, processes: object) -> None:
+        for name in list(self._living):
+            self.ends(name, -signal.SIGKILL)
+
+    def close(self) -> None:
+        self._end.close()
+        self._other.close()
+
+
+def dutiful(troupe: Troupe, name: str, message: Message | None) -> None:
+    """What an actor does that has no work."""
+    if message is None and name != EVALUATOR:
+        troupe.say(name, Listening(news=f"tcp://{name}"), Ready())
+    elif isinstance(message, Stop):
+        troupe.say(name, Status(counts={}, idle=True, stopped=True))
+    elif isinstance(message, Quit):
+        troupe.ends(name)
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def update(self, status: NetworkStatus) -> None:
+        """What is shown is tested with the table."""
+
+    def event(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def perform(
+    place: Path, play: Callable[[Troupe, str, Message | None], None] = dutiful, duration: float = 0.3, stop: Signals | None = None
+) -> tuple[Outcome, Troupe, Watcher]:
+    config = parse(f'[network]\nnodes = ["a", "b"]\n[run]\nduration_s = {duration}\nevaluate_s = 0\n')
+    clock, troupe, watcher = Clock(), Troupe(play), Watcher()
+    plans = [
+        NodePlan(
+            config=config,
+            node=node,
+            settings=Settings(
+                address=ADDRESSES[node.name], genesis="0" * 64, neighbours=tuple(ADDRESSES[other] for other in node.neighbours)
+            ),
+            parameters=8,
+            together=True,
+            layers=(),
+            bind=Endpoints(),
+            curve_allowed=frozenset(),
+            directory=place,
+            keys=place,
+            sockets=place,
+            cache=place,
+            folder=place,
+            anchor=clock.anchor,
+            starts=0,
+        )
+        for node in config.nodes
+    ]
+    outcome = Supervisor(plans, troupe, Signals() if stop is None else stop, {}, watcher, time.monotonic()).run()
+    troupe.close()
+    return outcome, troupe, watcher
+
+
+def noted(place: Path, kind: type[events.E]) -> list[events.E]:
+    found = [events.read(line) for line in (place / "metrics.jsonl").read_bytes().splitlines()]
+    return [event for event in found if isinstance(event, kind)]
+
+
+def test_it_begins_when_all_are_ready_and_stops_in_order(tmp_path: Path) -> None:
+    outcome, troupe, _ = perform(tmp_path)
+    assert (outcome.reason, outcome.error) == ("duration", None) and outcome.elapsed >= 0.3
+    for name in NAMES:
+        words = [message for message in troupe.heard[name] if not isinstance(message, Neighbours)]
+        assert [type(message) for message in words] == [Start, Stop, Quit], name
+    (places,) = {tuple(word.where.items()) for word in troupe.heard["a/gossiper"] if isinstance(word, Neighbours)}
+    assert places == ((ADDRESSES["b"], Endpoints(news="tcp://b/gossiper")),)
+    assert [event.actors for event in noted(tmp_path, events.Ready)] == [len(NAMES)]
+    assert [event.reason for event in noted(tmp_path, events.Stopped)] == ["duration"]
+
+
+def test_nothing_begins_while_one_is_not_ready(tmp_path: Path) -> None:
+    stop = Signals()
+
+    def one_is_late(troupe: Troupe, name: str, message: Message | None) -> None:
+        if message is None and name == "b/keeper":
+            stop.number = signal.SIGINT
+        else:
+            dutiful(troupe, name, message)
+
+    outcome, troupe, _ = perform(tmp_path, one_is_late, stop=stop)
+    assert (outcome.reason, outcome.ready_seconds) == ("interrupted", 0.0)
+    assert not any(isinstance(word, Start) for words in troupe.heard.values() for word in words)
+
+
+@pytest.mark.parametrize("crashes", [1, 5, 6])
+def test_who_crashes_is_started_again_within_bounds(tmp_path: Path, crashes: int) -> None:
+    stop = Signals()
+
+    def one_crashes(troupe: Troupe, name: str, message: Message | None) -> None:
+        if not isinstance(message, Start) or name != "a/keeper":
+            dutiful(troupe, name, message)
+        elif troupe.lives[name] <= crashes:
+            troupe.ends(name, -signal.SIGSEGV)
+        else:
+            stop.number = signal.SIGTERM
+
+    outcome, troupe, watcher = perform(tmp_path, one_crashes, duration=600.0, stop=stop)
+    again = min(crashes, 5)
+    assert troupe.lives["a/keeper"] == 1 + again and troupe.lives["b/keeper"] == 1
+    assert watcher.texts == ["keeper of node a crashed (killed by SIGSEGV) and was restarted"] * again
+    assert [event.reason for event in noted(tmp_path, events.Restarted)] == ["killed by SIGSEGV"] * again
+    if crashes <= 5:
+        assert (outcome.reason, outcome.error) == ("terminated", None)
+    else:
+        assert outcome.reason == "failed" and isinstance(outcome.error, ActorError)
+        assert str(outcome.error).startswith("keeper of node a crashed 6 times (killed by SIGSEGV): see ")
+
+
+def test_what_a_restart_does_not_mend_ends_the_run_with_its_error(tmp_path: Path) -> None:
+    def one_fails(troupe: Troupe, name: str, message: Message | None) -> None:
+        if isinstance(message, Start) and name == "b/trainer":
+            troupe.say(name, faults.told(ConfigError("nodes is 0: give at least one")))
+        else:
+            dutiful(troupe, name, message)
+
+    outcome, troupe, _ = perform(tmp_path, one_fails)
+    assert outcome.reason == "failed" and isinstance(outcome.error, ConfigError)
+    assert str(outcome.error) == "nodes is 0: give at least one" and set(troupe.lives.values()) == {1}
