@@ -175,8 +175,8 @@ def seed_in(options: list[str]) -> int:
 
 
 def watched(config: Config, path: Path, crew: Crew, resume: bool = False) -> None:
-    """One simulation, new or gone on with, with a picture of how far it is. Exits with 130 when it was interrupted; raises `Interrupted`
-    when nothing can be gone on with."""
+    """One simulation, new or resumed, with a picture of how far it is. Exits with 130 when it was interrupted; raises `Interrupted`
+    when nothing can be resumed."""
     from rich.console import Console
 
     from dfl_actors.report.simulation import Progress, show_result

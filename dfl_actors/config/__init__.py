@@ -8,20 +8,6 @@ An error is one line, `FILE:LINE: section.key: what is wrong; remedy`. `docs/top
 """
 
 from dfl_actors.config.config import Config, Node
-from dfl_actors.config.load import examine_table, examine_topology, load_topology, override, parse_topology, ready_topologies, scaled
-from dfl_actors.config.sections import SECTIONS, NodeOptions, Role
+from dfl_actors.config.load import examine_table, examine_topology, load_topology, override, parse_topology, scaled
 
-__all__ = [
-    "SECTIONS",
-    "Config",
-    "Node",
-    "NodeOptions",
-    "Role",
-    "examine_table",
-    "examine_topology",
-    "load_topology",
-    "override",
-    "parse_topology",
-    "ready_topologies",
-    "scaled",
-]
+__all__ = ["Config", "Node", "examine_table", "examine_topology", "load_topology", "override", "parse_topology", "scaled"]

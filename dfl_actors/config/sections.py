@@ -126,6 +126,10 @@ class Sim(Section, frozen=True):
     peer_buffer: Literal["linear", "static"] = "linear"
 
 
+# In the order of a file; the table of a node, below, is none of them.
+SECTIONS: Mapping[str, type[Section]] = {kind.__name__.lower(): kind for kind in Section.__subclasses__()}
+
+
 class NodeOptions(Section, frozen=True):
     """A `[node.NAME]` table. What is None is as in the sections."""
 
@@ -142,17 +146,3 @@ class NodeOptions(Section, frozen=True):
     listen: str | None = None
     public_key: Digits | None = None
     curve_key: Z85 | None = None
-
-
-SECTIONS: Mapping[str, type[Section]] = {
-    "network": Network,
-    "training": Training,
-    "data": Data,
-    "gossip": Gossip,
-    "block": Block,
-    "update": Update,
-    "transport": Transport,
-    "store": Store,
-    "run": Run,
-    "sim": Sim,
-}

@@ -70,7 +70,7 @@ def parse_links(names: Sequence[str], links: str | Sequence[str]) -> tuple[Link,
     problems = [Problem(problem, item) for item, link in enumerate(links) if (problem := _link_problem(link, names, known))]
     problems += [Problem(f'"{text}" is there twice; {remedy}', item) for item, text, remedy in _doubled(links)]
     pairs = _pairs(links)
-    # Who is cut off is told of good links alone: a wrong one may be what was to join them.
+    # Who is cut off is only said of good links: a wrong one may be what was to join them.
     lost = [] if problems else separated(names, pairs)
     problems += [Problem(f'node "{name}" cannot be reached from node "{names[0]}"; add a link that joins it') for name in lost]
     if problems:

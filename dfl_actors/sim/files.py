@@ -21,7 +21,7 @@ from dfl_actors.sim.peers import Change
 
 
 class Tables(Results):
-    """Writes the tables of a simulation into `out`; `watch` is told each row of accuracies. Raises `StoreError` when the disk is full."""
+    """Writes the tables of a simulation into `out`; `watch` gets each row of accuracies. Raises `StoreError` when the disk is full."""
 
     def __init__(
         self, out: Path, names: Sequence[str], senders: Sequence[Sequence[str]], watch: Callable[[int, list[float]], None]
@@ -85,7 +85,7 @@ class Tables(Results):
             for name in lengths:
                 self._files[Path(name)] = self._append(self._out / name)
         except OSError as error:
-            raise StoreError(f"{error.filename} cannot be gone on with ({error.strerror}): simulate it again") from None
+            raise StoreError(f"{error.filename} cannot be continued ({error.strerror}): simulate it again") from None
 
     def end(self) -> None:
         """Close the files. Each row was written when it was there: what a full disk refuses now it has refused before."""

@@ -61,7 +61,7 @@ def simulate(
 ) -> None:
     """Simulate `config` into the directory `out`, which exists, on `jobs` workers of `server`; with `resume` go on from its checkpoint.
 
-    Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, and can be gone on with.
+    Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
     """
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, {}, {}, {}) if found is None else checkpoint.load(found)
@@ -141,7 +141,7 @@ class _Run:
             if reasons:
                 self._keeps = False
                 checkpoint.remove(self._out)
-                self._listener.warn(f"{reasons[0]}: this simulation cannot be interrupted and gone on with")
+                self._listener.warn(f"{reasons[0]}: this simulation cannot be interrupted and resumed")
                 return
             models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
             checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models, self._digest))

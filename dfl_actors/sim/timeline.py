@@ -215,7 +215,7 @@ class Timeline:
             self._settle(tick)
 
     def _settle(self, tick: int) -> None:
-        """Let the nodes change their receivers, once all accuracies of the tick are told."""
+        """Let the nodes change their receivers, once all accuracies of the tick are known."""
         if not self._judging:
             self._changes += [(tick, change) for change in self._peers.change(tick)]
 

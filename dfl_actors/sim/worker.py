@@ -264,5 +264,5 @@ def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
         return job(*arguments)
     except (DflError, SystemExit) as error:
         return faults.told(error)
-    except Exception as error:  # noqa: BLE001  whatever a job does, the engine is told
+    except Exception as error:  # noqa: BLE001  whatever a job does, the engine learns of it
         return faults.told(DflError(f"{job.__name__} failed, {one_line(error)}; this is a mistake of dfl-actors, report it"))

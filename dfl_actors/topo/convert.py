@@ -67,7 +67,7 @@ class Converted(NamedTuple):
 def convert_reference(path: Path, seed: int = 0, *, simulated: bool = False) -> Converted:
     """The topology of the reference program's configuration at `path`; `seed` draws the links that it leaves to chance.
 
-    `simulated`: it is for the simulator, so that what a network of processes loses is not told. Raises ConfigError naming file, line or
+    `simulated`: it is for the simulator, what only a network of processes loses is left out. Raises ConfigError naming file, line or
     key.
     """
     reference, raw = read_reference(path)

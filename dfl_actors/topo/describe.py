@@ -12,11 +12,14 @@ S. Boyd, P. Diaconis, L. Xiao, "Fastest mixing Markov chain on a graph", SIAM Re
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 import msgspec
 import numpy as np
+from msgspec.structs import asdict
 
-from dfl_actors.config import Config, Node
+from dfl_actors.config import Config
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, weights_by_node
 
@@ -99,20 +102,7 @@ def describe(config: Config, data: Dataset) -> Description:
         gap=spectral_gap(neighbours),
         partition=_partition(config),
         source=config.data.source,
-        nodes=tuple(_described(node, shares[node.name]) for node in config.nodes),
-    )
-
-
-def _described(node: Node, shares: Floats) -> Described:
-    return Described(
-        name=node.name,
-        role=node.role,
-        attack=node.attack,
-        neighbours=node.neighbours,
-        receivers=node.receivers,
-        senders=node.senders,
-        rate=node.rate,
-        labels=tuple(shares.tolist()),
+        nodes=tuple(msgspec.convert(asdict(node) | {"labels": shares[node.name].tolist()}, Described) for node in config.nodes),
     )
 
 
@@ -139,12 +129,7 @@ def distances(neighbours: Neighbours) -> tuple[int, float]:
         # Each pair that is not within `farthest` links is one link further apart than that.
         total += pairs + len(ball) - sum(reached.bit_count() for reached in ball.values())
         farthest += 1
-        wider = {}
-        for name, others in neighbours.items():
-            wider[name] = ball[name]
-            for other in others:
-                wider[name] |= ball[other]
-        ball = wider
+        ball = {name: reduce(or_, (ball[other] for other in others), ball[name]) for name, others in neighbours.items()}
     return farthest, total / pairs
 
 

@@ -1,7 +1,7 @@
 """Edge lists: a link a line, as networkx, spreadsheets and people write them.
 
 Two names a line, parted by blanks, a comma, or `--`; what follows `#` is a comment. A link may be given in both directions. More
-columns, such as a weight, are read over: the caller is told that there were some.
+columns, such as a weight, are ignored, and the caller learns that there were some.
 """
 
 import re

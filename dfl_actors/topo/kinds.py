@@ -50,10 +50,10 @@ class Kind(NamedTuple):
 
     about: str
     needs: tuple[str, ...]
-    takes: Mapping[str, Any]
-    settle: Callable[[Request], Request]
-    draw: Callable[[Request, Random], Pairs] | None
-    remedy: Callable[[Request], str]
+    takes: Mapping[str, Any] = {}
+    settle: Callable[[Request], Request] = lambda request: request
+    draw: Callable[[Request, Random], Pairs] | None = None
+    remedy: Callable[[Request], str] = lambda request: ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -115,9 +115,10 @@ def _settle_small_world(request: Request) -> Request:
     return request
 
 
-def _settle_grid(request: Request, least: int = 1) -> Request:
+def _settle_grid(request: Request) -> Request:
     """Rows and columns: both, or the nodes, as square as they go."""
     rows, cols, nodes = request.rows, request.cols, request.nodes
+    least = 3 if request.kind == "torus" else 1
     if rows is None and cols is None and nodes is not None:
         rows = max(rows for rows in range(1, math.isqrt(nodes) + 1) if nodes % rows == 0)
         cols = nodes // rows
@@ -133,10 +134,6 @@ def _settle_grid(request: Request, least: int = 1) -> Request:
     if nodes is not None and nodes != rows * cols:
         raise ConfigError(f"--nodes {nodes}: {rows} rows of {cols} are {rows * cols}; leave --nodes out, or give that")
     return msgspec.structs.replace(request, rows=rows, cols=cols, nodes=rows * cols)
-
-
-def _settle_torus(request: Request) -> Request:
-    return _settle_grid(request, least=3)
 
 
 # ---- how a graph is drawn
@@ -218,14 +215,6 @@ def _less_rewiring(request: Request) -> str:
     return "raise --degree, lower --rewire"
 
 
-def _nothing(request: Request) -> str:
-    return ""
-
-
-def _as_it_is(request: Request) -> Request:
-    return request
-
-
 NODES = ("nodes",)
 GRID: Mapping[str, Any] = {"nodes": None, "rows": None, "cols": None}
 EITHER: Mapping[str, Any] = {"degree": None, "probability": None}
@@ -233,15 +222,15 @@ MOVED = "a ring of {degree} nearest neighbours, each link moved with probability
 GROWN = "nodes come one by one and link with {degree} earlier ones, rather with those that have many (Barabasi-Albert)"
 KINDS: Mapping[str, Kind] = {
     "connect": Kind("every node actively connects to {degree} others", NODES, {"degree": 2}, _settle_connect, _connect, _more_links),
-    "full": Kind("everyone with everyone", NODES, {}, _as_it_is, None, _nothing),
-    "ring": Kind("each with the next, the last with the first", NODES, {}, _as_it_is, None, _nothing),
-    "line": Kind("each with the next", NODES, {}, _as_it_is, None, _nothing),
-    "star": Kind("node 0 with everyone", NODES, {}, _as_it_is, None, _nothing),
-    "grid": Kind("{rows} rows of {cols}, each with those beside, above and below it", (), GRID, _settle_grid, _grid, _nothing),
-    "torus": Kind("{rows} rows of {cols} whose borders meet", (), GRID, _settle_torus, _grid, _nothing),
+    "full": Kind("everyone with everyone", NODES),
+    "ring": Kind("each with the next, the last with the first", NODES),
+    "line": Kind("each with the next", NODES),
+    "star": Kind("node 0 with everyone", NODES),
+    "grid": Kind("{rows} rows of {cols}, each with those beside, above and below it", (), GRID, _settle_grid, _grid),
+    "torus": Kind("{rows} rows of {cols} whose borders meet", (), GRID, _settle_grid, _grid),
     "regular": Kind("every node has exactly {degree} neighbours", NODES, {"degree": 4}, _settle_regular, _regular, _more_links),
     "random": Kind("every link with the same probability (Erdos-Renyi)", NODES, EITHER, _settle_random, _random, _likelier_links),
     "small-world": Kind(MOVED, NODES, {"degree": 4, "rewire": 0.1}, _settle_small_world, _small_world, _less_rewiring),
     "scale-free": Kind(GROWN, NODES, {"degree": 2}, _settle_connect, _scale_free, _more_links),
-    "edges": Kind("the links of the file {edges}", ("edges",), {}, _as_it_is, None, _nothing),
+    "edges": Kind("the links of the file {edges}", ("edges",)),
 }

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.config import SECTIONS, NodeOptions, load_topology, override, parse_topology, ready_topologies
+from dfl_actors.config import load_topology, override, parse_topology
+from dfl_actors.config.load import ready_topologies
+from dfl_actors.config.sections import SECTIONS, NodeOptions
 from dfl_actors.config.toml_text import dump_value
 from dfl_actors.core.objects import MAX_MEMO
 from dfl_actors.errors import ConfigError

@@ -1,4 +1,4 @@
-"""Whole simulations over real worker processes: interrupted and gone on with, what is done for all nodes, and what goes wrong."""
+"""Whole simulations over real worker processes: interrupted and resumed, what is done for all nodes, and what goes wrong."""
 
 import contextlib
 import csv

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfl_actors.config import SECTIONS, parse_topology
+from dfl_actors.config import parse_topology
+from dfl_actors.config.sections import SECTIONS
 from dfl_actors.config.topology import node_names
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.sdk.attacks import ATTACKS
