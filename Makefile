@@ -8,6 +8,8 @@
 # The first call installs; the others find the stamp and do not. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python3)
+# Tests wait more than they work, so that one process more than there are cores is busy.
+JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -19,7 +21,7 @@ run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -210,7 +210,7 @@ def one_line(text: str) -> str:
 
 def free_ports(start: int = 0) -> int:
     """A port, from `start` on, that is free, and the one after it too."""
-    for port in range(start or 21000 + os.getpid() % 5000, 32000, 2):
+    for port in range(start or 21000 + 97 * os.getpid() % 9000, 32000, 2):
         with socket.socket() as first, socket.socket() as second, suppress(OSError):
             first.bind(("127.0.0.1", port))
             second.bind(("127.0.0.1", port + 1))

@@ -19,8 +19,8 @@ def test_messages_of_any_shape_end_no_actor(start: Start, place: Path) -> None:
     command.ready()
     gossiper = command.actor("0", "gossiper")
     with zmq.Context() as context:
-        for kind, where in ((zmq.XSUB, port), (zmq.DEALER, port + 1)):
-            socket = context.socket(kind)
+        ways = [(context.socket(zmq.XSUB), port), (context.socket(zmq.DEALER), port + 1)]
+        for socket, where in ways:  # Both stay open: what a socket has not sent when it is closed may be lost.
             socket.connect(f"tcp://127.0.0.1:{where}")
             for frames in SHAPES:
                 socket.send_multipart(frames)

@@ -56,7 +56,9 @@ def near(context: "zmq.Context[zmq.Socket[bytes]]", expected: bytes, own: tuple[
     return handshakes
 
 
-@pytest.mark.parametrize(("expected", "own", "why"), [(STRANGER[0], KNOWN, KEY), (SERVER[0], STRANGER, DOOR)])
+@pytest.mark.parametrize(
+    ("expected", "own", "why"), [(STRANGER[0], KNOWN, KEY), (SERVER[0], STRANGER, DOOR)], ids=["another key", "not known"]
+)
 def test_who_has_another_key_and_who_does_not_know_ours(
     context: "zmq.Context[zmq.Socket[bytes]]", expected: bytes, own: tuple[bytes, bytes], why: str
 ) -> None:
