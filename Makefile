@@ -1,5 +1,5 @@
 # make run    create .venv, install, run the demo network of four nodes
-# make test   create .venv, install, run the tests
+# make test   create .venv, install, run the tests, several at once (JOBS=1: one at a time)
 # make check  create .venv, install, lint, types, layers
 # make coverage run the tests of core, actors, sdk and runtime once more, counting branches; fails below the gates
 # make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
@@ -40,7 +40,7 @@ COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests
 
 coverage: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q $(COVERED)
+	$(BIN)/coverage run -m pytest -q -n $(JOBS) --dist worksteal $(COVERED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python tools/coverage_gate.py .coverage.json

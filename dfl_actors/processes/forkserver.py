@@ -127,7 +127,9 @@ class ForkServer:
         self.hear()
         if any(not process.pid and process.exitcode is None for process in processes):
             self._process.kill()
-            self._lost()
+            while not self._told.ended:  # it may have begun them meanwhile, and what it said of that is not for its successor to find
+                self._told.wait()
+                self.hear()
         for process in processes:
             process.kill()
         for process in processes:

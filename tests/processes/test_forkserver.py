@@ -106,6 +106,16 @@ def test_nothing_is_started_again_before_what_a_dead_server_left_is_gone(server:
     running(server, 2)
 
 
+def test_what_a_killed_server_had_still_to_say_is_not_heard_from_its_successor(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a process begins between the look at who has begun and the end of the server."""
+    late, kill = server.start("0/echo", work.echo), server._process.kill
+    monkeypatch.setattr(server, "hear", lambda: None)
+    monkeypatch.setattr(server._process, "kill", lambda: (server._told.wait(PATIENCE), monkeypatch.undo(), kill()))
+    server.end([late])
+    assert late.exitcode == -signal.SIGKILL
+    running(server, 1)
+
+
 def test_a_stop_is_heard_while_a_process_is_waited_for(server: ForkServer) -> None:
     process = server.start("sleep", work.sleep)
 
