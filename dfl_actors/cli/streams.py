@@ -7,6 +7,8 @@ import io
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 LONGEST_TEMPORARY = 60
@@ -15,19 +17,50 @@ LONGEST_TEMPORARY = 60
 SHORT_PLACES = ("/tmp", "/var/tmp")  # noqa: S108
 
 
-class Output(io.FileIO):
-    """A standard stream that may fail; `problem` says why it did. That a reader of a pipe has gone is still an error."""
+class Output(io.BufferedWriter):
+    """A standard stream that may fail; `problem` says why it did. That a reader of a pipe has gone is still an error.
+
+    The file below stays Python's own: one that is interrupted forgets what it has written, which then comes twice.
+    """
 
     problem = ""
 
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(io.FileIO(descriptor, "w", closefd=False))
+
     def write(self, data: Any) -> int:
-        try:
+        with self._losing():
             return super().write(data)
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        with self._losing():
+            super().flush()
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """What fails here is lost, with all that waits to be written."""
+        try:
+            yield
         except BrokenPipeError:
             raise
         except OSError as error:
             self.problem = error.strerror or str(error)
-            return memoryview(data).nbytes
+            with _nowhere(self.fileno()):
+                super().flush()
+
+
+@contextmanager
+def _nowhere(descriptor: int) -> Iterator[None]:
+    """What is written meanwhile goes nowhere."""
+    kept, nowhere = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def prepare() -> Output:
@@ -37,18 +70,18 @@ def prepare() -> Output:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    output = Output(1, "w", closefd=False)
+    output = Output(1)
     if sys.stdout is sys.__stdout__:  # nobody has put another in its place
         sys.stdout = _text(output, sys.stdout, "replace", output.isatty())
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(Output(2, "w", closefd=False), sys.stderr, "backslashreplace", True)
+        sys.stderr = _text(Output(2), sys.stderr, "backslashreplace", True)
     _shorten_temporary()
     return output
 
 
-def _text(raw: Output, before: TextIO | None, errors: str, line_buffering: bool) -> io.TextIOWrapper:
+def _text(output: Output, before: TextIO | None, errors: str, line_buffering: bool) -> io.TextIOWrapper:
     encoding = "utf-8" if before is None else before.encoding
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)
+    return io.TextIOWrapper(output, encoding, errors, line_buffering=line_buffering)
 
 
 def _shorten_temporary() -> None:

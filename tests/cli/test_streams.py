@@ -1,11 +1,16 @@
 """Where a command prints: closed, full or ASCII streams, and a place for temporary files whose path is long."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from dfl_actors.cli.streams import Output
 
 COMMAND = f"{sys.executable} -m dfl_actors"
 
@@ -58,3 +63,30 @@ def test_an_ascii_terminal_shows_a_path_that_is_none(tmp_path: Path, environment
 def test_colour_that_is_forced_into_a_file_of_a_dumb_terminal(tmp_path: Path) -> None:
     done = shell("dfl-actors topo show fully_connected_4 > shown", tmp_path, FORCE_COLOR="1", TERM="dumb")
     assert (done.returncode, done.stderr) == (0, "") and "fully_connected_4" in (tmp_path / "shown").read_text()
+
+
+def test_what_is_interrupted_is_written_once() -> None:
+    """Whoever reads a line and sends Ctrl-C at once may do so before the writer knows that the line is out."""
+    ours, theirs = os.pipe()
+    lines = []
+
+    def interrupt() -> None:
+        with os.fdopen(ours, "rb") as reader:
+            for line in reader:
+                lines.append(line)
+                if not line.startswith(b"again"):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+    reader = threading.Thread(target=interrupt)
+    reader.start()
+    output = Output(theirs)
+    for number in range(100):
+        with suppress(KeyboardInterrupt):
+            output.write(b"%d\n" % number)
+            output.flush()
+            threading.Event().wait()
+        output.write(b"again %d\n" % number)
+        output.flush()
+    os.close(theirs)
+    reader.join()
+    assert lines == [b"%s%d\n" % (word, number) for number in range(100) for word in (b"", b"again ")]
