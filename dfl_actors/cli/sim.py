@@ -20,7 +20,6 @@ from dfl_actors.processes.signals import Interrupted, Stop, deferred
 from dfl_actors.runtime.rundir import default_path
 
 PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")  # What the fork server of the workers imports.
-
 REPEAT = "repeat.json"  # In the directory of a --repeat: its seeds, and which of them are over.
 
 

@@ -22,7 +22,6 @@ from dfl_actors.errors import ConfigError
 Table = dict[str, Any]
 Path = tuple[str, ...]
 T = TypeVar("T", bound=msgspec.Struct)
-
 HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")

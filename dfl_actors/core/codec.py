@@ -17,7 +17,6 @@ from blake3 import blake3
 from dfl_actors.errors import Refused, our_own
 
 T = TypeVar("T", bound=msgspec.Struct)
-
 LARGEST_OBJECT = 1 << 20  # Bytes of an object or a message, unless said otherwise.
 
 

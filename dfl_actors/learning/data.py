@@ -30,7 +30,6 @@ from dfl_actors.learning.foreign import one_line
 MNIST = "mnist"
 MNIST_PATH = Path(__file__).parent / "datasets" / "mnist.npz"
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
-
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 LEVELS = 255  # What a float sample in 0..1 is multiplied by before it is rounded to a uint8.
 

@@ -16,7 +16,6 @@ from typing import TypeVar
 from dfl_actors.errors import AlgorithmError, DflError
 
 T = TypeVar("T")
-
 LONGEST = 300  # Characters of an error's text that are shown: Keras explains itself at length.
 
 

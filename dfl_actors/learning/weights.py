@@ -28,7 +28,6 @@ CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dt
 """The number format of each codec; a model on the wire is its weights in this format and nothing else."""
 
 LENET = "lenet"  # The model that comes with the program; every other one is a user's.
-
 LARGEST_FLOAT16 = 65504.0
 
 

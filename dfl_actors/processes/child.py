@@ -24,11 +24,8 @@ Work = Callable[..., None]
 """What a process does: a function of a module, given the channel to its parent and arguments that can be pickled."""
 
 CRASHED = 70  # Exit code of a process that ended by an error of the program.
-
 FAILED = 71  # Exit code of a process that told its parent why it cannot go on.
-
 STDERR = 2  # The descriptor, whatever `sys.stderr` is; the command line sees to it that it is open.
-
 LAST_WORDS = 1.0  # Seconds that a process waits for its parent to take the last of them.
 
 BEGIN = "import sys; sys.path[:] = {path}; from dfl_actors.processes.child import first; first({end})"

@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 
 ARGUMENTS = slice(45, 47)  # Where in `/proc/self/stat`, after the command's name, the place of the arguments stands: fields 48 and 49.
-
 LONGEST = 15  # Bytes of a command's name that Linux keeps.
 
 

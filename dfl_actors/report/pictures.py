@@ -48,14 +48,10 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg")
 MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
 MOST_TEXTS = 12  # Of more nodes than this a matrix shows no numbers in its cells.
-
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
-
 MOST_MARKERS = 25
 MOST_LABELS = 6  # Restarts and faults of which each is named.
-
 NOTHING = np.array([]), np.array([])  # The series of an entry in the legend alone.
-
 DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 
 

@@ -22,9 +22,7 @@ TASKS = ("generate_block", "generate_transaction", "update_model", "receive_tran
 WORK = ("learning", "blockchain", "network")
 PER_BLOCK = ("transactions", "confirmations", "expected")
 WATCHERS = ("supervisor", "evaluator")  # Processes of the run that belong to no node: they start it and measure it.
-
 MOST_RESTARTS = 5  # Restarts by actor and reason that have a line each.
-
 ROWS = 16  # Nodes shown in the closing summary; summary.json has all.
 
 Figures = dict[str, Any]

@@ -21,7 +21,6 @@ from rich.text import Text
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 
 PLAIN_INTERVAL = 2.0  # Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines.
-
 NAME_WIDTH = 16  # Longer node names are cut, so that one name cannot push out the figures.
 
 

@@ -21,9 +21,7 @@ STEPS = ("trained", "announced", "fetched", "measured", "receipt", "drafted", "c
 """What happens to a transaction, in the order of its way."""
 
 WAITS = STEPS[1:]  # What a transaction waits for.
-
 ENDS = ("refused", "expired")  # What may happen besides: a witness refuses it, or its time is up before it has its receipts.
-
 ORDER = {step: place for place, step in enumerate((*STEPS, *ENDS))}
 
 

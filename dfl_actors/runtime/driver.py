@@ -28,9 +28,7 @@ from dfl_actors.runtime.speech import Speech
 from dfl_actors.runtime.tap import Tap
 
 STATUS_EVERY = 1_000  # Milliseconds between two reports to the supervisor.
-
 ON_THE_CHAIN = ("trainer", "validator", "builder")  # Actors whose journal is the blockchain's: it holds what they have signed.
-
 LONGEST_BATCH = 100  # Milliseconds of handling after which effects are performed, though more may lie waiting.
 
 Arrival = Message | Refused | None

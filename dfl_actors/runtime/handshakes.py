@@ -8,7 +8,6 @@ from zmq.utils.monitor import recv_monitor_message
 from dfl_actors.core.objects import Address
 
 KEY, DOOR = "key", "door"  # The neighbour has another key than we expect; or it does not know ours.
-
 FAILURES = {zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: KEY, zmq.Event.HANDSHAKE_FAILED_PROTOCOL: KEY, zmq.Event.HANDSHAKE_FAILED_AUTH: DOOR}
 
 TWICE = 2

@@ -14,9 +14,7 @@ from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Transaction
 
 LARGEST = 512  # Bytes of a record.
-
 SHORT = 16  # Hexadecimal digits, of 64, of a digest in a list, and of what a record has no room for.
-
 EVERYBODY = "*"  # All neighbours, as the receiver of news.
 
 SHORTENED = ("detail", "model", "receipt", "block", "draft", "code", "type", "sender", "witness", "generator", "node", "tx")

@@ -12,7 +12,6 @@ from dfl_actors.core.control import Endpoints
 from dfl_actors.core.objects import Address
 
 MOST_RESTARTS, RESTART_WINDOW = 5, 60.0  # An actor that crashes more often than that within so many seconds ends the run.
-
 SILENT, BUSY = 20.0, 180.0  # Seconds after which an actor that says nothing hangs: one that does nothing either, and any.
 
 
@@ -67,7 +66,6 @@ class Ending(Enum):
 
 
 DRAIN = 1.5  # Seconds for what is under way when the run stops: open drafts, letters, the last evaluation.
-
 GONE_WITHIN = 4.5  # Seconds after which whatever still runs is killed.
 
 

@@ -19,7 +19,6 @@ from dfl_actors.files import explained
 from dfl_actors.runtime.header import UNREADABLE, Record, read_record
 
 FORMAT = 1
-
 SEAL = len(b',"crc":"00000000"}\n')
 
 

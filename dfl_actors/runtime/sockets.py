@@ -14,26 +14,18 @@ import zmq
 from dfl_actors.errors import Refused, TransportError
 
 T = TypeVar("T")
-
 LETTER_LIMIT = 64 << 20  # Bytes in a frame inside a node.
-
 WIRE_LIMIT = 4 << 20  # Bytes in a frame between nodes; a chunk of a model has 2 MiB, and the configuration keeps drafts below this.
-
 SUBSCRIPTION_LIMIT = 1024  # Bytes in a subscription; a CURVE handshake alone has more than 256.
-
 HIGH_WATER = 10_000  # Small messages waiting on one socket.
-
 WIRE_HIGH_WATER = 1_000  # Messages waiting for one neighbour; at most 16 chunks are asked for at once.
-
 HEARTBEAT = 2_000  # Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected.
 
 NOW, NOW_MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """How a frame is sent or received without waiting; more frames of its message follow."""
 
 READABLE = int(zmq.POLLIN)
-
 MOST = 64  # Messages read from one socket before the others have their turn.
-
 LONGEST_IPC = 107  # Bytes in the path of a Unix socket.
 
 

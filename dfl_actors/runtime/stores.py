@@ -37,7 +37,6 @@ from dfl_actors.errors import StoreError
 from dfl_actors.runtime.store_errors import store_error
 
 T = TypeVar("T")
-
 MIB = 1 << 20
 LOCK_SIZE = 8192  # bytes of LMDB's lock file for its usual 126 readers
 MAP_SPARE = 4  # times what a full model store takes, for what is put while somebody reads

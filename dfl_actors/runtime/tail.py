@@ -22,13 +22,9 @@ from dfl_actors.runtime.recording import Network
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 
 RUNS = Path("runs")  # Where `dfl-actors run` puts its directories.
-
 QUEUE, LEAST = 12_000, 64  # Records that may wait here while the watcher is busy, and those of one actor at least.
-
 TURN = 100  # Longest wait for records, in ms.
-
 MOST_AT_ONCE = 2_000  # Records in one turn.
-
 STDOUT = 1
 
 

@@ -37,7 +37,6 @@ NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "
 
 
 CAME, WENT = b"\x01", b"\x00"  # What the socket tells of the first watcher and of the last.
-
 STRANGER = "?"  # A peer that has not said who it is.
 
 

@@ -24,7 +24,6 @@ from dfl_actors.sim.tasks import Slots, Task
 from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Update
 
 AHEAD = 2  # Jobs sent to a worker before it has answered the first: it never waits for us.
-
 TICKS_AHEAD = 24  # Ticks that may be under way at once.
 
 TASKS_AHEAD = 64
@@ -35,7 +34,6 @@ MEASURED_AT_ONCE = 2
 """Models that one task measures: the fewer, the sooner the workers have done all that an update waits for; each task costs messages."""
 
 SHOWN_AT_ONCE = 16  # Models that lie ready at once for a comparison of all; at least 2.
-
 SLOTS_A_TICK = 3  # Slots that one tick may take, for each node: its new model, one to be compared, one to be averaged.
 
 

@@ -19,9 +19,7 @@ from dfl_actors.sim.team import Team, starting
 from dfl_actors.sim.worker import Slab, opened
 
 FIRST_CHECKPOINT_S = 30.0  # Seconds between two checkpoints, or more.
-
 CHECKPOINT_SHARE = 0.03  # The part of the time that checkpoints may take.
-
 VOTES_AT_ONCE = 1000  # Samples that one job has a model vote on.
 
 

@@ -47,10 +47,8 @@ NODE_TYPES: dict[str, Table] = {
     "malicious_data_poisoning_shuffle_label_biased_1": {"attack": "shifted_labels"},
 }
 CLUSTERING = "libreputation_hcluster"  # How the names of its libraries begin that cluster.
-
 AVERAGE_DEGREE = "average_degree-"
 ATTEMPTS = 20  # So many graphs of one seed are drawn until all nodes are joined, as `dfl-actors topo gen` does.
-
 TRANSACTIONS = 4  # In a block; the reference's simulator has none.
 
 SILENT = {"ml_train_dataset_label", "ml_test_dataset", "ml_test_dataset_label", "nodes.filter_limit"}

@@ -20,7 +20,6 @@ ATTEMPTS = 20
 MOST_NODES = 1000
 LARGEST_SEED = 2**32 - 1
 OPTIONS = tuple(name for name in Request.__struct_fields__ if name not in ("kind", "seed"))
-
 MISSING = {"nodes": "how many there are to be, such as --nodes 10", "edges": "the file that holds the links, such as --edges links.txt"}
 
 

@@ -17,7 +17,6 @@ from dfl_actors.topo.generate import Drawn, as_options
 from dfl_actors.topo.kinds import KINDS
 
 LABELS = 10  # Labels of MNIST, which a generated network learns.
-
 DEFAULT_ATTACK = "sign_flip"
 PARTITIONS = ("iid", "samples", "dirichlet:ALPHA", "labels:COUNT")
 ROLES = ("observer=COUNT", "attacker=COUNT", "attacker:ATTACK=COUNT")

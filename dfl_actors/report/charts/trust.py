@@ -10,7 +10,6 @@ from dfl_actors.report.pairs import receipts
 from dfl_actors.report.series import reputations, standings
 
 MOST_CELLS = 150_000  # Cells of all frames of the reputation matrix together.
-
 NO_REPUTATIONS = "No reputations were recorded: they appear with the first update of a node's model."
 
 

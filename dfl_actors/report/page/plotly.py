@@ -34,7 +34,6 @@ from dfl_actors.report.series import Numbers, thinned
 Json = dict[str, object]
 
 MOST_POINTS = 12_000  # Points of all traces of a chart together: what a browser draws and moves without delay.
-
 MOST_TEXTS = 12  # Matrices of more nodes show no numbers in their cells.
 
 

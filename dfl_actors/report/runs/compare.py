@@ -24,9 +24,7 @@ from dfl_actors.runtime.rundir import RunDirectory
 Value = str | int | float | None
 
 USUAL_TARGET = 0.9  # The accuracy that is asked for where neither run had a target; the paper's.
-
 WIDEST = 40  # Longer texts are cut: a list of links can be very long.
-
 NODES = "accuracy of node "
 
 

@@ -32,11 +32,8 @@ from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.runtime.tail import RUNS, Numbers, Watch, network_of, newest, running
 
 REFRESH = 0.5  # Seconds between two pictures of a live table.
-
 FRAME = 4  # Lines of a table on the screen that are not types: its head, the names of the columns, the sums, and the cursor's.
-
 LINGER = 0.5  # Seconds in which what other nodes say of a transaction may still come once its block is final.
-
 REFUSABLE = ("bytes", "transaction", "receipt", "draft", "confirmation", "model", "Acknowledgement", "expired", "lost")
 TYPES = (*(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)), *REFUSABLE, *COLOURS)
 """What `--type` may match: the types of messages, what else may be refused, and the kinds."""

@@ -16,17 +16,11 @@ from dfl_actors.runtime.header import EVERYBODY, Record
 from dfl_actors.runtime.recording import Network
 
 DIGITS = 8  # Hexadecimal digits of a digest in a line.
-
 WIDE = 130  # Columns that lines with their parts below each other take; narrower terminals get them without.
-
 MOST_NAMED = 6  # Nodes that a line names; of more it gives the number.
-
 MOST_ROWS = 200  # Rows of the table. A neighbour that invents codes of refusals must not make it grow without end.
-
 WINDOW = 2.0  # Seconds over which rates are taken.
-
 BETWEEN_NODES = ("news", "request", "reply")  # Kinds whose listeners are nodes; those of the others are actors of the same node.
-
 QUIET = "acknowledgement"  # A kind that lines leave out unless it is asked for: it speaks for letters that were lines already.
 
 COLOURS = {

@@ -18,11 +18,8 @@ from dfl_actors.report.trace import Step, Trace, Traces, score
 from dfl_actors.runtime.header import SHORT, Record
 
 LEAST_DIGITS = 4  # Hexadecimal digits that begin to mean one transaction.
-
 MOST_SAID = 5  # Transactions that an error names.
-
 NAME, TIME = 9, 11  # Columns of a step's name in the tree, at least, and of a time.
-
 STEM, GUIDE = 2, 4  # Levels of the tree above which names are wider, each by a guide's columns, so that times stand below each other.
 
 

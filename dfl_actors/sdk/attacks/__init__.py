@@ -20,7 +20,6 @@ A = TypeVar("A", bound=np.ndarray)
 
 SIMPLE: Mapping[str, Callable[..., Attack]] = dict(getmembers(simple, isfunction))
 BUILT_IN = dict(sorted({**SIMPLE, **by_module((a_little_is_enough, random_data))}.items()))
-
 ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, (Attack,))
 
 NOBODY: Mapping[str, Weights] = MappingProxyType({})
