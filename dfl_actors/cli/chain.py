@@ -9,8 +9,8 @@ import typer
 from dfl_actors.core import codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.objects import FinalBlock
-from dfl_actors.errors import ChainError, ConfigError, Refused, StoreError
-from dfl_actors.files import read_text
+from dfl_actors.errors import ChainError, ConfigError, Refused
+from dfl_actors.files import explained, read_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.verify import prune_all, read_all, verify_all
 
@@ -57,10 +57,9 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
 def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Option("--json", help="JSON, as always.")] = True) -> None:
     """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
     run, names = _nodes(directory, node)
-    try:
-        genesis = read_text(run.path / "genesis.json")
-    except OSError as error:
-        raise StoreError(f"{error.filename} cannot be read ({error.strerror}): name the directory of a run") from error
+    place = run.path / "genesis.json"
+    with explained(f"{place} cannot be read", "name the directory of a run"):
+        genesis = read_text(place)
     for name, blocks in read_all(run, names).items():
         _decoded(name, blocks)
         typer.echo(f'{{"node":"{name}","genesis":{genesis},"blocks":[{",".join(blocks)}]}}')

@@ -14,7 +14,7 @@ from dfl_actors.cli.run import Quiet, Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.config.toml_text import Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.files import whole
+from dfl_actors.files import explained, whole
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.processes.signals import Interrupted, Stop, deferred
 from dfl_actors.runtime.rundir import default_path
@@ -195,11 +195,9 @@ def watched(config: Config, path: Path, crew: Crew, resume: bool = False) -> Non
 
 def prepare(path: Path, config: Config) -> None:
     """Make the directory, with the resolved configuration in it. Raises `StoreError`."""
-    try:
+    with explained(f"{path} cannot be written", "choose another --out"):
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             raise StoreError(f"{path} is not empty: choose another --out")
         with whole(path / "config.toml") as draft:
             draft.write_text(config.resolved(), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}): choose another --out") from error

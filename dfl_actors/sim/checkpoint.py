@@ -23,6 +23,7 @@ from dfl_actors.errors import StoreError
 
 FOLDER = "checkpoint"
 FORMAT = 2
+ROOM = "free some space and go on with --resume"  # What helps when a simulation cannot write.
 
 Arrays = dict[str, np.ndarray]
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from dfl_actors.errors import StoreError
+from dfl_actors.files import explained
 from dfl_actors.sdk.interface import START_REPUTATION
+from dfl_actors.sim.checkpoint import ROOM
 from dfl_actors.sim.engine import Results
 from dfl_actors.sim.peers import Change
 
@@ -96,12 +98,10 @@ class Tables(Results):
 
     def _write(self, path: Path, columns: Sequence[str], key: int | str, row: Iterable[Any], first: str = "tick") -> None:
         """Numbers have six digits, as the reference program prints them."""
-        try:
+        with explained(f"{self._out / path} cannot be written", ROOM):
             file = self._files.get(path) or self._open(path, (first, *columns))
             csv.writer(file, lineterminator="\n").writerow([key, *map(_printed, row)])
             file.flush()
-        except OSError as error:
-            raise StoreError(f"{self._out / path} cannot be written ({error.strerror}): free some space and go on with --resume") from None
 
     def _open(self, path: Path, columns: Sequence[str]) -> IO[str]:
         place = self._out / path

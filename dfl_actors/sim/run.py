@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dfl_actors.config import Config
 from dfl_actors.errors import StoreError
+from dfl_actors.files import explained
 from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
@@ -133,7 +134,7 @@ class _Run:
         if not self._keeps:
             return
         begun, self._saved = time.monotonic(), self._engine.closed
-        try:
+        with explained(f"{self._out} cannot be written", checkpoint.ROOM):
             place = checkpoint.begin(self._out)
             reasons = self._each("save", place)
             if reasons:
@@ -143,8 +144,6 @@ class _Run:
                 return
             models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
             checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models, self._digest))
-        except OSError as error:
-            raise StoreError(f"{self._out} cannot be written ({error.strerror}): free some space and go on with --resume") from None
         cost = time.monotonic() - begun
         self._due = begun + cost + max(FIRST_CHECKPOINT_S, cost / CHECKPOINT_SHARE)
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfl_actors.config import Config
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import DflError
+from dfl_actors.files import explained
 from dfl_actors.processes import faults
 from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.processes.limits import allow_files
@@ -66,10 +67,8 @@ def _size_of_model(process: Process, check: Callable[[], None]) -> int:
 def _slab_file() -> Iterator[Path]:
     """A new file in memory where the system has such a place; the caller may unlink it once all have opened it."""
     folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
-    try:
+    with explained(f"{folder} cannot hold the models", "free some space there"):
         descriptor, name = tempfile.mkstemp(prefix="dfl-sim-", dir=folder)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot hold the models ({error.strerror}): free some space there") from error
     os.close(descriptor)
     try:
         yield Path(name)

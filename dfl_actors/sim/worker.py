@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfl_actors.config import Config, Node
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import DflError
+from dfl_actors.files import explained
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
@@ -26,7 +27,7 @@ from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
-from dfl_actors.sim.checkpoint import Unkept, load_node, save_node
+from dfl_actors.sim.checkpoint import ROOM, Unkept, load_node, save_node
 from dfl_actors.sim.plan import seed_of
 
 Slab = npt.NDArray[np.float32]
@@ -77,11 +78,10 @@ class Resident:
             "rngs": [rng.bit_generator.state for rng in (self.rng, self.context.rng)],
         }
         try:
-            save_node(place, number, {"weights": self.state.weights, "momentum": self.state.momentum}, values)
+            with explained(f"{place} cannot be written", ROOM):
+                save_node(place, number, {"weights": self.state.weights, "momentum": self.state.momentum}, values)
         except Unkept as kind:
             return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
-        except OSError as error:
-            raise StoreError(f"{place} cannot be written ({error.strerror}): free some space and go on with --resume") from None
         return ""
 
     def load(self, place: Path, number: int) -> None:
@@ -248,10 +248,8 @@ def bias_places(parameters: Parameters) -> np.ndarray:
 
 def work(parent: Channel, plan: WorkerPlan, numbers: Sequence[int]) -> None:
     """The life of a worker process: jobs in, answers out, until the engine hangs up. Raises the `DflError` that keeps it from starting."""
-    try:
+    with explained(f"{plan.slab.parent} cannot hold the models", "free some space there"):
         worker = Worker(plan, numbers)
-    except OSError as error:
-        raise StoreError(f"{plan.slab.parent} cannot hold the models ({error.strerror}): free some space there") from None
     parent.send(str(worker.parameters.size).encode())
     with parent.connection() as connection, suppress(EOFError, OSError):
         while True:
