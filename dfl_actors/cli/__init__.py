@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _called() -> str | int | None:
-    """Call the command; its exit code."""
+    """Call the command. Returns its exit code."""
     try:
         app()
     except DflError as error:

@@ -12,7 +12,7 @@ import typer
 
 from dfl_actors.cli.run import Quiet, Sets, given, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
-from dfl_actors.config.toml_text import Table, put_options
+from dfl_actors.config.toml_text import Mistakes, Source, Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.processes.forkserver import ForkServer, fork_server
@@ -161,7 +161,7 @@ def reference(topology: str, options: list[str]) -> tuple[Config, list[str]]:
 
     path = Path(topology)
     table, lost = convert_reference(path, seed_in(options), simulated=True)
-    return with_its_data(*examine_table(table, where=topology, name=path.parent.name or path.stem, options=options)), lost
+    return with_its_data(*examine_table(table, Mistakes(Source(topology)), path.parent.name or path.stem, options)), lost
 
 
 def seed_in(options: list[str]) -> int:

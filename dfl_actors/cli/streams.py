@@ -64,12 +64,7 @@ def _nowhere(descriptor: int) -> Iterator[None]:
 
 
 def prepare() -> Output:
-    """Make the standard streams ones that can be written to whatever they are; the standard output is returned."""
-    for descriptor in (0, 1, 2):  # in order, for a closed one is the lowest that is free
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
+    """Make the standard streams, which are open, ones that can be written to whatever they are; the standard output is returned."""
     output = Output(1)
     if sys.stdout is sys.__stdout__:  # nobody has put another in its place
         sys.stdout = _text(output, sys.stdout, "replace", output.isatty())

@@ -60,11 +60,6 @@ def examine_topology(path_or_name: str | Path, options: Sequence[str] = (), *, d
     return config, mistakes
 
 
-def examine_table(table: Table, *, where: str, name: str, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:
-    """As `examine_topology`, of a topology that is no text yet, so that its mistakes have no line. The table is not kept as it was."""
-    return _put_together(table, Mistakes(Source(where=where)), name, options)
-
-
 def parse_topology(text: str, *, where: str, name: str, folder: Path | None = None, options: Sequence[str] = ()) -> Config:
     """The Config of a topology's text. `where` stands in errors, `name` is the network's if the text gives none. Raises ConfigError.
 
@@ -79,11 +74,11 @@ def _examine(text: str, where: str, name: str, folder: Path, options: Sequence[s
     mistakes = Mistakes(Source(where=where, text=text))
     table = parse_table(text, mistakes)
     _anchor(table, folder)
-    return _put_together(table, mistakes, name, options)
+    return examine_table(table, mistakes, name, options)
 
 
-def _put_together(table: Table, mistakes: Mistakes, name: str, options: Sequence[str]) -> tuple[Config, Mistakes]:
-    """The Config of a table with options over it, and what is wrong beside what was wrong already."""
+def examine_table(table: Table, mistakes: Mistakes, name: str, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:
+    """The Config of a table with options over it, and what is wrong beside the `mistakes` found before. Changes the table."""
     mistakes.source = msgspec.structs.replace(mistakes.source, options=put_options(table, options))
     _anchor(table, Path.cwd())
     table.setdefault("network", {})

@@ -331,6 +331,5 @@ def _seat(node: int) -> int:
 
 
 def _mean(pairs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """By layer."""
     total = np.sum([list(pair.values()) for pair in pairs], axis=0)
     return {layer: float(part / len(pairs)) for layer, part in zip(pairs[0], total, strict=True)}

@@ -36,7 +36,7 @@ class Slots:
         self._readers: dict[int, int] = {}
 
     def __len__(self) -> int:
-        """Free ones."""
+        """How many are free."""
         return len(self._free)
 
     def take(self, model: int, readers: int) -> int:

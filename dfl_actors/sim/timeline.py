@@ -136,7 +136,7 @@ class Timeline:
 
     @property
     def waits(self) -> bool:
-        """Whether accuracies are still to be told before the next tick can be asked for."""
+        """Whether accuracies are still to come before the next tick can be asked for."""
         return self._judging > 0
 
     def tick(self, tick: int) -> Iterator[Job]:
