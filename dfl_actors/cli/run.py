@@ -1,7 +1,7 @@
 """`dfl-actors run` and `dfl-actors node`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -41,13 +41,7 @@ def run(
 ) -> None:
     """Run every node of a topology on this machine."""
     begun = time.monotonic()
-    options = [
-        *sets,
-        *given("run.duration_s", duration),
-        *given("run.target", target),
-        *given("network.seed", seed),
-        *given("run.speed", speed),
-    ]
+    options = [*sets, *given({"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed})]
     if resume is not None:
         if topology or out is not None:
             raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
@@ -78,9 +72,9 @@ def node(
     watched(path, lambda launch: run_node(config, name, keys, path, launch), begun, quiet, json)
 
 
-def given(key: str, value: float | None) -> list[str]:
-    """An option of the command as an override of the topology's key."""
-    return [] if value is None else [f"{key}={value}"]
+def given(values: Mapping[str, float | None]) -> list[str]:
+    """Options of the command, by the topology's keys that they override; None where one was not given."""
+    return [f"{key}={value}" for key, value in values.items() if value is not None]
 
 
 def with_its_data(config: Config, mistakes: Mistakes) -> Config:
@@ -93,9 +87,14 @@ def with_its_data(config: Config, mistakes: Mistakes) -> Config:
         data = load_dataset(config.data.source)
         check_labels(config, data, mistakes)
         mistakes.raise_first()
-        if warning := coverage_warning(config, data, mistakes.source):
-            typer.echo(f"warning: {warning}", err=True)
+        warn(filter(None, [coverage_warning(config, data, mistakes.source)]))
     return config
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Say on stderr what is lost or odd, and no mistake."""
+    for line in lines:
+        typer.echo(f"warning: {line}", err=True)
 
 
 def watched(path: Path, go: Callable[[Launch], Outcome], begun: float, quiet: bool, json: bool) -> None:
@@ -148,7 +147,7 @@ def leave_summary(run_directory: RunDirectory, console: object, quiet: bool, jso
 
 def check_target(run_directory: RunDirectory, outcome: Outcome) -> None:
     """A run that was to reach a target and ended by its duration has missed it. Raises `TargetMissed`."""
-    config: Config = load_topology(run_directory.config)
+    config = load_topology(run_directory.config)
     if config.run.target and outcome.reason == "duration":
         raise TargetMissed(
             f"not every node reached {config.run.target:g} within {outcome.elapsed:.0f} s: "

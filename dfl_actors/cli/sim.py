@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import typer
 
-from dfl_actors.cli.run import Quiet, Sets, given, with_its_data
+from dfl_actors.cli.run import Quiet, Sets, given, warn, with_its_data
 from dfl_actors.config import Config, examine_table, examine_topology, load_topology, override
 from dfl_actors.config.toml_text import Mistakes, Source, Table, put_options
 from dfl_actors.errors import ConfigError, StoreError
@@ -48,7 +48,7 @@ def sim(
     if topology is None:
         raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
     with crew(jobs, quiet) as workers:
-        begin(topology, [*sets, *given("sim.ticks", ticks), *given("network.seed", seed)], out, repeat, workers)
+        begin(topology, [*sets, *given({"sim.ticks": ticks, "network.seed": seed})], out, repeat, workers)
 
 
 class Crew(NamedTuple):
@@ -150,8 +150,7 @@ def loaded(topology: str, options: list[str]) -> Config:
     if not topology.endswith(".json"):
         return with_its_data(*examine_topology(topology, options))
     config, lost = reference(topology, options)
-    for line in lost:
-        typer.echo(f"warning: {line}", err=True)
+    warn(lost)
     return config
 
 

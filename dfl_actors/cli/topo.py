@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfl_actors.cli.run import Sets
+from dfl_actors.cli.run import Sets, warn
 from dfl_actors.config import load_topology, parse_topology
 from dfl_actors.config.toml_text import Table
 from dfl_actors.errors import ConfigError
@@ -128,12 +128,6 @@ def import_(
         "A tick of its simulator is a second here; dfl-actors run --speed 5 shows five of them in one.",
     ]
     deliver(table, head, out, force)
-
-
-def warn(lines: Sequence[str]) -> None:
-    """Say on stderr what is lost or odd, and no mistake."""
-    for line in lines:
-        typer.echo(f"warning: {line}", err=True)
 
 
 def deliver(table: Table, head: Sequence[str], out: Path | None, force: bool) -> None:

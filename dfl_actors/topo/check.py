@@ -65,7 +65,6 @@ def _try_model(config: Config, data: Dataset) -> None:
 
 
 def _check_plugins(config: Config, mistakes: Mistakes) -> None:
-    """Algorithms and attacks, with their parameters."""
     for section, key, load, name, parameters in _plugins(config):
         try:
             load(name, parameters)

@@ -53,7 +53,7 @@ class Kind(NamedTuple):
     takes: Mapping[str, Any] = {}
     settle: Callable[[Request], Request] = lambda request: request
     draw: Callable[[Request, Random], Pairs] | None = None
-    remedy: Callable[[Request], str] = lambda request: ""
+    remedy: Callable[[Request], str] = lambda request: "raise --degree"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -198,10 +198,6 @@ def _pairs(graph: "networkx.Graph") -> Pairs:
 # ---- what helps when a graph falls apart
 
 
-def _more_links(request: Request) -> str:
-    return "raise --degree"
-
-
 def _likelier_links(request: Request) -> str:
     """A random graph is connected with probability exp(-exp(-c)) at (ln n + c) / n a link (Erdos and Renyi, 1959); c = 3 makes 0.95."""
     assert request.nodes is not None
@@ -221,16 +217,16 @@ EITHER: Mapping[str, Any] = {"degree": None, "probability": None}
 MOVED = "a ring of {degree} nearest neighbours, each link moved with probability {rewire} (Watts-Strogatz)"
 GROWN = "nodes come one by one and link with {degree} earlier ones, rather with those that have many (Barabasi-Albert)"
 KINDS: Mapping[str, Kind] = {
-    "connect": Kind("every node actively connects to {degree} others", NODES, {"degree": 2}, _settle_connect, _connect, _more_links),
+    "connect": Kind("every node actively connects to {degree} others", NODES, {"degree": 2}, _settle_connect, _connect),
     "full": Kind("everyone with everyone", NODES),
     "ring": Kind("each with the next, the last with the first", NODES),
     "line": Kind("each with the next", NODES),
     "star": Kind("node 0 with everyone", NODES),
     "grid": Kind("{rows} rows of {cols}, each with those beside, above and below it", (), GRID, _settle_grid, _grid),
     "torus": Kind("{rows} rows of {cols} whose borders meet", (), GRID, _settle_grid, _grid),
-    "regular": Kind("every node has exactly {degree} neighbours", NODES, {"degree": 4}, _settle_regular, _regular, _more_links),
+    "regular": Kind("every node has exactly {degree} neighbours", NODES, {"degree": 4}, _settle_regular, _regular),
     "random": Kind("every link with the same probability (Erdos-Renyi)", NODES, EITHER, _settle_random, _random, _likelier_links),
     "small-world": Kind(MOVED, NODES, {"degree": 4, "rewire": 0.1}, _settle_small_world, _small_world, _less_rewiring),
-    "scale-free": Kind(GROWN, NODES, {"degree": 2}, _settle_connect, _scale_free, _more_links),
+    "scale-free": Kind(GROWN, NODES, {"degree": 2}, _settle_connect, _scale_free),
     "edges": Kind("the links of the file {edges}", ("edges",)),
 }
