@@ -18,7 +18,7 @@ from paper_cells import CELLS, FIGURES, Cell
 from paper_results import LAST, Floats, Result, share
 
 from dfl_actors.files import whole
-from dfl_actors.report.charts.palette import ALARM, COLOURS, CROWD
+from dfl_actors.report.charts.palette import COLOURS, PICTURE
 from dfl_actors.report.simulation import read_table
 
 COLUMNS = {
@@ -167,7 +167,9 @@ def draw_accuracy(axes: Axes, result: Result) -> None:
 
 def line_of(attacks: bool) -> dict[str, Any]:
     """How the curve of a node looks."""
-    return {"color": ALARM, "linewidth": 1, "linestyle": "--"} if attacks else {"color": CROWD, "linewidth": 0.6, "alpha": 0.45}
+    if attacks:
+        return {"color": PICTURE["alarm"], "linewidth": 1, "linestyle": "--"}
+    return {"color": PICTURE["crowd"], "linewidth": 0.6, "alpha": 0.45}
 
 
 def draw_difference(axes: Axes, result: Result) -> None:

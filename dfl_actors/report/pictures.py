@@ -22,6 +22,7 @@ from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import (
     FEW,
     MARK_STYLES,
+    MOST_TEXTS,
     SYMBOLS,
     Bars,
     Chart,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg")
 MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
-MOST_TEXTS = 12  # Of more nodes than this a matrix shows no numbers in its cells.
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
 MOST_MARKERS = 25
 MOST_LABELS = 6  # Restarts and faults of which each is named.

@@ -13,6 +13,7 @@ from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Mark, Numbers, Series
 
 FEW = 10  # Up to so many nodes have a colour and a symbol of their own; more are shown as a crowd in which the chosen ones stand out.
+MOST_TEXTS = 12  # Matrices of more nodes show no numbers in their cells.
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "star")
 
 MARK_STYLES = {

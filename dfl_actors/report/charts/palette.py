@@ -45,13 +45,11 @@ DARK: Palette = {name: dark for name, (_, dark) in _BOTH.items()}
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933", "#332288")
 """The nodes' colours in picture files: Okabe and Ito's without yellow, and three of Paul Tol's "muted"."""
 
-CROWD, ALARM, MUTED = "#0072B2", "#AA0000", "#555555"
-
 PICTURE: Palette = {
     **LIGHT,
     "ink": "#000000",
-    "muted": MUTED,
-    "alarm": ALARM,
+    "muted": "#555555",
+    "alarm": "#AA0000",
     **{f"node{number}": colour for number, colour in enumerate(COLOURS)},
 }
 

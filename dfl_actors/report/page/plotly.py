@@ -15,6 +15,7 @@ from html import escape
 from dfl_actors.report.charts.chart import (
     FEW,
     MARK_STYLES,
+    MOST_TEXTS,
     Band,
     Bars,
     Dot,
@@ -34,7 +35,6 @@ from dfl_actors.report.series import Numbers, thinned
 Json = dict[str, object]
 
 MOST_POINTS = 12_000  # Points of all traces of a chart together: what a browser draws and moves without delay.
-MOST_TEXTS = 12  # Matrices of more nodes show no numbers in their cells.
 
 
 def specification(figure: Figure) -> Json:

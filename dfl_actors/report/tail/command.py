@@ -1,7 +1,8 @@
 """What `dfl-actors tail` does: records out of a network or a file, through the filters, into a view.
 
-A view takes records and shows them: as lines, as JSON, as the table of rates, or as the tree of one transaction. All of them work on a
-running network and on a recording alike.
+A view shows records: as lines, as JSON, as the table of rates, or as the tree of one transaction. All of them work on a running network
+and on a recording alike. `show` takes a record, `turn` says that all that has come so far was shown, and `end` that nothing more comes
+(it may raise a `DflError`); `done` is whether there is nothing more to wait for, and `numbers` follow what the view is shown.
 """
 
 import sys
@@ -9,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -60,24 +60,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 Known = Callable[[], Mapping[str, Trace]]  # Reads what the metrics of a running network tell of its transactions.
 
 
-class View(Protocol):
-    """Shows records. `done` is whether there is nothing more to wait for; `numbers` follow what it is shown."""
-
-    @property
-    def numbers(self) -> Numbers: ...
-
-    @property
-    def done(self) -> bool: ...
-
-    def show(self, record: Record) -> None: ...
-
-    def turn(self) -> None:
-        """All that has come so far has been shown."""
-
-    def end(self) -> None:
-        """Nothing more comes. It may raise a `DflError`."""
-
-
 def tail_run(order: Order) -> None:
     """Do what was asked. Raises `DflError`; `KeyboardInterrupt` and `BrokenPipeError` once all is closed."""
     if order.file is not None:
@@ -87,7 +69,8 @@ def tail_run(order: Order) -> None:
     run = _run_of(order)
     about = read_about(run)
     if prefix is not None and not running(run, about):
-        _check_not_saved(order)
+        if order.save is not None:
+            raise ConfigError("--save records what moves, and this run is over: leave it away")
         _show_trace(chosen(traces(load_run(run.path)), prefix, str(run.path)), order.json)
         return
     _watch(order, run, about, prefix)
@@ -100,11 +83,6 @@ def _run_of(order: Order) -> RunDirectory:
     if found is None:
         raise StoreError(f"no network is running under {RUNS}/: start one with `dfl-actors run`, or name the directory of a run")
     return found
-
-
-def _check_not_saved(order: Order) -> None:
-    if order.save is not None:
-        raise ConfigError("--save records what moves, and this run is over: leave it away")
 
 
 # --- sources
@@ -172,7 +150,7 @@ def _recorded(recording: Recording, seconds: float | None) -> Iterator[list[Reco
         say(f"the recording was cut short: it is whole up to record {recording.read}", always=True)
 
 
-def _show(order: Order, network: Network, view: View, source: Iterable[list[Record] | None]) -> bool:
+def _show(order: Order, network: Network, view: "View", source: Iterable[list[Record] | None]) -> bool:
     """Bring records to the view, also to its end when we are interrupted. Returns whether the source ended of itself."""
     wanted, left = Filter(network, order.nodes, order.actors, order.types), order.count
     try:
@@ -195,7 +173,7 @@ def _show(order: Order, network: Network, view: View, source: Iterable[list[Reco
         _end(view)
 
 
-def _end(view: View) -> None:
+def _end(view: "View") -> None:
     """End a view. A mistake it finds matters only when nothing else has ended it."""
     interrupted = sys.exc_info()[0] is not None
     try:
@@ -224,7 +202,7 @@ def say(text: str, always: bool = False) -> None:
 # --- views
 
 
-def _view(order: Order, network: Network, prefix: str | None, known: Known | None, where: str = "the network") -> View:
+def _view(order: Order, network: Network, prefix: str | None, known: Known | None, where: str = "the network") -> "View":
     console = Console()
     if prefix is not None:
         return Following(prefix, known, console, order.json, where)
@@ -335,6 +313,9 @@ class Following:
                 self._live.stop()
         if self._live is None:
             _show_trace(trace, self._json)
+
+
+View = Text | Table | Following
 
 
 def _live_on(console: Console, wanted: bool) -> Live | None:
