@@ -8,7 +8,7 @@ each node, and the jobs that come out may be computed in any order that respects
 and on many. Peer control alone asks for accuracies: while it waits for them (`waits`), the next tick must not be asked for.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -226,10 +226,7 @@ class Timeline:
 
     def waiting(self) -> dict[int, int]:
         """The models on their way or in buffers, and how many will read each."""
-        found: dict[int, int] = defaultdict(int)
-        for offered in self._offered():
-            found[offered.model] += 1
-        return dict(found)
+        return Counter(offered.model for offered in self._offered())
 
     def _offered(self) -> Iterator[Offered]:
         for buffer in self._buffers:
