@@ -54,7 +54,7 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
-    """Curves over one axis. `value` is Plotly's template for a value, `of` what is said behind a curve's name.
+    """Curves over one axis. `value` is Plotly's template for a value, `of` the text behind a curve's name.
 
     `reach` are the ends of the axis; `counts`: whole numbers from 0; `share` is its part of the height.
     """
@@ -134,7 +134,7 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 class Dot(msgspec.Struct, frozen=True):
-    """A node of the graph; `text` is what is said of it, `group` its entry in a picture's legend."""
+    """A node of the graph; `text` describes it, `group` its entry in a picture's legend."""
 
     name: str
     colour: str

@@ -25,7 +25,7 @@ def cpu_by_node(cpu: Figures) -> Chart:
 
 
 def _chart(name: str, title: str, about: str, bars: Bars) -> Chart:
-    missing = "Every process tells its CPU time when it ends: this run is still under way, or was killed."
+    missing = "Every process reports its CPU time when it ends: this run is still under way, or was killed."
     return Chart(id=name, title=title, about=about, source="`cpu`", missing=missing, figure=bars if bars.parts else None)
 
 

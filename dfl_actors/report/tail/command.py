@@ -70,7 +70,7 @@ def tail_run(order: Order) -> None:
     about = read_about(run)
     if prefix is not None and not running(run, about):
         if order.save is not None:
-            raise ConfigError("--save records what moves, and this run is over: leave it away")
+            raise ConfigError("--save records what moves, and this run is over: leave it out")
         _show_trace(chosen(traces(load_run(run.path)), prefix, str(run.path)), order.json)
         return
     _watch(order, run, about, prefix)
@@ -151,7 +151,7 @@ def _recorded(recording: Recording, seconds: float | None) -> Iterator[list[Reco
 
 
 def _show(order: Order, network: Network, view: "View", source: Iterable[list[Record] | None]) -> bool:
-    """Bring records to the view, also to its end when we are interrupted. Returns whether the source ended of itself."""
+    """Show the records that are wanted, and end the view even when interrupted. Returns whether the source ended of itself."""
     wanted, left = Filter(network, order.nodes, order.actors, order.types), order.count
     try:
         for batch in source:
@@ -174,7 +174,7 @@ def _show(order: Order, network: Network, view: "View", source: Iterable[list[Re
 
 
 def _end(view: "View") -> None:
-    """End a view. A mistake it finds matters only when nothing else has ended it."""
+    """End a view. An error of its own is raised only when no other exception is on its way."""
     interrupted = sys.exc_info()[0] is not None
     try:
         view.end()
@@ -193,7 +193,7 @@ def _check(order: Order, network: Network) -> None:
 
 
 def say(text: str, always: bool = False) -> None:
-    """A word beside the output: to a person at a terminal, or where it matters to everybody."""
+    """A line on standard error: at a terminal only, unless `always`."""
     if always or sys.stderr.isatty():
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

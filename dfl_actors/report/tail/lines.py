@@ -58,7 +58,7 @@ class Filter:
         return self._type(record.type) or self._type(record.kind)
 
     def _ends(self, record: Record) -> Iterable[tuple[str, str]]:
-        """Who has to do with a record: the sender first."""
+        """The nodes and actors at both ends of a record, the sender first."""
         yield record.node, record.actor
         for name in record.to:
             if record.kind not in BETWEEN_NODES:
@@ -112,7 +112,7 @@ class Lines:
 
     def _route(self, record: Record) -> str:
         if record.kind in ("missed", "restarted", "refused", "refused_by", "note"):
-            return f"{record.actor}"
+            return record.actor
         return f"{record.actor} -> {self._listeners(record)}"
 
     def _listeners(self, record: Record) -> str:
@@ -136,7 +136,7 @@ def identities(record: Record) -> str:
 
 
 def verdict_of(record: Record) -> str:
-    """What came of it: lost, refused, missed, measured; or how much it is about."""
+    """The outcome (lost, refused, missed, measured), or the figures of the record."""
     if record.dropped:
         return "dropped: the socket did not take it"
     if record.kind == "missed":
