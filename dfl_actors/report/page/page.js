@@ -1,6 +1,6 @@
 "use strict";
 // Draws the charts of the page and keeps them in step with the colour scheme, the width, the printer and the chosen nodes.
-// The figures come ready from the program; see charts/base.py for what "meta" says and what a colour "@name" is.
+// The figures come ready from the program; see page/plotly.py for what "meta" says and what a colour "@name" is.
 (() => {
   const page = JSON.parse(document.getElementById("data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
