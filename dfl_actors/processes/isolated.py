@@ -45,5 +45,5 @@ def _died(code: int, subject: str) -> Exception:
         return RuntimeError(f"{subject}: the child process ended with exit code {code} and without an answer")
     number = Signals(-code)
     if number in (SIGBUS, SIGSEGV):
-        return StoreError(f"{subject} is damaged (the reader died of {number.name}): remove it, or put a copy in its place")
+        return StoreError(f"{subject} is damaged (the reader died of {number.name}): put a copy in its place")
     return StoreError(f"{subject} was not read to its end (the reader died of {number.name}): try again")

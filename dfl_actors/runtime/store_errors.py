@@ -11,7 +11,7 @@ MDB_INVALID, MDB_VERSION_MISMATCH = -30793, -30794
 MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND = -30795, -30796, -30797
 
 _CAUSES = {
-    errno.ENOENT: "does not exist: check the path",
+    errno.ENOENT: "does not exist, or holds no data.mdb: check the path, or put a copy in its place",
     **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "is not a directory: choose another path"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "may not be used by this user: correct its owner or its permissions"),
     errno.EROFS: "is on a read-only file system: choose another path",
@@ -19,10 +19,10 @@ _CAUSES = {
     errno.EFBIG: "cannot be written, its file would become larger than this user may write: raise the limit and start again",
     # LMDB reports a write that was cut short as EIO, which is how most full disks look from here.
     errno.EIO: "cannot be written, the disk is full or failing: free some space and start again",
-    errno.EBADF: "is damaged, its file is empty: remove it, or put a copy in its place",  # LMDB would make it new, and may only read
-    MDB_INVALID: "is not a store, or is damaged: remove it or choose another path",
-    MDB_VERSION_MISMATCH: "was written by another version of LMDB: remove it or choose another path",
-    **dict.fromkeys((MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND), "is damaged: remove it, or put a copy in its place"),
+    errno.EBADF: "is damaged, its file is empty: put a copy in its place",  # LMDB would make it new, and may only read
+    MDB_INVALID: "is not a store, or is damaged: put a copy in its place, or choose another path",
+    MDB_VERSION_MISMATCH: "was written by another version of LMDB: put a copy in its place, or choose another path",
+    **dict.fromkeys((MDB_PANIC, MDB_CORRUPTED, MDB_PAGE_NOTFOUND), "is damaged: put a copy in its place"),
 }
 
 

@@ -43,7 +43,7 @@ def verify_all(run: RunDirectory, names: tuple[str, ...], pin: bool = False) -> 
 
 
 def read_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
-    """The blocks of these nodes' chains as canonical JSON text. Raises `StoreError`."""
+    """The blocks of these nodes' chains as canonical JSON text. Raises `ChainError` for a chain without a genesis, `StoreError`."""
     return dict(zip(names, _isolated(_read, run, names), strict=True))
 
 
@@ -113,7 +113,7 @@ def _pinned(node: NodeDirectory) -> chain.ChainState | None:
 def _genesis(raw: bytes | None, node: NodeDirectory) -> str:
     """The digest of a chain's genesis."""
     if raw is None:
-        raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun")
+        raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun, or its file is damaged: put a copy in its place")
     try:
         return codec.digest(codec.decode(Genesis, raw, LARGEST_BLOCK))
     except Refused as error:
@@ -160,7 +160,9 @@ def _count_weights(path: Path, models: set[str]) -> int:
 
 
 def _read(run: RunDirectory, name: str) -> list[str]:
-    with ChainStore(run.node(name).chain, readonly=True) as store:
+    node = run.node(name)
+    with ChainStore(node.chain, readonly=True) as store:
+        _genesis(store.genesis, node)
         return [raw.decode(errors="replace") for raw in store.blocks()]  # damaged bytes are for `decode` to refuse
 
 

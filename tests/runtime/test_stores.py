@@ -214,8 +214,8 @@ def test_processes_share_a_store_that_grows_and_evicts_while_one_is_killed(tmp_p
     with ModelStore(tmp_path, 8) as store:
         assert len(store.keys()) == 8
         assert all(model(store, key) == body(key, 300_000) for key in list(store.keys()))
-    # What is put while a reader waits for a processor cannot take the place of what it may see: hundreds were put.
-    assert (tmp_path / "data.mdb").stat().st_size < 5 * 8 * 300_000
+    # 600 were put, and took the places of those before; not while a reader waited for a processor, which may take long.
+    assert (tmp_path / "data.mdb").stat().st_size < 300 * 300_000
 
 
 def hold_view(pipe: Connection, path: Path) -> None:

@@ -201,6 +201,16 @@ def with_pin(run: RunDirectory) -> None:
         journal.commit([(chain.PIN, b"{")])
 
 
+def test_a_chain_that_lost_its_pages_is_not_shown_as_an_empty_one(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    genesis_as(run, None)
+    with pytest.raises(ChainError, match="has no genesis"):
+        read_all(run, ("a",))
+    (run.node("a").chain / "data.mdb").unlink()
+    with pytest.raises(StoreError, match=r"holds no data\.mdb"):
+        read_all(run, ("a",))
+
+
 MALFORMED = "malformed: unexpected end of data: line 1 column 2 (char 1)"
 OTHER = "the chain was altered, or another version of dfl-actors made it"
 ALTERED = "the chain in {chain} was altered"
@@ -209,7 +219,10 @@ ALTERED = "the chain in {chain} was altered"
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda run: genesis_as(run, None), "{chain}: the chain has no genesis: it was never begun"),
+        (
+            lambda run: genesis_as(run, None),
+            "{chain}: the chain has no genesis: it was never begun, or its file is damaged: put a copy in its place",
+        ),
         (lambda run: genesis_as(run, b"{"), "{chain}: the genesis breaks rule " + MALFORMED + ": " + OTHER),
         (lambda run: of(run, genesis="f" * 64), "node a: the chain in {chain} is of another genesis, {genesis}, this run's is ffffffff"),
         (with_block, "node a: block 4 breaks rule " + MALFORMED + ": " + ALTERED),
