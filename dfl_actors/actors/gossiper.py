@@ -87,17 +87,17 @@ class Gossiper(Actor):
     # --- from our own node
 
     def on_trained(self, message: m.Trained, now: Now) -> Iterator[Effect]:
-        yield self._offer(message.transaction)
+        identity = digest(message.transaction)
+        yield self._offer(identity, message.transaction)
         yield Tell(m.Announced(transaction=message.transaction))
-        yield Note(events.Announced(tx=digest(message.transaction)))
+        yield Note(events.Announced(tx=identity))
 
     def on_lacking(self, message: m.Lacking, now: Now) -> Iterator[Effect]:
         """As if it had just been trained; who has answered already answers again with the same receipt."""
         if self._models.size(message.transaction.model) is not None:
-            yield self._offer(message.transaction)
+            yield self._offer(digest(message.transaction), message.transaction)
 
-    def _offer(self, own: Transaction) -> Announce:
-        identity = digest(own)
+    def _offer(self, identity: Digest, own: Transaction) -> Announce:
         self._seen.put(identity, Sighting(own, None))
         self._serving.offer(own.model, identity)
         return self._announce(m.TransactionNews(transaction=own, receipts=()))

@@ -45,7 +45,6 @@ class Acknowledge(msgspec.Struct, frozen=True):
 Step = Effect | WriteJournal | Deliver | Acknowledge
 
 DELIVER = Deliver()
-SILENT = (Keep, Touch, Commit, Journal, Note)  # Effects that say nothing to anybody.
 
 
 class Delivery:
@@ -85,9 +84,22 @@ class Delivery:
 
     def _batch(self) -> list[Step]:
         wanted, self._wanted = self._wanted, []
-        self._writes += [(effect.key, effect.value) for effect in wanted if isinstance(effect, Journal)]
-        stores, blocks, notes = ([effect for effect in wanted if isinstance(effect, kinds)] for kinds in ((Keep, Touch), Commit, Note))
-        speech = [effect for effect in wanted if not isinstance(effect, SILENT)]
+        stores: list[Step] = []
+        blocks: list[Step] = []
+        speech: list[Step] = []
+        notes: list[Step] = []
+        for effect in wanted:
+            match effect:
+                case Journal(key, value):
+                    self._writes.append((key, value))
+                case Note():
+                    notes.append(effect)
+                case Keep() | Touch():
+                    stores.append(effect)
+                case Commit():
+                    blocks.append(effect)
+                case _:
+                    speech.append(effect)
         return [*stores, *blocks, *(self._journal() if speech else ()), *speech, *notes]
 
     def _journal(self) -> list[Step]:
