@@ -56,9 +56,7 @@ def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
     """Run every node of `config` here, in the new directory `out`. Raises `DflError` or `Interrupted`; then `out` is as it was."""
     check_space(out)
     with _begun(out) as run:
-        keys = {node.name: run.node(node.name).path for node in config.nodes}
-        for path in keys.values():
-            new_key(path)
+        keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
         return _first(Ground(config, run, keys, launch).go(), run)
 
 
@@ -72,21 +70,22 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
         launch = _verified(run, tuple(before.nodes), launch)
-        return Ground(config, run, {node.name: run.node(node.name).path for node in config.nodes}, launch, before).go()
+        keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
+        return Ground(config, run, keys, launch, before).go()
 
 
 def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch) -> Outcome:
     """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or its run continued. Raises `DflError`."""
-    keys = {name: key_directory}
-    _check_deployment(config, config.node(name), load_key(key_directory))
+    keys = {name: load_key(key_directory)}
+    _check_deployment(config, config.node(name), keys[name])
     check_space(out)
     if not (out / "run.json").exists():
         with _begun(out) as run:
-            return _first(Ground(config, run, keys, launch).go(), run)
+            return _first(Ground(config, run, keys, launch, key_directory=key_directory).go(), run)
     run = RunDirectory.open(out)
     with run.lock():
         launch = _verified(run, (name,), launch)
-        return Ground(config, run, keys, launch, read_about(run)).go()
+        return Ground(config, run, keys, launch, read_about(run), key_directory).go()
 
 
 def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> Launch:
@@ -137,16 +136,24 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
 class Ground:
     """What one start of a run stands on."""
 
-    def __init__(self, config: Config, run: RunDirectory, keys: Mapping[str, Path], launch: Launch, before: About | None = None) -> None:
-        """`keys` are the directories of the keys of the nodes that run here, `before` is what the run's last start has written.
-        Raises `KeyFileError`."""
-        self._config, self._run, self._directories, self._launch = config, run, keys, launch
-        self._keys = {name: load_key(path) for name, path in keys.items()}
+    def __init__(
+        self,
+        config: Config,
+        run: RunDirectory,
+        keys: Mapping[str, KeyPair],
+        launch: Launch,
+        before: About | None = None,
+        key_directory: Path | None = None,
+    ) -> None:
+        """`keys` are those of the nodes that run here, each from its node's directory unless `key_directory` says from where; `before`
+        is what the run's last start has written."""
+        self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
         self._addresses = {
-            node.name: self._keys[node.name].address if node.name in keys else address_of(node.public_key or "") for node in config.nodes
+            node.name: keys[node.name].address if node.name in keys else address_of(node.public_key or "") for node in config.nodes
         }
+        self._curves = {node.name: self._curve_key(node) for node in config.nodes}
 
     def go(self) -> Outcome:
         """Run the nodes until the run ends. Raises `DflError` when it cannot begin."""
@@ -177,9 +184,9 @@ class Ground:
             together=len(self._keys) == len(config.nodes),
             layers=genesis.layers,
             bind=listening(config, node),
-            curve_allowed=frozenset(key for other in node.neighbours if (key := self._curve_key(config.node(other)))),
+            curve_allowed=frozenset(key for other in node.neighbours if (key := self._curves[other])),
             directory=self._run.path.absolute(),
-            keys=self._directories[node.name].absolute(),
+            keys=(self._key_directory or self._run.node(node.name).path).absolute(),
             sockets=self._sockets,
             cache=self._cache,
             folder=Path.cwd(),
