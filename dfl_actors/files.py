@@ -1,5 +1,6 @@
-"""Files: read whatever editor wrote them, written whole or not at all."""
+"""Files: read whatever editor wrote them, written whole or not at all; and descriptors that go nowhere for a while."""
 
+import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,19 @@ def check_free(path: Path, force: bool) -> None:
         raise StoreError(f"{path.parent} is no directory: make it, or name a file elsewhere")
     if path.exists() and not force:
         raise StoreError(f"{path} is there already: replace it with --force, or choose another name")
+
+
+@contextmanager
+def unheard(descriptor: int) -> Iterator[None]:
+    """What is written to an open descriptor meanwhile, by whomever in this process, goes nowhere."""
+    kept, nowhere = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

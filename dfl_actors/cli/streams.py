@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from dfl_actors.files import unheard
+
 LONGEST_TEMPORARY = 60
 """Bytes of the directory for temporary files below which Unix sockets, whose paths end at 107, have room for their names."""
 
@@ -46,21 +48,8 @@ class Output(io.BufferedWriter):
             raise
         except OSError as error:
             self.problem = error.strerror or str(error)
-            with _nowhere(self.fileno()):
+            with unheard(self.fileno()):
                 super().flush()
-
-
-@contextmanager
-def _nowhere(descriptor: int) -> Iterator[None]:
-    """What is written meanwhile goes nowhere."""
-    kept, nowhere = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, descriptor)
-        yield
-    finally:
-        os.dup2(kept, descriptor)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def prepare() -> Output:

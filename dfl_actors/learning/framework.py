@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dfl_actors.files import unheard
+
 HARMLESS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "nnx_enabled": False}
 """What `keras.json` may say; of the backend the environment decides."""
 
@@ -24,14 +26,8 @@ NO_HOME = f"{os.devnull}/keras"  # A folder that holds no settings, and into whi
 def silenced() -> Iterator[None]:
     """Nothing reaches the process's stderr: TensorFlow's C++ prints there, past every log level. Its errors are exceptions."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
+    with unheard(2):
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def settings_are_ours(home: Path) -> bool:
