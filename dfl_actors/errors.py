@@ -95,13 +95,14 @@ Code = Literal[
 class Refused(Exception):
     """A remote object breaks a rule of the protocol.
 
-    `detail` helps a person and is never parsed.
+    `detail` helps a person and is never parsed; `by` is the address of whom it came from, where a socket alone can tell.
     """
 
-    def __init__(self, code: Code, detail: str = "") -> None:
+    def __init__(self, code: Code, detail: str = "", by: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+        self.by = by
 
 
 @contextmanager

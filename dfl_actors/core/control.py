@@ -14,6 +14,17 @@ class Endpoints(msgspec.Struct, frozen=True, array_like=True):
     curve: str = ""
 
 
+class Refusals(msgspec.Struct, frozen=True, array_like=True):
+    """What was refused between us and one neighbour (`by`; empty for one who did not say who it is) for one reason, `code`: `count`
+    times. `detail` and `at` (wall time) are the last one's."""
+
+    by: str
+    code: str
+    count: int
+    detail: str = ""
+    at: int = 0
+
+
 class Listening(Control, frozen=True, kw_only=True):
     """The sockets stand; a gossiper says where it listens."""
 
@@ -47,6 +58,7 @@ class Status(Control, frozen=True, kw_only=True):
 
     `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours). `rewritten`: who signed
     otherwise what we know of them, `block 12` or `transaction 40` the first of it; empty when we confirm a draft of theirs again.
+    `refused`: what we refused of whom and why, since our start; `refused_by`: what neighbours refused of us.
     """
 
     says, hears = "actor", ("supervisor",)
@@ -55,6 +67,8 @@ class Status(Control, frozen=True, kw_only=True):
     clocks: dict[Address, int] = msgspec.field(default_factory=dict)
     handshakes: dict[Address, str] = msgspec.field(default_factory=dict)
     rewritten: dict[Address, str] = msgspec.field(default_factory=dict)
+    refused: tuple[Refusals, ...] = ()
+    refused_by: tuple[Refusals, ...] = ()
     model: str = ""
     idle: bool = True
     stopped: bool = False

@@ -24,6 +24,7 @@ from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.net import Net
+from dfl_actors.runtime.refusals import Tally
 from dfl_actors.runtime.speech import Speech
 from dfl_actors.runtime.tap import Tap
 
@@ -45,7 +46,7 @@ class Driver:
         self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._now, self._status_at = self._clock(), 0
-        self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
+        self._tally, self._delivery, self._speech = Tally(), Delivery(), Speech(mail, net, owned.models, tap)
         self._sources: dict[zmq.Socket[bytes] | int, Source] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
@@ -117,7 +118,7 @@ class Driver:
         return TASKS[self._actor.name] if isinstance(message, Refused) else task_of(self._actor.name, message)
 
     def _refuse(self, error: Refused) -> None:
-        self._note(events.Refused(what="bytes", code=error.code, detail=error.detail))
+        self._note(events.Refused(what="bytes", code=error.code, detail=error.detail, by=error.by))
         if self._tap.watched:
             self._tap.undecodable(error)
 
@@ -156,6 +157,7 @@ class Driver:
         self._meter.charge(TASKS[self._actor.name], "blockchain" if self._actor.name in ON_THE_CHAIN else "network")
 
     def _note(self, event: events.Event) -> None:
+        self._tally.noted(event, self._now.wall)
         self._metrics.write(event, self._now.wall)
 
     # --- sources
@@ -228,6 +230,8 @@ class Driver:
             clocks=actor.skews.told() if isinstance(actor, Gossiper) else {},
             handshakes=self._net.handshakes.failing() if self._net is not None else {},
             rewritten=dict(getattr(actor, "rewritten", {})),
+            refused=self._tally.refused(),
+            refused_by=self._tally.refused_by(),
             model=getattr(actor, "model", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,

@@ -136,13 +136,21 @@ class Net:
         return sockets.read(self.publisher, range(1, 2), lambda frame: Subscribed() if frame.bytes == b"\x01" + TOPIC else None)
 
     def news(self, address: Address) -> Iterator[Message | Refused]:
-        return sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames))
+        return _of(address, sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames)))
 
     def requests(self) -> Iterator[Message | Refused]:
         return sockets.read(self.router, range(2, 3), asked)
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
-        return sockets.read(self.dealers[address], range(1, 3), lambda *frames: replied(address, *frames))
+        return _of(address, sockets.read(self.dealers[address], range(1, 3), lambda *frames: replied(address, *frames)))
+
+
+def _of(address: Address, arrivals: Iterator[Message | Refused]) -> Iterator[Message | Refused]:
+    """Bytes that are refused bear the name of the neighbour at the other end."""
+    for arrival in arrivals:
+        if isinstance(arrival, Refused):
+            arrival.by = address
+        yield arrival
 
 
 def heard(address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:

@@ -1,13 +1,16 @@
-"""What a person should know for as long as it holds: clocks that are wrong, handshakes that fail, chains that are older than they were.
+"""What a person should know for as long as it holds: clocks that are wrong, handshakes that fail, chains that are older than they were,
+and all that is refused.
 
 Told once, and shown beside the figures meanwhile.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dfl_actors.core.clock import Steps
+from dfl_actors.core.control import Refusals
 from dfl_actors.runtime.handshakes import KEY
 from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.refusals import A_STRANGER, Complaints, refused_by_text, refused_text
 
 
 class Remarks:
@@ -19,10 +22,25 @@ class Remarks:
         self._failing: dict[tuple[str, ...], str] = {}
         self._rewriting: dict[tuple[str, ...], str] = {}
         self._standing: dict[tuple[str, ...], str] = {}
+        self._complaints = Complaints(tell)
         self._steps = Steps()
 
-    def standing(self) -> tuple[str, ...]:
-        return tuple(self._standing.values())
+    def standing(self, now: int = 0) -> tuple[str, ...]:
+        """`now` is wall time."""
+        return (*self._standing.values(), *self._complaints.standing(now))
+
+    def refusals(self, plan: NodePlan, refused: Sequence[Refusals], refused_by: Sequence[Refusals]) -> None:
+        """What all actors of a node refused of others, and others of it. What both refuse of each other for one reason is told once."""
+        names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
+        node, both = plan.node.name, {(one.by, one.code) for one in refused}
+        at = node if plan.together else ""
+        for one in refused:
+            text = refused_text(at, names.get(one.by, A_STRANGER), one, one.detail)
+            self._complaints.take((node, "refused"), one, text, one.code)
+        for one in refused_by:
+            if (one.by, one.code) not in both:
+                text = refused_by_text(at, names.get(one.by, A_STRANGER), one, one.detail)
+                self._complaints.take((node, "refused by"), one, text, one.code)
 
     def clocks(self, plan: NodePlan, off: Mapping[str, int]) -> None:
         """What a node's gossiper says of its neighbours' clocks: milliseconds ahead of its own, 0 for one that is right again."""

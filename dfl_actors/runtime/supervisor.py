@@ -7,6 +7,8 @@ What it decides is decided by `policies`; here is done what they say.
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -27,7 +29,9 @@ from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending
+from dfl_actors.runtime.refusals import merged
 from dfl_actors.runtime.remarks import Remarks
+from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.status import NetworkStatus
 
 READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
@@ -75,7 +79,8 @@ class Supervisor:
         self._evaluator, self._children = Child(plans[0], EVALUATOR), Children(server)
         self._all = {**self._actors, EVALUATOR: self._evaluator}
         self._rendezvous = Rendezvous(self._actors, {plan.settings.address: plan.settings.neighbours for plan in plans}, elsewhere)
-        self._liveness, self._remarks = Liveness(), Remarks(watcher.event)
+        self._liveness, self._remarks = Liveness(), Remarks(self._remark)
+        self._log = RunDirectory(plans[0].directory).node(SUPERVISOR).log("remarks")
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
         self._evaluation = Evaluation(self._plans, self._config.run.evaluate_s, self._order)
         self._started: float | None = None
@@ -170,6 +175,9 @@ class Supervisor:
         if child.actor == "gossiper":
             self._remarks.handshakes(child.plan, status.handshakes)
         self._remarks.rewritten(child.plan, status.rewritten, self._names)
+        reports = {actor: own.status for actor in ACTORS if (own := self._actors[f"{child.node}/{actor}"]).status is not None}
+        refused = merged({actor: known.refused for actor, known in reports.items()})
+        self._remarks.refusals(child.plan, refused, merged({actor: known.refused_by for actor, known in reports.items()}))
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
 
@@ -305,7 +313,15 @@ class Supervisor:
         else:
             self._fail(ActorError(f"{child.what} crashed {child.restarts.most + 1} times ({how}): see {child.log}"))
 
-    # --- pictures
+    # --- what a person is told
+
+    def _remark(self, text: str) -> None:
+        """On the screen, and in a log that is there when the screen is gone. A disk that is full takes away the log alone."""
+        self._watcher.event(text)
+        with suppress(OSError):
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n")
 
     def _note(self, event: events.Event) -> None:
         self._metrics.write(event, self._clock().wall)
@@ -319,7 +335,7 @@ class Supervisor:
             elapsed=now - (self._started or self._begun),
             duration=run.duration_s or None,
             target=run.target or None,
-            remarks=self._remarks.standing(),
+            remarks=self._remarks.standing(self._clock().wall),
             nodes=tuple(
                 picture.of_node(plan, self._actors, waiting, state, self._evaluation.accuracy.get(name), self._names)
                 for name, plan in self._plans.items()

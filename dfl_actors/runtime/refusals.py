@@ -1,0 +1,139 @@
+"""What is refused between nodes, for the person who watches: how often, for which reason, and what to do about it.
+
+Each process counts what it notes (`Tally`) and reports the counts; `Complaints` makes one line of each reason that is new.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import get_args
+
+from dfl_actors.core import events
+from dfl_actors.core.control import Refusals
+from dfl_actors.errors import Code
+
+MOST = 256  # Reasons that a process counts apart; it is told of more by the metrics alone.
+LONGEST_DETAIL = 160  # Characters of what is told of one refusal.
+QUIET = 30_000  # Milliseconds without a refusal after which it is over.
+AGAIN = 600_000  # Milliseconds after which one that was over and comes back is told again.
+A_STRANGER = "somebody who is no neighbour"
+
+_VERSION = "run the same version of dfl-actors on both hosts; if no node is there, close this port to it"
+_FORGED = "`dfl-actors keys show` on its host must give the key that this topology has; else somebody speaks in its name"
+_BROKEN = "it breaks the protocol: run the same version of dfl-actors there, or take the node out of the topology"
+_CLOCK = "set the clocks of both hosts right, and start the node whose clock was wrong again"
+_LOST = "its directory is older than the network knows, or its key is used twice: stop it and restore its newer directory"
+_MODEL = "give both hosts the same training.model and gossip.codec"
+_NOTHING = "nothing is to be done if it stops by itself"
+_ALTERED = "its chain was altered: restore it from a copy"
+
+REMEDIES: dict[str, str] = {
+    **dict.fromkeys(("too_large", "malformed", "schema", "not_canonical", "frames", "chunk", "codec_unknown"), _VERSION),
+    "other_genesis": "make these keys the same in both topologies, and start the node whose topology was wrong again",
+    **dict.fromkeys(("address_mismatch", "bad_signature"), _FORGED),
+    "stranger": "it is no neighbour here: correct network.links, or its public_key, in the topology that is wrong",
+    "wrong_neighbour": "another node answers there: correct its listen or public_key in this topology",
+    **dict.fromkeys(("not_admitted", "own_transaction", "ttl_exhausted", "busy", "other_draft", "fetched_often"), _NOTHING),
+    "lifetime": "give both hosts the same gossip.expiry_s",
+    "from_the_future": _CLOCK,
+    "expired": f"{_CLOCK}; with right clocks the link or a host is too slow: raise gossip.expiry_s",
+    **dict.fromkeys(
+        ("relay_unsigned", "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "foreign_transaction"),
+        _BROKEN,
+    ),
+    **dict.fromkeys(("transaction_order", "unknown_receipt", "not_the_witness", "no_receipt", "model_digest"), _BROKEN),
+    "receipt_not_issued": "this node's directory lacks what it once signed: restore its newer directory",
+    **dict.fromkeys(("sequence_reused", "block_rewritten", "confirmed_elsewhere"), _LOST),
+    "model_size": _MODEL,
+    **dict.fromkeys(("model_missing", "model_gone"), "the model store is too small for this pace: raise store.models"),
+    "model_not_finite": "its training diverges: lower its learning rate",
+    "fetch_timeout": "the link is too slow or lossy for these models: raise gossip.fetch_timeout_s",
+    **dict.fromkeys(("no_confirmation", "confirmation_twice", "finalised_before_created", "height", "previous"), _ALTERED),
+    **dict.fromkeys(("other_generator", "time_backwards", "transaction_twice"), _ALTERED),
+}
+"""What to do, by the code of the broken rule."""
+
+assert REMEDIES.keys() == set(get_args(Code))
+
+Reason = tuple[str, str]
+"""The neighbour's address, empty for one who did not say, and the code."""
+
+
+class Tally:
+    """What one process refused of others, and what others refused of it."""
+
+    def __init__(self) -> None:
+        self._refused: dict[Reason, Refusals] = {}
+        self._refused_by: dict[Reason, Refusals] = {}
+
+    def noted(self, event: events.Event, now: int) -> None:
+        """Count it, if it is a refusal; `now` is wall time."""
+        match event:
+            case events.Refused():
+                _count(self._refused, event.by, event.code, event.detail, now)
+            case events.RefusedBy():
+                _count(self._refused_by, event.by, event.code, event.what, now)
+
+    def refused(self) -> tuple[Refusals, ...]:
+        return tuple(self._refused.values())
+
+    def refused_by(self) -> tuple[Refusals, ...]:
+        return tuple(self._refused_by.values())
+
+
+def _count(counts: dict[Reason, Refusals], by: str, code: str, detail: str, now: int) -> None:
+    before = counts.get((by, code))
+    if before is not None or len(counts) < MOST:
+        counts[by, code] = Refusals(by, code, 1 if before is None else before.count + 1, detail[:LONGEST_DETAIL], now)
+
+
+class Complaints:
+    """Tells each reason once, in `tell`, and again when its text changes or when it comes back after a long time; `standing` are those
+    that go on, with their counts of now."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: dict[tuple[str, ...], tuple[str, int]] = {}
+        self._standing: dict[tuple[str, ...], tuple[str, int]] = {}
+
+    def standing(self, now: int) -> tuple[str, ...]:
+        return tuple(text for text, at in self._standing.values() if now - at < QUIET)
+
+    def take(self, place: tuple[str, ...], refusals: Refusals, text: str, essence: str) -> None:
+        """What stands of a reason at a `place`. `essence` is what must change for it to be told again."""
+        key = (*place, refusals.by, refusals.code)
+        known, before = self._told.get(key, ("", 0)), self._standing.get(key, ("", 0))[1]
+        self._standing[key] = text, refusals.at
+        back = refusals.at - before >= QUIET and refusals.at - known[1] >= AGAIN
+        if essence != known[0] or back:
+            self._told[key] = essence, refusals.at
+            self._tell(text)
+
+
+def merged(reports: Mapping[str, tuple[Refusals, ...]]) -> tuple[Refusals, ...]:
+    """What all actors of a node have counted, by reason; the detail is the latest."""
+    found: dict[Reason, Refusals] = {}
+    for one in (refusals for report in reports.values() for refusals in report):
+        before = found.get((one.by, one.code), one)
+        last = max(before, one, key=lambda refusals: refusals.at)
+        count = one.count if before is one else before.count + one.count
+        found[one.by, one.code] = Refusals(last.by, last.code, count, last.detail, last.at)
+    return tuple(found.values())
+
+
+def refused_text(node: str, other: str, refusals: Refusals, why: str) -> str:
+    """What a person is told of what node `node` refuses of `other`; `node` is empty where there is only one. `why` has both values."""
+    reason = f"{refusals.code}: {why}" if why else refusals.code
+    return f"{_at(node)}{other}: refused {_times(refusals.count)}, {reason}; {REMEDIES.get(refusals.code, _NOTHING)}"
+
+
+def refused_by_text(node: str, other: str, refusals: Refusals, why: str) -> str:
+    """What a person is told of what `other` refuses of node `node`. The remedy is for the other way round, so `why` must do."""
+    reason = f"{refusals.code}: {why}" if why else refusals.code
+    return f"{_at(node)}{other}: refuses what this node says, {_times(refusals.count)}, {reason}; see the screen of its host"
+
+
+def _at(node: str) -> str:
+    return f"node {node}: " if node else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
