@@ -79,7 +79,7 @@ class Finished:
 
     @property
     def whole(self) -> float:
-        """CPU s of all actors and the supervisor after ready; the evaluator, a yardstick, is left out."""
+        """CPU s of all actors and the supervisor after ready; the evaluator, which only measures, is left out."""
         return float(self.supervisor + sum(node["total"] for node in self.summary["cpu"]["nodes"].values()))
 
     @property

@@ -27,7 +27,7 @@ from dfl_actors.learning.weights import model_bytes
 
 LONGEST_LIFETIMES = 4  # A transaction may live this many times longer than our own do; more is refused.
 MOST_WAITING = 256  # Transactions kept while the node has no samples to measure them on; the oldest goes first.
-MOST_REWRITTEN = 64  # Generators told of that contradict what is known of them.
+MOST_REWRITTEN = 64  # Generators reported at once that contradict what is known of them.
 FRESH = 4096  # What was journalled last and may not be written yet.
 
 
@@ -174,9 +174,9 @@ class Validator(Actor):
 
     def _contradicts(self, generator: Address, what: str) -> None:
         """It has lost what it signed, or signs it again; nobody but a witness can know. The first is the one to tell."""
-        told = self.rewritten
-        if not told.get(generator) and (generator in told or len(told) < MOST_REWRITTEN):
-            told[generator] = what
+        known = self.rewritten
+        if not known.get(generator) and (generator in known or len(known) < MOST_REWRITTEN):
+            known[generator] = what
 
     def _confirmations(self, identity: str, draft: Draft) -> Iterator[Confirmation]:
         """One for each receipt of the draft that is ours. Raises `receipt_not_issued` or `confirmed_elsewhere`."""

@@ -142,7 +142,7 @@ def export(
     from dfl_actors.report.runs.exports import export as exported
     from dfl_actors.report.runs.listing import find
 
-    place, told = exported(find(name, directory or context.obj), format, out, force)
+    place, lines = exported(find(name, directory or context.obj), format, out, force)
     typer.echo(str(place))
-    for line in told:
+    for line in lines:
         typer.echo(f"  {line}")

@@ -8,7 +8,7 @@ import typer
 
 from dfl_actors.cli.run import Sets, warn
 from dfl_actors.config import load_topology, parse_topology
-from dfl_actors.config.toml_text import Table
+from dfl_actors.config.toml_text import Table, counted
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import check_free
 from dfl_actors.topo.kinds import KINDS, Request
@@ -104,7 +104,7 @@ def check(topology: File, sets: Sets = [], json: Json = False) -> None:  # noqa:
             typer.echo(mistake.text)
     else:
         one_way = f" ({len(config.arrows)} one way: for dfl-actors sim alone)" if config.arrows else ""
-        typer.echo(f"{topology}: fine: {len(config.nodes)} nodes, {len(config.links)} links{one_way}")
+        typer.echo(f"{topology}: fine: {len(config.nodes)} nodes, {counted(len(config.links), 'link')}{one_way}")
     if mistakes:
         raise typer.Exit(ConfigError.exit_code)
 

@@ -242,6 +242,11 @@ def listed(words: Sequence[str]) -> str:
     return ", ".join(words if len(words) <= MOST_LISTED else [*words[: MOST_LISTED - 2], "...", words[-1]])
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 link`, `2 links`, `1,000 links`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def describe(kind: msgspec.inspect.Type) -> str:
     """A type and its limits in words: `a whole number from 1 to 8`."""
     match kind:

@@ -106,7 +106,7 @@ def check_pin(pin: ChainState, stored: Stored) -> None:
     if height < pin.height:
         missing = f"block {height} is" if pin.height == height + 1 else f"blocks {height} to {pin.height - 1} are"
         raise ChainError(
-            f"{missing} missing: its journal pins {pin.height} blocks, its chain has {height}: put the newer chain back, or begin a new run"
+            f"{missing} missing: its journal pins height {pin.height}, its chain has {height}: put the newer chain back, or begin a new run"
         )
     if pin.height and sha256(stored.block(pin.height - 1) or b"") != pin.head:
         raise ChainError(f"block {pin.height - 1} is not the one that its journal pins: the chain was altered")

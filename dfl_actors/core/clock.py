@@ -30,20 +30,20 @@ STEP = 1_000  # Milliseconds by which a machine's clock must be set forward or b
 
 
 class _Look(msgspec.Struct):
-    """What was seen of one neighbour: its last two differences, of moments apart, and what was told of it."""
+    """What was seen of one neighbour: its last two differences, of moments apart, and what was reported of it."""
 
     sequence: int = -1
     at: int = -FOREVER
     ahead: int = 0
     before: int | None = None
-    told: int = 0
+    reported: int = 0
 
 
 class Skews:
     """How far the clocks of neighbours are from ours, as the signed times of their own transactions show, accepted or refused.
 
     A delay makes a clock look slow, and never fast: of transactions that come together (a link that was cut and heals) only the
-    newest counts, and two moments must agree before a difference is told. One that was told is told again when it has changed by more
+    newest counts, and two moments must agree before a difference is reported. One that was is reported again when it has changed by more
     than `skew`, and when it is gone.
     """
 
@@ -51,12 +51,12 @@ class Skews:
         self._skew = skew
         self._looks: dict[str, _Look] = {}
 
-    def told(self) -> dict[str, int]:
-        """What was told of each neighbour: milliseconds ahead of us, 0 when it is right again."""
-        return {neighbour: look.told for neighbour, look in self._looks.items() if look.before is not None}
+    def reported(self) -> dict[str, int]:
+        """What was reported of each neighbour: milliseconds ahead of us, 0 when it is right again."""
+        return {neighbour: look.reported for neighbour, look in self._looks.items() if look.before is not None}
 
     def saw(self, neighbour: str, sequence: int, created: int, now: Now) -> int | None:
-        """A transaction came straight from its generator: what is to be told of its clock, if anything."""
+        """A transaction came straight from its generator: what is to be reported of its clock, if anything."""
         look = self._looks.setdefault(neighbour, _Look())
         if sequence <= look.sequence:
             return None
@@ -71,23 +71,23 @@ class Skews:
         return self._changed(look)
 
     def _changed(self, look: _Look) -> int | None:
-        # Who was told of is right again well within the bound, so that one at the bound is not told of again and again.
-        off = look.ahead if abs(look.ahead) > (self._skew // 2 if look.told else self._skew) else 0
-        if off == look.told or (off and look.told and abs(off - look.told) <= self._skew):
+        # Whoever was reported is right again only well within the bound, so that one at the bound is not reported again and again.
+        off = look.ahead if abs(look.ahead) > (self._skew // 2 if look.reported else self._skew) else 0
+        if off == look.reported or (off and look.reported and abs(off - look.reported) <= self._skew):
             return None
-        look.told = off
+        look.reported = off
         return off
 
 
 class Steps:
-    """Whether the machine's clock was set since the run began, told once for each time."""
+    """Whether the machine's clock was set since the run began; each time is reported once."""
 
     def __init__(self) -> None:
-        self.told = 0
+        self.reported = 0
 
     def saw(self, step: int) -> int | None:
-        """How far (ms) the clock is from where it would be, if that is to be told: 0 when it is set back to that."""
-        if abs(step - self.told) <= STEP:
+        """How far (ms) the clock is from where it would be, if that is to be reported: 0 when it is set back to that."""
+        if abs(step - self.reported) <= STEP:
             return None
-        self.told = step if abs(step) > STEP else 0
-        return self.told
+        self.reported = step if abs(step) > STEP else 0
+        return self.reported

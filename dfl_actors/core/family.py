@@ -14,7 +14,7 @@ without a way, or one that nobody could deliver, fails when its class is made; a
 fails when it is made (`actors.base`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from typing import ClassVar, TypeVar
@@ -78,14 +78,30 @@ class Control(Message, frozen=True, kw_only=True):
     """Between a process and the supervisor."""
 
 
+PARTIES = ("actor", "gossiper", "supervisor", "evaluator")
+"""Who says and hears control words; `actor` is any of the six."""
+
+WAYS: Mapping[type[Message], tuple[tuple[str, ...], bool]] = {
+    FromDriver: (("driver", *ACTORS), True),
+    Event: (ACTORS, True),
+    Letter: (ACTORS, True),
+    News: (("gossiper",), False),
+    Request: (("gossiper",), False),
+    Reply: (("gossiper",), False),
+    Control: (PARTIES, True),
+}
+"""Who may say and hear messages of a kind, and whether from one to others; a gossiper's go to the gossipers of neighbours."""
+
+WORDS = {True: "it must go from one to others of", False: "both must be"}
+
+
 def _check_way(kind: type[Message]) -> None:
     """Raises `TypeError` for a message that does not state its way, or states one that does not exist."""
     if not hasattr(kind, "says") or not hasattr(kind, "hears"):
         raise TypeError(f"{kind.__name__} does not state who says and who hears it")
-    if not issubclass(kind, Event | Letter):
-        return
-    if not {kind.says, *kind.hears} <= set(ACTORS) or kind.says in kind.hears:
-        raise TypeError(f"{kind.__name__} goes from {kind.says} to {', '.join(kind.hears)}: it must go from an actor to others")
+    parties, apart = next(rule for base, rule in WAYS.items() if issubclass(kind, base))
+    if not {kind.says, *kind.hears} <= set(parties) or (kind.says in kind.hears) is apart:
+        raise TypeError(f"{kind.__name__} goes from {kind.says} to {', '.join(kind.hears)}: {WORDS[apart]} {', '.join(parties)}")
     if issubclass(kind, Letter) and len(kind.hears) != 1:
         raise TypeError(f"{kind.__name__} is a letter and must have one reader, not {len(kind.hears)}")
 

@@ -5,7 +5,7 @@ receiver takes letters of a sender in order alone: a repeat is acknowledged and 
 until the gap is filled. A receiver that was restarted may handle a letter again, which every actor's journal makes harmless.
 
 What waits is bounded: a recipient that is away for long must not take its writers' memory. A letter beyond the bound is not taken,
-and its writer is told; what it said is asked for again by others (a receipt that lacks, a draft that is not confirmed).
+and its writer hears of it; what it said is asked for again by others (a receipt that lacks, a draft that is not confirmed).
 """
 
 from collections import deque

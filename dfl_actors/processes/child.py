@@ -95,7 +95,7 @@ def _work(channel: Channel) -> int:
         names.rename(f"dfl {name}")
         work(channel, *arguments)
     except (DflError, SystemExit) as error:
-        channel.send(codec.encode(faults.told(error)))
+        channel.send(codec.encode(faults.failure(error)))
         return FAILED
     return 0
 

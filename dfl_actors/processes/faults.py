@@ -10,7 +10,7 @@ ERRORS: list[type[DflError]] = [DflError, *DflError.__subclasses__()]
 KINDS = {kind.exit_code: kind for kind in ERRORS}
 
 
-def told(error: DflError | SystemExit) -> Failed:
+def failure(error: DflError | SystemExit) -> Failed:
     """The error as a message. Our own code never leaves by `sys.exit`, so that is a plug-in's mistake."""
     if isinstance(error, DflError):
         return Failed(text=str(error), exit_code=error.exit_code)

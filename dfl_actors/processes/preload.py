@@ -9,19 +9,38 @@ import gc
 import importlib
 import mmap
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
-DIE_WITH_PARENT, KILLED = 1, 9
+NEEDLESS = ("matplotlib", "matplotlib.pyplot", "pandas", "sklearn")
+"""Keras imports them where they are installed and goes without where they are not: an eighth of the start, and memory of every process."""
+
+PARENT_ENDED = 1  # PR_SET_PDEATHSIG
 
 
 def load(modules: Sequence[str]) -> None:
     """Import these, and keep what they need of memory."""
-    for module in modules:
-        importlib.import_module(module)
+    with _without(NEEDLESS):
+        for module in modules:
+            importlib.import_module(module)
     gc.collect()
     gc.freeze()
     give_back_library_pages()
+
+
+@contextmanager
+def _without(needless: Sequence[str]) -> Iterator[None]:
+    """What is imported inside finds none of these modules. They are there again afterwards."""
+    hidden = [module for module in needless if module not in sys.modules]
+    cast("dict[str, None]", sys.modules).update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for module in hidden:
+            del sys.modules[module]
 
 
 def settle() -> None:
@@ -52,8 +71,8 @@ def give_back_library_pages() -> None:
         madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
 
 
-def die_with_parent(really: bool) -> None:
-    """Whether this process is killed when its parent ends, where the system can do that."""
+def when_parent_ends(number: int) -> None:
+    """The signal that this process gets when its parent ends, where the system can do that; 0: none."""
     control = getattr(ctypes.CDLL(None), "prctl", None)
     if control is not None:
-        control(DIE_WITH_PARENT, KILLED if really else 0, 0, 0, 0)
+        control(PARENT_ENDED, number, 0, 0, 0)

@@ -12,8 +12,9 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from dfl_actors.processes import preload
@@ -30,13 +31,27 @@ GRACE = 1.5  # Seconds that children have to end by themselves once the parent i
 
 def serve(parent: Channel, requests: int, modules: Sequence[str], folder: Path) -> None:
     """Until the parent is gone. Each message on the socket `requests` is a number and the end of a new process's channel."""
-    preload.die_with_parent(True)  # importing takes seconds, in which nothing is heard
-    preload.load(modules)
-    preload.die_with_parent(False)
+    with _ending_with_parent(folder):
+        preload.load(modules)
     with socket.socket(fileno=requests) as incoming:
         incoming.set_inheritable(False)
         Server(parent, incoming).run()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ending_with_parent(folder: Path) -> Iterator[None]:
+    """Importing takes seconds, in which the end of a channel is not seen; a signal is."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGUSR1, end)
+    preload.when_parent_ends(signal.SIGUSR1)
+    yield
+    preload.when_parent_ends(0)
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
 
 class Server:
@@ -91,7 +106,7 @@ class Server:
             os.close(place)
         self._incoming.close()
         self._parent.close()
-        preload.die_with_parent(True)
+        preload.when_parent_ends(signal.SIGKILL)
         if os.getppid() != server:
             os._exit(1)
         live(socket.socket(fileno=end))

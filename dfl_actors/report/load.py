@@ -15,6 +15,7 @@ from typing import cast
 
 import msgspec
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import KINDS, E, Event, Ready, Stopped, name_of, read
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
@@ -82,8 +83,8 @@ class Run(About, frozen=True, kw_only=True):
     @property
     def left_out(self) -> list[str]:
         """What of the metrics is in no figure, a sentence each."""
-        torn = f"{self.skipped:,} lines of metrics.jsonl could not be read and are not counted"
-        new = f"{self.unknown:,} events are of kinds that this version does not know and are not counted"
+        torn = f"{counted(self.skipped, 'line')} of metrics.jsonl could not be read: not counted"
+        new = f"{counted(self.unknown, 'event')} of kinds that this version does not know: not counted"
         return [text for text, count in ((torn, self.skipped), (new, self.unknown)) if count]
 
 

@@ -19,7 +19,7 @@ class Receipts(msgspec.Struct, frozen=True):
 
 
 def receipts(run: Run) -> Receipts:
-    """The receipts that arrived. One that was told twice counts once; the accuracy is NaN where nothing was tested."""
+    """The receipts that arrived. One that came twice counts once; the accuracy is NaN where nothing was tested."""
     names = tuple(run.nodes)
     rows, columns = ({key: place for place, key in enumerate(keys)} for keys in (run.nodes.values(), names))
     counts = np.zeros((len(names), len(names)), np.int64)

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
@@ -195,7 +196,7 @@ def render(summary: Figures, console: Console) -> None:
 
 def _headline(summary: Figures) -> str:
     times = f"{summary['elapsed']:.1f} s after a start of {summary['ready_seconds']:.1f} s"
-    parts = [f"{summary['name']}: {len(summary['nodes'])} nodes, {times}"]
+    parts = [f"{summary['name']}: {counted(len(summary['nodes']), 'node')}, {times}"]
     target = summary["target"]
     if target["accuracy"] is not None:
         reached = "not reached by every node" if target["seconds"] is None else f"reached by every node after {target['seconds']:.1f} s"

@@ -226,7 +226,7 @@ class Watch:
             self._print(status)
 
     def event(self, text: str, error: bool = False) -> None:
-        """Tell something that happened, one line, at once. Errors are told even when quiet."""
+        """Say something that happened, one line, at once. Errors are shown even when quiet."""
         if self._quiet and not error:
             return
         if self._json:

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.charts.chart import Dot, Edge, Graph
 from dfl_actors.report.layout import positions
 from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain, save
@@ -52,7 +53,7 @@ def headline(description: Description) -> str:
 
 
 def _links(description: Description) -> str:
-    return f"{description.links} links{f' ({description.one_way} one way)' if description.one_way else ''}"
+    return f"{counted(description.links, 'link')}{f' ({description.one_way} one way)' if description.one_way else ''}"
 
 
 def figures(description: Description) -> RenderableType:

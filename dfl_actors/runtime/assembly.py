@@ -68,7 +68,7 @@ class MeteredLearner:
         return self._learner.start(weights)
 
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
-        with self._meter.doing("learning"):
+        with self._meter.working("learning"):
             if not self._trains:
                 return state, 0.0
             images, labels = self._data.x_train[samples], self._data.y_train[samples]
@@ -79,15 +79,15 @@ class MeteredLearner:
             return state, loss
 
     def encode(self, weights: np.ndarray, codec: str) -> bytes:
-        with self._meter.doing("learning"):
+        with self._meter.working("learning"):
             return encode_model(weights, codec)
 
     def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
-        with self._meter.doing("learning"):
+        with self._meter.working("learning"):
             return self.measure(decode_model(data, codec, parameters), samples)
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
-        with self._meter.doing("learning"):
+        with self._meter.working("learning"):
             return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])
 
 

@@ -1,7 +1,7 @@
 """Where a process reads its clocks. A run has one wall clock of its own: the machine's as it stood when the run began, carried on by
 the monotonic clock, which all processes of a machine share.
 
-So a machine whose clock is set during a run changes nothing that is signed: a step is seen and told (`step`), and the next start
+So a machine whose clock is set during a run changes nothing that is signed: a step is seen and reported (`step`), and the next start
 of the run goes by the new time. The monotonic clock counts the time the machine sleeps, where the system has such a one.
 """
 

@@ -187,6 +187,8 @@ class Driver:
                     yield Stopping()
                 case Quit():
                     self._running = False
+                case other:
+                    raise TypeError(f"{type(other).__name__} is not for an actor")
         if self._parent.ended:
             self._running = False
 
@@ -227,7 +229,7 @@ class Driver:
         return Status(
             counts=dict(actor.counts),
             reputations=dict(getattr(actor, "reputations", {})),
-            clocks=actor.skews.told() if isinstance(actor, Gossiper) else {},
+            clocks=actor.skews.reported() if isinstance(actor, Gossiper) else {},
             handshakes=self._net.handshakes.failing() if self._net is not None else {},
             rewritten=dict(getattr(actor, "rewritten", {})),
             refused=self._tally.refused(),

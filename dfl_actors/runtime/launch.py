@@ -181,7 +181,7 @@ class Ground:
             node=node,
             settings=Settings(address=self._addresses[node.name], genesis=codec.digest(genesis), neighbours=neighbours),
             parameters=Parameters(genesis.layers).size,
-            together=len(self._keys) == len(config.nodes),
+            whole_network=len(self._keys) == len(config.nodes),
             layers=genesis.layers,
             bind=listening(config, node),
             curve_allowed=frozenset(key for other in node.neighbours if (key := self._curves[other])),

@@ -87,7 +87,7 @@ class Meter:
             self.task, self.work = task, work
 
     @contextmanager
-    def doing(self, work: str) -> Iterator[None]:
+    def working(self, work: str) -> Iterator[None]:
         """Inside, time counts as this work of the current task."""
         self.charge()
         before, self.work = self.work, work

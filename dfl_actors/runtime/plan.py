@@ -25,7 +25,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     parameters: int
     """Of the model."""
-    together: bool
+    whole_network: bool
     """Whether all nodes of the network run here, so that every link has to stand before work begins."""
     layers: tuple[Layer, ...]
     bind: Endpoints
@@ -53,7 +53,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         **msgspec.structs.asdict(plan.settings),
         "node": node.name,
         "parameters": plan.parameters,
-        "links": len(node.neighbours) if plan.together else min(1, len(node.neighbours)),
+        "links": len(node.neighbours) if plan.whole_network else min(1, len(node.neighbours)),
         "role": node.role,
         "codec": config.gossip.codec,
         "ttl": config.gossip.ttl,

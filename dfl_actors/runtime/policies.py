@@ -69,12 +69,12 @@ DRAIN = 1.5  # Seconds for what is under way when the run stops: open drafts, le
 GONE_WITHIN = 4.5  # Seconds after which whatever still runs is killed.
 
 
-def ending(waited: float, idle: bool, told: bool, gone: bool, evaluated: bool) -> Ending:
-    """`waited` seconds after the stop; `idle`: nobody has anything unfinished; `told`: quit was said; `gone`: all actors have ended;
+def ending(waited: float, idle: bool, quitting: bool, gone: bool, evaluated: bool) -> Ending:
+    """`waited` seconds after the stop; `idle`: nobody has anything unfinished; `quitting`: quit was said; `gone`: all actors have ended;
     `evaluated`: the last models are saved and measured."""
-    if waited > GONE_WITHIN - 0.5 or (told and gone and evaluated):
+    if waited > GONE_WITHIN - 0.5 or (quitting and gone and evaluated):
         return Ending.OVER
-    return Ending.QUIT if not told and (idle or waited > DRAIN) else Ending.WAIT
+    return Ending.QUIT if not quitting and (idle or waited > DRAIN) else Ending.WAIT
 
 
 class Liveness:

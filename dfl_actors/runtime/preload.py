@@ -22,7 +22,7 @@ def first_use() -> None:
     for union in (LETTER, EVENT, AnyNews, REQUEST, REPLY, FROM_SUPERVISOR):
         with suppress(Refused):
             codec.decode(union, b"{}")
-    # A full disk is told by those who need it.
+    # Those who need the disk report that it is full.
     with suppress(OSError, StoreError), tempfile.TemporaryDirectory() as folder:
         with Journal(Path(folder, "journal")) as journal:
             journal.commit([(b"key", b"value")])

@@ -59,10 +59,10 @@ class Remarks:
                 self._failing[key] = why
                 self._say(key, handshake_text(plan.node.name, other, why), bool(why))
 
-    def rewritten(self, plan: NodePlan, told: Mapping[str, str], names: Mapping[str, str]) -> None:
+    def rewritten(self, plan: NodePlan, found: Mapping[str, str], names: Mapping[str, str]) -> None:
         """Who signs otherwise what a node's validator knows of it, and the first of that. `names`: of addresses."""
         known = {**names, **dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))}
-        for address, what in told.items():
+        for address, what in found.items():
             key = (plan.node.name, known.get(address, address[:8]), "rewritten")
             if self._rewriting.get(key, "") != what:
                 self._rewriting[key] = what
@@ -70,10 +70,10 @@ class Remarks:
 
     def machine(self, step: int) -> int | None:
         """How far this machine's clock was set, if that is news."""
-        told = self._steps.saw(step)
-        if told is not None:
-            self._say(("", ""), step_text(told), bool(told))
-        return told
+        moved = self._steps.saw(step)
+        if moved is not None:
+            self._say(("", ""), step_text(moved), bool(moved))
+        return moved
 
     def _say(self, key: tuple[str, ...], text: str, holds: bool) -> None:
         self._tell(text)

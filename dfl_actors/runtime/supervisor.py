@@ -149,8 +149,9 @@ class Supervisor:
         match message:
             case Failed():
                 self._fail(faults.raised(message))
-            case Listening() if child.actor == "gossiper":
-                self._listens(child, Endpoints(news=message.news, requests=message.requests, curve=message.curve))
+            case Listening():
+                if child.actor == "gossiper":
+                    self._listens(child, Endpoints(news=message.news, requests=message.requests, curve=message.curve))
             case Ready() if child is self._evaluator:
                 self._evaluation.ready = True
             case Ready():
@@ -162,6 +163,8 @@ class Supervisor:
                 self._report(child, message)
             case Evaluated():
                 self._evaluated(message)
+            case _:
+                raise TypeError(f"{type(message).__name__} is not for the supervisor")
 
     def _listens(self, child: Child, place: Endpoints) -> None:
         # Should it crash, its successor listens at the same place.
@@ -193,7 +196,7 @@ class Supervisor:
         if self._started is not None or now - self._begun <= READY_WITHIN:
             return
         waiting = [self._actors[name] for name in self._rendezvous.waiting]
-        late = [child.what for child in waiting if child.actor != "gossiper" or child.plan.together]
+        late = [child.what for child in waiting if child.actor != "gossiper" or child.plan.whole_network]
         if late:
             some = ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
             self._fail(ActorError(f"{some} did not become ready within {READY_WITHIN:.0f} s: see {self._evaluator.log.parents[2]}"))

@@ -73,7 +73,7 @@ class Tap:
         if said in (CAME, WENT):
             self.watched = said == CAME
 
-    # --- what is told
+    # --- what watchers see
 
     def said(self, effect: Effect, size: int) -> None:
         """A message left for its listeners, or was dropped when `size` is 0. What a node serves is told chunk by chunk."""

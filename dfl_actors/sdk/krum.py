@@ -8,7 +8,7 @@ arXiv 1703.02757), there of gradients at a server; over models, with the own one
 
 Parameter `f`, 0 to 1000, default 1: how many of the n models may be attackers'. The proof asks for n >= 2f + 3.
 Needs: the own model and the number of attackers; no accuracies.
-With fewer than f + 3 models no score can be told: the own model stays (note "fallback"), so a buffer must hold f + 2 senders. Of equal
+With fewer than f + 3 models there is no score: the own model stays (note "fallback"), so a buffer must hold f + 2 senders. Of equal
 scores the own model's wins, then the first sender's by name.
 """
 

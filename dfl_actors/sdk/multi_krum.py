@@ -9,7 +9,7 @@ arXiv 1703.02757). m = 1 is Krum, m = n the plain mean.
 Parameters: `f`, 0 to 1000, default 1: how many of the n models may be attackers'; `m`, 1 to 1000, default n - f: how many are averaged,
 at most n.
 Needs: the own model and the number of attackers; no accuracies.
-With fewer than f + 3 models no score can be told: the own model stays (note "fallback"), so a buffer must hold f + 2 senders. Of equal
+With fewer than f + 3 models there is no score: the own model stays (note "fallback"), so a buffer must hold f + 2 senders. Of equal
 scores the own model's comes first, then the senders' by name.
 """
 

@@ -320,8 +320,10 @@ class Engine:
 
     def _error(self, failed: Failed, task: Task | None) -> DflError:
         """The error of a job, with tick and node."""
-        job = None if task is None else task.job
-        where = "" if job is None or isinstance(job, Compare | Broadcast) else f"tick {job.tick}, node {self._names[job.node]}: "
+        job, where = None if task is None else task.job, ""
+        if job is not None and not isinstance(job, Compare | Broadcast):
+            node = f"node {self._names[job.node]}"
+            where = f"tick {job.tick}: " if failed.text.startswith(f"{node} ") else f"tick {job.tick}, {node}: "
         return faults.raised(Failed(text=where + failed.text, exit_code=failed.exit_code))
 
 

@@ -63,8 +63,8 @@ class Tables(Results):
             self._write(path, others, tick, (reputations.get(name, START_REPUTATION) for name in others))
         for change in self._changes.pop(tick, ()):
             names = self._names[change.node], self._names[change.peer]
-            told = names[0], change.accuracy, "add" if change.added else "drop", names[1], change.buffer
-            self._write(Path("peers.csv"), ("node", "accuracy", "change", "peer", "buffer"), tick, told)
+            changed = names[0], change.accuracy, "add" if change.added else "drop", names[1], change.buffer
+            self._write(Path("peers.csv"), ("node", "accuracy", "change", "peer", "buffer"), tick, changed)
 
     def ensemble(self, found: Iterable[tuple[str, int, int]]) -> None:
         """For each set how many samples all models together got right, and how many there are."""

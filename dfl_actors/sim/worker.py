@@ -261,6 +261,6 @@ def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
     try:
         return job(*arguments)
     except (DflError, SystemExit) as error:
-        return faults.told(error)
+        return faults.failure(error)
     except Exception as error:  # noqa: BLE001  whatever a job does, the engine learns of it
-        return faults.told(DflError(f"{job.__name__} failed, {one_line(error)}; this is a mistake of dfl-actors, report it"))
+        return faults.failure(DflError(f"{job.__name__} failed, {one_line(error)}; this is a mistake of dfl-actors, report it"))

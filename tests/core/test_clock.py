@@ -54,7 +54,7 @@ def test_a_clock_that_is_off_is_told_once(rows: Rows) -> None:
     skews = Skews(SKEW)
     told = [skews.saw("g", sequence, WALL + at + ahead, Now(at, WALL + at)) for at, sequence, ahead, _ in rows]
     assert told == [expected for *_, expected in rows]
-    assert skews.told().get("g", 0) == ([one for one in told if one is not None] or [0])[-1]
+    assert skews.reported().get("g", 0) == ([one for one in told if one is not None] or [0])[-1]
 
 
 def test_each_neighbour_has_its_own_clock_and_an_unknown_one_is_not_called_right() -> None:
@@ -63,7 +63,7 @@ def test_each_neighbour_has_its_own_clock_and_an_unknown_one_is_not_called_right
         skews.saw("g", at, WALL + at + 60_000, Now(at, WALL + at))
         skews.saw("h", at, WALL + at, Now(at, WALL + at))
     skews.saw("x", 0, WALL, Now(0, WALL))
-    assert skews.told() == {"g": 60_000, "h": 0}
+    assert skews.reported() == {"g": 60_000, "h": 0}
 
 
 @given(st.integers(-SKEW, SKEW), st.lists(st.tuples(st.integers(0, 4_000), st.integers(0, 120_000)), max_size=20))

@@ -106,11 +106,16 @@ def test_where_a_neighbour_listens_is_one_list() -> None:
     [
         (Letter, {}, "does not state who says"),
         (Event, {"says": "keeper"}, "does not state who says"),
+        (Control, {}, "does not state who says"),
+        (Control, {"says": "nobody", "hears": ("actor",)}, "from one to others of actor, gossiper, supervisor, evaluator"),
+        (Control, {"says": "actor", "hears": ("nonsense",)}, "from one to others of actor, gossiper, supervisor, evaluator"),
+        (News, {"says": "trainer", "hears": ("builder",)}, "both must be gossiper"),
+        (Reply, {"hears": ("keeper",)}, "both must be gossiper"),
         (Letter, {"says": "keeper", "hears": ()}, "must have one reader"),
         (Letter, {"says": "keeper", "hears": ("trainer", "builder")}, "must have one reader"),
-        (Event, {"says": "keeper", "hears": ("keeper",)}, "from an actor to others"),
-        (Event, {"says": "keeper", "hears": ("nobody",)}, "from an actor to others"),
-        (Event, {"says": "somebody", "hears": ("keeper",)}, "from an actor to others"),
+        (Event, {"says": "keeper", "hears": ("keeper",)}, "from one to others of injector, trainer"),
+        (Event, {"says": "keeper", "hears": ("nobody",)}, "from one to others of injector, trainer"),
+        (Event, {"says": "somebody", "hears": ("keeper",)}, "from one to others of injector, trainer"),
     ],
 )
 def test_a_message_that_states_no_way_or_a_wrong_one_cannot_be_defined(kind: type[Message], way: dict[str, object], why: str) -> None:

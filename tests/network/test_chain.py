@@ -155,7 +155,7 @@ def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Command,
     for command in (("chain", "verify", "run"), ("run", "--resume", "run")):
         ended = start(*command)
         ended.ended(8)
-        assert f"node 0: block {last} is missing: its journal pins {last + 1} blocks" in one_line(ended.stderr)
+        assert f"node 0: block {last} is missing: its journal pins height {last + 1}" in one_line(ended.stderr)
 
 
 @pytest.mark.parametrize(("lost", "what"), [("journal/builder", "block 0"), ("journal", "transaction")])

@@ -169,3 +169,30 @@ def test_a_parent_that_is_killed_takes_everybody_with_it() -> None:
         parent.kill()
         until(lambda: not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family))
         until(lambda: not folder.exists())
+
+
+SLOW = """
+import time
+from dfl_actors.processes.forkserver import ForkServer
+server = ForkServer(["tests.processes.slow"])
+print(server.folder, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_parent_that_is_killed_while_the_server_imports_leaves_no_folder() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", SLOW], env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        folder = Path(parent.stdout.readline().strip())
+        until(lambda: "importing" in (folder / "server.log").read_text())
+        (server,) = psutil.Process(parent.pid).children()
+        parent.kill()
+        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        assert not folder.exists()
+
+
+def test_what_keras_imports_only_where_it_is_installed_is_in_no_process() -> None:
+    with fork_server(["dfl_actors.learning.framework"]) as server:
+        process = server.start("look", work.imported, ("keras", "matplotlib", "pandas"))
+        assert process.channel.next() == b"keras"

@@ -1,9 +1,11 @@
 """What the processes of these tests do: functions of a module, for a process finds its work by its name."""
 
+import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from dfl_actors.errors import ChainError, ConfigError
@@ -43,6 +45,13 @@ def look(parent: Channel) -> None:
     parent.send(repr(sys.path).encode())
     parent.send(repr([str(Path(f"/proc/self/fd/{number}").readlink()) for number in range(3)]).encode())
     parent.send(repr([signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]).encode())
+
+
+def imported(parent: Channel, modules: Sequence[str]) -> None:
+    """Which of these are, and that the others can be."""
+    there = [module for module in modules if module in sys.modules]
+    importlib.import_module("matplotlib.pyplot")
+    parent.send(" ".join(there).encode())
 
 
 def upper(text: str) -> str:

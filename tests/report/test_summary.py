@@ -249,8 +249,8 @@ def test_restarts_are_told_with_their_reasons_the_most_frequent_first(tmp_path: 
 
 def test_what_is_left_out_of_the_metrics_is_told(tmp_path: Path) -> None:
     assert remarks(tmp_path, [line(1, "a", "trainer", "daydreamed")], b'{"t":1,"ev') == [
-        "1 lines of metrics.jsonl could not be read and are not counted",
-        "1 events are of kinds that this version does not know and are not counted",
+        "1 line of metrics.jsonl could not be read: not counted",
+        "1 event of kinds that this version does not know: not counted",
     ]
 
 

@@ -113,7 +113,7 @@ def perform(
                 address=ADDRESSES[node.name], genesis="0" * 64, neighbours=tuple(ADDRESSES[other] for other in node.neighbours)
             ),
             parameters=8,
-            together=True,
+            whole_network=True,
             layers=(),
             bind=Endpoints(),
             curve_allowed=frozenset(),
@@ -190,7 +190,7 @@ def test_who_crashes_is_started_again_within_bounds(tmp_path: Path, crashes: int
 def test_what_a_restart_does_not_mend_ends_the_run_with_its_error(tmp_path: Path) -> None:
     def one_fails(troupe: Troupe, name: str, message: Message | None) -> None:
         if isinstance(message, Start) and name == "b/trainer":
-            troupe.say(name, faults.told(ConfigError("nodes is 0: give at least one")))
+            troupe.say(name, faults.failure(ConfigError("nodes is 0: give at least one")))
         else:
             dutiful(troupe, name, message)
 

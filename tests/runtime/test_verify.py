@@ -84,7 +84,7 @@ def test_what_a_chain_holds_is_counted(tmp_path: Path) -> None:
 def test_an_older_chain_contradicts_its_pin(tmp_path: Path, kept: int, text: str) -> None:
     run = made(tmp_path)
     cut(run, kept)
-    with pytest.raises(ChainError, match=rf"^node a: {text}: its journal pins 4 blocks, its chain has {kept}: put the newer chain back"):
+    with pytest.raises(ChainError, match=rf"^node a: {text}: its journal pins height 4, its chain has {kept}: put the newer chain back"):
         verify_all(run, ("a",))
 
 

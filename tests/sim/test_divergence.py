@@ -26,4 +26,4 @@ def test_a_node_that_diverges_is_named_with_its_step(attack: str, remedy: str, t
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 5
     (line,) = [line for line in ended.stderr.splitlines() if "diverged" in line]
-    assert " diverged at step " in line and line.endswith(remedy) and "Traceback" not in ended.stderr
+    assert " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy) and "Traceback" not in ended.stderr

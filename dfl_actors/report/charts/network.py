@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Chart, Dot, Edge, Graph, cut
 from dfl_actors.report.layout import positions
 from dfl_actors.report.load import Run
@@ -40,7 +41,8 @@ def _notes(links: Sequence[Link]) -> tuple[str, ...]:
     if not busy:
         return (f"None of the {len(links)} links carried a model.",)
     least, most = size_text(min(busy)), size_text(max(busy))
-    text = f"{len(links)} links; those with models carried {least if least == most else f'{least} to {most}'}{' each' * (least == most)}."
+    carried = f"{least} each" if least == most else f"{least} to {most}"
+    text = f"{counted(len(links), 'link')}; those with models carried {carried}."
     return (text + (f" {len(links) - len(busy)} carried none (dotted)." if len(busy) < len(links) else ""),)
 
 
@@ -64,5 +66,5 @@ def _dot(run: Run, name: str, links: Sequence[Link]) -> Dot:
     sent, received = (size_text(sum(size[way] for _, size in its)) for way in (0, 1))
     few = known and len(run.nodes) <= FEW
     colour, symbol = (f"@node{place}", SYMBOLS[place]) if few else ("@crowd" if known else "@rest", "circle")
-    text = f"node {cut(name, 64)}{role}\n{len(its)} links\nsent {sent}, received {received}"
+    text = f"node {cut(name, 64)}{role}\n{counted(len(its), 'link')}\nsent {sent}, received {received}"
     return Dot(name, colour, symbol, text, name if known else None)

@@ -43,8 +43,8 @@ def export(path: Path, format: str, out: Path | None, force: bool) -> tuple[Path
         RunDirectory(path).node(name)  # raises what cannot name a file
     place = out or path / format
     with _made(place, force) as draft:
-        told = list(FORMATS[format](run, draft))
-    return place, told
+        lines = list(FORMATS[format](run, draft))
+    return place, lines
 
 
 @contextmanager

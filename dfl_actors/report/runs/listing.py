@@ -59,7 +59,7 @@ def list_runs(directory: Path, now: int) -> tuple[list[Listed], list[str]]:
     try:
         paths = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
     except FileNotFoundError as error:
-        raise StoreError(f"no runs: there is no {directory}; `dfl-actors run` makes one, or name another directory with --dir") from error
+        raise StoreError(f"no folder {directory}: `dfl-actors run` makes one, or name another directory with --dir") from error
     except OSError as error:
         raise StoreError(f"{directory} cannot be read ({error.strerror}): name the directory of the runs with --dir") from error
     looks = [(path, look(path, now)) for path in paths]

@@ -17,7 +17,7 @@ from rich.live import Live
 
 import dfl_actors.core.messages  # noqa: F401 - without it no kind has members
 from dfl_actors import __version__
-from dfl_actors.config.toml_text import nearest
+from dfl_actors.config.toml_text import counted, nearest
 from dfl_actors.core.events import Stopped
 from dfl_actors.core.family import ACTORS, Event, Letter, News, Reply, Request, members
 from dfl_actors.errors import ConfigError, StoreError
@@ -98,7 +98,7 @@ def _watch(order: Order, run: RunDirectory, about: About, prefix: str | None) ->
         if recorder is not None:
             open_until_the_end.enter_context(closing(recorder))
         view = _view(order, network, prefix, lambda: traces(load_run(run.path)))
-        say(f"watching {len(network.nodes)} nodes of {run.path}")
+        say(f"watching {counted(len(network.nodes), 'node')} of {run.path}")
         if _show(order, network, view, _live(watch, recorder, order.seconds)) and not view.done:
             stops = load_run(run.path, (Stopped,)).of(Stopped)
             say(f"the network has ended{f' ({stops[-1].reason})' if stops else ''}", always=True)

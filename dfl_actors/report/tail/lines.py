@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.table import Column, grid, size_text
 from dfl_actors.runtime.header import EVERYBODY, Record
 from dfl_actors.runtime.recording import Network
@@ -264,7 +265,7 @@ class Stats:
             Column("missed", [figure(count) for count in lost], 5),
         ]
         network = self._network
-        head = f"{network.name}: {len(network.nodes)} nodes, {self.seconds:.0f} s, {self.restarts} restarts"
+        head = f"{network.name}: {counted(len(network.nodes), 'node')}, {self.seconds:.0f} s, {counted(self.restarts, 'restart')}"
         return Group(Text(head, style="bold"), grid(columns, width, footer=True))
 
     def _sum(self) -> Row:

@@ -213,4 +213,4 @@ def test_a_clock_that_was_off_stands_at_the_head(tmp_path: Path) -> None:
 
 
 def test_unreadable_lines_are_told(tmp_path: Path) -> None:
-    assert "1 lines of metrics.jsonl could not be read" in page(load_run(write_run(tmp_path / "net", ["0"], [ready()], tail=b'{"t":')))
+    assert "1 line of metrics.jsonl could not be read" in page(load_run(write_run(tmp_path / "net", ["0"], [ready()], tail=b'{"t":')))
