@@ -7,7 +7,9 @@ from dfl_actors.config.listen import host_port, is_loopback
 from dfl_actors.config.sections import (
     SECTIONS,
     Block,
+    Churn,
     Data,
+    Event,
     Gossip,
     Network,
     NodeOptions,
@@ -56,6 +58,7 @@ class Node(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """A checked topology. `nodes` and `links` are worked out from the sections; `node_options` is what the file says of single nodes.
 
+    `events` are those of the file and of the trace that it names, in the order in which they were given.
     `links` are all of them, as pairs of names; `arrows` are those that lead from the first to the second and not back.
     """
 
@@ -68,18 +71,20 @@ class Config(Struct, frozen=True, kw_only=True):
     transport: Transport
     store: Store
     run: Run
+    churn: Churn
     sim: Sim
     node_options: dict[str, NodeOptions]
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     arrows: tuple[Link, ...]
+    events: tuple[Event, ...] = ()
 
     def models_kept(self, name: str) -> int:
         """Models that a node's store holds: those in its buffer, its own that lack receipts, and some of each neighbour on their way."""
         node = self.node(name)
         if self.store.models:
             return self.store.models
-        offered = 4 if node.attack else 0  # an attacker keeps what it offers besides its own
+        offered = 4 if self.attacks(name) else 0  # an attacker keeps what it offers besides its own
         return node.buffer + offered + max(13, 4 + 3 * len(node.neighbours))
 
     def node(self, name: str) -> Node:
@@ -88,6 +93,10 @@ class Config(Struct, frozen=True, kw_only=True):
             if node.name == name:
                 return node
         raise ConfigError(f'{self.network.name}: no node "{name}"; {nearest(name, [node.name for node in self.nodes])}')
+
+    def attacks(self, name: str) -> bool:
+        """Whether the node attacks, at the beginning or later."""
+        return bool(self.node(name).attack) or any(event.do == "attack" and event.node == name for event in self.events)
 
     @property
     def curve(self) -> bool:
@@ -108,5 +117,11 @@ class Config(Struct, frozen=True, kw_only=True):
         """The configuration as a topology file has it, every key of every section."""
         sections: Table = {name: msgspec.to_builtins(getattr(self, name)) for name in SECTIONS}
         given = {name: msgspec.to_builtins(options) for name, options in self.node_options.items()}
-        nodes = {name: {key: value for key, value in table.items() if value is not None} for name, table in given.items()}
-        return sections | ({"node": nodes} if nodes else {})
+        nodes = {name: _given(table) for name, table in given.items()}
+        events = [_given(msgspec.to_builtins(event)) for event in self.events]
+        return ({"event": events} if events else {}) | sections | ({"node": nodes} if nodes else {})
+
+
+def _given(table: Table) -> Table:
+    """What of a table is given."""
+    return {key: value for key, value in table.items() if value is not None}

@@ -13,6 +13,7 @@ import msgspec
 
 from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
 from dfl_actors.config.config import Config, Node
+from dfl_actors.config.events import hasten, read_events
 from dfl_actors.config.listen import ListenError, listening
 from dfl_actors.config.sections import SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
 from dfl_actors.config.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
@@ -105,6 +106,7 @@ def scaled(config: Config) -> Config:
     for section, keys in PROTOCOL_TIMES.items():
         table[section] |= {key: table[section][key] / speed for key in keys}
     table["run"]["speed"] = 1.0
+    hasten(table, speed)
     mistakes = Mistakes(Source(where=f"{config.network.name} at speed {speed:g}"))
     faster = _assemble(table, mistakes)
     _check(faster, DEPLOYED, mistakes)
@@ -134,8 +136,12 @@ def _anchor(table: Table, folder: Path) -> None:
     data = table.get("data")
     if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", Data().source):
         data["source"] = str(folder / Path(source).expanduser())
-    nodes = table.get("node")
-    tables = [table.get("training"), table.get("update"), *(nodes.values() if isinstance(nodes, dict) else ())]
+    churn = table.get("churn")
+    if isinstance(churn, dict) and isinstance(trace := churn.get("trace"), str) and trace:
+        churn["trace"] = str(folder / Path(trace).expanduser())
+    nodes, events = table.get("node"), table.get("event")
+    several = (*(nodes.values() if isinstance(nodes, dict) else ()), *(events if isinstance(events, list) else ()))
+    tables = [table.get("training"), table.get("update"), *several]
     for holder in tables:
         for key in ("model", "algorithm", "attack"):
             value = holder.get(key) if isinstance(holder, dict) else None
@@ -145,7 +151,7 @@ def _anchor(table: Table, folder: Path) -> None:
 
 def _assemble(table: Table, mistakes: Mistakes) -> Config:
     """Check the table value by value, then as a whole, and fill in the nodes."""
-    check_known(table, (*SECTIONS, "node"), (), mistakes)
+    check_known(table, (*SECTIONS, "node", "event"), (), mistakes)
     sections: dict[str, Any] = {name: convert(kind, table.get(name, {}), (name,), mistakes) for name, kind in SECTIONS.items()}
     names, links = _graph(sections["network"], mistakes)
     arrows = () if mistakes.touch(GRAPH) else one_way(sections["network"].links)
@@ -156,7 +162,7 @@ def _assemble(table: Table, mistakes: Mistakes) -> Config:
     filled = [_fill(name, graph, given.get(name, NodeOptions()), places.get(name), *everyone) for name in names]
     config = Config(**sections, node_options=given, nodes=tuple(filled), links=links, arrows=arrows)
     _check(config, CHECKS, mistakes)
-    return config
+    return read_events(table.get("event", []), config, mistakes)
 
 
 def _check(config: Config, checks: Checks, mistakes: Mistakes) -> None:

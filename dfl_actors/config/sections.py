@@ -104,10 +104,19 @@ class Run(Section, frozen=True):
     speed: Annotated[float, Meta(ge=0.001, le=10_000)] = 1.0
 
 
+class Churn(Section, frozen=True):
+    """Nodes that leave and come back, as a trace says or drawn: the times that one stays and is away are exponential, with these means."""
+
+    trace: Annotated[str, Meta(max_length=1024)] = ""
+    up_s: SecondsOrNever = 0.0  # 0: nobody leaves
+    down_s: Seconds = 60.0
+
+
 class Sim(Section, frozen=True):
     """Of the simulator alone: its time is counted in ticks, and it has no chain."""
 
     ticks: Count = 4000
+    tick_s: Seconds = 1.0  # of events whose time is given in seconds, and of churn
     interval: Intervals = (8, 9, 10, 11, 12)
     check_every: Amount = 20
     check_samples: Amount = 100
@@ -146,3 +155,16 @@ class NodeOptions(Section, frozen=True):
     listen: str | None = None
     public_key: Digits | None = None
     curve_key: Z85 | None = None
+
+
+class Event(Section, frozen=True):
+    """An `[[event]]` table: something that happens to a node or a link at a time. What is None is left out, or missing."""
+
+    tick: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+    at_s: NotNegative | None = None
+    do: Literal["leave", "join", "link", "unlink", "slow", "attack", "honest"] | None = None
+    node: str | None = None
+    link: str | None = None
+    factor: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
+    attack: Plugin | None = None
+    attack_parameters: dict[str, Parameter] | None = None

@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from dfl_actors.errors import ConfigError
 Table = dict[str, Any]
 Path = tuple[str, ...]
 T = TypeVar("T", bound=msgspec.Struct)
-HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+HEADER = re.compile(r"\s*(\[?)\[\s*([^\[\]]+?)\s*\]")
 ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -162,14 +163,18 @@ def _shown(value: Any) -> str:
 def find_line(text: str, path: Path, item: int | None = None) -> int | None:
     """The line (from 1) where `path` is set, or the nearest table or key that holds it; None when there is no trace of it.
 
-    With `item`, the line of that item (from 0) of the list of strings that is set there.
+    With `item`, the line of that item (from 0) of the list of strings that is set there. Tables of a list, `[[event]]`, are counted
+    from 1: `event.1`, `event.2`.
     """
     section: Path = ()
+    tables: Counter[Path] = Counter()
     best, depth = None, 0
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         if header := HEADER.match(line):
-            here = section = _parts(header[1])
+            here = _parts(header[2])
+            tables[here] += 1
+            here = section = (*here, str(tables[here])) if header[1] else here
         elif key := ASSIGNMENT.match(line):
             here = (*section, *_parts(key[1]))
         else:

@@ -199,6 +199,17 @@ class Fault(Event, frozen=True, gc=False, kw_only=True):
     what: str = ""
 
 
+class Happened(Event, frozen=True, gc=False, kw_only=True):
+    """An event of the topology happened, to `node` or to `link`; `what` says it in words."""
+
+    says = "supervisor"
+    do: str
+    link: str = ""
+    factor: float | None = None
+    attack: str = ""
+    what: str = ""
+
+
 class ModelSent(Event, frozen=True, gc=False, kw_only=True, tag="sent"):
     """A whole model was served to a neighbour (`to` is its address)."""
 

@@ -151,6 +151,8 @@ def draw_over_time(shown: OverTime, title: str, size: tuple[float, float] = (8, 
     for axes, panel in zip(every, shown.panels, strict=True):
         _draw_panel(axes, panel)
     _draw_targets(every[0], shown)
+    if shown.marks:
+        _draw_marks(every[0], shown)
     every[0].set_title(plain(title))
     every[-1].set_xlabel(shown.unit)
     every[-1].set_xlim(0, shown.end or 1)
@@ -263,7 +265,7 @@ def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
 
 
 def _draw_marks(axes: "Axes", shown: OverTime) -> None:
-    """A line where an actor was restarted, a fault injected or the run resumed; what it was stands beside it while they are few."""
+    """A line where something disturbed the network; what it was stands beside it while they are few."""
     few = len(shown.marks) <= MOST_LABELS
     left = Counter(mark.kind for mark in shown.marks)
     for number, mark in enumerate(shown.marks):

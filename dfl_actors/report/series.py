@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl_actors.core.events import Evaluated, Fault, Final, Restarted, Trained, Updated, WeightDifference
+from dfl_actors.core.events import Evaluated, Fault, Final, Happened, Restarted, Trained, Updated, WeightDifference
 from dfl_actors.report.load import Run, by_node
 
 Numbers = NDArray[np.float64]
@@ -20,7 +20,7 @@ Series = tuple[Numbers, Numbers]  # Seconds and values, of equal length.
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Something that disturbed the network, to be marked in a chart: `kind` is "restart", "fault" or "resume", `who` was struck."""
+    """Something that disturbed the network, to be marked in a chart: `kind` is one of `MARK_STYLES`, `who` was struck."""
 
     second: float
     kind: str
@@ -30,14 +30,15 @@ class Mark(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """What happened, in words."""
-        start = {"restart": "restarted: ", "fault": "fault: ", "resume": "the run was resumed"}[self.kind]
+        start = {"restart": "restarted: ", "fault": "fault: ", "event": "", "resume": "the run was resumed"}[self.kind]
         return start + self.who + (f" ({self.why})" if self.why else "")
 
 
 def marks(run: Run) -> list[Mark]:
-    """Restarted actors, faults that someone injected and noted, and resumes of the whole run, in the order of time."""
+    """Restarted actors, faults that someone injected and noted, events and resumes of the whole run, in the order of time."""
     found = [Mark(run.seconds(event.t), "restart", _who(event), event.reason) for event in run.of(Restarted)]
     found += [Mark(run.seconds(event.t), "fault", _who(event), event.what) for event in run.of(Fault)]
+    found += [Mark(run.seconds(event.t), "event", event.what) for event in run.of(Happened)]
     found += [Mark(run.seconds(session.start), "resume") for session in run.sessions[1:]]
     return sorted(found, key=lambda mark: mark.second)
 

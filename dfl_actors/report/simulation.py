@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from dfl_actors.config import Config
+from dfl_actors.config import Config, Node
+from dfl_actors.config.events import told
+from dfl_actors.config.sections import Event
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
 from dfl_actors.report.pictures import draw_over_time, save
-from dfl_actors.report.series import Numbers
+from dfl_actors.report.series import Mark, Numbers
 from dfl_actors.report.table import Column, grid
 
 Table = dict[str, Numbers]
 
+EVENTS_TOLD = 50  # Events that are told one by one while a simulation goes: churn draws thousands.
 LAST = 20  # Measurements that the final accuracy is the mean of.
 
 
@@ -27,9 +30,9 @@ class Progress:
 
     def __init__(self, console: Console, config: Config, quiet: bool) -> None:
         self._console, self._ticks, self._quiet = console, config.sim.ticks, quiet
-        self._honest = [number for number, node in enumerate(config.nodes) if node.attack is None]
+        self._honest = [number for number, node in enumerate(config.nodes) if not config.attacks(node.name)]
         self._accuracy: float | None = None
-        self._told = 0
+        self._told = self._events = 0
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bar = Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
         self._task = self._bar.add_task("starting", total=config.sim.ticks)
@@ -45,6 +48,13 @@ class Progress:
         """A row of accuracies."""
         honest = [row[number] for number in self._honest] or row
         self._accuracy = sum(honest) / len(honest)
+
+    def happened(self, tick: int, event: Event) -> None:
+        """An event; the first of them are told one by one."""
+        self._events += 1
+        if not self._quiet and self._events <= EVENTS_TOLD:
+            more = "; further events are in events.csv" if self._events == EVENTS_TOLD else ""
+            self._console.print(f"tick {tick}: {told(event)}{more}", highlight=False, markup=False)
 
     def done(self, ticks: int) -> None:
         """So many ticks are done."""
@@ -75,12 +85,12 @@ def show_result(path: Path, config: Config, console: Console, quiet: bool) -> No
     last = {node.name: table[node.name][-LAST:] for node in config.nodes}
     columns = [
         Column("node", list(last), left=True, style="cyan"),
-        Column("kind", [node.attack or node.role for node in config.nodes], left=True),
+        Column("kind", [_kind(config, node) for node in config.nodes], left=True),
         Column("accuracy", [f"{values.mean():.3f}" for values in last.values()], style="bold"),
         Column("last", [f"{values[-1]:.3f}" for values in last.values()]),
     ]
     console.print(grid(columns, console.width))
-    honest = [last[node.name].mean() for node in config.nodes if node.attack is None]
+    honest = [last[node.name].mean() for node in config.nodes if not config.attacks(node.name)]
     if honest:
         figures = f"{len(honest)} honest nodes: mean {np.mean(honest):.3f}, worst {min(honest):.3f}"
         of = f"of the last {min(LAST, len(table['tick']))} measurements, to tick {table['tick'][-1]:.0f}"
@@ -88,6 +98,11 @@ def show_result(path: Path, config: Config, console: Console, quiet: bool) -> No
     for row in _rows(path / "ensemble.csv"):
         console.print(f"all models together on the {row['set']} set: {float(row['accuracy']):.4f} ({row['correct']} of {row['tested']})")
     console.print(f"everything lies in {path}", highlight=False)
+
+
+def _kind(config: Config, node: Node) -> str:
+    """What a node is, for the table."""
+    return node.attack or ("attacks at times" if config.attacks(node.name) else node.role)
 
 
 def _plot(path: Path, config: Config, table: Table) -> OverTime:
@@ -100,17 +115,22 @@ def _plot(path: Path, config: Config, table: Table) -> OverTime:
     ]
     accuracy = Panel(title="accuracy", lines=_accuracy_lines(config, table), reach=(0, 1), share=0.6)
     difference = Panel(title="weight difference", lines=lines, log=True, share=0.4)
-    return OverTime(panels=[accuracy, difference], end=float(table["tick"][-1]), unit="tick")
+    return OverTime(panels=[accuracy, difference], end=float(table["tick"][-1]), marks=_marks(path), unit="tick")
+
+
+def _marks(path: Path) -> list[Mark]:
+    """The events of a simulation, to be marked in its picture."""
+    return [Mark(float(row["tick"]), "event", f"{row['do']} {row['node'] or row['link']}") for row in _rows(path / "events.csv")]
 
 
 def _accuracy_lines(config: Config, table: Table) -> list[Line]:
     """Every node's accuracy; attackers dashed; with more than ten nodes honest ones are one colour, and their mean is thick."""
     few, lines = len(config.nodes) <= FEW, []
     for place, node in enumerate(config.nodes):
-        colour, dash = ("@alarm", "dash") if node.attack else (f"@node{place}" if few else "@crowd", "solid")
+        colour, dash = ("@alarm", "dash") if config.attacks(node.name) else (f"@node{place}" if few else "@crowd", "solid")
         label, series = f"{cut(node.name)}  {node.attack or ''}".rstrip(), (table["tick"], table[node.name])
         lines.append(Line(name=node.name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
-    honest = [table[node.name] for node in config.nodes if node.attack is None]
+    honest = [table[node.name] for node in config.nodes if not config.attacks(node.name)]
     mean = [Line(name="mean of the honest", series=(table["tick"], np.mean(honest, axis=0)), colour="@ink")] if honest else []
     return [*lines, *mean]
 

@@ -32,6 +32,9 @@ def check_plugins(config: Config, folder: Path) -> None:
         load_algorithm(node.algorithm, node.parameters, folder)
         if node.attack is not None:
             load_attack(node.attack, node.attack_parameters, folder)
+    for event in config.events:
+        if event.attack is not None:
+            load_attack(event.attack, event.attack_parameters or {}, folder)
 
 
 def first_state(algorithm: Algorithm, context: Context) -> object:

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from dfl_actors.config.sections import Event
 from dfl_actors.core.control import Failed
 from dfl_actors.errors import DflError
 from dfl_actors.processes import faults
 from dfl_actors.sim.peers import Change
 from dfl_actors.sim.tasks import Slots, Task
-from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Update
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Turn, Update
 
 AHEAD = 2  # Jobs sent to a worker before it has answered the first: it never waits for us.
 TICKS_AHEAD = 24  # Ticks that may be under way at once.
@@ -46,7 +47,7 @@ class Results:
 
     def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None: ...
 
-    def changed(self, tick: int, change: Change) -> None: ...
+    def changed(self, tick: int, change: Change | Event) -> None: ...
 
     def close(self, tick: int) -> None: ...
 
@@ -139,6 +140,8 @@ class Engine:
                 yield from self._compare(job)
             case Broadcast():
                 yield from self._broadcast(job)
+            case Turn():
+                yield self.of_node(Task(job, "turn", (job.node, job.attack, job.parameters)), job.node)
 
     def of_node(self, task: Task, node: int) -> Task:
         """A task of the node's worker, after the one before."""
@@ -258,13 +261,15 @@ class Engine:
         return list(range(self._shown + 1, self._shown + count + 1))
 
     def _broadcast(self, job: Broadcast) -> Iterator[Task]:
-        """Everybody shows its model; then they are averaged, and everybody takes the mean."""
-        nodes = range(len(self._names))
+        """Each of the nodes shows its model; then they are averaged, and each takes the mean."""
+        nodes = job.nodes
+        if not nodes:
+            return
         mean, *shown = self._numbers(len(nodes) + 1)
         slot, slots = self._slots.take(mean, len(nodes)), [self._slots.take(model, 1) for model in shown]
         average = Task(job, "average", (slots, slot), lambda nothing: self._read(shown))
-        for node in nodes:
-            show = self.of_node(Task(job, "show", (node, slots[node])), node)
+        for node, own in zip(nodes, slots, strict=True):
+            show = self.of_node(Task(job, "show", (node, own)), node)
             average.follow(show)
             yield show
         yield average

@@ -4,16 +4,18 @@ accuracy.csv                   tick, one column a node: the accuracy on test ima
 model_weight_diff.csv          tick, one column a layer: equation 5
 reputation/NAME_reputation.csv tick, one column a sender: what node NAME thinks of it after an update
 peers.csv                      tick, node, its accuracy, whom it added or dropped as a receiver, and the buffer of that one since
+events.csv                     tick, what happened to which node or link, and with which factor or attack
 ensemble.csv                   train and test set: how many samples all models together got right, of how many
 """
 
 import contextlib
 import csv
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
 from dfl_actors.sdk.interface import START_REPUTATION
@@ -22,17 +24,23 @@ from dfl_actors.sim.engine import Results
 from dfl_actors.sim.peers import Change
 
 
-class Tables(Results):
-    """Writes the tables of a simulation into `out`; `watch` gets each row of accuracies. Raises `StoreError` when the disk is full."""
+class Watcher(Protocol):
+    """Who is told of each row of accuracies, and of each event."""
 
-    def __init__(
-        self, out: Path, names: Sequence[str], senders: Sequence[Sequence[str]], watch: Callable[[int, list[float]], None]
-    ) -> None:
-        self._out, self._names, self._senders, self._watch = out, names, senders, watch
+    def measured(self, tick: int, row: list[float]) -> None: ...
+
+    def happened(self, tick: int, event: Event) -> None: ...
+
+
+class Tables(Results):
+    """Writes the tables of a simulation into `out`, and tells `watcher` as it goes. Raises `StoreError` when the disk is full."""
+
+    def __init__(self, out: Path, names: Sequence[str], senders: Sequence[Sequence[str]], watcher: Watcher) -> None:
+        self._out, self._names, self._senders, self._watcher = out, names, senders, watcher
         self._accuracy: dict[int, dict[int, float]] = {}
         self._difference: dict[int, dict[str, float]] = {}
         self._reputations: dict[int, dict[int, dict[str, float]]] = {}
-        self._changes: dict[int, list[Change]] = {}
+        self._changes: dict[int, list[Change | Event]] = {}
         self._files: dict[Path, IO[str]] = {}
 
     def accuracy(self, tick: int, node: int, right: int, tested: int) -> None:
@@ -44,7 +52,7 @@ class Tables(Results):
     def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None:
         self._reputations.setdefault(tick, {})[node] = reputations
 
-    def changed(self, tick: int, change: Change) -> None:
+    def changed(self, tick: int, change: Change | Event) -> None:
         self._changes.setdefault(tick, []).append(change)
 
     def close(self, tick: int) -> None:
@@ -53,7 +61,7 @@ class Tables(Results):
         if found is not None:
             row = [found[node] for node in range(len(self._names))]
             self._write(Path("accuracy.csv"), self._names, tick, row)
-            self._watch(tick, row)
+            self._watcher.measured(tick, row)
         layers = self._difference.pop(tick, None)
         if layers is not None:
             self._write(Path("model_weight_diff.csv"), list(layers), tick, layers.values())
@@ -62,6 +70,14 @@ class Tables(Results):
             path = Path("reputation", f"{self._names[node]}_reputation.csv")
             self._write(path, others, tick, (reputations.get(name, START_REPUTATION) for name in others))
         for change in self._changes.pop(tick, ()):
+            self._write_change(tick, change)
+
+    def _write_change(self, tick: int, change: Change | Event) -> None:
+        if isinstance(change, Event):
+            parts = [change.do, change.node or "", change.link or "", "" if change.factor is None else change.factor, change.attack or ""]
+            self._write(Path("events.csv"), ("do", "node", "link", "factor", "attack"), tick, parts)
+            self._watcher.happened(tick, change)
+        else:
             names = self._names[change.node], self._names[change.peer]
             changed = names[0], change.accuracy, "add" if change.added else "drop", names[1], change.buffer
             self._write(Path("peers.csv"), ("node", "accuracy", "change", "peer", "buffer"), tick, changed)

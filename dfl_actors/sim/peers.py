@@ -50,11 +50,11 @@ class Peers:
         """A node was found so accurate."""
         self._measured[node], self._accuracy[node] = tick, accuracy
 
-    def change(self, tick: int) -> list[Change]:
-        """What the nodes change at the end of a tick, in their order."""
+    def change(self, tick: int, present: Sequence[int]) -> list[Change]:
+        """What these nodes change at the end of a tick, in their order."""
         if not self.controlled:
             return []
-        due = [node for node, changed in enumerate(self._changed) if tick - changed >= self._sim.peer_interval]
+        due = [node for node in present if tick - self._changed[node] >= self._sim.peer_interval]
         return [change for node in due if (change := self._change(tick, node)) is not None]
 
     def _change(self, tick: int, node: int) -> Change | None:

@@ -12,6 +12,7 @@ from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights
 from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
+from dfl_actors.sim.conditions import Conditions
 from dfl_actors.sim.engine import SLOTS_A_TICK
 from dfl_actors.sim.timeline import Member, Timeline
 
@@ -55,7 +56,7 @@ def seed_of(config: Config, name: str) -> tuple[int, int]:
 def timeline(config: Config, folder: Path, data: Dataset) -> Timeline:
     """All that will happen, before any of it is computed. Raises `DflError`."""
     rngs = [np.random.default_rng([config.network.seed, number]) for number in (5, 6, 7, 8)]
-    return Timeline(members(config, folder), draws(config, data), config.sim, rngs)
+    return Timeline(members(config, folder), draws(config, data), config.sim, rngs, Conditions(config))
 
 
 def members(config: Config, folder: Path) -> list[Member]:
@@ -84,5 +85,6 @@ def draws(config: Config, data: Dataset) -> list[NodeDraw]:
 def slots(config: Config) -> int:
     """Slots of the slab that are enough whatever happens: all buffers nearly full, models delayed on their way, as many as some ticks
     under way take. Only those that are used cost memory."""
-    on_the_way = max(config.sim.delay) // min(min(node.interval) for node in config.nodes)
+    fastest = max([1.0, *(event.factor or 1.0 for event in config.events)])
+    on_the_way = max(config.sim.delay) // max(1, int(min(min(node.interval) for node in config.nodes) / fastest))
     return 1 + sum(node.buffer + len(node.senders) + on_the_way + 2 * SLOTS_A_TICK + 2 for node in config.nodes)

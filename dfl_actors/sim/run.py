@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dfl_actors.config import Config
+from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
@@ -29,6 +30,9 @@ class Listener(Protocol):
 
     def measured(self, tick: int, row: list[float]) -> None:
         """A row of accuracies, one a node."""
+
+    def happened(self, tick: int, event: Event) -> None:
+        """An event of the topology."""
 
     def done(self, ticks: int) -> None:
         """So many ticks are done."""
@@ -87,7 +91,7 @@ class _Run:
         self._config, self._out, self._data, self._listener, self._digest = config, out, data, listener, kept.data
         self._timeline, self._slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
         names = [node.name for node in config.nodes]
-        self._tables = Tables(out, names, [node.senders for node in config.nodes], listener.measured)
+        self._tables = Tables(out, names, [node.senders for node in config.nodes], listener)
         self._engine = Engine(self._timeline, names, team.connections, self._slots, self._tables, begin=kept.tick)
         self._saved, self._keeps = kept.tick, True
 

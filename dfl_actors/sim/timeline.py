@@ -5,7 +5,9 @@ into the buffer of each receiver; then every node whose buffer is full averages 
 on everybody, accuracies, differences, and peer control. A model that is delayed or lost on a link comes later, at the beginning of its
 tick, or never. None of this depends on what the models turn out to be, so it is drawn here, in order, by generators of its own for
 each node, and the jobs that come out may be computed in any order that respects what they need: the result is the same on one worker
-and on many. Peer control alone asks for accuracies: while it waits for them (`waits`), the next tick must not be asked for.
+and on many. Events (`config.events`) come first in their tick. A node that is away neither trains nor averages, nothing is sent to it, and
+its model is measured as it stands; what its buffer held, and what was on its way to it, is there when it comes back. Peer control alone
+asks for accuracies: while it waits for them (`waits`), the next tick must not be asked for.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +18,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.config.sections import Sim
+from dfl_actors.config.sections import Event, Sim
+from dfl_actors.sim.conditions import Conditions
 from dfl_actors.sim.peers import Change, Peers
 
 Indices = npt.NDArray[np.uint32]
@@ -73,9 +76,19 @@ class Update(NamedTuple):
 
 
 class Broadcast(NamedTuple):
-    """All nodes get the mean of all their models."""
+    """These nodes get the mean of all their models."""
 
     tick: int
+    nodes: tuple[int, ...]
+
+
+class Turn(NamedTuple):
+    """A node attacks from now on with `attack`, or is honest (None)."""
+
+    tick: int
+    node: int
+    attack: str | None
+    parameters: dict[str, Any]
 
 
 class Check(NamedTuple):
@@ -100,7 +113,7 @@ class Judge(NamedTuple):
     samples: Indices
 
 
-Job = Train | Measure | Update | Broadcast | Check | Compare | Judge
+Job = Train | Measure | Update | Broadcast | Check | Compare | Judge | Turn
 
 
 class Draw(Protocol):
@@ -121,8 +134,11 @@ class Draw(Protocol):
 class Timeline:
     """The jobs of a simulation, tick after tick."""
 
-    def __init__(self, members: Sequence[Member], draws: Sequence[Draw], sim: Sim, rngs: Sequence[np.random.Generator]) -> None:
+    def __init__(
+        self, members: Sequence[Member], draws: Sequence[Draw], sim: Sim, rngs: Sequence[np.random.Generator], conditions: Conditions
+    ) -> None:
         """`rngs`: one for the intervals, one for links, one for peer control, one for shared test models."""
+        self._conditions = conditions
         self._members, self._draws, self._sim, self._rngs = members, draws, sim, rngs
         self._rng, self._link_rng, self._peer_rng, self._test_rng = rngs
         planned = [member.receivers for member in members]
@@ -132,7 +148,7 @@ class Timeline:
         self._coming: dict[int, list[tuple[int, Offered]]] = defaultdict(list)
         self._models = 0
         self._judging = 0
-        self._changes: list[tuple[int, Change]] = []
+        self._changes: list[tuple[int, Change | Event]] = []
 
     @property
     def waits(self) -> bool:
@@ -141,16 +157,26 @@ class Timeline:
 
     def tick(self, tick: int) -> Iterator[Job]:
         """The jobs of one tick, in an order in which they may be done; ticks are asked for one after the other, from 0 on."""
+        for event in self._conditions.happen(tick):
+            self._changes.append((tick, event))
+            yield from self._turned(tick, event)
         for receiver, offered in self._coming.pop(tick, ()):
             self._buffers[receiver].append(offered)
-        for number, member in enumerate(self._members):
+        present = self._conditions.present()
+        for number in present:
+            member = self._members[number]
             if member.offers and self._due[number] <= tick:
-                self._due[number] = tick + int(self._rng.choice(member.intervals))
+                self._due[number] = tick + self._conditions.interval(number, int(self._rng.choice(member.intervals)))
                 yield self._train(tick, number)
-        full = [number for number, buffer in enumerate(self._buffers) if len(buffer) >= self._peers.buffers[number]]
+        full = [number for number in present if len(self._buffers[number]) >= self._peers.buffers[number]]
         updates = [job for number in full for job in self._update(tick, number, self._members[number])]
         yield from self._shared(updates) if self._sim.share_test_models else updates
         yield from self._serve(tick)
+
+    def _turned(self, tick: int, event: Event) -> Iterator[Turn]:
+        if event.do in ("attack", "honest"):
+            number = self._conditions.number(event.node or "")
+            yield Turn(tick, number, *self._conditions.attack(event))
 
     def _shared(self, jobs: Sequence[Job]) -> list[Job]:
         """Updates of one tick in which nodes take each other's models for their own when they measure, as in the reference simulation.
@@ -168,13 +194,13 @@ class Timeline:
 
     def _serve(self, tick: int) -> Iterator[Job]:
         if tick and _due(tick, self._sim.broadcast_every):
-            yield Broadcast(tick)
+            yield Broadcast(tick, self._conditions.present())
         if _due(tick, self._sim.check_every):
             for number in range(len(self._members)):
                 yield Check(tick, number, self._draws[number].check())
         if _due(tick, self._sim.compare_every):
             yield Compare(tick)
-        for number in self._peers.to_measure(tick):
+        for number in self._conditions.among(self._peers.to_measure(tick)):
             self._judging += 1
             yield Judge(tick, number, self._draws[number].tests(1)[0])
         self._settle(tick)
@@ -187,6 +213,8 @@ class Timeline:
 
     def _send(self, tick: int, receiver: int, offered: Offered) -> bool:
         """Put a model on its way; whether it will arrive."""
+        if not self._conditions.reaches(offered.sender, receiver):
+            return False
         loss, delays = self._sim.loss, self._sim.delay
         if loss and self._link_rng.random() < loss:
             return False
@@ -217,10 +245,10 @@ class Timeline:
     def _settle(self, tick: int) -> None:
         """Let the nodes change their receivers, once all accuracies of the tick are known."""
         if not self._judging:
-            self._changes += [(tick, change) for change in self._peers.change(tick)]
+            self._changes += [(tick, change) for change in self._peers.change(tick, self._conditions.present())]
 
-    def changes(self) -> list[tuple[int, Change]]:
-        """What peer control changed since the last call, with the tick."""
+    def changes(self) -> list[tuple[int, Change | Event]]:
+        """What peer control changed, and the events that happened, since the last call, with the tick."""
         changes, self._changes = self._changes, []
         return changes
 
@@ -242,6 +270,7 @@ class Timeline:
             "buffers": [list(buffer) for buffer in self._buffers],
             "coming": [(tick, list(coming)) for tick, coming in self._coming.items()],
             "peers": self._peers.state(),
+            "conditions": self._conditions.state(),
             "rngs": [rng.bit_generator.state for rng in self._rngs],
             "draws": [draw.state() for draw in self._draws],
         }
@@ -253,6 +282,7 @@ class Timeline:
         for tick, coming in state["coming"]:
             self._coming[tick] = [(receiver, Offered(*offered)) for receiver, offered in coming]
         self._peers.restore(state["peers"])
+        self._conditions.restore(state["conditions"])
         for rng, found in zip(self._rngs, state["rngs"], strict=True):
             rng.bit_generator.state = found
         for draw, found in zip(self._draws, state["draws"], strict=True):

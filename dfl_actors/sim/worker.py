@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,14 +53,19 @@ class Resident:
     def __init__(
         self, node: Node, seed: Sequence[int], state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters
     ) -> None:
-        self.name, self.state, self.algorithm, self.attack = node.name, state, algorithm, attack
+        self.name, self.state, self.algorithm = node.name, state, algorithm
         self.rng = np.random.default_rng([*seed, 3])
-        self.offering = None if attack is None else Offering(attack, self.rng)
+        self.turned: tuple[str | None, dict[str, Any]] | None = None  # what an event made of it, since the last of them
+        self.turn(attack)
         self.seen: dict[str, Vector] = {}
         self.offered = 0
         self.reputations: dict[str, float] = dict.fromkeys(node.senders, 1.0)
         self.context = Context(node.name, node.senders, parameters, np.random.default_rng([*seed, 4]))
         self.memory = first_state(algorithm, self.context)
+
+    def turn(self, attack: Attack | None) -> None:
+        """Attack so from now on, or not at all."""
+        self.attack, self.offering = attack, None if attack is None else Offering(attack, self.rng)
 
     def become(self, state: TrainState) -> None:
         """Go on with the state that a training step left."""
@@ -75,6 +81,7 @@ class Resident:
             "seen": self.seen,
             "past": [] if self.offering is None else list(self.offering.past),
             "memory": self.memory,
+            "turned": self.turned,
             "rngs": [rng.bit_generator.state for rng in (self.rng, self.context.rng)],
         }
         try:
@@ -84,9 +91,12 @@ class Resident:
             return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
         return ""
 
-    def load(self, place: Path, number: int) -> None:
-        """Become the node that a checkpoint holds. Raises `StoreError`."""
+    def load(self, place: Path, number: int, attack_of: Callable[[str | None, dict[str, Any]], Attack | None]) -> None:
+        """Become the node that a checkpoint holds. `attack_of` loads the attack that an event gave it. Raises `StoreError`."""
         arrays, values = load_node(place, number)
+        if values["turned"] is not None:
+            self.turned = values["turned"]
+            self.turn(attack_of(*values["turned"]))
         self.become(TrainState(arrays["weights"], arrays["momentum"], values["iteration"]))
         self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
         self.seen = values["seen"]
@@ -106,7 +116,7 @@ class Worker:
     def __init__(self, plan: WorkerPlan, numbers: Sequence[int]) -> None:
         from dfl_actors.learning import models
 
-        self._plan, self._attacked = plan, any(node.attack for node in plan.config.nodes)
+        self._plan, self._attacked = plan, any(plan.config.attacks(node.name) for node in plan.config.nodes)
         self._data = load_dataset(plan.config.data.source, plan.cache)
         self._learner = models.learner_of(plan.config, self._data)
         self.parameters = self._learner.parameters
@@ -123,8 +133,17 @@ class Worker:
         weights[:] = self._learner.initial(initial_seed(config, node.name))
         state = TrainState(weights, momentum, 0)
         algorithm = load_algorithm(node.algorithm, node.parameters, folder)
-        attack = None if node.attack is None else load_attack(node.attack, node.attack_parameters, folder)
+        attack = self._attack(node.attack, node.attack_parameters)
         return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters)
+
+    def _attack(self, name: str | None, parameters: dict[str, Any]) -> Attack | None:
+        return None if name is None else load_attack(name, parameters, self._plan.folder)
+
+    def turn(self, number: int, name: str | None, parameters: dict[str, Any]) -> None:
+        """The node attacks so from now on, or is honest."""
+        node = self._nodes[number]
+        node.turned = name, parameters
+        node.turn(self._attack(name, parameters))
 
     def train(self, number: int, samples: np.ndarray, slot: int) -> None:
         """One step; the model that the node offers goes into `slot` (-1: nobody receives it)."""
@@ -227,7 +246,7 @@ class Worker:
 
     def load(self, number: int, place: Path) -> None:
         """Go on with the node that a checkpoint holds."""
-        self._nodes[number].load(place, number)
+        self._nodes[number].load(place, number, self._attack)
 
     def _votes(self, part: str) -> Slab:
         return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.labels)

@@ -83,6 +83,9 @@ def _plugins(config: Config) -> Iterator[tuple[Path, str, Callable[..., object],
             yield ("node", node.name), "algorithm", load_algorithm, node.algorithm, node.parameters
         if node.attack is not None:
             yield ("node", node.name), "attack", load_attack, node.attack, node.attack_parameters
+    for number, event in enumerate(config.events, start=1):
+        if event.attack is not None:
+            yield ("event", str(number)), "attack", load_attack, event.attack, event.attack_parameters or {}
 
 
 @contextmanager

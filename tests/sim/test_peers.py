@@ -19,12 +19,12 @@ def peers(control: Sim = CONTROL, buffer: int = 4) -> Peers:
 def judge(made: Peers, tick: int, *accuracies: float) -> list[tuple[int, bool, int, int]]:
     for node, accuracy in enumerate(accuracies):
         made.measured(tick, node, accuracy)
-    return [(change.node, change.added, change.peer, change.buffer) for change in made.change(tick)]
+    return [(change.node, change.added, change.peer, change.buffer) for change in made.change(tick, range(3))]
 
 
 def test_without_control_everybody_sends_to_all_that_are_planned() -> None:
     made = peers(Sim())
-    assert made.receivers == PLANNED and made.to_measure(100) == [] and made.change(100) == []
+    assert made.receivers == PLANNED and made.to_measure(100) == [] and made.change(100, range(3)) == []
 
 
 def test_an_accurate_node_adds_its_planned_receivers_one_after_the_other() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from dfl_actors.cli.sim import PRELOAD
 from dfl_actors.config import Config, load_topology
+from dfl_actors.config.sections import Event
 from dfl_actors.errors import DataError, DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.forkserver import ForkServer, fork_server
@@ -73,6 +74,40 @@ def build(odd=False):
 PATIENCE = 120  # seconds
 
 
+EVENTS = """
+[[event]]
+tick = 5
+do = "leave"
+node = "0"
+[[event]]
+tick = 8
+do = "attack"
+node = "2"
+attack = "random_model"
+[[event]]
+tick = 9
+do = "unlink"
+link = "2--1"
+[[event]]
+at_s = 45
+do = "join"
+node = "0"
+[[event]]
+tick = 12
+do = "honest"
+node = "3"
+[[event]]
+tick = 30
+do = "slow"
+node = "3"
+factor = 0.5
+[[event]]
+tick = 35
+do = "link"
+link = "1--2"
+"""
+
+
 class Watcher:
     """Listens, and does something after so many ticks."""
 
@@ -82,6 +117,8 @@ class Watcher:
         self.ticks = 0
 
     def measured(self, tick: int, row: list[float]) -> None: ...
+
+    def happened(self, tick: int, event: Event) -> None: ...
 
     def done(self, ticks: int) -> None:
         self.ticks = ticks
@@ -170,6 +207,26 @@ def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same
     assert tables(out) == whole
     with pytest.raises(StoreError, match="no checkpoint"):
         simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+
+
+def test_events_give_the_same_bytes_interrupted_and_on_another_number_of_workers(place: Path) -> None:
+    (place / "eventful.toml").write_text(TOPOLOGY + EVENTS)
+    options = ("sim.check_samples=0", "sim.broadcast_every=15", "sim.tick_s=2.5", "churn.up_s=100", "churn.down_s=20")
+    eventful = load_topology(place / "eventful.toml", options)
+    simulate(eventful, out := begun(place, "events"), 2, place, Watcher(), never)
+    happened = [(int(row["tick"]), row["do"], row["node"] or row["link"]) for row in csv.DictReader((out / "events.csv").open())]
+    given = [(5, "leave", "0"), (8, "attack", "2"), (9, "unlink", "2--1"), (12, "honest", "3"), (18, "join", "0"), (30, "slow", "3")]
+    assert [event for event in happened if event[1] not in ("leave", "join") or event[2] == "0"] == [*given, (35, "link", "1--2")]
+    assert {event[2] for event in happened if event[1] == "leave"} > {"0"} and happened == sorted(happened, key=lambda event: event[0])
+    accuracy = {int(row["tick"]): row["0"] for row in csv.DictReader((out / "accuracy.csv").open())}
+    assert accuracy[0] != accuracy[10] != accuracy[20], "it left in tick 5 and came back in tick 18"
+    averaged = [int(row["tick"]) for row in csv.DictReader((out / "reputation" / "0_reputation.csv").open())]
+    assert averaged and not [tick for tick in averaged if 5 <= tick < 18]
+    watcher, second = Watcher(), begun(place, "events-stopped")
+    with pytest.raises(Stopped):
+        simulate(eventful, second, 1, place, watcher, lambda: watcher.ticks >= 25)
+    simulate(eventful, second, 2, place, Watcher(), never, resume=True)
+    assert tables(second) == tables(out)
 
 
 def test_a_data_set_that_has_changed_is_not_gone_on_with(place: Path) -> None:

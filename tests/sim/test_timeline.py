@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Sim
-from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, Timeline, Train, Update
+from dfl_actors.config.toml_text import dump_value
+from dfl_actors.sim.conditions import Conditions
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, Timeline, Train, Turn, Update
 
 
 def sim(**options: Any) -> Sim:
@@ -53,12 +56,18 @@ def line(buffer: int = 2, observer: bool = False, measures: bool = False, interv
     ]
 
 
-def timeline(members: list[Member], seed: int = 0, options: Sim = NONE) -> Timeline:
-    return Timeline(members, [Numbered() for _ in members], options, [np.random.default_rng([seed, part]) for part in range(4)])
+def conditions(events: str, links: str = '"line"', nodes: int = 3) -> Conditions:
+    text = f"[network]\nnodes = {nodes}\nlinks = {links}\n{events}"
+    return Conditions(parse_topology(text, where="net.toml", name="net"))
 
 
-def jobs(members: list[Member], ticks: int, seed: int = 0, options: Sim = NONE) -> list[list[Job]]:
-    made = timeline(members, seed, options)
+def timeline(members: list[Member], seed: int = 0, options: Sim = NONE, events: str = "") -> Timeline:
+    rngs = [np.random.default_rng([seed, part]) for part in range(4)]
+    return Timeline(members, [Numbered() for _ in members], options, rngs, conditions(events, nodes=max(2, len(members))))
+
+
+def jobs(members: list[Member], ticks: int, seed: int = 0, options: Sim = NONE, events: str = "") -> list[list[Job]]:
+    made = timeline(members, seed, options, events)
     return [list(made.tick(tick)) for tick in range(ticks)]
 
 
@@ -192,3 +201,58 @@ def test_a_timeline_goes_on_from_its_state_as_if_nothing_had_been() -> None:
     assert other.waiting() == half.waiting() != {}
     rest = [[kinds(tick), [job.model for job in tick if isinstance(job, Train)]] for tick in (list(other.tick(n)) for n in range(20, 40))]
     assert rest == told[20:]
+
+
+# ---- events
+
+
+def event(**keys: Any) -> str:
+    return "[[event]]\n" + "".join(f"{key} = {dump_value(value)}\n" for key, value in keys.items())
+
+
+def test_a_node_that_is_away_neither_trains_nor_averages_nor_gets_models() -> None:
+    away = event(tick=2, do="leave", node="1") + event(tick=6, do="join", node="1")
+    made = jobs(line(), 9, events=away)
+    assert [kinds(tick) for tick in made[2:6:2]] == [[("Train", 0), ("Train", 2)]] * 2
+    assert [job.readers for tick in made[2:6] for job in tick if isinstance(job, Train)] == [0] * 4
+    assert kinds(made[6]) == [("Train", 0), ("Train", 1), ("Train", 2), ("Update", 0), ("Update", 1), ("Update", 2)]
+
+
+def test_a_model_on_its_way_waits_for_a_node_that_is_away() -> None:
+    away = event(tick=1, do="leave", node="1") + event(tick=5, do="join", node="1")
+    made = jobs(line(intervals=(8,)), 6, options=sim(delay=(2,)), events=away)
+    assert kinds(made[2]) == [] and kinds(made[5]) == [("Train", 1), ("Update", 1)][1:]
+
+
+def test_a_cut_link_carries_nothing_until_it_is_up_again() -> None:
+    cut = event(tick=0, do="unlink", link="1--0") + event(tick=4, do="link", link="0--1")
+    readers = [[job.readers for job in tick if isinstance(job, Train)] for tick in jobs(line(buffer=9), 5, events=cut)]
+    assert readers[0:5:2] == [[0, 1, 1], [0, 1, 1], [1, 2, 1]]
+
+
+def test_a_slow_node_trains_as_much_less_often() -> None:
+    slow = event(tick=4, do="slow", node="0", factor=0.5) + event(tick=12, do="slow", node="0", factor=1.0)
+    made = jobs(line(buffer=99), 17, events=slow)
+    assert [tick for tick, done in enumerate(made) if ("Train", 0) in kinds(done)] == [0, 2, 4, 8, 12, 14, 16]
+
+
+def test_a_node_turns_before_it_trains_in_that_tick() -> None:
+    attack = event(tick=2, do="attack", node="0", attack="sign_flip", attack_parameters={"scale": 2.0})
+    made = jobs(line(buffer=9), 5, events=attack + event(tick=4, do="honest", node="0"))
+    assert [tick[0] for tick in made[2:5:2]] == [Turn(2, 0, "sign_flip", {"scale": 2.0}), Turn(4, 0, None, {})]
+
+
+def test_the_mean_that_is_forced_on_everybody_passes_over_who_is_away() -> None:
+    made = jobs(line(), 3, options=sim(broadcast_every=2), events=event(tick=1, do="leave", node="2"))
+    assert [job.nodes for job in made[2] if isinstance(job, Broadcast)] == [(0, 1)]
+
+
+def test_a_state_holds_what_has_happened() -> None:
+    events = event(tick=1, do="leave", node="0") + event(tick=6, do="join", node="0") + "[churn]\nup_s = 3\ndown_s = 2\n"
+    whole = jobs(line(), 30, events=events)
+    first, second = (timeline(line(), events=events) for _ in range(2))
+    for tick in range(12):
+        list(first.tick(tick))
+    second.restore(json.loads(json.dumps(first.state(), default=int)))
+    rest = [list(second.tick(tick)) for tick in range(12, 30)]
+    assert [kinds(tick) for tick in rest] == [kinds(tick) for tick in whole[12:]]

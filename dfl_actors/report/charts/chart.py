@@ -18,6 +18,7 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 MARK_STYLES = {
     "fault": ("injected fault", "diamond", "@alarm", "solid"),
+    "event": ("event", "triangle-down", "@muted", "dash"),
     "restart": ("restart", "x", "@alarm", "dot"),
     "resume": ("resumed", "triangle-right", "@muted", "dashdot"),
 }

@@ -23,7 +23,7 @@ def accuracy(run: Run) -> Chart:
         id="accuracy",
         title="Accuracy over time",
         about=_about(crowd, bool(found)),
-        source="`evaluated` and `trained`; `restarted`, `fault`",
+        source="`evaluated` and `trained`; `restarted`, `fault`, `happened`",
         height=520,
         wide=True,
         keyed=True,
