@@ -61,7 +61,9 @@ class Gossiper(Actor):
 
     # --- time and links
 
-    def on_opened(self, _: m.Opened, now: Now) -> Iterator[Effect]:
+    def on_opened(self, message: m.Opened, now: Now) -> Iterator[Effect]:
+        self._links.part(message.parted)
+        self.ready = self.ready or self._enough()
         yield from self._links.greet()
         self._set_wake(now)
 
@@ -79,7 +81,7 @@ class Gossiper(Actor):
         self.wake = now.mono + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
 
     def _enough(self) -> bool:
-        return self._links.standing() >= self.settings.links
+        return self._links.standing() + len(self._links.parted) >= self.settings.links
 
     def on_started(self, _: m.Started, now: Now) -> Iterator[Effect]:
         yield self._announce(m.Beat())

@@ -1,6 +1,7 @@
 """The injector owns the node's stream of samples: it draws them from the node's partition at the configured rate.
 
-With a rate of 0 the trainer sets the pace: it pulls as many samples as it has room for.
+With a rate of 0 the trainer sets the pace: it pulls as many samples as it has room for. A node that is to be slower than it can be
+(`speed`) then waits before it answers, in proportion to the time that the trainer took since the last answer.
 """
 
 from collections.abc import Iterator
@@ -28,9 +29,10 @@ class Stream(Protocol):
 
 
 class InjectorSettings(Settings, frozen=True, kw_only=True):
-    """`rate` is 0 when the trainer sets the pace."""
+    """`rate` is 0 when the trainer sets the pace, at `speed` times its own."""
 
     rate: float
+    speed: float = 1.0
 
 
 class Injector(Actor):
@@ -43,7 +45,7 @@ class Injector(Actor):
         super().__init__(settings)
         self._stream = stream
         self._begun = self._last = 0
-        self._injected = 0
+        self._injected = self._owed = 0
         self._running = False
 
     def on_started(self, _: Started, now: Now) -> None:
@@ -55,14 +57,26 @@ class Injector(Actor):
         self._running, self.wake = False, None
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
-        if self._running and self.settings.rate:
+        if self._running and not self.settings.rate:
+            yield from self._answer(now)
+        elif self._running:
             self._begun += max(0, now.mono - self._last - self._wait() - LONGEST_PAUSE)
             self._last, self.wake = now.mono, now.mono + self._wait()
             yield from self._inject(due(self.settings.rate, now.mono - self._begun) - self._injected)
 
     def on_pull(self, message: Pull, now: Now) -> Iterator[Effect]:
-        if self._running and not self.settings.rate:
-            yield from self._inject(message.samples)
+        if not self._running or self.settings.rate:
+            return
+        self._owed += message.samples
+        if self.settings.speed >= 1:
+            yield from self._answer(now)
+        elif self.wake is None:
+            took = min(now.mono - self._last, LONGEST_PAUSE)
+            self.wake = now.mono + round(took * (1 / self.settings.speed - 1))
+
+    def _answer(self, now: Now) -> Iterator[Effect]:
+        owed, self._owed, self._last = self._owed, 0, now.mono
+        yield from self._inject(owed)
 
     def _inject(self, samples: int) -> Iterator[Effect]:
         self._injected += samples

@@ -3,7 +3,7 @@
 For each neighbour there are two ways, each proved on its own (`core.link`): ours to its ROUTER, and its to ours.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import msgspec
 
@@ -66,13 +66,20 @@ class Links:
         self._settings, self._key, self._nonce = settings, key, nonce
         self._links = {address: Link(nonce()) for address in settings.neighbours}
         self._sessions = Sessions()
+        self.parted: frozenset[Address] = frozenset()
+
+    def part(self, neighbours: Iterable[Address]) -> None:
+        """The links to these are down on purpose, and those only: whoever was among them is greeted again as if for the first time."""
+        for address in self.parted.union(neighbours):
+            self._links[address] = Link(self._nonce())
+        self.parted = frozenset(neighbours)
 
     def standing(self) -> int:
         """How many links stand."""
         return sum(link.stands() for link in self._links.values())
 
     def complete(self) -> bool:
-        return self.standing() == len(self._links)
+        return self.standing() + len(self.parted) == len(self._links)
 
     def who(self, peer: bytes) -> Address:
         """The address behind a peer, empty when it has not said."""
@@ -84,7 +91,7 @@ class Links:
     def greet(self) -> Iterator[Effect]:
         """Say hello to every neighbour whose link is down."""
         for address, link in self._links.items():
-            if link.ours is not Ours.UP:
+            if link.ours is not Ours.UP and address not in self.parted:
                 yield self._hello(address, link)
 
     def _hello(self, address: Address, link: Link) -> Send:

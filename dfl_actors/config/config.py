@@ -32,7 +32,7 @@ class Node(Struct, frozen=True, kw_only=True):
 
     A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_ranges` are the least
     and the largest weight of each label where some weight is drawn anew for every batch, and None where all are fixed; `label_weights`
-    are their middles.
+    are their middles. `speed` is what events have made of its own.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Node(Struct, frozen=True, kw_only=True):
     listen: str | None
     public_key: str | None
     curve_key: str | None
+    speed: float = 1.0
 
 
 class Config(Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ class Listening(Control, frozen=True, kw_only=True):
 
 
 class Neighbours(Control, frozen=True, kw_only=True):
-    """Where the neighbours listen."""
+    """Where the neighbours listen with whom there is to be a link: all but those whose link an event has cut."""
 
     says, hears = "supervisor", ("gossiper",)
     where: dict[Address, Endpoints]

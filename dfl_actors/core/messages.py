@@ -36,9 +36,10 @@ class Stopping(FromDriver, frozen=True, kw_only=True):
 
 
 class Opened(FromDriver, frozen=True, kw_only=True):
-    """The gossiper's sockets stand and links may be made."""
+    """The gossiper's sockets stand and links may be made, but for those to `parted`, which are down on purpose."""
 
     hears = ("gossiper",)
+    parted: tuple[Address, ...] = ()
 
 
 class Subscribed(FromDriver, frozen=True, kw_only=True):

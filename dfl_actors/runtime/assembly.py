@@ -62,7 +62,7 @@ class MeteredLearner:
 
     def __init__(self, learner: "Learner", data: Dataset, plan: NodePlan, meter: Meter, lesson: Lesson = None, trains: bool = True) -> None:
         self._learner, self._data, self._meter, self._lesson, self._trains = learner, data, meter, lesson, trains
-        self._name, self._attacked = plan.node.name, any(node.attack for node in plan.config.nodes)
+        self._name, self._attacked = plan.node.name, any(plan.config.attacks(node.name) for node in plan.config.nodes)
 
     def start(self, weights: np.ndarray) -> TrainState:
         return self._learner.start(weights)

@@ -31,6 +31,7 @@ class Child:
         self.process: Process | None = None
         self.status: Status | None = None
         self.hung = False
+        self.crashes = 0
         self.restarts = Restarts()
 
     def start(self, server: ForkServer) -> Process:

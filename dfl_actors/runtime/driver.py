@@ -202,10 +202,14 @@ class Driver:
         net = self._net
         if net is None:
             return
+        for socket in net.part(where):
+            del self._sources[socket]
+            self._poller.unregister(socket)
+            socket.close(linger=0)
         for address in net.connect(where):
             self._watch(net.subscribers[address], partial(net.news, address))
             self._watch(net.dealers[address], partial(net.replies, address))
-        yield Opened()
+        yield Opened(parted=tuple(address for address in self._actor.settings.neighbours if address not in where))
 
     # --- the supervisor
 

@@ -29,6 +29,12 @@ class Handshakes:
             events |= event
         self._monitors[neighbour] = socket.get_monitor_socket(events, f"inproc://handshakes-{neighbour}")
 
+    def forget(self, neighbour: Address, socket: zmq.Socket[bytes]) -> None:
+        """Before the socket is closed."""
+        if self._monitors.pop(neighbour, None) is not None:
+            socket.disable_monitor()
+        del self._failures[neighbour]
+
     def failing(self) -> dict[Address, str]:
         """With whom they fail at present, and why: `KEY` or `DOOR`."""
         for neighbour, monitor in self._monitors.items():

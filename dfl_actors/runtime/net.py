@@ -4,7 +4,7 @@ News is [b"n", epoch and number, body]; a request [body]; a reply [body] or [bod
 exactly the bytes received is refused and counted, never raised. With CURVE, only keys on the allow-list get past the handshake.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -85,7 +85,7 @@ class Net:
         return socket
 
     def connect(self, neighbours: Mapping[Address, Endpoints]) -> list[Address]:
-        """Open the ways to neighbours that have none yet; returns those neighbours."""
+        """Open the ways to neighbours that have none yet; returns those neighbours. The ways to others are to be closed before (`part`)."""
         new = []
         for address, where in neighbours.items():
             if address in self.dealers:
@@ -100,6 +100,13 @@ class Net:
             self.subscribers[address], self.dealers[address] = subscriber, dealer
             new.append(address)
         return new
+
+    def part(self, neighbours: Container[Address]) -> list[zmq.Socket[bytes]]:
+        """Forget the ways to all others but these; returns their sockets, for the caller to close."""
+        gone = [address for address in self.dealers if address not in neighbours]
+        for address in gone:
+            self.handshakes.forget(address, self.dealers[address])
+        return [socket for address in gone for socket in (self.subscribers.pop(address), self.dealers.pop(address))]
 
     def close(self) -> None:
         if self._authenticator is not None:

@@ -25,6 +25,8 @@ def of_node(
     keeper, ready = own["keeper"].status, sum(child.name not in waiting for child in own.values())
     if state == "starting":
         state = f"{ready} of {len(own)} ready"
+    elif not any(child.alive for child in own.values()):
+        state = "away"
     elif ready < len(own):
         state = "restarting"
     return NodeStatus(
@@ -34,6 +36,6 @@ def of_node(
         test_accuracy=test_accuracy,
         own_accuracy=own["trainer"].tally().get("own_accuracy"),
         reputations={} if keeper is None else {names.get(who, who[:8]): value for who, value in keeper.reputations.items()},
-        restarts=sum(child.incarnation for child in own.values()),
+        restarts=sum(child.crashes for child in own.values()),
         **{what: int(own[actor].tally().get(what, 0)) for what, actor in COUNTED.items()},
     )

@@ -44,6 +44,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """The wall clock of the run: what to add to the monotonic time, in ms (`runtime.clock`)."""
     starts: int
     """How often this run was started: 0, and one more for each `--resume`."""
+    rejoins: bool = False
+    """Whether it comes back to a network that runs, and waits for no link before it works."""
 
 
 def settings_of(plan: NodePlan, kind: type[S]) -> S:
@@ -53,7 +55,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         **msgspec.structs.asdict(plan.settings),
         "node": node.name,
         "parameters": plan.parameters,
-        "links": len(node.neighbours) if plan.whole_network else min(1, len(node.neighbours)),
+        "links": links_needed(plan),
         "role": node.role,
         "codec": config.gossip.codec,
         "ttl": config.gossip.ttl,
@@ -70,11 +72,19 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "memo": config.block.memo,
         "batch": config.training.batch,
         "steps": node.steps_per_transaction,
-        "rate": node.rate,
+        "rate": node.rate * node.speed,
+        "speed": node.speed,
         "tests": config.data.test_samples,
         "buffer": node.buffer,
     }
     return msgspec.convert(known, kind)
+
+
+def links_needed(plan: NodePlan) -> int:
+    """How many links must stand before work begins."""
+    if plan.rejoins:
+        return 0
+    return len(plan.node.neighbours) if plan.whole_network else min(1, len(plan.node.neighbours))
 
 
 def milliseconds(seconds: float) -> int:

@@ -30,7 +30,11 @@ class Rendezvous:
         self._places[node] = place
         if any(other not in self._places for others in self._neighbours.values() for other in others):
             return {}
-        return {address: {other: self._places[other] for other in others} for address, others in self._neighbours.items()}
+        return {address: self.around(address) for address in self._neighbours}
+
+    def around(self, node: Address) -> dict[Address, Endpoints]:
+        """Where the neighbours of a node listen, all of which are known."""
+        return {other: self._places[other] for other in self._neighbours[node]}
 
     def ready(self, actor: str) -> bool:
         """An actor is ready: whether everybody is now."""

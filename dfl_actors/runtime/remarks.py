@@ -33,7 +33,7 @@ class Remarks:
         """What all actors of a node refused of others, and others of it. What both refuse of each other for one reason is told once."""
         names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
         node, both = plan.node.name, {(one.by, one.code) for one in refused}
-        at = node if plan.together else ""
+        at = node if plan.whole_network else ""
         for one in refused:
             text = refused_text(at, names.get(one.by, A_STRANGER), one, one.detail)
             self._complaints.take((node, "refused"), one, text, one.code)

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import msgspec
 
+from dfl_actors.config.events import told
+from dfl_actors.config.sections import Event
 from dfl_actors.core import events
 from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.family import ACTORS, Message
@@ -25,6 +27,7 @@ from dfl_actors.processes.signals import Stop as Signals
 from dfl_actors.runtime import picture
 from dfl_actors.runtime.children import Child, Children
 from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.course import Course, Happenings
 from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
@@ -82,6 +85,8 @@ class Supervisor:
         self._liveness, self._remarks = Liveness(), Remarks(self._remark)
         self._log = RunDirectory(plans[0].directory).node(SUPERVISOR).log("remarks")
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
+        self._course = Course(self._config, plans[0].directory, resumed=plans[0].starts > 0)
+        self._happenings = Happenings(self._course, self._actors, self._start_again, self._tell_event, self._tell_neighbours)
         self._evaluation = Evaluation(self._plans, self._config.run.evaluate_s, self._order)
         self._started: float | None = None
         self._stopping: float | None = None
@@ -97,6 +102,7 @@ class Supervisor:
         """Start, run, stop. What does not end by itself is killed."""
         try:
             for child in self._all.values():
+                self._become(child)
                 self._children.start(child)
             while not self._over():
                 self._step()
@@ -104,6 +110,7 @@ class Supervisor:
             self._end_all()
         self._note(events.Stopped(reason=self._reason))
         if self._started is not None:
+            self._course.stopped((self._stopping or time.monotonic()) - self._started)
             spent = round(time.process_time() - self._cpu, 6)
             self._note(events.Cpu(total=spent, tasks={"other": {"learning": 0.0, "blockchain": 0.0, "network": spent}}))
         self._metrics.close()
@@ -125,6 +132,7 @@ class Supervisor:
             self._check_alive(now)
         if self._started is not None:
             if not self._stopping:
+                self._happenings.step(now - self._started, now)
                 self._check_end(now)
             self._evaluation.ask(now, self._models())
         if now - self._updated >= UPDATE_EVERY:
@@ -169,8 +177,15 @@ class Supervisor:
     def _listens(self, child: Child, place: Endpoints) -> None:
         # Should it crash, its successor listens at the same place.
         child.plan = msgspec.structs.replace(child.plan, bind=place)
-        for address, where in self._rendezvous.listens(child.plan.settings.address, place).items():
-            self._actors[f"{self._names[address]}/gossiper"].say(Neighbours(where=where))
+        for address in self._rendezvous.listens(child.plan.settings.address, place):
+            self._tell_neighbours(self._names[address])
+
+    def _tell_neighbours(self, name: str) -> None:
+        """Tell a node's gossiper with whom it is to be linked, and where they listen."""
+        plan, gossiper = self._plans[name], self._actors[f"{name}/gossiper"]
+        names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
+        around = self._rendezvous.around(plan.settings.address).items()
+        gossiper.say(Neighbours(where={other: place for other, place in around if not self._course.parted(name, names[other])}))
 
     def _report(self, child: Child, status: Status) -> None:
         child.status = status
@@ -190,6 +205,7 @@ class Supervisor:
         self._note(events.Ready(seconds=round(self._started - self._begun, 3), actors=len(self._actors)))
         for child in self._actors.values():
             child.say(Start())
+        self._happenings.begin(self._started)
 
     def _check_ready(self, now: float) -> None:
         """A gossiper whose neighbours are on other hosts may wait for them as long as it takes."""
@@ -245,14 +261,17 @@ class Supervisor:
             return
         self._reason, self._stopping = reason, time.monotonic()
         for child in self._actors.values():
-            child.status = None if child.status is None else msgspec.structs.replace(child.status, idle=False)
-            child.say(Stop())
+            if child.alive:
+                child.status = None if child.status is None else msgspec.structs.replace(child.status, idle=False)
+                child.say(Stop())
+            elif child.status is not None and child.status.model:
+                self._evaluation.last(child.node, child.status.model)
 
     def _over(self) -> bool:
         """Whether nothing is left to wait for."""
         if not self._stopping or self._started is None or self._reason == "failed":
             return self._stopping is not None
-        idle = all(child.status is not None and child.status.idle for child in self._actors.values())
+        idle = all(not child.alive or (child.status is not None and child.status.idle) for child in self._actors.values())
         gone = not any(child.alive for child in self._actors.values())
         step = ending(time.monotonic() - self._stopping, idle, self._quit_said, gone, self._evaluation.done())
         if step is Ending.QUIT:
@@ -304,7 +323,10 @@ class Supervisor:
         if child.process.exitcode == FAILED:
             self._fail(ActorError(f"{child.what} gave up: see {child.log}"))
             return
+        if self._happenings.holds(child):
+            return
         how = "it hung" if child.hung else child.process.how_it_ended()
+        child.crashes += 1
         if child.restarts.crashed(time.monotonic()):
             self._watcher.event(f"{child.what} crashed ({how}) and was restarted")
             self._note(events.Restarted(reason=how, node=child.node, actor=child.actor))
@@ -315,6 +337,26 @@ class Supervisor:
             self._watcher.event(f"the evaluator crashed too often ({how}): the run goes on without test accuracies, see {child.log}")
         else:
             self._fail(ActorError(f"{child.what} crashed {child.restarts.most + 1} times ({how}): see {child.log}"))
+
+    # --- events of the topology
+
+    def _tell_event(self, event: Event) -> None:
+        what = told(event)
+        self._remark(what)
+        do, node, link, attack = event.do or "", event.node or "", event.link or "", event.attack or ""
+        self._note(events.Happened(do=do, node=node, link=link, factor=event.factor, attack=attack, what=what))
+
+    def _start_again(self, child: Child) -> None:
+        """After a pause. It waits for no link: its neighbours may be away too."""
+        child.plan = msgspec.structs.replace(child.plan, rejoins=True)
+        self._become(child)
+        self._rendezvous.lost(child.name)
+        self._children.start(child)
+
+    def _become(self, child: Child) -> None:
+        """Begin as what events have made of the node by now."""
+        if child is not self._evaluator:
+            child.plan = msgspec.structs.replace(child.plan, node=self._course.node(child.node))
 
     # --- what a person is told
 

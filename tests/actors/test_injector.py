@@ -68,3 +68,16 @@ def test_nothing_before_the_start_after_the_stop_or_when_not_asked() -> None:
     assert timed.handle(Pull(samples=5), at()) == []
     timed.handle(Stopping(), at())
     assert timed.wake is None and timed.handle(Tick(), at(NOW + 5_000)) == []
+
+
+def test_a_slow_node_that_pulls_is_answered_so_much_later_that_it_has_its_share_of_its_own_pace() -> None:
+    actor = Injector(bench.settings(InjectorSettings, rate=0.0, speed=0.25), parts.Stream(1))
+    actor.handle(Started(), at())
+    now = NOW
+    for _ in range(5):
+        now += 100  # what the trainer took
+        assert not told(actor.handle(Pull(samples=8), at(now)), Injected)
+        assert actor.wake == at(now + 300).mono and not told(actor.handle(Pull(samples=4), at(now)), Injected)
+        now, actor.wake = now + 300, None
+        (message,) = told(actor.handle(Tick(), at(now)), Injected)
+        assert len(message.samples) == 12, "whatever was pulled meanwhile"

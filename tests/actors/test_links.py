@@ -212,3 +212,14 @@ def test_a_repetition_that_was_not_asked_for_is_left() -> None:
     run(mine.heard(heard(3)))
     assert not mine.resent(G, resent(99))
     assert not mine.resent(G, resent(2, epoch=4))
+
+
+def test_a_link_that_is_down_on_purpose_is_neither_wanted_nor_greeted_and_comes_back_from_the_beginning() -> None:
+    side = links("me", "g", "h")
+    side.part([G])
+    assert [effect.neighbour for effect in side.greet() if isinstance(effect, Send)] == [KEYS["h"].address]
+    assert (side.standing(), len(side.parted)) == (0, 1)
+    side.part([])
+    greetings = {effect.neighbour: effect.message for effect in side.greet() if isinstance(effect, Send)}
+    assert greetings.keys() == {G, KEYS["h"].address}
+    assert greetings[G] != said(list(links("me", "g").greet())), "with another nonce"

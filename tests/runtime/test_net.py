@@ -103,3 +103,18 @@ def test_whatever_a_neighbour_says_in_a_wrong_shape_is_refused_and_counted(net: 
         router.send_multipart([peer, *frames])
     found = until(lambda: net.replies(NEIGHBOUR), 3)
     assert codes(found) == ["frames", "malformed", "Replied"] and isinstance(found[-1], Replied)
+
+
+def test_ways_that_are_given_up_carry_nothing_and_can_be_opened_again(net: Net, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    other = Net(context, LOOPBACK, None)
+    where = {NEIGHBOUR: other.endpoints}
+    assert net.connect(where) == [NEIGHBOUR] and net.connect(where) == []
+    assert net.part(where) == []
+    given_up = net.part({})
+    assert len(given_up) == 2 and net.send(NEIGHBOUR, FETCH) == 0
+    for socket in given_up:
+        socket.close(linger=0)
+    assert net.connect(where) == [NEIGHBOUR] and net.dealers[NEIGHBOUR].poll(int(1000 * PATIENCE), zmq.POLLOUT)
+    assert net.send(NEIGHBOUR, FETCH) > 0
+    assert codes(until(other.requests, 1)) == ["Asked"]
+    other.close()
