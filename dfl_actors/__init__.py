@@ -1,3 +1,39 @@
-"""Decentralised federated learning as a ZeroMQ actor system."""
+"""Decentralised federated learning as a ZeroMQ actor system.
+
+What a script or a notebook uses stands in `__all__`; `docs/python.md` tells of it. Each name is imported when it is first asked for, so
+that `import dfl_actors` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dfl_actors.api.crew import Interrupted
+    from dfl_actors.api.result import Result, load_run
+    from dfl_actors.api.running import run
+    from dfl_actors.api.simulation import Repeated, repeat, simulate
+    from dfl_actors.api.topology import Topology
+    from dfl_actors.errors import DflError
 
 __version__ = "0.1.0"
+
+__all__ = ["DflError", "Interrupted", "Repeated", "Result", "Topology", "load_run", "repeat", "run", "simulate"]
+
+_PLACES = {
+    "DflError": "errors",
+    "Interrupted": "api.crew",
+    "Repeated": "api.simulation",
+    "Result": "api.result",
+    "Topology": "api.topology",
+    "load_run": "api.result",
+    "repeat": "api.simulation",
+    "run": "api.running",
+    "simulate": "api.simulation",
+}
+
+if not TYPE_CHECKING:  # where types are checked, a name that is not there is a mistake
+
+    def __getattr__(name: str) -> object:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'dfl_actors' has no attribute {name!r}")
+        return getattr(import_module(f"dfl_actors.{_PLACES[name]}"), name)

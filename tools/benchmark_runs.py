@@ -18,7 +18,6 @@ import orjson
 import psutil
 from benchmark_table import Unmeasured
 
-from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.errors import TargetMissed
 from dfl_actors.learning.data import MNIST, load_dataset
 from dfl_actors.learning.weights import Recipe, decode_model
@@ -47,7 +46,7 @@ SAMPLE_EVERY = 1.0
 GIVE_UP = 300
 """Seconds after which a run is broken off."""
 
-MISSED, INTERRUPTED = TargetMissed.exit_code, EXIT_CODES["interrupted"]
+MISSED, INTERRUPTED = TargetMissed.exit_code, 130
 """Exit codes of runs that did not reach their target, and of those ended by Ctrl-C."""
 
 

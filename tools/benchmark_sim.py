@@ -27,7 +27,6 @@ from benchmark_table import IDLE, Figure, Row, Unmeasured, Values, as_json, core
 from paper_runs import ticks_in
 from rich.console import Console
 
-from dfl_actors.cli.run import EXIT_CODES
 from dfl_actors.config import Config, load_topology
 from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.learning.data import load_dataset
@@ -337,7 +336,7 @@ def main() -> NoReturn:
     try:
         results = measure(rows, arguments.repeat, console, lambda folder: Runs(folder, arguments.ticks))
     except KeyboardInterrupt:
-        sys.exit(EXIT_CODES["interrupted"])
+        sys.exit(benchmark_runs.INTERRUPTED)
     console.print(table(rows, results))
     for line in explanations(rows, results):
         console.print(line)

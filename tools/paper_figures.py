@@ -19,7 +19,7 @@ from paper_results import LAST, Floats, Result, share
 
 from dfl_actors.files import whole
 from dfl_actors.report.charts.palette import COLOURS, PICTURE
-from dfl_actors.report.simulation import read_table
+from dfl_actors.report.simulated import read_table
 
 COLUMNS = {
     "iid": "IID",

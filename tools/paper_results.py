@@ -17,7 +17,7 @@ from paper_cells import Cell
 from paper_runs import is_over
 from rich.table import Table
 
-from dfl_actors.report.simulation import read_table
+from dfl_actors.report.simulated import read_table
 
 LAST = 20
 """Measurements that the final accuracy is the mean of."""

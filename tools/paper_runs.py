@@ -5,7 +5,6 @@ checkpoint, or is begun anew without one; one of another configuration is left a
 """
 
 import fcntl
-import io
 import shutil
 import signal
 import subprocess
@@ -14,13 +13,13 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import IO, Protocol
 
-from dfl_actors.cli.sim import loaded
+from dfl_actors.api.topology import Topology
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import StoreError
 from dfl_actors.sim import checkpoint
@@ -60,9 +59,8 @@ class Job:
         return [sys.executable, "-m", "dfl_actors", "sim", *what, "--jobs", str(workers), "--quiet"]
 
     def config(self) -> Config:
-        """What it would run as. Raises `ConfigError`."""
-        with redirect_stderr(io.StringIO()):  # what is lost of a reference configuration is said when it is run
-            return loaded(str(self.topology), list(self.options))
+        """What it would run as. What is lost of a reference configuration is said when it is run. Raises `ConfigError`."""
+        return Topology(self.topology, self.options).config
 
 
 def state(job: Job) -> State:

@@ -1,23 +1,16 @@
 """`dfl-actors run` and `dfl-actors node`."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dfl_actors.config import Config, examine_topology, load_topology
-from dfl_actors.config.toml_text import Mistakes
-from dfl_actors.errors import ConfigError, StoreError, TargetMissed
-from dfl_actors.files import whole
-from dfl_actors.processes.forkserver import fork_server
-from dfl_actors.processes.signals import deferred
-from dfl_actors.runtime.launch import PRELOAD, Launch, resume_network, run_network, run_node
-from dfl_actors.runtime.rundir import RunDirectory, default_path
-from dfl_actors.runtime.supervisor import Outcome
-
-EXIT_CODES = {"interrupted": 130, "terminated": 143}
+from dfl_actors.api import running
+from dfl_actors.api.crew import Interrupted
+from dfl_actors.api.result import Result
+from dfl_actors.report.progress import How
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run directory [default: runs/NAME-TIME].")]
 Sets = Annotated[
@@ -40,20 +33,23 @@ def run(
     json: Json = False,
 ) -> None:
     """Run every node of a topology on this machine."""
-    begun = time.monotonic()
-    options = [*sets, *given({"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed})]
-    if resume is not None:
-        if topology or out is not None:
-            raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
-        path = resume
-        go: Callable[[Launch], Outcome] = lambda launch: resume_network(path, tuple(options), launch)  # noqa: E731
-    else:
-        if not topology:
-            raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
-        config = with_its_data(*examine_topology(topology, options, deployed=True))
-        path = out or default_path(config.network.name, time.time_ns() // 1_000_000)
-        go = lambda launch: run_network(config, path, launch)  # noqa: E731
-    watched(path, go, begun, quiet, json)
+    with interruptible(quiet=True):
+        result = running.run(
+            topology or None,
+            duration=duration,
+            target=target,
+            seed=seed,
+            speed=speed,
+            overrides=sets,
+            out=out,
+            resume=resume,
+            progress=how(quiet, json),
+            tell=warn,
+            closing=lambda result: close(result, quiet, json),
+        )
+    # Who gives a duration and no target wants to see how far it comes, whatever target the topology has.
+    if duration is None or target is not None or any(option.startswith("run.target=") for option in sets):
+        result.check_target()
 
 
 def node(
@@ -66,90 +62,39 @@ def node(
     json: Json = False,
 ) -> None:
     """Run one node on this host; the others run on theirs."""
-    begun = time.monotonic()
-    config = load_topology(topology, sets, deployed=True)
-    path = out or Path("runs") / f"{config.network.name}-{name}"
-    watched(path, lambda launch: run_node(config, name, keys, path, launch), begun, quiet, json)
+    with interruptible(quiet=True):
+        closing = lambda result: close(result, quiet, json)  # noqa: E731
+        result = running.run_node(topology, name, keys, overrides=sets, out=out, progress=how(quiet, json), closing=closing)
+    result.check_target()
 
 
-def given(values: Mapping[str, float | None]) -> list[str]:
-    """Options of the command, by the topology's keys that they override; None where one was not given."""
-    return [f"{key}={value}" for key, value in values.items() if value is not None]
+def how(quiet: bool, json: bool) -> How:
+    """How it is shown."""
+    return "json" if json else "none" if quiet else "auto"
 
 
-def with_its_data(config: Config, mistakes: Mistakes) -> Config:
-    """The configuration that was examined, once its data is too: a label that nobody learns is a warning. Raises `DflError`."""
-    mistakes.raise_first()
-    from dfl_actors.learning.coverage import SELECTIVE, check_labels, coverage_warning
-    from dfl_actors.learning.data import load_dataset
+def close(result: Result, quiet: bool, json: bool) -> None:
+    """The closing tables for a person, or the summary for a program."""
+    import orjson
 
-    if config.data.partition in SELECTIVE:
-        data = load_dataset(config.data.source)
-        check_labels(config, data, mistakes)
-        mistakes.raise_first()
-        warn(filter(None, [coverage_warning(config, data, mistakes.source)]))
-    return config
+    if json:
+        typer.echo(orjson.dumps(result.summary))
+    elif not quiet:
+        result.show()
 
 
-def warn(lines: Iterable[str]) -> None:
+def warn(*lines: str) -> None:
     """Say on stderr what is lost or odd, and no mistake."""
     for line in lines:
         typer.echo(f"warning: {line}", err=True)
 
 
-def watched(path: Path, go: Callable[[Launch], Outcome], begun: float, quiet: bool, json: bool) -> None:
-    """Run and show; write the summary and the plot; set the exit code."""
-    with deferred() as stop, fork_server(PRELOAD) as server:
-        from rich.console import Console
-
-        from dfl_actors.report.table import Watch
-
-        console = Console()
-        watch = Watch(console, quiet=quiet, json=json)
-        try:
-            outcome = go(Launch(server, stop, watch, begun))
-        finally:
-            watch.close()
+@contextmanager
+def interruptible(quiet: bool = False) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command with the exit code that says so, once everything is put away."""
     try:
-        leave_summary(RunDirectory(path), console, quiet, json)
-    except StoreError:
-        # What ended the run comes first; a full disk may have done both.
-        if outcome.error is None:
-            raise
-    if outcome.error is not None:
-        raise outcome.error
-    if outcome.reason in EXIT_CODES:
-        raise typer.Exit(EXIT_CODES[outcome.reason])
-    check_target(RunDirectory(path), outcome)
-
-
-def leave_summary(run_directory: RunDirectory, console: object, quiet: bool, json: bool) -> None:
-    """`summary.json` and `accuracy.png`, and the closing tables for a person."""
-    import orjson
-    from rich.console import Console
-
-    from dfl_actors.report.load import load_run
-    from dfl_actors.report.pictures import plot_accuracy
-    from dfl_actors.report.summary import render, summarise
-
-    assert isinstance(console, Console)
-    loaded = load_run(run_directory.path)
-    summary = summarise(loaded, loaded.target)
-    with whole(run_directory.summary) as draft:
-        draft.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    with whole(run_directory.accuracy) as draft:
-        plot_accuracy(loaded, draft)
-    if json:
-        typer.echo(orjson.dumps(summary))
-    elif not quiet:
-        render(summary, console)
-
-
-def check_target(run_directory: RunDirectory, outcome: Outcome) -> None:
-    """A run that was to reach a target and ended by its duration has missed it. Raises `TargetMissed`."""
-    config = load_topology(run_directory.config)
-    if config.run.target and outcome.reason == "duration":
-        raise TargetMissed(
-            f"not every node reached {config.run.target:g} within {outcome.elapsed:.0f} s: "
-            f"give more time (--duration), or go on with --resume {run_directory.path}"
-        )
+        yield
+    except Interrupted as end:
+        if str(end) and not quiet:
+            typer.echo(str(end), err=True)
+        raise typer.Exit(128 + end.number) from None

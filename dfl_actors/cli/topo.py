@@ -54,7 +54,7 @@ def gen(
         kind = "edges"
     asked = locals()
     drawn = draw(Request(**{name: asked[name] for name in Request.__struct_fields__}))
-    warn(drawn.notes)
+    warn(*drawn.notes)
     deliver(generated_table(drawn, role, partition), heading(drawn, role, partition), out, force)
 
 
@@ -96,7 +96,7 @@ def check(topology: File, sets: Sets = [], json: Json = False) -> None:  # noqa:
     from dfl_actors.topo.check import check_topology
 
     config, mistakes, warnings = check_topology(topology, sets)
-    warn(warnings)
+    warn(*warnings)
     if json:
         typer.echo(msgspec.json.encode(mistakes))
     elif mistakes:
@@ -122,7 +122,7 @@ def import_(
     if out is not None:
         check_free(out, force)
     table, lost = convert_reference(file, seed)
-    warn(lost)
+    warn(*lost)
     head = [
         f"Taken over from {file.name}, the configuration of the reference program, by dfl-actors topo import.",
         "A tick of its simulator is a second here; dfl-actors run --speed 5 shows five of them in one.",

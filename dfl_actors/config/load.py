@@ -55,10 +55,7 @@ def examine_topology(path_or_name: str | Path, options: Sequence[str] = (), *, d
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path_or_name}: cannot be read ({problem}); give a readable topology file in UTF-8") from problem
-    config, mistakes = _examine(text, str(path_or_name), path.stem, path.resolve().parent, options)
-    if deployed:
-        _check(config, DEPLOYED, mistakes)
-    return config, mistakes
+    return examine_text(text, str(path_or_name), path.stem, path.resolve().parent, options, deployed=deployed)
 
 
 def parse_topology(text: str, *, where: str, name: str, folder: Path | None = None, options: Sequence[str] = ()) -> Config:
@@ -66,16 +63,22 @@ def parse_topology(text: str, *, where: str, name: str, folder: Path | None = No
 
     A plug-in given as `file.py:name` is looked for beside the topology (`folder`), one in an option from where we stand.
     """
-    config, mistakes = _examine(text, where, name, folder or Path.cwd(), options)
+    config, mistakes = examine_text(text, where, name, folder or Path.cwd(), options)
     mistakes.raise_first()
     return config
 
 
-def _examine(text: str, where: str, name: str, folder: Path, options: Sequence[str]) -> tuple[Config, Mistakes]:
+def examine_text(
+    text: str, where: str, name: str, folder: Path, options: Sequence[str] = (), *, deployed: bool = False
+) -> tuple[Config, Mistakes]:
+    """What `parse_topology` reads, and everything that is wrong with it."""
     mistakes = Mistakes(Source(where=where, text=text))
     table = parse_table(text, mistakes)
     _anchor(table, folder)
-    return examine_table(table, mistakes, name, options)
+    config, mistakes = examine_table(table, mistakes, name, options)
+    if deployed:
+        _check(config, DEPLOYED, mistakes)
+    return config, mistakes
 
 
 def examine_table(table: Table, mistakes: Mistakes, name: str, options: Sequence[str] = ()) -> tuple[Config, Mistakes]:

@@ -108,24 +108,30 @@ def parse_table(text: str, mistakes: Mistakes) -> Table:
 
 
 def put_options(table: Table, options: Sequence[str]) -> dict[Path, str]:
-    """Put options `section.key=value` into the table in place; returns which keys they set. Raises ConfigError."""
+    """Put options `section.key=value` into the table in place; returns which keys they set. `none` takes a key away.
+
+    Raises ConfigError.
+    """
     given: dict[Path, str] = {}
     for option in options:
         dotted, equals, value = option.partition("=")
         path = tuple(part.strip() for part in dotted.split("."))
         if not equals or len(path) < 2 or not all(path):
             raise ConfigError(f"--set {option}: not understood; write section.key=value, such as training.batch=32")
-        _put(table, path, parse_value(value.strip()), option)
+        _put(table, path, value.strip(), option)
         given[path] = option
     return given
 
 
-def _put(table: Table, path: Path, value: Any, option: str) -> None:
+def _put(table: Table, path: Path, value: str, option: str) -> None:
     for depth, part in enumerate(path[:-1], start=1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise ConfigError(f"--set {option}: {'.'.join(path[:depth])}: is a value and holds no keys; set it as a whole")
-    table[path[-1]] = value
+    if value == "none":
+        table.pop(path[-1], None)
+    else:
+        table[path[-1]] = parse_value(value)
 
 
 def check_known(table: Mapping[str, Any], known: Collection[str], path: Path, mistakes: Mistakes, what: str = "") -> None:

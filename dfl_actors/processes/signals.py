@@ -5,6 +5,7 @@ and whoever is at work looks at it (`deferred`). Before, it ends the program at 
 """
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,6 +19,7 @@ class Interrupted(SystemExit):
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
+        self.number = number
 
 
 class Stop:
@@ -36,8 +38,14 @@ class Stop:
 
 @contextmanager
 def deferred(impatient: bool = False) -> Iterator[Stop]:
-    """Inside, the first signal only sets the flag, and so does every other, but when `impatient` the second one ends the program."""
+    """Inside, the first signal only sets the flag, and so does every other, but when `impatient` the second one ends the program.
+
+    In any thread but the main one signals are somebody else's, and no flag is set.
+    """
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def note(number: int, _: FrameType | None) -> None:
         if stop.number and impatient:

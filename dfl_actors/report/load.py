@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 
@@ -21,6 +21,9 @@ from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
+from dfl_actors.sim.about import is_simulation
+
+AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -31,10 +34,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Run(About, frozen=True, kw_only=True):
-    """All that is known of a run. `skipped` counts the lines of metrics that could not be understood, `unknown` the events of kinds that
-    this version does not know.
+    """All that is known of a run, or of a simulation. `skipped` counts the lines of metrics that could not be understood, `unknown` the
+    events of kinds that this version does not know.
 
-    `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal.
+    `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal,
+    `attacks` what the malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks.
     """
 
     path: Path
@@ -44,6 +48,12 @@ class Run(About, frozen=True, kw_only=True):
     unknown: int
     elsewhere: dict[str, str]
     roles: dict[str, str]
+    attacks: dict[str, str]
+    unit: Literal["seconds", "tick"] = "seconds"
+
+    @property
+    def simulated(self) -> bool:
+        return self.unit == "tick"
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""
@@ -92,7 +102,15 @@ class _NodeTable(msgspec.Struct, frozen=True):
     """What is read of a `[node.NAME]` table of config.toml."""
 
     role: str = ""
+    attack: str = ""
     public_key: str = ""
+
+
+class _EventTable(msgspec.Struct, frozen=True):
+    """What is read of an `[[event]]` table of config.toml."""
+
+    do: str = ""
+    node: str = ""
 
 
 def by_node(events: Iterable[E]) -> dict[str, list[E]]:
@@ -104,14 +122,19 @@ def by_node(events: Iterable[E]) -> dict[str, list[E]]:
 
 
 def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
-    """Read the run directory `path`; with `only`, no other events than those of these kinds, which takes a fraction of the time.
+    """Read the run directory `path`, or a simulation's; with `only`, no other events than those of these kinds, which takes a fraction of
+    the time.
 
     A directory without metrics is a run in which nothing happened yet. Raises StoreError if `path` is not a run directory.
     """
     directory = RunDirectory(path)
+    if not directory.run.exists() and is_simulation(path):
+        from dfl_actors.report.simulated import load_simulation
+
+        return load_simulation(path, only)
     about = read_about(directory)
     events, skipped, unknown = _load_events(directory.metrics, only)
-    elsewhere, roles = _load_configured(directory.config)
+    elsewhere, roles, attacks = _load_configured(directory.config)
     return Run(
         **{**msgspec.structs.asdict(about), "target": about.target or None},
         path=path,
@@ -121,18 +144,21 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
         unknown=unknown,
         elsewhere=elsewhere,
         roles=roles,
+        attacks=attacks,
     )
 
 
-def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Addresses and roles that the configuration gives to nodes. It only adds to what is known: a run without one can be read."""
+def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Addresses, roles and attacks that the configuration gives to nodes. It only adds to what is known: a run without one can be read."""
     try:
-        nodes = tomllib.loads(read_text(path)).get("node", {})
-        given = msgspec.convert(nodes, dict[str, _NodeTable])
+        table = tomllib.loads(read_text(path))
+        given = msgspec.convert(table.get("node", {}), dict[str, _NodeTable])
+        later = [event.node for event in msgspec.convert(table.get("event", []), list[_EventTable]) if event.do == "attack"]
         elsewhere = {name: address_of(node.public_key) for name, node in given.items() if node.public_key}
     except (OSError, ValueError):  # what msgspec, tomllib and a malformed key raise are ValueErrors
-        return {}, {}
-    return elsewhere, {name: node.role for name, node in given.items() if node.role not in ("", "normal")}
+        return {}, {}, {}
+    attacks = dict.fromkeys(later, AT_TIMES) | {name: node.attack for name, node in given.items() if node.attack}
+    return elsewhere, {name: node.role for name, node in given.items() if node.role not in ("", "normal")}, attacks
 
 
 def _load_events(path: Path, only: Collection[type[Event]]) -> tuple[dict[type[Event], list[Event]], int, int]:

@@ -4,7 +4,7 @@ Reputations are a cube: at chosen moments, what every node thought of every othe
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -159,3 +159,16 @@ def thinned(series: Series, most: int) -> Series:
             kept |= {start + int(np.nanargmin(stretch)), start + int(np.nanargmax(stretch))}
     places = sorted(kept)
     return seconds[places], values[places]
+
+
+def over_steps(run: Run, series: Mapping[str, Series]) -> dict[str, Series]:
+    """The same values against the training steps that each node had done by then: what lays a simulation over a run."""
+    trained = by_node(sorted(run.of(Trained), key=lambda event: event.t))
+    return {name: (_steps_at(run, trained.get(name, ()), when), values) for name, (when, values) in series.items()}
+
+
+def _steps_at(run: Run, trained: Sequence[Trained], moments: Numbers) -> Numbers:
+    """The steps that were done at each moment, 0 before the first is known."""
+    known = np.array([run.seconds(event.t) for event in trained])
+    steps = np.array([0, *(event.steps for event in trained)], float)
+    return np.asarray(steps[np.searchsorted(known, moments, side="right")])

@@ -1,149 +1,196 @@
-"""A simulation shown: a progress bar with the time left while it goes, a table of the nodes and a picture afterwards."""
+"""What a simulation comes to: its closing figures, the table of its nodes, and its picture.
 
-import csv
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+A node's accuracy jumps from measurement to measurement, so the closing figures are means of the last ones, and say of which; beside each
+stands the last measurement, for where learning is not over the mean lags behind it.
+"""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 import numpy as np
+import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
-from dfl_actors.config import Config, Node
-from dfl_actors.config.events import told
-from dfl_actors.config.sections import Event
+from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
+from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.pictures import draw_over_time, save
-from dfl_actors.report.series import Mark, Numbers
+from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
+from dfl_actors.report.simulated import ensemble_of
+from dfl_actors.report.summary import Figures
 from dfl_actors.report.table import Column, grid
+from dfl_actors.sim.about import load_about
 
-Table = dict[str, Numbers]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-EVENTS_TOLD = 50  # Events that are told one by one while a simulation goes: churn draws thousands.
 LAST = 20  # Measurements that the final accuracy is the mean of.
+GOAL = 0.9  # The accuracy whose first tick is told: the paper's.
 
 
-class Progress:
-    """A progress bar on a terminal; otherwise a line for every tenth. It listens to a simulation."""
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """The closing figures of the honest nodes: each node's mean over its last `measurements`, `since` one tick `until` another, and of
+    these the mean, the worst, and the standard deviation over the nodes (divided by their number).
 
-    def __init__(self, console: Console, config: Config, quiet: bool) -> None:
-        self._console, self._ticks, self._quiet = console, config.sim.ticks, quiet
-        self._honest = [number for number, node in enumerate(config.nodes) if not config.attacks(node.name)]
-        self._accuracy: float | None = None
-        self._told = self._events = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
-        self._task = self._bar.add_task("starting", total=config.sim.ticks)
+    `last_mean` and `last_worst` are of the last measurement alone; `goal_at` is the first tick at which the nodes' mean stood at `GOAL`.
+    """
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bar.stop()
-
-    def measured(self, tick: int, row: list[float]) -> None:
-        """A row of accuracies."""
-        honest = [row[number] for number in self._honest] or row
-        self._accuracy = sum(honest) / len(honest)
-
-    def happened(self, tick: int, event: Event) -> None:
-        """An event; the first of them are told one by one."""
-        self._events += 1
-        if not self._quiet and self._events <= EVENTS_TOLD:
-            more = "; further events are in events.csv" if self._events == EVENTS_TOLD else ""
-            self._console.print(f"tick {tick}: {told(event)}{more}", highlight=False, markup=False)
-
-    def done(self, ticks: int) -> None:
-        """So many ticks are done."""
-        said = "ticks" if self._accuracy is None else f"ticks, accuracy {self._accuracy:.3f}"
-        self._bar.update(self._task, completed=ticks, description=said)
-        if not self._console.is_terminal and not self._quiet and ticks * 10 // self._ticks > self._told:
-            self._told = ticks * 10 // self._ticks
-            self._console.print(f"{ticks} of {self._ticks} {said}", highlight=False)
-
-    def voting(self, done: float) -> None:
-        """This part of the measurement of all models together is done."""
-        self._bar.update(self._task, total=100, completed=round(100 * done), description="per cent of all models together")
-
-    def warn(self, text: str) -> None:
-        """Something that a person should know, also with --quiet."""
-        Console(stderr=True).print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+    honest: int
+    measurements: int
+    since: float
+    until: float
+    mean: float
+    worst: float
+    std: float
+    last_mean: float
+    last_worst: float
+    goal_at: float | None
 
 
-def show_result(path: Path, config: Config, console: Console, quiet: bool) -> None:
-    """The plot, and the accuracy of each node: the mean of its last measurements, and the last."""
-    table = read_table(path / "accuracy.csv")
-    if not table:
-        return
-    with whole(path / "accuracy.png") as draft:
-        save(draw_over_time(_plot(path, config, table), cut(config.network.name, 60), (10, 7)), draft, "png")
-    if quiet:
-        return
-    last = {node.name: table[node.name][-LAST:] for node in config.nodes}
-    columns = [
-        Column("node", list(last), left=True, style="cyan"),
-        Column("kind", [_kind(config, node) for node in config.nodes], left=True),
-        Column("accuracy", [f"{values.mean():.3f}" for values in last.values()], style="bold"),
-        Column("last", [f"{values[-1]:.3f}" for values in last.values()]),
-    ]
-    console.print(grid(columns, console.width))
-    honest = [last[node.name].mean() for node in config.nodes if not config.attacks(node.name)]
-    if honest:
-        figures = f"{len(honest)} honest nodes: mean {np.mean(honest):.3f}, worst {min(honest):.3f}"
-        of = f"of the last {min(LAST, len(table['tick']))} measurements, to tick {table['tick'][-1]:.0f}"
-        console.print(f"{figures} ({of})", highlight=False)
-    for row in _rows(path / "ensemble.csv"):
-        console.print(f"all models together on the {row['set']} set: {float(row['accuracy']):.4f} ({row['correct']} of {row['tested']})")
-    console.print(f"everything lies in {path}", highlight=False)
+def closing(run: Run) -> Closing | None:
+    """The closing figures, over all nodes where none is honest; None where nothing was measured. Of a run, a tick is a second."""
+    measured = accuracies(run, run.of(Evaluated))
+    honest = [series for name, series in measured.items() if name not in run.attacks] or list(measured.values())
+    if not honest:
+        return None
+    means = np.array([values[-LAST:].mean() for _, values in honest])
+    lasts = np.array([values[-1] for _, values in honest])
+    return Closing(
+        honest=len(honest),
+        measurements=min(LAST, max(len(values) for _, values in honest)),
+        since=float(min(when[-LAST:][0] for when, _ in honest)),
+        until=float(max(when[-1] for when, _ in honest)),
+        mean=float(means.mean()),
+        worst=float(means.min()),
+        std=float(means.std()),
+        last_mean=float(lasts.mean()),
+        last_worst=float(lasts.min()),
+        goal_at=first_at(honest, GOAL),
+    )
 
 
-def _kind(config: Config, node: Node) -> str:
-    """What a node is, for the table."""
-    return node.attack or ("attacks at times" if config.attacks(node.name) else node.role)
+def first_at(curves: Sequence[tuple[Numbers, Numbers]], goal: float) -> float | None:
+    """When the mean of the latest values of all curves stood at `goal` or above for the first time; None if it never did."""
+    news: dict[float, dict[int, float]] = defaultdict(dict)
+    for number, (when, values) in enumerate(curves):
+        for moment, value in zip(when, values, strict=True):
+            news[float(moment)][number] = float(value)
+    latest: dict[int, float] = {}
+    for moment in sorted(news):
+        latest |= news[moment]
+        if len(latest) == len(curves) and sum(latest.values()) / len(latest) >= goal:
+            return moment
+    return None
 
 
-def _plot(path: Path, config: Config, table: Table) -> OverTime:
+def summarise_simulation(run: Run) -> Figures:
+    """The summary of a simulation, ready for JSON; accuracies are fractions. Raises `DflError`."""
+    about, figures = load_about(run.path), closing(run)
+    measured, trained = accuracies(run, run.of(Evaluated)), by_node(run.of(Trained))
+    return {
+        "name": run.name,
+        "directory": str(run.path),
+        "started": run.started,
+        "seed": run.seed,
+        "over": about.over,
+        "ticks": run.elapsed,
+        "seconds": about.seconds,
+        "cpu_seconds": about.cpu,
+        "accuracy": None if figures is None else msgspec.to_builtins(figures),
+        "nodes": {
+            name: {
+                "role": run.roles.get(name, "normal"),
+                "attack": run.attacks.get(name),
+                "steps": trained[name][-1].steps if trained.get(name) else None,
+                "accuracy": float(measured[name][1][-LAST:].mean()) if name in measured else None,
+                "last": float(measured[name][1][-1]) if name in measured else None,
+            }
+            for name in run.nodes
+        },
+        "ensemble": {row["set"]: {"correct": int(row["correct"]), "tested": int(row["tested"])} for row in ensemble_of(run.path)},
+    }
+
+
+def leave(run: Run) -> Figures:
+    """Write `summary.json` and `accuracy.png` into the simulation's directory; returns the summary. Raises `StoreError`."""
+    summary = summarise_simulation(run)
+    if summary["accuracy"] is not None:
+        with whole(run.path / "accuracy.png") as draft:
+            save(draw_simulation(run), draft, "png")
+    with whole(run.path / "summary.json") as draft:
+        draft.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    return summary
+
+
+def render_simulation(summary: Figures, console: Console) -> None:
+    """Print the closing figures: each node, the honest together, all models together, and where everything lies."""
+    nodes, accuracy = summary["nodes"], summary["accuracy"]
+    if accuracy is not None:
+        columns = [
+            Column("node", list(nodes), left=True, style="cyan"),
+            Column("kind", [node["attack"] or node["role"] for node in nodes.values()], left=True),
+            Column(f"mean of {accuracy['measurements']}", [f"{node['accuracy']:.3f}" for node in nodes.values()], style="bold"),
+            Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),
+        ]
+        console.print(grid(columns, console.width))
+        console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
+    for name, votes in summary["ensemble"].items():
+        share = votes["correct"] / votes["tested"]
+        console.print(f"all models together on the {name} set: {share:.4f} ({votes['correct']} of {votes['tested']})")
+    console.print(f"everything lies in {summary['directory']}", highlight=False, soft_wrap=True)
+
+
+def closing_text(accuracy: Figures) -> str:
+    """The honest nodes in a line: what the mean is a mean of, and the last measurement beside it."""
+    means = f"{accuracy['honest']} honest nodes: mean {accuracy['mean']:.3f}, worst {accuracy['worst']:.3f}"
+    of = f"of the last {accuracy['measurements']} measurements, ticks {accuracy['since']:.0f} to {accuracy['until']:.0f}"
+    return f"{means} ({of}); at the last one: mean {accuracy['last_mean']:.3f}, worst {accuracy['last_worst']:.3f}"
+
+
+def draw_simulation(run: Run) -> "Figure":
     """The paper's figure 9: accuracy above, weight difference below."""
-    differences = read_table(path / "model_weight_diff.csv")
-    ticks = differences.pop("tick", np.array([]))
     lines = [
         Line(name=layer, series=(ticks, np.where(values > 0, values, np.nan)), colour=f"@node{place % FEW}", width=1)
-        for place, (layer, values) in enumerate(differences.items())
+        for place, (layer, (ticks, values)) in enumerate(weight_differences(run)[1].items())
     ]
-    accuracy = Panel(title="accuracy", lines=_accuracy_lines(config, table), reach=(0, 1), share=0.6)
+    accuracy = Panel(title="accuracy", lines=_accuracy_lines(run), reach=(0, 1), share=0.6)
     difference = Panel(title="weight difference", lines=lines, log=True, share=0.4)
-    return OverTime(panels=[accuracy, difference], end=float(table["tick"][-1]), marks=_marks(path), unit="tick")
+    shown = OverTime(panels=[accuracy, difference], end=run.elapsed, marks=marks(run), unit=run.unit)
+    return draw_over_time(shown, cut(run.name, 60), (10, 7))
 
 
-def _marks(path: Path) -> list[Mark]:
-    """The events of a simulation, to be marked in its picture."""
-    return [Mark(float(row["tick"]), "event", f"{row['do']} {row['node'] or row['link']}") for row in _rows(path / "events.csv")]
-
-
-def _accuracy_lines(config: Config, table: Table) -> list[Line]:
+def _accuracy_lines(run: Run) -> list[Line]:
     """Every node's accuracy; attackers dashed; with more than ten nodes honest ones are one colour, and their mean is thick."""
-    few, lines = len(config.nodes) <= FEW, []
-    for place, node in enumerate(config.nodes):
-        colour, dash = ("@alarm", "dash") if config.attacks(node.name) else (f"@node{place}" if few else "@crowd", "solid")
-        label, series = f"{cut(node.name)}  {node.attack or ''}".rstrip(), (table["tick"], table[node.name])
-        lines.append(Line(name=node.name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
-    honest = [table[node.name] for node in config.nodes if not config.attacks(node.name)]
-    mean = [Line(name="mean of the honest", series=(table["tick"], np.mean(honest, axis=0)), colour="@ink")] if honest else []
-    return [*lines, *mean]
+    measured, few, lines = accuracies(run, run.of(Evaluated)), len(run.nodes) <= FEW, []
+    for place, (name, series) in enumerate(measured.items()):
+        attack = run.attacks.get(name, "")
+        colour, dash = ("@alarm", "dash") if attack else (f"@node{place}" if few else "@crowd", "solid")
+        label = f"{cut(name)}  {attack}".rstrip()
+        lines.append(Line(name=name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
+    honest = [series for name, series in measured.items() if name not in run.attacks]
+    if not honest:
+        return lines
+    length = min(len(values) for _, values in honest)
+    mean = np.mean([values[:length] for _, values in honest], axis=0)
+    return [*lines, Line(name="mean of the honest", series=(honest[0][0][:length], mean), colour="@ink")]
 
 
-def read_table(path: Path) -> Table:
-    """The columns of a table of numbers, none if it was not made."""
-    rows = _rows(path)
-    return {name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else {})}
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a table as text, none if it was not made."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def render_repeat(seeds: Mapping[int, Figures], together: Figures, console: Console) -> None:
+    """Print the closing figures of simulations that differ in the seed, and their mean and standard deviation."""
+    found = {seed: summary["accuracy"] for seed, summary in seeds.items() if summary["accuracy"] is not None}
+    names = {"mean": "mean", "worst": "worst", "last_mean": "last mean", "last_worst": "last worst"}
+    rows = [*map(str, found), "mean", "std"]
+    if not found:
+        return
+    columns = [Column("seed", rows, left=True, style="cyan")]
+    for name, header in names.items():
+        std = together[name]["std"]
+        cells = [f"{one[name]:.3f}" for one in found.values()]
+        columns.append(Column(header, [*cells, f"{together[name]['mean']:.3f}", "-" if std is None else f"{std:.3f}"]))
+    console.print(grid(columns, console.width))
+    measurements = next(iter(found.values()))["measurements"]
+    console.print(f"of the honest nodes: means of the last {measurements} measurements, and the last one", highlight=False)
+    console.print(f"everything lies in {together['directory']}", highlight=False, soft_wrap=True)

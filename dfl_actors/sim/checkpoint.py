@@ -22,7 +22,7 @@ from dfl_actors import __version__
 from dfl_actors.errors import StoreError
 
 FOLDER = "checkpoint"
-FORMAT = 3
+FORMAT = 4
 ROOM = "free some space and go on with --resume"  # What helps when a simulation cannot write.
 
 Arrays = dict[str, np.ndarray]

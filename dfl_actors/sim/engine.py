@@ -49,6 +49,8 @@ class Results:
 
     def changed(self, tick: int, change: Change | Event) -> None: ...
 
+    def steps(self, tick: int, by_node: Sequence[int]) -> None: ...
+
     def close(self, tick: int) -> None: ...
 
 
@@ -122,6 +124,7 @@ class Engine:
                 self._open[tick] += 1
                 if not task.waits:
                     self._queue(task)
+        self._results.steps(tick, tuple(self._timeline.steps))
         self._tell_changes()
 
     # --- from jobs to tasks

@@ -1,6 +1,7 @@
 """What a simulation leaves, in the layout of the paper's published results: a row is written when its tick is over, and never changed.
 
 accuracy.csv                   tick, one column a node: the accuracy on test images
+steps.csv                      tick, one column a node: how often it has trained, at the ticks of accuracy.csv
 model_weight_diff.csv          tick, one column a layer: equation 5
 reputation/NAME_reputation.csv tick, one column a sender: what node NAME thinks of it after an update
 peers.csv                      tick, node, its accuracy, whom it added or dropped as a receiver, and the buffer of that one since
@@ -41,6 +42,7 @@ class Tables(Results):
         self._difference: dict[int, dict[str, float]] = {}
         self._reputations: dict[int, dict[int, dict[str, float]]] = {}
         self._changes: dict[int, list[Change | Event]] = {}
+        self._steps: dict[int, Sequence[int]] = {}
         self._files: dict[Path, IO[str]] = {}
 
     def accuracy(self, tick: int, node: int, right: int, tested: int) -> None:
@@ -55,12 +57,16 @@ class Tables(Results):
     def changed(self, tick: int, change: Change | Event) -> None:
         self._changes.setdefault(tick, []).append(change)
 
+    def steps(self, tick: int, by_node: Sequence[int]) -> None:
+        self._steps[tick] = by_node
+
     def close(self, tick: int) -> None:
         """Write what was said of the tick."""
-        found = self._accuracy.pop(tick, None)
+        found, steps = self._accuracy.pop(tick, None), self._steps.pop(tick)
         if found is not None:
             row = [found[node] for node in range(len(self._names))]
             self._write(Path("accuracy.csv"), self._names, tick, row)
+            self._write(Path("steps.csv"), self._names, tick, steps)
             self._watcher.measured(tick, row)
         layers = self._difference.pop(tick, None)
         if layers is not None:

@@ -3,9 +3,11 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from dfl_actors import __version__
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
@@ -13,6 +15,7 @@ from dfl_actors.files import explained
 from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
+from dfl_actors.sim.about import About, load_about, save_about
 from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
@@ -66,6 +69,8 @@ def simulate(
 
     Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
     """
+    about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
+    save_about(out, about)
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, {}, {}, {}) if found is None else checkpoint.load(found)
 
@@ -76,12 +81,33 @@ def simulate(
     with (
         tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as cache,
         starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server) as team,
+        _accounted(out, about, team),
     ):
         data = load_dataset(config.data.source, Path(cache))
         kept = kept._replace(data=check_unchanged(config.data.source, kept.data))
         check()
         run = _Run(config, out, folder, data, team, listener, kept)
         run.go(found, kept, team.ready(check), stop, Path(cache))
+
+
+@contextmanager
+def _accounted(out: Path, about: About, team: Team) -> Iterator[None]:
+    """Write down afterwards how long it took, and what; an error that ends it comes before one of writing that. Raises `StoreError`."""
+    begun, own = time.monotonic(), time.process_time()
+    try:
+        yield
+        about.over = True
+    except BaseException:
+        with suppress(StoreError):
+            _account(out, about, begun, own, team)
+        raise
+    _account(out, about, begun, own, team)
+
+
+def _account(out: Path, about: About, begun: float, own: float, team: Team) -> None:
+    about.seconds += round(time.monotonic() - begun, 3)
+    about.cpu += round(time.process_time() - own + team.cpu(), 3)
+    save_about(out, about)
 
 
 class _Run:

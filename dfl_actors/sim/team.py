@@ -3,8 +3,10 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from dfl_actors.config import Config
 from dfl_actors.errors import DflError
@@ -21,9 +23,19 @@ FILES, FILES_A_WORKER = 100, 4  # Open files: of any process, and of ours for ea
 class Team:
     """Workers that are starting. They take seconds to be `ready`, in which others can do something else."""
 
-    def __init__(self, processes: list[Process], slab: Path, slots: int) -> None:
+    def __init__(self, processes: list[Process], server: ForkServer, slab: Path, slots: int) -> None:
         self.connections = [process.channel.connection() for process in processes]
-        self._processes, self._slab, self._slots = processes, slab, slots
+        self._processes, self._server, self._slab, self._slots = processes, server, slab, slots
+
+    def cpu(self) -> float:
+        """CPU seconds that the workers have used so far; of one that has ended nothing is known."""
+        self._server.hear()  # of who they are
+        seconds = 0.0
+        for process in self._processes:
+            with suppress(psutil.Error):
+                times = psutil.Process(process.pid).cpu_times()
+                seconds += times.user + times.system
+        return seconds
 
     def ready(self, check: Callable[[], None]) -> Slab:
         """Wait for everybody; the slab that they share. `check` is called meanwhile, and may raise. Raises the error that kept one from
@@ -45,7 +57,7 @@ def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkS
             for number in range(jobs):
                 mine = [node for node in range(len(config.nodes)) if node % jobs == number]
                 processes.append(server.start(f"worker {number}", work, shared, mine))
-            team = Team(processes, slab, shared.slots)
+            team = Team(processes, server, slab, shared.slots)
             yield team
         finally:
             server.end(processes)

@@ -143,6 +143,7 @@ class Timeline:
         self._rng, self._link_rng, self._peer_rng, self._test_rng = rngs
         planned = [member.receivers for member in members]
         self._peers = Peers(planned, [member.buffer for member in members], sim, self._peer_rng)
+        self.steps = [0] * len(members)  # how often each node has trained by the end of the last tick that was asked for
         self._due = [0] * len(members)
         self._buffers: list[list[Offered]] = [[] for _ in members]
         self._coming: dict[int, list[tuple[int, Offered]]] = defaultdict(list)
@@ -167,6 +168,7 @@ class Timeline:
             member = self._members[number]
             if member.offers and self._due[number] <= tick:
                 self._due[number] = tick + self._conditions.interval(number, int(self._rng.choice(member.intervals)))
+                self.steps[number] += 1
                 yield self._train(tick, number)
         full = [number for number in present if len(self._buffers[number]) >= self._peers.buffers[number]]
         updates = [job for number in full for job in self._update(tick, number, self._members[number])]
@@ -267,6 +269,7 @@ class Timeline:
         return {
             "due": list(self._due),
             "models": self._models,
+            "steps": list(self.steps),
             "buffers": [list(buffer) for buffer in self._buffers],
             "coming": [(tick, list(coming)) for tick, coming in self._coming.items()],
             "peers": self._peers.state(),
@@ -277,7 +280,7 @@ class Timeline:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where another timeline of the same simulation was when it gave `state`."""
-        self._due, self._models = state["due"], state["models"]
+        self._due, self._models, self.steps = state["due"], state["models"], state["steps"]
         self._buffers = [[Offered(*one) for one in buffer] for buffer in state["buffers"]]
         for tick, coming in state["coming"]:
             self._coming[tick] = [(receiver, Offered(*offered)) for receiver, offered in coming]

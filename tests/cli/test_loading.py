@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from dfl_actors.cli.run import with_its_data
-from dfl_actors.cli.sim import loaded, with_seed
-from dfl_actors.config import examine_topology
+from dfl_actors import Topology
+from dfl_actors.cli.run import warn
+from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError
 from tests.topo.made import node, saved
 
 WEIGHTS = "[network]\nnodes = 2\n[data]\npartition = 'weights'\n[node.0]\nlabel_weights = [1, 1]\n[node.1]\nlabel_weights = [0, 1, 1]\n"
+
+
+def loaded(source: str, options: list[str], deployed: bool = False) -> Config:
+    return Topology(source, options).checked(warn, deployed=deployed)
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +36,8 @@ def test_the_seed_of_the_command_draws_the_links(tmp_path: Path) -> None:
     assert links[0] == links[1] != links[2]
     assert loaded("net.json", ["network.seed=2"]).network.seed == 2
     assert loaded("net.json", []).network.links == loaded("net.json", ["network.seed=0"]).network.links
-    first = loaded("net.json", ["network.seed=1"])
-    repeated = [with_seed("net.json", ["network.seed=1"], first, seed) for seed in (1, 2)]
+    first = Topology("net.json", {"network.seed": 1})
+    repeated = [first.override({"network.seed": seed}).config for seed in (1, 2)]
     assert [config.network.links for config in repeated] == [links[0], links[2]], "those of a repeat too"
     assert [config.network.seed for config in repeated] == [1, 2]
 
@@ -60,7 +64,7 @@ def test_labels_that_nobody_draws_are_a_warning_with_file_and_line(capsys: pytes
     warning = "warning: net.toml:4: data.partition: no node draws label 3, 4, 5, 6, 7, 8, 9 to train on; "
     loaded("net.toml", [])
     simulated = capsys.readouterr()
-    with_its_data(*examine_topology("net.toml", deployed=True))
+    loaded("net.toml", [], deployed=True)
     assert simulated == capsys.readouterr()
     assert simulated.out == "" and simulated.err.startswith(warning) and simulated.err.count("\n") == 1
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfl_actors.cli.sim import PRELOAD
+from dfl_actors.api.simulation import PRELOAD
 from dfl_actors.config import Config, load_topology
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import DataError, DflError, StoreError
@@ -185,7 +185,7 @@ def never() -> bool:
 def whole(place: Path) -> dict[str, bytes]:
     out = begun(place, "whole")
     simulate(config(place), out, 2, place, Watcher(), never)
-    assert sorted(path.name for path in out.iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation"]
+    assert sorted(path.name for path in out.iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation", "sim.json", "steps.csv"]
     return tables(out)
 
 

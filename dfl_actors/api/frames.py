@@ -1,0 +1,133 @@
+"""Data frames of a run: columns from its events, as pandas has them where that is installed, as an Arrow table otherwise.
+
+Every frame is tidy: a row is one thing that happened, at `seconds` of a run or at a `tick` of a simulation.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dfl_actors.core import events
+from dfl_actors.core.events import E
+from dfl_actors.errors import ConfigError
+from dfl_actors.report.load import Run
+from dfl_actors.report.series import accuracies, over_steps
+
+Frame: TypeAlias = Any
+"""A `pandas.DataFrame`, or a `pyarrow.Table`: neither needs to be installed."""
+
+Columns = Mapping[str, Sequence[object] | np.ndarray]
+
+
+def frame(columns: Columns) -> Frame:
+    """The columns as a data frame. Raises `ConfigError` without anything that makes one."""
+    if find_spec("pandas") is not None:
+        from pandas import DataFrame
+
+        return DataFrame(dict(columns))
+    if find_spec("pyarrow") is not None:
+        from pyarrow import table
+
+        return table({name: list(values) for name, values in columns.items()})
+    raise ConfigError("data frames need pandas or pyarrow: pip install 'dfl-actors[frames]'")
+
+
+def accuracy(run: Run) -> Columns:
+    """Every measurement on the test images: when, which node, after how many training steps of its own, the accuracy, and its attack."""
+    found = accuracies(run, run.of(events.Evaluated))
+    steps = over_steps(run, found)
+    return {
+        run.unit: _joined([when for when, _ in found.values()]),
+        "node": [name for name, (when, _) in found.items() for _ in when],
+        "steps": _joined([done for done, _ in steps.values()]),
+        "accuracy": _joined([values for _, values in found.values()]),
+        "attack": [run.attacks.get(name, "") for name, (when, _) in found.items() for _ in when],
+    }
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.array([])
+
+
+def transactions(run: Run) -> Columns:
+    """Every transaction; `accuracy` is the node's own, on samples that it received. A simulation has none."""
+    of = [event for event in run.of(events.Trained) if event.tx]
+    return _table(
+        run,
+        of,
+        sequence=lambda event: event.sequence,
+        transaction=lambda event: event.tx,
+        steps=lambda event: event.steps,
+        samples=lambda event: event.samples,
+        accuracy=lambda event: event.correct / event.tested if event.tested else None,
+        loss=lambda event: event.loss,
+    )
+
+
+def receipts(run: Run) -> Columns:
+    """Every receipt for a transaction of `node`: who measured it and found which accuracy, and `ms` after it was created."""
+    return _table(
+        run,
+        run.of(events.ReceiptArrived),
+        transaction=lambda event: event.tx,
+        witness=lambda event: run.node_named(event.creator),
+        accuracy=lambda event: event.correct / event.tested if event.tested else None,
+        ms=lambda event: event.ms,
+    )
+
+
+def blocks(run: Run) -> Columns:
+    """Every final block of each node's chain."""
+    return _table(
+        run,
+        list({event.block: event for event in run.of(events.Final)}.values()),
+        height=lambda event: event.height,
+        block=lambda event: event.block,
+        transactions=lambda event: event.transactions,
+        confirmations=lambda event: event.confirmations,
+        expected=lambda event: event.expected,
+        ms=lambda event: event.ms,
+    )
+
+
+def updates(run: Run) -> Columns:
+    """Every average that a node made: whose models went in where that is known, and the mean reputation that it then saw."""
+    return _table(
+        run,
+        run.of(events.Updated),
+        models=lambda event: event.models or None,
+        reputation=lambda event: sum(event.reputations.values()) / len(event.reputations) if event.reputations else None,
+    )
+
+
+def reputations(run: Run) -> Columns:
+    """What a node thought of each other one after each average."""
+    of = [(event, other, value) for event in run.of(events.Updated) for other, value in event.reputations.items()]
+    return {
+        run.unit: [run.seconds(event.t) for event, _, _ in of],
+        "node": [event.node for event, _, _ in of],
+        "other": [run.node_named(other) for _, other, _ in of],
+        "reputation": [value for *_, value in of],
+    }
+
+
+def weight_difference(run: Run) -> Columns:
+    """How far apart the models were (equation 5), by layer."""
+    of = [(event, layer, value) for event in run.of(events.WeightDifference) for layer, value in event.layers.items()]
+    return {
+        run.unit: [run.seconds(event.t) for event, _, _ in of],
+        "layer": [layer for _, layer, _ in of],
+        "difference": [value for *_, value in of],
+    }
+
+
+def _table(run: Run, happened: Iterable[E], **columns: Callable[[E], object]) -> Columns:
+    """When and at which node, and what else a column says of each event."""
+    rows = sorted(happened, key=lambda event: event.t)
+    return {
+        run.unit: [run.seconds(event.t) for event in rows],
+        "node": [event.node for event in rows],
+        **{name: [column(event) for event in rows] for name, column in columns.items()},
+    }

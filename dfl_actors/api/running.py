@@ -1,0 +1,120 @@
+"""`run` and `run_node`: a network as processes on this machine, or one of its nodes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from dfl_actors.api.crew import Interrupted, crew
+from dfl_actors.api.result import Result, load_run
+from dfl_actors.api.topology import Overrides, Tell, Topology, options_of, topology_of, warn
+from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.files import whole
+from dfl_actors.report.progress import How, NotebookWatch, in_notebook
+from dfl_actors.report.table import Watch
+from dfl_actors.runtime.launch import PRELOAD, Launch, resume_network
+from dfl_actors.runtime.launch import run_network as launch_network
+from dfl_actors.runtime.launch import run_node as launch_node
+from dfl_actors.runtime.rundir import RunDirectory, default_path
+from dfl_actors.runtime.supervisor import Outcome
+
+SIGNALS = {"interrupted": 2, "terminated": 15}  # Why a run ended, by the number of the signal.
+
+Go = Callable[[Launch], Outcome]
+
+Closing = Callable[[Result], object]
+"""Is given what a run left, also one that failed or was interrupted, before that is raised."""
+
+
+def nothing(result: Result) -> None:
+    """What is done at the end unless somebody wants something."""
+
+
+def run(
+    topology: Topology | str | Path | None = None,
+    *,
+    duration: float | None = None,
+    target: float | None = None,
+    seed: int | None = None,
+    speed: float | None = None,
+    overrides: Overrides = (),
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: How = "auto",
+    tell: Tell = warn,
+    closing: Closing = nothing,
+) -> Result:
+    """Run every node of a topology on this machine until the target, the duration or Ctrl-C; or go on with the run in `resume`.
+
+        result = run("fully_connected_4", duration=30)
+        result.transactions.groupby("node").size()
+
+    It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises `DflError`, and
+    `Interrupted` for Ctrl-C once the run has ended in order; `closing` is called with what there is before, and `load_run` reads it after.
+    """
+    begun = time.monotonic()
+    keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
+    set_ = {key: value for key, value in keys.items() if value is not None}
+    if resume is not None:
+        if topology is not None or out is not None:
+            raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
+        path, options = Path(resume), (*options_of(overrides), *options_of(set_))
+        return _watched(path, lambda launch: resume_network(path, options, launch), begun, progress, closing)
+    if topology is None:
+        raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
+    config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
+    path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
+    return _watched(path, lambda launch: launch_network(config, path, launch), begun, progress, closing)
+
+
+def run_node(
+    topology: Topology | str | Path,
+    name: str,
+    keys: str | Path,
+    *,
+    overrides: Overrides = (),
+    out: str | Path | None = None,
+    progress: How = "auto",
+    closing: Closing = nothing,
+) -> Result:
+    """Run one node on this host, with the key files in `keys`; the others run on theirs. Raises as `run` does."""
+    begun = time.monotonic()
+    config = topology_of(topology, overrides).deployed()
+    path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
+    return _watched(path, lambda launch: launch_node(config, name, Path(keys), path, launch), begun, progress, closing)
+
+
+def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Result:
+    """Run and show; write the summary and the plot. Raises what ended the run."""
+    with crew(PRELOAD) as (server, stop):
+        watch = NotebookWatch() if how == "auto" and in_notebook() else Watch(Console(), quiet=how == "none", json=how == "json")
+        try:
+            outcome = go(Launch(server, stop, watch, begun))
+        finally:
+            watch.close()
+    try:
+        result = _leave(RunDirectory(path))
+        closing(result)
+    except StoreError:
+        # What ended the run comes first; a full disk may have done both.
+        if outcome.error is None:
+            raise
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.reason in SIGNALS:
+        raise Interrupted(SIGNALS[outcome.reason], f"the run was {outcome.reason}; go on with: dfl-actors run --resume {path}")
+    return result
+
+
+def _leave(directory: RunDirectory) -> Result:
+    """`summary.json` and `accuracy.png`. Raises `StoreError`."""
+    from dfl_actors.report.pictures import plot_accuracy
+
+    result = load_run(directory.path)
+    with whole(directory.summary) as draft:
+        draft.write_bytes(orjson.dumps(result.summary, option=orjson.OPT_INDENT_2))
+    with whole(directory.accuracy) as draft:
+        plot_accuracy(result.run, draft)
+    return result

@@ -1,0 +1,103 @@
+"""A simulation's directory read back as a `Run`: its tables become the events that a run would have told.
+
+A tick is what a second is to a run: `Run.seconds` of an event is its tick, and `Run.unit` says so. Accuracies, which the tables have with
+six digits, are given in millionths. There are no transactions, receipts and blocks: a simulation has no chain.
+"""
+
+import csv
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dfl_actors.config import Config, load_topology
+from dfl_actors.core.events import Evaluated, Event, Happened, Ready, Stopped, Trained, Updated, WeightDifference
+from dfl_actors.report.load import AT_TIMES, Run, Session
+from dfl_actors.report.series import Numbers
+from dfl_actors.sim import checkpoint
+from dfl_actors.sim.about import load_about
+
+Table = dict[str, Numbers]
+
+MILLION = 1_000_000  # What accuracies are counted of.
+TICK = 1000  # As many ms as a second has.
+
+
+def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
+    """The simulation in a directory that `is_simulation`, also one under way; `only` events of these kinds, if any. Raises `DflError`."""
+    config, about = load_topology(path / "config.toml"), load_about(path)
+    events: dict[type[Event], list[Event]] = {}
+    for event in _events(path, config, about.started):
+        if not only or type(event) in only:
+            events.setdefault(type(event), []).append(event)
+    end = about.started + TICK * (config.sim.ticks if about.over else _last_tick(path))
+    events[Ready] = [Ready(t=about.started)]
+    if about.over or any(path.glob(f"{checkpoint.FOLDER}*")):
+        events[Stopped] = [Stopped(t=end, reason="ticks" if about.over else "interrupted")]
+    return Run(
+        name=config.network.name,
+        started=about.started,
+        nodes={node.name: node.name for node in config.nodes},
+        links=tuple(config.links),
+        seed=config.network.seed,
+        version=about.version,
+        path=path,
+        sessions=(Session(about.started, end),),
+        events=events,
+        skipped=0,
+        unknown=0,
+        elsewhere={},
+        roles={node.name: node.role for node in config.nodes if node.role != "normal"},
+        attacks={node.name: node.attack or AT_TIMES for node in config.nodes if config.attacks(node.name)},
+        unit="tick",
+    )
+
+
+def _events(path: Path, config: Config, started: int) -> Iterator[Event]:
+    """What the tables say, table by table."""
+    batch = config.training.batch
+    for tick, row in _rows(path / "accuracy.csv"):
+        for node, value in row.items():
+            yield Evaluated(t=started + TICK * tick, node=node, correct=round(MILLION * value), tested=MILLION)
+    for tick, row in _rows(path / "steps.csv"):
+        for node, steps in row.items():
+            yield Trained(t=started + TICK * tick, node=node, tx="", steps=int(steps), samples=batch * int(steps))
+    for name in (node.name for node in config.nodes):
+        for tick, row in _rows(path / "reputation" / f"{name}_reputation.csv"):
+            yield Updated(t=started + TICK * tick, node=name, reputations=row)
+    for told in rows_of(path / "events.csv"):
+        do, node, link = told["do"], told["node"], told["link"]
+        yield Happened(t=started + TICK * int(told["tick"]), node=node, link=link, do=do, what=f"{do} {node or link}")
+    for tick, row in _rows(path / "model_weight_diff.csv"):
+        yield WeightDifference(t=started + TICK * tick, layers=row, overall=sum(row.values()))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    """Tick and values of each whole row."""
+    for row in rows_of(path):
+        try:
+            yield int(row.pop("tick")), {name: float(value) for name, value in row.items()}
+        except (TypeError, ValueError):  # the last one, which is being written
+            return
+
+
+def _last_tick(path: Path) -> int:
+    return max((tick for tick, _ in _rows(path / "accuracy.csv")), default=0)
+
+
+def read_table(path: Path) -> Table:
+    """The columns of a table of numbers, none if it was not made."""
+    rows = list(rows_of(path))
+    return {name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else {})}
+
+
+def rows_of(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table as text, none if it was not made."""
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+
+
+def ensemble_of(path: Path) -> list[Mapping[str, str]]:
+    """What all models together got right: `set`, `correct`, `tested`, `accuracy`."""
+    return list(rows_of(path / "ensemble.csv"))

@@ -1,0 +1,49 @@
+"""What a simulation says of itself beside its tables: `sim.json` in its directory, written when it begins and when it ends."""
+
+from pathlib import Path
+
+import msgspec
+
+from dfl_actors.errors import StoreError
+from dfl_actors.files import explained, read_bytes, whole
+
+FILE = "sim.json"
+
+
+class About(msgspec.Struct, kw_only=True):
+    """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are done.
+
+    `version` is the program's; in a directory from before all this was recorded everything is as here.
+    """
+
+    started: int = 0
+    version: str = ""
+    seconds: float = 0.0
+    cpu: float = 0.0
+    over: bool = False
+
+
+def save_about(path: Path, about: About) -> None:
+    """Into the directory of a simulation, whole or not at all. Raises `StoreError`."""
+    with whole(path / FILE) as draft:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=2))
+
+
+def load_about(path: Path) -> About:
+    """What the directory of a simulation says; of an older one only what its files tell. Raises `StoreError`."""
+    place = path / FILE
+    try:
+        with explained(f"{place} cannot be read", "correct its permissions"):
+            return msgspec.json.decode(read_bytes(place), type=About)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{place} is damaged ({error}): restore the file, or simulate it again") from error
+    except StoreError:
+        if place.exists():
+            raise
+        made = int(1000 * (path / "config.toml").stat().st_mtime)
+        return About(started=made, over=(path / "accuracy.png").exists())
+
+
+def is_simulation(path: Path) -> bool:
+    """Whether a directory is one of a simulation, which may be under way."""
+    return (path / "config.toml").is_file() and any((path / name).is_file() for name in (FILE, "accuracy.csv"))
