@@ -12,6 +12,7 @@ from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Signed, Transaction, sign
+from dfl_actors.core.pulse import Pulse
 
 ALICE, BOB, CAROL, DAVE = (KeyPair(bytes([number]) * 32) for number in range(1, 5))
 NET = "ee" * 32
@@ -43,6 +44,14 @@ def transaction(key: KeyPair = ALICE, *, now: int = NOW, data: bytes = bytes(32)
     }
     value = Transaction(**(given | fields))
     return sign(value, key) if signed else value
+
+
+def pulse(key: KeyPair = ALICE, listener: KeyPair = BOB, **fields: Any) -> Pulse:
+    given: dict[str, Any] = {
+        "genesis": NET, "public_key": key.public, "node": key.address, "listener": listener.address, "nonce": "ab" * 32, "sent": NOW,
+        "since": NOW, "height": 3, "steps": 5, "score": 710_000, "serves": 1, "refused": (), "known": "cd" * 32, "settings": (),
+    }  # fmt: skip
+    return sign(Pulse(**(given | fields)), key)
 
 
 def receipt(of: Transaction, key: KeyPair = BOB, **fields: Any) -> Receipt:

@@ -31,6 +31,7 @@ from vector_objects import (
     NOW,
     OTHER_NONCE,
     PROOF,
+    PULSE,
     SEEDS,
     TX,
     WELCOME,
@@ -64,6 +65,7 @@ def objects() -> list[Case]:
         "Draft": DRAFT,
         "Confirmation": CONFIRMED[0],
         "FinalBlock": FINAL,
+        "Pulse": PULSE,
     }
     return [described(kind, value) for kind, value in kinds.items()]
 

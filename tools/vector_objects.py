@@ -9,6 +9,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import Hello
 from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Transaction, sign
+from dfl_actors.core.pulse import pulse
 
 SEEDS = {"alice": bytes([1]) * 32, "bob": bytes([2]) * 32, "carol": bytes([3]) * 32, "mallory": bytes([4]) * 32}
 ALICE, BOB, CAROL, MALLORY = (KeyPair(seed) for seed in SEEDS.values())
@@ -124,3 +125,18 @@ FINAL = final(DRAFT, *CONFIRMED)
 HELLO = Hello(genesis=NET, address=BOB.address, public_key=BOB.public, nonce=NONCE)
 WELCOME = welcome(HELLO, ALICE, NET, OTHER_NONCE)
 PROOF = proof(WELCOME, BOB, NET)
+PULSE = pulse(
+    ALICE,
+    NET,
+    listener=BOB.address,
+    nonce=NONCE,
+    sent=NOW + 1_000,
+    since=NOW,
+    height=1,
+    steps=10,
+    score=710_000,
+    serves=1,
+    refused=[{"code": "expired", "count": 2, "ago": 400, "detail": "200 ms ago"}],
+    known="44" * 32,
+    settings=[{"key": "network.seed", "value": "0"}],
+)

@@ -9,15 +9,20 @@ What neighbours say comes inside the driver's `Heard`, `Asked` and `Replied`, an
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from dfl_actors.actors.base import Actor, Models, Settings, refused
 from dfl_actors.actors.links import Links
+from dfl_actors.actors.pulses import Pulses
 from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
 from dfl_actors.core import events
 from dfl_actors.core import messages as m
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
+from dfl_actors.core.control import Neighbour
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
+from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
@@ -29,13 +34,15 @@ Body = memoryview | bytes
 
 
 class GossiperSettings(Settings, frozen=True, kw_only=True):
-    """`parameters` are the size of a model; work may begin when so many `links` stand."""
+    """`parameters` are the size of a model; work may begin when so many `links` stand. `stated` and `expected`: see `Pulses`."""
 
     parameters: int
     heartbeat: int
     fetch_timeout: int
     skew: int
     links: int
+    stated: dict[str, str] = msgspec.field(default_factory=dict)
+    expected: dict[Address, dict[str, str]] = msgspec.field(default_factory=dict)
 
 
 class Gossiper(Actor):
@@ -49,6 +56,7 @@ class Gossiper(Actor):
         self._models = models
         self._links = Links(settings, key, nonce)
         self.who = self._links.who
+        self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis)
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
@@ -64,27 +72,39 @@ class Gossiper(Actor):
     def on_opened(self, message: m.Opened, now: Now) -> Iterator[Effect]:
         self._links.part(message.parted)
         self.ready = self.ready or self._enough()
-        yield from self._links.greet()
+        yield from self._links.greet(now)
+        yield from self._pulses.ask(now, self._links.parted)
         self._set_wake(now)
 
     def on_subscribed(self, _: m.Subscribed, now: Now) -> Iterator[Effect]:
+        self._links.hurry(now)
+        self._set_wake(now)
         yield self._announce(m.Beat())
 
     def on_tick(self, _: m.Tick, now: Now) -> Iterator[Effect]:
-        yield from self._links.greet()
+        yield from self._links.greet(now)
+        yield from self._pulses.ask(now, self._links.parted)
         yield from self._links.ask_again()
         yield from self._fetching.ask_again(now)
         yield self._announce(m.Beat())
         self._set_wake(now)
 
     def _set_wake(self, now: Now) -> None:
-        self.wake = now.mono + (self.settings.heartbeat if self._links.complete() else min(100, self.settings.heartbeat))
+        beat, due = now.mono + self.settings.heartbeat, self._links.due()
+        self.wake = beat if due is None else min(beat, max(due, now.mono + 1))
 
     def _enough(self) -> bool:
         return self._links.standing() + len(self._links.parted) >= self.settings.links
 
     def on_started(self, _: m.Started, now: Now) -> Iterator[Effect]:
         yield self._announce(m.Beat())
+
+    def on_known(self, message: m.Known, now: Now) -> None:
+        self._pulses.learn(message.facts)
+
+    def neighbours(self, now: Now) -> dict[Address, Neighbour]:
+        """How they are."""
+        return self._pulses.told(self._links.stands, now)
 
     # --- from our own node
 
@@ -131,6 +151,7 @@ class Gossiper(Actor):
     # --- news of neighbours
 
     def on_heard(self, message: m.Heard, now: Now) -> Iterator[Effect]:
+        self._pulses.heard(message.neighbour, now)
         fresh = yield from self._links.heard(message)
         self.ready = self.ready or self._enough()
         if fresh:
@@ -229,6 +250,7 @@ class Gossiper(Actor):
 
     def on_replied(self, message: m.Replied, now: Now) -> Iterator[Effect]:
         reply = message.reply
+        self._pulses.heard(message.neighbour, now)
         try:
             yield from self._call(reply, message.neighbour, message.body, now)
         except Refused as error:
@@ -256,6 +278,10 @@ class Gossiper(Actor):
     def on_gone(self, reply: m.Gone, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._fetching.gone(neighbour, reply.model, now)
 
+    def on_probed(self, reply: m.Probed, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
+        if not self._pulses.arrived(neighbour, reply, now):
+            yield from self._links.lost(neighbour)
+
     # --- requests of neighbours
 
     def on_asked(self, message: m.Asked, now: Now) -> Iterator[Effect]:
@@ -263,8 +289,13 @@ class Gossiper(Actor):
         try:
             yield from self._call(request, peer, now)
         except Refused as error:
-            yield refused(error, type(request).__name__, "", self.who(peer))
+            yield refused(error, type(request).__name__, "", self.who(peer) or self._claimed(request))
             yield Answer(peer, m.Refusal(code=error.code, what=type(request).__name__))
+
+    def _claimed(self, request: Message) -> Address:
+        """The neighbour that a request says it is from, before any proof: enough to say whom to ask what is wrong."""
+        address = request.address if isinstance(request, m.Hello | m.Probe) else ""
+        return address if address in self.settings.neighbours else ""
 
     def on_hello(self, request: m.Hello, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.hello(peer, request)
@@ -272,6 +303,9 @@ class Gossiper(Actor):
     def on_proof(self, request: m.Proof, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.prove(peer, request)
         self.ready = self._enough()
+
+    def on_probe(self, request: m.Probe, peer: bytes, now: Now) -> Iterator[Effect]:
+        yield from self._pulses.answer(peer, request, self._links.serves(peer), now)
 
     def on_fetch(self, request: m.Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._serving.serve(peer, self._links.neighbour(peer), request)

@@ -9,6 +9,7 @@ import msgspec
 
 from dfl_actors.actors.base import Settings
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming
 from dfl_actors.core.keys import KeyPair
@@ -19,13 +20,18 @@ from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
 ATTEMPTS = 3  # How often lost news are asked for.
+PAUSE, LONGEST_PAUSE = 100, 2_000  # Milliseconds between two greetings without an answer: in the beginning, and in the end.
+QUICK = 5  # Greetings that follow each other by the shorter pause.
 MOST_SESSIONS = 1024  # Peers that have greeted, and peers that are admitted; of more the oldest is forgotten.
 
 
 class Link(msgspec.Struct):
-    """Both ways between us and a neighbour, and the numbers of its news. `nonce` is what it has to sign."""
+    """Both ways between us and a neighbour, and the numbers of its news. `nonce` is what it has to sign; while the link does not stand,
+    the next of our `tries` is `due` at that monotonic time."""
 
     nonce: str
+    tries: int = 0
+    due: int = 0
     ours: Ours = Ours.GREETED
     theirs: Theirs = Theirs.STRANGER
     incoming: Incoming = msgspec.field(default_factory=Incoming)
@@ -78,8 +84,16 @@ class Links:
         """How many links stand."""
         return sum(link.stands() for link in self._links.values())
 
-    def complete(self) -> bool:
-        return self.standing() + len(self.parted) == len(self._links)
+    def stands(self, neighbour: Address) -> bool:
+        return self._links[neighbour].stands()
+
+    def due(self) -> int | None:
+        """When a link that is missing is to be tried again, in monotonic time; None when none is."""
+        return min((link.due for link in self._missing().values()), default=None)
+
+    def _missing(self) -> dict[Address, Link]:
+        """Links that do not stand, and should."""
+        return {address: link for address, link in self._links.items() if not link.stands() and address not in self.parted}
 
     def who(self, peer: bytes) -> Address:
         """The address behind a peer, empty when it has not said."""
@@ -88,11 +102,20 @@ class Links:
 
     # --- our way to the neighbours
 
-    def greet(self) -> Iterator[Effect]:
-        """Say hello to every neighbour whose link is down."""
+    def greet(self, now: Now) -> Iterator[Effect]:
+        """Say hello to the neighbours whose link is down, less and less often as long as nothing comes of it."""
         for address, link in self._links.items():
-            if link.ours is not Ours.UP and address not in self.parted:
-                yield self._hello(address, link)
+            if link.stands():
+                link.tries = link.due = 0
+            elif now.mono >= link.due and address not in self.parted:
+                link.tries, link.due = link.tries + 1, now.mono + pause(link.tries)
+                if link.ours is not Ours.UP:
+                    yield self._hello(address, link)
+
+    def hurry(self, now: Now) -> None:
+        """A neighbour has connected: whoever has not answered so far may do so now."""
+        for link in self._missing().values():
+            link.tries, link.due = 0, min(link.due, now.mono + PAUSE)
 
     def _hello(self, address: Address, link: Link) -> Send:
         """The greeting, the same again while no answer to it has come."""
@@ -103,8 +126,13 @@ class Links:
         """The other side does not know us any more: a link that was up begins again, with another nonce."""
         if link.ours is Ours.UP:
             link.nonce = self._nonce()
-        link.ours = ours_after(link.ours, Step.LOST)
+        link.ours, link.tries, link.due = ours_after(link.ours, Step.LOST), 0, 0
         return self._hello(address, link)
+
+    def lost(self, neighbour: Address) -> Iterator[Effect]:
+        """The neighbour serves our requests no more, though our way was up: its end of the connection is another one."""
+        if self._links[neighbour].ours is Ours.UP:
+            yield self._greet_anew(neighbour, self._links[neighbour])
 
     def welcomed(self, neighbour: Address, reply: Welcome) -> Iterator[Effect]:
         """Prove who we are. Raises `Refused`."""
@@ -174,6 +202,11 @@ class Links:
         self._links[hello.address].theirs = way
         yield Answer(peer, Admitted())
 
+    def serves(self, peer: bytes) -> bool:
+        """Whether requests of this peer are served."""
+        session = self._sessions.get(peer)
+        return session is not None and session.way is Theirs.ADMITTED
+
     def neighbour(self, peer: bytes) -> Address:
         """The neighbour behind a request. Raises `Refused` with code `not_admitted`."""
         session = self._known(peer)
@@ -185,3 +218,8 @@ class Links:
         if session is None:
             raise Refused("not_admitted")
         return session
+
+
+def pause(tries: int) -> int:
+    """Milliseconds until the next greeting, after so many without an answer."""
+    return min(LONGEST_PAUSE, PAUSE << max(0, tries - QUICK))

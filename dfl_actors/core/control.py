@@ -25,6 +25,31 @@ class Refusals(msgspec.Struct, frozen=True, array_like=True):
     at: int = 0
 
 
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node's actors know of it, for its gossiper to tell its neighbours. `accuracy` is on the node's own samples, in 0..1."""
+
+    height: int = 0
+    steps: int = 0
+    accuracy: float = 0.0
+    refused: tuple[Refusals, ...] = ()
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """How a neighbour is, as its gossiper sees it. Times are wall time, 0 for never; `linked` and `since` say from when on the link stands
+    and the neighbour runs, `offset` by how many ms its clock is ahead. `other_genesis` is the digest of its genesis, if it is not ours;
+    `differs` are the settings with their values there and here, `refused` what it refuses of us."""
+
+    linked: int = 0
+    heard: int = 0
+    since: int = 0
+    offset: int | None = None
+    height: int = 0
+    accuracy: float | None = None
+    other_genesis: str = ""
+    differs: dict[str, tuple[str, str]] = {}
+    refused: tuple[Refusals, ...] = ()
+
+
 class Listening(Control, frozen=True, kw_only=True):
     """The sockets stand; a gossiper says where it listens."""
 
@@ -39,6 +64,13 @@ class Neighbours(Control, frozen=True, kw_only=True):
 
     says, hears = "supervisor", ("gossiper",)
     where: dict[Address, Endpoints]
+
+
+class Told(Control, frozen=True, kw_only=True):
+    """What the node's other actors have reported."""
+
+    says, hears = "supervisor", ("gossiper",)
+    facts: Facts
 
 
 class Ready(Control, frozen=True, kw_only=True):
@@ -59,6 +91,7 @@ class Status(Control, frozen=True, kw_only=True):
     `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours). `rewritten`: who signed
     otherwise what we know of them, `block 12` or `transaction 40` the first of it; empty when we confirm a draft of theirs again.
     `refused`: what we refused of whom and why, since our start; `refused_by`: what neighbours refused of us.
+    `neighbours`: how they are, said by gossipers.
     """
 
     says, hears = "actor", ("supervisor",)
@@ -69,6 +102,7 @@ class Status(Control, frozen=True, kw_only=True):
     rewritten: dict[Address, str] = msgspec.field(default_factory=dict)
     refused: tuple[Refusals, ...] = ()
     refused_by: tuple[Refusals, ...] = ()
+    neighbours: dict[Address, Neighbour] = msgspec.field(default_factory=dict)
     model: str = ""
     idle: bool = True
     stopped: bool = False

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from dfl_actors.core.control import Facts
 from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Request, members, union
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
+from dfl_actors.core.pulse import Pulse
 
 MOST_CHUNKS = 16  # Chunks in a request.
 MOST_CONFIRMATIONS = 65_536  # Confirmations in a message.
@@ -73,6 +75,13 @@ class Replied(FromDriver, frozen=True, kw_only=True):
     neighbour: Address
     reply: Reply
     body: memoryview | bytes = b""
+
+
+class Known(FromDriver, frozen=True, kw_only=True):
+    """What the node's other actors have reported, for the neighbours to be told."""
+
+    hears = ("gossiper",)
+    facts: Facts
 
 
 class Injected(Event, frozen=True, kw_only=True):
@@ -332,6 +341,21 @@ class ConfirmationsFor(Request, frozen=True, kw_only=True):
     """Confirmations, handed to the neighbour from whom the draft came."""
 
     confirmations: Confirmations
+
+
+class Probe(Request, frozen=True, kw_only=True):
+    """How are you? The answer is to sign the nonce; `known` is the digest of the settings that need not be said again."""
+
+    address: Address
+    nonce: Nonce
+    known: Digest
+
+
+class Probed(Reply, frozen=True, kw_only=True):
+    """What the node says of itself."""
+
+    to = (Probe,)
+    pulse: Pulse
 
 
 class Refusal(Reply, frozen=True, kw_only=True):

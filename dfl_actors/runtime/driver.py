@@ -11,11 +11,11 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Opened, Started, Stopping, Tick
+from dfl_actors.core.messages import Known, Opened, Started, Stopping, Tick
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
@@ -179,6 +179,8 @@ class Driver:
             match codec.convert(FROM_SUPERVISOR, codec.parse(order)):
                 case Neighbours(where=where):
                     yield from self._connect(where)
+                case Told(facts=facts):
+                    yield Known(facts=facts)
                 case Start():
                     yield self._begin()
                 case Stop():
@@ -238,6 +240,7 @@ class Driver:
             rewritten=dict(getattr(actor, "rewritten", {})),
             refused=self._tally.refused(),
             refused_by=self._tally.refused_by(),
+            neighbours=actor.neighbours(self._now) if isinstance(actor, Gossiper) else {},
             model=getattr(actor, "model", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,

@@ -14,6 +14,7 @@ from dfl_actors import __version__
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
+from dfl_actors.config.stated import stated
 from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.keys import KeyPair, address_of
@@ -176,6 +177,7 @@ class Ground:
         with ChainStore(self._run.node(node.name).chain) as chain:
             chain.create(codec.encode(genesis))
         neighbours = tuple(self._addresses[other] for other in node.neighbours)
+        said = {name: stated(config, name, genesis) for name in (node.name, *node.neighbours)}
         return NodePlan(
             config=config,
             node=node,
@@ -192,6 +194,8 @@ class Ground:
             folder=Path.cwd(),
             anchor=self._clock.anchor,
             starts=self._before.starts,
+            stated=said[node.name],
+            expected={self._addresses[name]: dict(said[name].items() - said[node.name].items()) for name in node.neighbours},
         )
 
     def _curve_key(self, node: Node) -> str:

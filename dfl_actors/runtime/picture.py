@@ -2,10 +2,12 @@
 
 from collections.abc import Container, Mapping
 
+from dfl_actors.core.control import Facts, Refusals, Status
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.objects import Address
 from dfl_actors.runtime.children import Child
 from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.refusals import merged
 from dfl_actors.runtime.status import NodeStatus
 
 COUNTED = {"samples": "trainer", "steps": "trainer", "sent": "trainer", "received": "validator", "receipts": "builder", "height": "builder"}
@@ -39,3 +41,22 @@ def of_node(
         restarts=sum(child.crashes for child in own.values()),
         **{what: int(own[actor].tally().get(what, 0)) for what, actor in COUNTED.items()},
     )
+
+
+def facts(node: str, actors: Mapping[str, Child]) -> Facts:
+    """What a node's actors have reported of it."""
+    own = {actor: actors[f"{node}/{actor}"] for actor in ACTORS}
+    trained = own["trainer"].tally()
+    return Facts(
+        height=int(own["builder"].tally().get("height", 0)),
+        steps=int(trained.get("steps", 0)),
+        accuracy=float(trained.get("own_accuracy", 0.0)),
+        refused=merged([child.status.refused for child in own.values() if child.status is not None]),
+    )
+
+
+def refused_by(status: Status) -> tuple[Refusals, ...]:
+    """What neighbours refuse of a node: as they say themselves, else as their answers said."""
+    said = [one for neighbour in status.neighbours.values() for one in neighbour.refused]
+    known = {(one.by, one.code) for one in said}
+    return (*said, *(one for one in status.refused_by if (one.by, one.code) not in known))

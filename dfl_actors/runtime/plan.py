@@ -46,6 +46,10 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """How often this run was started: 0, and one more for each `--resume`."""
     rejoins: bool = False
     """Whether it comes back to a network that runs, and waits for no link before it works."""
+    stated: dict[str, str] = {}
+    """What the configuration says of the node, for its neighbours to compare (`config.stated`)."""
+    expected: dict[str, dict[str, str]] = {}
+    """What it says of the neighbours, by address, where that is something else."""
 
 
 def settings_of(plan: NodePlan, kind: type[S]) -> S:
@@ -55,6 +59,8 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         **msgspec.structs.asdict(plan.settings),
         "node": node.name,
         "parameters": plan.parameters,
+        "stated": plan.stated,
+        "expected": plan.expected,
         "links": links_needed(plan),
         "role": node.role,
         "codec": config.gossip.codec,

@@ -3,7 +3,7 @@
 Each process counts what it notes (`Tally`) and reports the counts; `Complaints` makes one line of each reason that is new.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import get_args
 
 from dfl_actors.core import events
@@ -108,10 +108,10 @@ class Complaints:
             self._tell(text)
 
 
-def merged(reports: Mapping[str, tuple[Refusals, ...]]) -> tuple[Refusals, ...]:
+def merged(reports: Iterable[tuple[Refusals, ...]]) -> tuple[Refusals, ...]:
     """What all actors of a node have counted, by reason; the detail is the latest."""
     found: dict[Reason, Refusals] = {}
-    for one in (refusals for report in reports.values() for refusals in report):
+    for one in (refusals for report in reports for refusals in report):
         before = found.get((one.by, one.code), one)
         last = max(before, one, key=lambda refusals: refusals.at)
         count = one.count if before is one else before.count + one.count
@@ -126,9 +126,10 @@ def refused_text(node: str, other: str, refusals: Refusals, why: str) -> str:
 
 
 def refused_by_text(node: str, other: str, refusals: Refusals, why: str) -> str:
-    """What a person is told of what `other` refuses of node `node`. The remedy is for the other way round, so `why` must do."""
+    """What a person is told of what `other` refuses of node `node`. Most remedies are for the other way round, and stand there."""
     reason = f"{refusals.code}: {why}" if why else refusals.code
-    return f"{_at(node)}{other}: refuses what this node says, {_times(refusals.count)}, {reason}; see the screen of its host"
+    remedy = REMEDIES["other_genesis"] if refusals.code == "other_genesis" else "the screen of its host says what to do"
+    return f"{_at(node)}{other}: refuses what this node says, {_times(refusals.count)}, {reason}; {remedy}"
 
 
 def _at(node: str) -> str:

@@ -7,10 +7,15 @@ Told once, and shown beside the figures meanwhile.
 from collections.abc import Callable, Mapping, Sequence
 
 from dfl_actors.core.clock import Steps
-from dfl_actors.core.control import Refusals
+from dfl_actors.core.control import Neighbour, Refusals
+from dfl_actors.core.pulse import differences_text, of_genesis, of_settings
 from dfl_actors.runtime.handshakes import KEY
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.refusals import A_STRANGER, Complaints, refused_by_text, refused_text
+
+Wording = Callable[[str, str, Refusals, str], str]
+
+PATIENT = 10  # Refusals for another genesis that are waited for before they are told without what differs.
 
 
 class Remarks:
@@ -22,6 +27,7 @@ class Remarks:
         self._failing: dict[tuple[str, ...], str] = {}
         self._rewriting: dict[tuple[str, ...], str] = {}
         self._standing: dict[tuple[str, ...], str] = {}
+        self._otherwise: dict[tuple[str, str], str] = {}
         self._complaints = Complaints(tell)
         self._steps = Steps()
 
@@ -29,22 +35,36 @@ class Remarks:
         """`now` is wall time."""
         return (*self._standing.values(), *self._complaints.standing(now))
 
-    def refusals(self, plan: NodePlan, refused: Sequence[Refusals], refused_by: Sequence[Refusals]) -> None:
-        """What all actors of a node refused of others, and others of it. What both refuse of each other for one reason is told once."""
-        names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
-        node, both = plan.node.name, {(one.by, one.code) for one in refused}
-        at = node if plan.whole_network else ""
-        for one in refused:
-            text = refused_text(at, names.get(one.by, A_STRANGER), one, one.detail)
-            self._complaints.take((node, "refused"), one, text, one.code)
-        for one in refused_by:
-            if (one.by, one.code) not in both:
-                text = refused_by_text(at, names.get(one.by, A_STRANGER), one, one.detail)
-                self._complaints.take((node, "refused by"), one, text, one.code)
+    def refusals(
+        self, plan: NodePlan, refused: Sequence[Refusals], refused_by: Sequence[Refusals], neighbours: Mapping[str, Neighbour]
+    ) -> None:
+        """What all actors of a node refused of others, and others of it. What both refuse of each other for one reason is told once; for
+        another genesis nothing is told before it is known what differs."""
+        node, both, at = plan.node.name, {(one.by, one.code) for one in refused}, plan.node.name if plan.whole_network else ""
+        for way, text, told in (("refused", refused_text, refused), ("refused by", refused_by_text, refused_by)):
+            for one in told:
+                if way == "refused" or (one.by, one.code) not in both:
+                    self._refusal((node, way), at, one, plan, neighbours.get(one.by, Neighbour()), text)
+
+    def _refusal(self, place: tuple[str, ...], at: str, one: Refusals, plan: NodePlan, known: Neighbour, text: Wording) -> None:
+        other = neighbour_names(plan).get(one.by, A_STRANGER)
+        cause = genesis_cause(known, plan.settings.genesis) if one.code == "other_genesis" else ""
+        if one.code == "other_genesis" and not cause and one.count < PATIENT:
+            return
+        self._complaints.take(place, one, text(at, other, one, cause or one.detail), one.code + cause)
+
+    def settings(self, plan: NodePlan, neighbours: Mapping[str, Neighbour]) -> None:
+        """Which settings neighbours have otherwise that need not agree."""
+        names = neighbour_names(plan)
+        for address, known in neighbours.items():
+            key, text = (plan.node.name, names[address]), "" if known.other_genesis else differences_text(of_settings(known.differs))
+            if self._otherwise.get(key, "") != text:
+                self._otherwise[key] = text
+                self._tell(settings_text(*key, text))
 
     def clocks(self, plan: NodePlan, off: Mapping[str, int]) -> None:
         """What a node's gossiper says of its neighbours' clocks: milliseconds ahead of its own, 0 for one that is right again."""
-        names = dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
+        names = neighbour_names(plan)
         for address, ms in off.items():
             key = (plan.node.name, names.get(address, address[:8]))
             if self._off.get(key, 0) != ms:
@@ -61,7 +81,7 @@ class Remarks:
 
     def rewritten(self, plan: NodePlan, found: Mapping[str, str], names: Mapping[str, str]) -> None:
         """Who signs otherwise what a node's validator knows of it, and the first of that. `names`: of addresses."""
-        known = {**names, **dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))}
+        known = {**names, **neighbour_names(plan)}
         for address, what in found.items():
             key = (plan.node.name, known.get(address, address[:8]), "rewritten")
             if self._rewriting.get(key, "") != what:
@@ -80,6 +100,26 @@ class Remarks:
         self._standing.pop(key, None)
         if holds:
             self._standing[key] = text
+
+
+def neighbour_names(plan: NodePlan) -> dict[str, str]:
+    """By their addresses."""
+    return dict(zip(plan.settings.neighbours, plan.node.neighbours, strict=True))
+
+
+def genesis_cause(known: Neighbour, ours: str) -> str:
+    """Why a neighbour has another genesis; nothing as long as it has not said."""
+    if not known.other_genesis:
+        return ""
+    said = differences_text(of_genesis(known.differs))
+    return said or f"its genesis is {known.other_genesis[:8]}, ours {ours[:8]}, by another version of dfl-actors"
+
+
+def settings_text(node: str, other: str, differences: str) -> str:
+    """What node `node` says of the configuration of `other`."""
+    if not differences:
+        return f"{other}: is configured as node {node} is again"
+    return f"{other}: is configured otherwise than node {node}, which is no mistake if it is meant: {differences}"
 
 
 def off_text(node: str, other: str, ms: int) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
 from dfl_actors.core import events
-from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
@@ -32,7 +32,6 @@ from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending
-from dfl_actors.runtime.refusals import merged
 from dfl_actors.runtime.remarks import Remarks
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.status import NetworkStatus
@@ -193,11 +192,17 @@ class Supervisor:
         if child.actor == "gossiper":
             self._remarks.handshakes(child.plan, status.handshakes)
         self._remarks.rewritten(child.plan, status.rewritten, self._names)
-        reports = {actor: own.status for actor in ACTORS if (own := self._actors[f"{child.node}/{actor}"]).status is not None}
-        refused = merged({actor: known.refused for actor, known in reports.items()})
-        self._remarks.refusals(child.plan, refused, merged({actor: known.refused_by for actor, known in reports.items()}))
+        if child.actor == "gossiper":
+            self._neighbourhood(child, status)
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
+
+    def _neighbourhood(self, gossiper: Child, status: Status) -> None:
+        """What stands between a node and its neighbours is told to the person; and what the node has to say of itself, to the gossiper."""
+        facts = picture.facts(gossiper.node, self._actors)
+        gossiper.say(Told(facts=facts))
+        self._remarks.settings(gossiper.plan, status.neighbours)
+        self._remarks.refusals(gossiper.plan, facts.refused, picture.refused_by(status), status.neighbours)
 
     def _begin(self) -> None:
         self._started = time.monotonic()

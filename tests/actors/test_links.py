@@ -1,13 +1,14 @@
 """The links: how two gossipers prove themselves to each other, and how lost news are asked for."""
 
 from contextlib import nullcontext
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
 from dfl_actors.actors.base import Settings
-from dfl_actors.actors.links import ATTEMPTS, MOST_SESSIONS, Links
+from dfl_actors.actors.links import ATTEMPTS, LONGEST_PAUSE, MOST_SESSIONS, PAUSE, QUICK, Links, pause
+from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.errors import Refused
@@ -17,6 +18,14 @@ from tests.actors.bench import KEYS
 PEER = b"peer"
 G = KEYS["g"].address
 NEWS = BlockNews(generator=G, height=0, block="1" * 64)
+
+
+MINUTES = count(1)
+
+
+def later() -> Now:
+    """A moment long after the one before, at which every link that is down is due."""
+    return bench.at(bench.NOW + 60_000 * next(MINUTES))
 
 
 def links(me: str, *neighbours: str) -> Links:
@@ -56,12 +65,12 @@ def replied(side: Links, reply: Welcome | Admitted | Refusal) -> list[Effect]:
 
 
 def greeting(name: str) -> Any:
-    return said(list(links(name, "me" if name == "g" else "g").greet()))
+    return said(list(links(name, "me" if name == "g" else "g").greet(later())))
 
 
 def shaken(mine: Links, theirs: Links, peer: bytes = PEER) -> None:
     """We prove ourselves to the other side, as `peer`."""
-    welcome = asked(theirs, said(list(mine.greet())), peer)
+    welcome = asked(theirs, said(list(mine.greet(later()))), peer)
     assert isinstance(asked(theirs, said(replied(mine, welcome)), peer), Admitted)
     (replied(mine, Admitted()))
 
@@ -76,17 +85,17 @@ def resent(number: int, epoch: int = 5) -> Resent:
 
 def test_both_sides_prove_themselves() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    hello = said(list(mine.greet()))
+    hello = said(list(mine.greet(later())))
     proof = said(replied(mine, asked(theirs, hello)))
     assert isinstance(proof, Proof) and theirs.who(PEER) == KEYS["me"].address
     assert isinstance(asked(theirs, proof), Admitted)
-    assert (replied(mine, Admitted())) == [] and list(mine.greet()) == []
+    assert (replied(mine, Admitted())) == [] and list(mine.greet(later())) == []
     assert theirs.neighbour(PEER) == KEYS["me"].address
 
 
 def test_a_greeting_repeated_before_the_answer_does_not_undo_it() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    first, second = said(list(mine.greet())), said(list(mine.greet()))
+    first, second = said(list(mine.greet(later()))), said(list(mine.greet(later())))
     assert first == second
     welcome = asked(theirs, first)
     assert asked(theirs, second) == welcome
@@ -99,7 +108,7 @@ def test_a_greeting_repeated_before_the_answer_does_not_undo_it() -> None:
 )
 def test_a_welcome_is_checked(change: dict[str, Any], code: str | None) -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    right = asked(theirs, said(list(mine.greet())))
+    right = asked(theirs, said(list(mine.greet(later()))))
     wrong = Welcome(**{**{name: getattr(right, name) for name in right.__struct_fields__}, **change})
     with pytest.raises(Refused, match=code) if code else nullcontext():
         assert isinstance(said(replied(mine, wrong)), Proof)
@@ -107,10 +116,10 @@ def test_a_welcome_is_checked(change: dict[str, Any], code: str | None) -> None:
 
 def test_who_admits_us_before_its_proof_is_refused() -> None:
     mine = links("me", "g")
-    list(mine.greet())
+    list(mine.greet(later()))
     with pytest.raises(Refused, match="wrong_neighbour"):
         replied(mine, Admitted())
-    assert list(mine.greet()), "the link is still down"
+    assert list(mine.greet(later())), "the link is still down"
 
 
 def test_nothing_is_given_before_the_proof() -> None:
@@ -119,7 +128,7 @@ def test_nothing_is_given_before_the_proof() -> None:
         theirs.neighbour(PEER)
     with pytest.raises(Refused, match="not_admitted"):
         asked(theirs, Proof(signature="0" * 128))
-    asked(theirs, said(list(links("me", "g").greet())))
+    asked(theirs, said(list(links("me", "g").greet(later()))))
     with pytest.raises(Refused, match="not_admitted"):
         theirs.neighbour(PEER)
     with pytest.raises(Refused, match="bad_signature"):
@@ -161,14 +170,14 @@ def test_who_greets_anew_has_to_prove_itself_anew() -> None:
 
 
 def test_a_stranger_is_refused() -> None:
-    hello = said(list(links("x", "g").greet()))
+    hello = said(list(links("x", "g").greet(later())))
     with pytest.raises(Refused, match="stranger"):
         asked(links("g", "me"), hello)
 
 
 def test_a_neighbour_that_forgot_us_is_greeted_again_with_a_new_nonce() -> None:
     mine, theirs = links("me", "g"), links("g", "me")
-    first = said(list(mine.greet()))
+    first = said(list(mine.greet(later())))
     asked(theirs, said(replied(mine, asked(theirs, first))))
     (replied(mine, Admitted()))
     note, hello = replied(mine, Refusal(code="not_admitted", what="Fetch"))
@@ -217,9 +226,36 @@ def test_a_repetition_that_was_not_asked_for_is_left() -> None:
 def test_a_link_that_is_down_on_purpose_is_neither_wanted_nor_greeted_and_comes_back_from_the_beginning() -> None:
     side = links("me", "g", "h")
     side.part([G])
-    assert [effect.neighbour for effect in side.greet() if isinstance(effect, Send)] == [KEYS["h"].address]
+    assert [effect.neighbour for effect in side.greet(later()) if isinstance(effect, Send)] == [KEYS["h"].address]
     assert (side.standing(), len(side.parted)) == (0, 1)
     side.part([])
-    greetings = {effect.neighbour: effect.message for effect in side.greet() if isinstance(effect, Send)}
+    greetings = {effect.neighbour: effect.message for effect in side.greet(later()) if isinstance(effect, Send)}
     assert greetings.keys() == {G, KEYS["h"].address}
-    assert greetings[G] != said(list(links("me", "g").greet())), "with another nonce"
+    assert greetings[G] != said(list(links("me", "g").greet(later()))), "with another nonce"
+
+
+def test_a_neighbour_that_does_not_answer_is_greeted_less_and_less_often_and_never_less_than_every_two_seconds() -> None:
+    mine, greetings = links("me", "g"), []
+    for ms in range(0, 60_000, 50):
+        greetings += [ms for _ in mine.greet(bench.at(bench.NOW + ms))]
+    gaps = [after - before for before, after in pairwise(greetings)]
+    assert gaps[:QUICK] == [PAUSE] * QUICK and gaps == sorted(gaps) and set(gaps[10:]) == {LONGEST_PAUSE}
+    assert [pause(tries) for tries in (0, QUICK, QUICK + 1, 1_000)] == [PAUSE, PAUSE, 2 * PAUSE, LONGEST_PAUSE]
+
+
+def test_a_neighbour_that_connects_is_greeted_soon_again() -> None:
+    mine = links("me", "g")
+    for _ in range(20):
+        list(mine.greet(later()))
+    now = bench.at(bench.NOW)
+    mine.hurry(now)
+    due = mine.due()
+    assert due is not None and due <= now.mono + PAUSE
+
+
+def test_who_says_that_it_does_not_serve_us_is_greeted_anew_if_we_thought_it_did() -> None:
+    mine, theirs = links("me", "g"), links("g", "me")
+    assert list(mine.lost(G)) == [], "it is greeted anyway"
+    shaken(mine, theirs)
+    assert theirs.serves(PEER) and not theirs.serves(b"other")
+    assert isinstance(said(list(mine.lost(G))), Hello)

@@ -11,6 +11,7 @@ from dfl_actors.config.checks import RECEIPT_BYTES, TRANSACTION_BYTES
 from dfl_actors.core import control, messages, objects
 from dfl_actors.core.codec import encode
 from dfl_actors.core.family import Control, Event, FromDriver, Letter, Message, News, Reply, Request
+from dfl_actors.core.pulse import Pulse
 from tests import objects as made
 from tests.core import rendered
 
@@ -22,7 +23,7 @@ HEADS = {
     Reply: "| reply | fields | meaning |",
     Control: "| control | way | fields | meaning |",
 }
-OBJECTS = [objects.Genesis, objects.Transaction, objects.Receipt, objects.Draft, objects.FinalBlock]
+OBJECTS = [objects.Genesis, objects.Transaction, objects.Receipt, objects.Draft, objects.FinalBlock, Pulse]
 
 
 def test_all_messages_are_known_here() -> None:

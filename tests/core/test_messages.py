@@ -11,7 +11,7 @@ from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core import messages as m
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
-from dfl_actors.core.control import Endpoints, Listening, Neighbours
+from dfl_actors.core.control import Endpoints, Facts, Listening, Neighbours, Refusals
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
 from dfl_actors.errors import Refused
@@ -62,6 +62,9 @@ FIELDS: dict[str, Any] = {
     "text": "one line",
     "exit_code": 9,
     "node": "0",
+    "known": D,
+    "pulse": made.pulse(),
+    "facts": Facts(height=1, refused=(Refusals(D, "expired", 2),)),
 }
 SPECIAL: dict[str, dict[str, Any]] = {
     "Injected": {"samples": (1, 2)},

@@ -34,7 +34,9 @@ link = "0--1"
 
 def test_a_network_goes_on_through_its_events_and_its_chains_verify(start: Start, place: Path) -> None:
     (place / "small.toml").write_text((place / "small.toml").read_text() + EVENTS)
-    command = start("run", "small.toml", "--out", "run", "--set", "block.deadline_s=1", "--set", "block.receipt_wait_s=1", out=place / "run")
+    command = start(
+        "run", "small.toml", "--out", "run", "--set", "block.deadline_s=1", "--set", "block.receipt_wait_s=1", out=place / "run"
+    )
 
     def last(node: str) -> int:
         return max((event["t"] for event in command.events("scored", node)), default=0)

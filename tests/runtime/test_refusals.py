@@ -29,7 +29,7 @@ def test_a_stranger_with_ever_new_reasons_does_not_fill_the_memory() -> None:
 
 def test_what_the_actors_of_a_node_have_counted_is_one_number() -> None:
     gossiper, validator = Refusals(B, "expired", 2, "old", 5), Refusals(B, "expired", 3, "older", 4)
-    assert merged({"gossiper": (gossiper,), "validator": (validator,), "keeper": ()}) == (Refusals(B, "expired", 5, "old", 5),)
+    assert merged([(gossiper,), (validator,), ()]) == (Refusals(B, "expired", 5, "old", 5),)
 
 
 FIRST = 1_000_000

@@ -3,11 +3,14 @@
 from types import SimpleNamespace
 from typing import cast
 
+from dfl_actors.core.control import Neighbour, Refusals
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.remarks import Remarks
 
 B, C = "bb" * 32, "cc" * 32
-PLAN = cast("NodePlan", SimpleNamespace(node=SimpleNamespace(name="a", neighbours=("b", "c")), settings=SimpleNamespace(neighbours=(B, C))))
+SETTINGS = SimpleNamespace(neighbours=(B, C), genesis="11" * 32)
+NODE = SimpleNamespace(name="a", neighbours=("b", "c"))
+PLAN = cast("NodePlan", SimpleNamespace(node=NODE, settings=SETTINGS, whole_network=False))
 
 
 def test_a_neighbours_clock_is_told_when_it_changes_and_stands_while_it_is_off() -> None:
@@ -51,3 +54,30 @@ def test_whoever_signs_otherwise_what_is_known_of_it_is_named_until_that_is_over
     assert list(remarks.standing()) == told, "a validator that was restarted knows nothing yet, and takes nothing back"
     remarks.rewritten(PLAN, {B: ""}, {})
     assert told[3:] == ["node a confirms blocks of node b again"] and len(remarks.standing()) == 2
+
+
+def test_another_genesis_is_told_with_what_differs_once_that_is_known_and_once_for_both_ways() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    known = Neighbour(other_genesis="22" * 32, differs={"network.seed": ("3", "0"), "genesis.initial": ("b", "a"), "data.rate": ("1", "2")})
+    for count, neighbours in ((3, {}), (5, {B: known}), (41, {B: known})):
+        refused = [Refusals(B, "other_genesis", count, "network 22222222", count)]
+        remarks.settings(PLAN, neighbours)
+        remarks.refusals(PLAN, refused, [Refusals(B, "other_genesis", count, "Hello", count)], neighbours)
+    (line,) = told
+    assert line.startswith("b: refused 5 times, other_genesis: its seed is 3, ours 0; make these keys the same in both topologies")
+    assert [text.partition(";")[0] for text in remarks.standing(42)] == ["b: refused 41 times, other_genesis: its seed is 3, ours 0"]
+
+
+def test_settings_that_differ_are_told_once_and_when_they_agree_again() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    for rate in ("0.1", "0.1", "0.2", ""):
+        differs = {"training.learning_rate": (rate, "0.01")} if rate else {}
+        remarks.settings(PLAN, {B: Neighbour(differs=differs), C: Neighbour()})
+    assert [text.rpartition(": ")[2] for text in told] == [
+        "its training.learning_rate is 0.1, ours 0.01",
+        "its training.learning_rate is 0.2, ours 0.01",
+        "is configured as node a is again",
+    ]
+    assert remarks.standing() == ()

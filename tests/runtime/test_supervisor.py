@@ -12,7 +12,7 @@ import pytest
 from dfl_actors.actors.base import Settings
 from dfl_actors.actors.injector import InjectorSettings
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.processes import faults
@@ -149,7 +149,7 @@ def test_it_begins_when_all_are_ready_and_stops_in_order(tmp_path: Path) -> None
     outcome, troupe, _ = perform(tmp_path)
     assert (outcome.reason, outcome.error) == ("duration", None) and outcome.elapsed >= 0.3
     for name in NAMES:
-        words = [message for message in troupe.heard[name] if not isinstance(message, Neighbours)]
+        words = [message for message in troupe.heard[name] if not isinstance(message, Neighbours | Told)]
         assert [type(message) for message in words] == [Start, Stop, Quit], name
     (places,) = {tuple(word.where.items()) for word in troupe.heard["a/gossiper"] if isinstance(word, Neighbours)}
     assert places == ((ADDRESSES["b"], Endpoints(news="tcp://b/gossiper")),)
@@ -235,7 +235,7 @@ def test_a_node_that_leaves_is_ended_in_order_and_begins_again_when_it_joins(tmp
     assert outcome.reason == "terminated" and watcher.texts == ["node b leaves", "node b joins"]
     for actor in ACTORS:
         assert troupe.lives[f"b/{actor}"] == 2 and troupe.lives[f"a/{actor}"] == 1
-        assert [what for name, what in stage.course if name == f"b/{actor}" and what != "Neighbours"][:5] == [
+        assert [what for name, what in stage.course if name == f"b/{actor}" and what not in ("Neighbours", "Told")][:5] == [
             "begins", "Start", "Stop", "Quit", "begins",
         ]  # fmt: skip
     assert [(happened.do, happened.node, happened.what) for happened in noted(tmp_path, events.Happened)] == [

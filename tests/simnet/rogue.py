@@ -65,11 +65,11 @@ class Rogue(Gossiper):
     # --- as an honest one
 
     def on_opened(self, _: Opened, now: Now) -> Iterator[Effect]:
-        yield from self.links.greet()
+        yield from self.links.greet(now)
         self.wake = now.mono + 100
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
-        yield from self.links.greet()
+        yield from self.links.greet(now)
         yield Announce(self.out.epoch, self.out.add(Beat()), Beat())
         self.wake = now.mono + 500
 
