@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, keys, report, run, runs, sdk, sim, streams, tail, topo
+from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, streams, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("node")(run.node)
+app.command("deploy")(deploy.deploy)
 app.command("sim")(sim.sim)
 app.command("report")(report.report)
 app.command("tail")(tail.tail)
