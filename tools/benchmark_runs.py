@@ -18,8 +18,9 @@ import orjson
 import psutil
 from benchmark_table import Unmeasured
 
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import TargetMissed
-from dfl_actors.learning.data import MNIST, load_dataset
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.weights import Recipe, decode_model
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.runtime.stores import ModelStore
@@ -254,8 +255,8 @@ def prepare_worker(barrier: Any) -> None:
     from dfl_actors.learning import models
 
     models.limit_threads()
-    data = load_dataset(MNIST)
-    learner = models.load_learner(models.LENET, Recipe(), data.input_shape, data.labels)
+    data = load_dataset(Data())
+    learner = models.load_learner(models.LENET, Recipe(), data.form)
     learner.warm(BATCH, 1, TESTS)
     WORKER.update(data=data, learner=learner)
     barrier.wait()

@@ -246,7 +246,7 @@ class Work:
 def work_of(config: Config, first: int, last: int) -> Work:
     """What the nodes compute in the ticks `first` to `last`: the simulator's own timeline tells."""
     with tempfile.TemporaryDirectory() as cache:
-        timeline = plan.timeline(config, Path.cwd(), load_dataset(config.data.source, Path(cache)))
+        timeline = plan.timeline(config, Path.cwd(), load_dataset(config.data, Path(cache)))
         jobs = [job for tick in range(last + 1) for job in timeline.tick(tick) if tick >= first]
     steps = sum(isinstance(job, Train) for job in jobs)
     measured = sum(len(job.models) if isinstance(job, Measure) else isinstance(job, Check) for job in jobs)

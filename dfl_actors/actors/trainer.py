@@ -37,7 +37,7 @@ class Learner(Protocol):
 
     def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]: ...
 
-    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int: ...
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> tuple[int, int]: ...
 
     def encode(self, weights: np.ndarray, codec: str) -> bytes: ...
 
@@ -234,17 +234,17 @@ class Trainer(Actor):
 
     def _transact(self, loss: float, now: Now) -> Iterator[Effect]:
         tests = self._pool.draw(self.settings.tests, self._rng)
-        correct = self._learner.measure(self.state.weights, tests)
+        correct, tested = self._learner.measure(self.state.weights, tests)
         data = self._encoded()
         own = model_digest(data)
         if self._offer is not None:
             yield Keep(own, data)
             data = self._offered(self._offer)
-        transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, len(tests), now)
+        transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, tested, now)
         self._in_flight[digest(transaction)] = now.mono + self.settings.expiry
         self.model = own
         self.count("sent")
-        self.counts["own_accuracy"] = correct / len(tests)
+        self.counts["own_accuracy"] = correct / tested
         yield Keep(transaction.model, data)
         yield from self._hand_over(transaction, loss)
 

@@ -49,8 +49,8 @@ class ValidatorSettings(Settings, frozen=True, kw_only=True):
 class Judge(Protocol):
     """Measures what neighbours send; samples are named by their indices."""
 
-    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
-        """How many samples an encoded model gets right. Raises `Refused` for what is no model of so many parameters."""
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> tuple[int, int]:
+        """How good an encoded model is: `correct` of `tested`. Raises `Refused` for what is no model of so many parameters."""
 
 
 class Validator(Actor):
@@ -134,7 +134,7 @@ class Validator(Actor):
         with self._models.view(transaction.model) as data:
             if data is None:
                 raise Refused("model_missing", transaction.model[:8])
-            return self._judge.judge(data, transaction.codec, self.settings.parameters, tests), len(tests)
+            return self._judge.judge(data, transaction.codec, self.settings.parameters, tests)
 
     def _issue(self, message: Fetched, identity: str, ttl: int, correct: int, tested: int, now: Now) -> Iterator[Effect]:
         transaction = message.transaction

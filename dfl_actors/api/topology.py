@@ -113,7 +113,7 @@ def _with_its_data(config: Config, mistakes: Mistakes) -> Iterable[str]:
 
     if config.data.partition not in SELECTIVE:
         return []
-    data = load_dataset(config.data.source)
+    data = load_dataset(config.data)
     check_labels(config, data, mistakes)
     mistakes.raise_first()
     return filter(None, [coverage_warning(config, data, mistakes.source)])

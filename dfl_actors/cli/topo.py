@@ -79,7 +79,7 @@ def show(
     if plot is not None:
         check_free(plot, force)
     config = load_topology(topology, sets)
-    description = describe(config, load_dataset(config.data.source))
+    description = describe(config, load_dataset(config.data))
     if plot is not None and ending is not None:
         save(plot, force, lambda draft: plot_topology(description, draft, ending))
     if json:

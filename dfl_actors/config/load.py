@@ -15,7 +15,7 @@ from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
 from dfl_actors.config.config import Config, Node
 from dfl_actors.config.events import hasten, read_events
 from dfl_actors.config.listen import ListenError, listening
-from dfl_actors.config.sections import SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
+from dfl_actors.config.sections import BUNDLED, SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
 from dfl_actors.config.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
 from dfl_actors.config.topology import (
     Link,
@@ -137,7 +137,7 @@ def _find(path_or_name: str) -> Path:
 def _anchor(table: Table, folder: Path) -> None:
     """Make `file.py:name` and the file of a data set absolute in place, so that a resumed run finds them from any folder."""
     data = table.get("data")
-    if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", Data().source):
+    if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", *BUNDLED):
         data["source"] = str(folder / Path(source).expanduser())
     churn = table.get("churn")
     if isinstance(churn, dict) and isinstance(trace := churn.get("trace"), str) and trace:

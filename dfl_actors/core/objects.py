@@ -8,11 +8,11 @@ chain can still be verified after its weights have been deleted.
 Digests and addresses are 64, signatures 128 lower-case hexadecimal digits. Times are milliseconds since the Unix epoch.
 """
 
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 import orjson
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from dfl_actors.core.codec import convert
 from dfl_actors.core.keys import KeyPair, address_of, verify
@@ -47,10 +47,19 @@ class Layer(Record, frozen=True, kw_only=True):
     shape: Annotated[tuple[Annotated[int, Meta(ge=1, le=2**31)], ...], Meta(max_length=8)]
 
 
+class Input(Record, frozen=True, kw_only=True):
+    """One of the arrays that make a sample, by its name ("" for the only one), and what one sample has of it."""
+
+    name: Annotated[str, Meta(max_length=128)]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=1, le=2**31)], ...], Meta(max_length=8)]
+    dtype: Annotated[str, Meta(min_length=1, max_length=16)]
+
+
 class Genesis(Record, frozen=True, kw_only=True):
     """What every node of a network agrees on. Its digest is in every signed object, so networks never mix.
 
-    `hash` is the kind of the objects' digests, `model_hash` that of the models', `initial` included.
+    `hash` is the kind of the objects' digests, `model_hash` that of the models', `initial` included. What stands last is left out where the
+    samples are uint8 images, scaled by 1/256, to be classified under labels that are numbers from 0.
     """
 
     network: Name
@@ -58,11 +67,18 @@ class Genesis(Record, frozen=True, kw_only=True):
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=4096)]
     dtype: Annotated[str, Meta(pattern=r"^float32\Z")]
-    labels: Annotated[int, Meta(ge=2, le=1_000_000)]
+    labels: Annotated[int, Meta(ge=1, le=1_000_000)]
     initial: Digest
     hash: Annotated[str, Meta(pattern=r"^sha256\Z")]
     model_hash: Annotated[str, Meta(pattern=r"^blake3\Z")]
     signature: Annotated[str, Meta(pattern=r"^ed25519\Z")]
+    task: Literal["multilabel", "regression"] | UnsetType = UNSET
+    score: Literal["r2"] | UnsetType = UNSET
+    names: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1, max_length=65_536)] | UnsetType = (
+        UNSET
+    )
+    inputs: Annotated[tuple[Input, ...], Meta(min_length=1, max_length=256)] | UnsetType = UNSET
+    scale: Annotated[str, Meta(min_length=1, max_length=32)] | UnsetType = UNSET
 
 
 class Signed(Record, frozen=True, kw_only=True):

@@ -17,11 +17,12 @@ SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
 
 def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
     """Notes each node that gives a weight to a label that the data set does not have, or has no training sample of."""
-    counts = np.bincount(data.y_train, minlength=data.labels)
+    labels = data.form.classes
+    counts = np.bincount(data.kinds_train, minlength=labels)
     for node in config.nodes:
         key, weights = ("node", node.name, "label_weights"), node.label_weights or ()
-        if len(weights) > data.labels:
-            problem = f'goes up to label {len(weights) - 1}, and data.source = "{config.data.source}" has labels 0 to {data.labels - 1}'
+        if len(weights) > labels:
+            problem = f'goes up to label {len(weights) - 1}, and data.source = "{config.data.source}" has labels 0 to {labels - 1}'
             mistakes.add(key, f"{problem}; give weights for those alone")
         elif empty := [label for label, weight in enumerate(weights) if weight and not counts[label]]:
             problem = f'label {empty[0]} has a weight, and data.source = "{config.data.source}" has no sample of it'
@@ -31,7 +32,7 @@ def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
 def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
     """The labels of the data set that no node draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
     shares = weights_by_node(config, data)
-    drawn: Floats = sum((shares[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.labels))
+    drawn: Floats = sum((shares[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.form.classes))
     return tuple(np.flatnonzero(drawn == 0).tolist())
 
 
@@ -40,7 +41,7 @@ def coverage_warning(config: Config, data: Dataset, source: Source) -> str | Non
     labels = undrawn_labels(config, data)
     if not labels:
         return None
-    ceiling = 1 - np.isin(data.y_test, labels).mean()
+    ceiling = 1 - np.isin(data.kinds_test, labels).mean()
     mistakes = Mistakes(source)
     problem = f"no node draws label {listed([str(label) for label in labels])} to train on"
     mistakes.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")

@@ -16,33 +16,37 @@ from typing import TypeAlias
 
 import numpy as np
 
+from dfl_actors.learning.form import Array, Form, Input, Samples, arrays_of
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.weights import Recipe, Vector
 
-SCALE = 1 / 256  # Of samples that are uint8: Caffe's for LeNet. float32 samples are taken as they are.
 CHUNK = 250  # Samples measured at once: more does not fit the caches, fewer pays the call more often.
 
 Tensor: TypeAlias = tf.Tensor
 Tensors = Sequence[Tensor]
+Given: TypeAlias = Tensor | Tensors  # Samples: one tensor, or one for each input.
 Compiled = Callable[..., Tensor]
-ByDtype = Callable[[np.dtype], Compiled]
+Lazy = Callable[[], Compiled]
+
+LAST = {"classification": "softmax", "multilabel": "sigmoid"}
+"""The activation that makes a task's output probabilities; without it the output is logits."""
 
 
 class Network:
     """A Keras model as a function of its weights: which variables SGD trains, which a step moves, which stay."""
 
-    def __init__(self, model: keras.Model) -> None:
-        self._model = model
+    def __init__(self, model: keras.Model, form: Form) -> None:
+        self._model, self.form = model, form
         self.trained = model.trainable_variables
         self.others = model.non_trainable_variables
         self.moved = [variable for variable in self.others if is_float(variable)]
         self._constants = [None if is_float(variable) else variable.numpy() for variable in self.others]
         self.n_trained = sum(prod(variable.shape) for variable in self.trained)
-        self.from_logits = not _ends_in_softmax(model)
+        self.from_logits = form.task in LAST and not _ends_in(model, LAST[form.task])
 
-    def call(self, values: Tensors, moved: Tensor, iteration: Tensor, x: Tensor, training: bool) -> tuple[Tensor, Tensor, Tensors]:
+    def call(self, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, training: bool) -> tuple[Tensor, Tensor, Tensors]:
         """Output [n, labels] for samples x [n, ...], the moved variables after it (flat), and regularisation losses."""
-        x = tf.cast(x, tf.float32) * SCALE if x.dtype == tf.uint8 else x
+        x = prepared(self.form, x)
         others = self._others(moved, iteration)
         mapping = [*zip(self.trained, values, strict=True), *zip(self.others, others, strict=True)]
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
@@ -50,16 +54,32 @@ class Network:
         after = [scope.get_current_value(variable) for variable in self.moved]
         return tf.cast(output, tf.float32), _join(after) if after else moved, losses
 
-    def right(self, weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """How many of the n samples the model with weights [P] gets right, x [n, ...], y [n]."""
-        return tf.math.count_nonzero(tf.argmax(self._output(weights, x), 1) == y)
-
-    def probabilities(self, weights: Tensor, x: Tensor) -> Tensor:
-        """[n, labels] of samples x [n, ...] by the model with weights [P]."""
+    def sums(self, weights: Tensor, x: Given, y: Tensor) -> Tensor:
+        """What `learning.score` adds up of n samples x [n, ...] with these y: samples right [1], or squared errors [targets]."""
         output = self._output(weights, x)
-        return tf.nn.softmax(output) if self.from_logits else output
+        if self.form.task == "classification":
+            return tf.math.count_nonzero(tf.argmax(output, 1) == y, keepdims=True)
+        if self.form.task == "multilabel":
+            half = 0.0 if self.from_logits else 0.5
+            return tf.math.count_nonzero(tf.reduce_all((output > half) == (y > 0), 1), keepdims=True)
+        return tf.reduce_sum(tf.square(output - y), 0)
 
-    def _output(self, weights: Tensor, x: Tensor) -> Tensor:
+    def answers(self, weights: Tensor, x: Given) -> Tensor:
+        """[n, labels] of samples x [n, ...] by the model with weights [P]: probabilities, or the numbers that a regression finds."""
+        output = self._output(weights, x)
+        if not self.from_logits:
+            return output
+        return tf.nn.softmax(output) if self.form.task == "classification" else tf.nn.sigmoid(output)
+
+    def losses(self, y: Tensor, output: Tensor) -> Tensor:
+        """The task's usual loss of each sample [n]: cross-entropy, or the squared error."""
+        if self.form.task == "classification":
+            return keras.losses.sparse_categorical_crossentropy(y, output, from_logits=self.from_logits)
+        if self.form.task == "multilabel":
+            return keras.losses.binary_crossentropy(y, output, from_logits=self.from_logits)
+        return keras.losses.mean_squared_error(y, output)
+
+    def _output(self, weights: Tensor, x: Given) -> Tensor:
         values, moved = _cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
         return self.call(values, moved, 0, x, training=False)[0]
 
@@ -77,13 +97,12 @@ def _step(network: Network, recipe: Recipe) -> Compiled:
     factors = [np.full(prod(one.shape), recipe.bias_rate if one.name == "bias" else 1, np.float32) for one in network.trained]
     factor = np.concatenate(factors)
 
-    def step(w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def step(w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values = _cut(w, network.trained)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             output, s, losses = network.call(values, s, iteration, x, training=True)
-            entropy = keras.losses.sparse_categorical_crossentropy(y, output, from_logits=network.from_logits)
-            loss = tf.add_n([tf.reduce_mean(entropy), *(tf.reduce_sum(extra) for extra in losses)])
+            loss = tf.add_n([tf.reduce_mean(network.losses(y, output)), *(tf.reduce_sum(extra) for extra in losses)])
         gradient = _join(tape.gradient(loss, values, unconnected_gradients="zero"))
         rate = recipe.learning_rate * tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
         v = recipe.momentum * v + (rate * factor) * (gradient + recipe.weight_decay * w)
@@ -93,14 +112,14 @@ def _step(network: Network, recipe: Recipe) -> Compiled:
 
 
 def train_function(network: Network, recipe: Recipe) -> Compiled:
-    """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch]) -> (weights, velocity, mean loss)."""
+    """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""
     step, n = _step(network, recipe), network.n_trained
 
-    def train(weights: Tensor, momentum: Tensor, iteration: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def train(weights: Tensor, momentum: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         steps = tf.shape(y, tf.int64)[0]
 
         def body(i: Tensor, w: Tensor, v: Tensor, s: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-            w, v, s, loss = step(w, v, s, iteration + i, x[i], y[i])
+            w, v, s, loss = step(w, v, s, iteration + i, tf.nest.map_structure(lambda samples: samples[i], x), y[i])
             return i + 1, w, v, s, total + loss
 
         start = (tf.constant(0, tf.int64), weights[:n], momentum[:n], weights[n:], 0.0)
@@ -112,25 +131,49 @@ def train_function(network: Network, recipe: Recipe) -> Compiled:
     return train
 
 
-def by_dtype(function: Compiled, signature: Callable[[np.dtype], list[tf.TensorSpec]]) -> ByDtype:
-    """The compiled `function` for the dtype of samples it is asked for; nothing is traced before it is asked for.
+def prepared(form: Form, x: Given) -> Given | dict[str, Tensor]:
+    """What a model is called with: uint8 images are scaled, and several inputs go by their names."""
+    if len(form.inputs) == 1:
+        return _scaled(form.inputs[0], x, form.scale)
+    return {one.name: _scaled(one, samples, form.scale) for one, samples in zip(form.inputs, x, strict=True)}
+
+
+def _scaled(kind: Input, x: Tensor, scale: float) -> Tensor:
+    return tf.cast(x, tf.float32) * scale if kind.scaled else x
+
+
+def signature(form: Form, *lead: None) -> tf.TensorSpec | tuple[tf.TensorSpec, ...]:
+    """What samples of a form look like behind the axes `lead`, for a compiled function."""
+    specs = tuple(tf.TensorSpec([*lead, *one.shape], one.dtype) for one in form.inputs)
+    return specs if len(specs) > 1 else specs[0]
+
+
+def lazy(function: Compiled, *signature: object) -> Lazy:
+    """The compiled `function`; nothing is traced before it is asked for.
 
     It takes tensors only: a `tf.function` that finds out what it was called with costs 0.1 ms more a call.
     """
 
     @cache
-    def compiled(dtype: np.dtype) -> Compiled:
-        concrete: Compiled = tf.function(function, signature(dtype), autograph=False).get_concrete_function()
+    def compiled() -> Compiled:
+        concrete: Compiled = tf.function(function, list(signature), autograph=False).get_concrete_function()
         return concrete
 
     return compiled
 
 
-def by_chunk(function: ByDtype, weights: Vector, *arrays: np.ndarray) -> Iterator[Tensor]:
-    """What `function` makes of each chunk of samples; `arrays` are these and what belongs to them, [n, ...] each."""
-    compiled, given = function(arrays[0].dtype), tf.convert_to_tensor(weights)
-    for start in range(0, len(arrays[0]), CHUNK):
-        yield compiled(given, *(tf.convert_to_tensor(array[start : start + CHUNK]) for array in arrays))
+def tensors(samples: Samples) -> Given:
+    """Samples as a compiled function takes them."""
+    several = tuple(map(tf.convert_to_tensor, arrays_of(samples)))
+    return several if len(several) > 1 else several[0]
+
+
+def by_chunk(function: Lazy, weights: Vector, x: Samples, *others: Array) -> Iterator[Tensor]:
+    """What `function` makes of each chunk of samples x [n, ...]; `others` [n, ...] are what belongs to them."""
+    compiled, given = function(), tf.convert_to_tensor(weights)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield compiled(given, tensors(x[part]), *(tf.convert_to_tensor(other[part]) for other in others))
 
 
 def _cut(flat: Tensor, variables: Sequence[keras.Variable]) -> Tensors:
@@ -159,10 +202,10 @@ def is_float(variable: keras.Variable) -> bool:
     return "float" in variable.dtype
 
 
-def _ends_in_softmax(model: keras.Model) -> bool:
-    """Whether what makes the output makes probabilities. A model inside the model is looked into."""
+def _ends_in(model: keras.Model, activation: str) -> bool:
+    """Whether what makes the output makes probabilities, by this activation. A model inside the model is looked into."""
     last = model
     while isinstance(last, keras.Model) and last.layers:
         outputs = getattr(last, "outputs", None)
         last = outputs[0]._keras_history.operation if outputs else last.layers[-1]  # noqa: SLF001 - nothing public names it
-    return type(last).__name__ == "Softmax" or getattr(last, "activation", None) is keras.activations.softmax
+    return type(last).__name__ == activation.title() or getattr(last, "activation", None) is getattr(keras.activations, activation)

@@ -29,12 +29,12 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
 
     Raises `ConfigError` naming the key that does not fit the data.
     """
-    nodes, labels = len(config.nodes), data.labels
+    nodes, labels = len(config.nodes), data.form.classes
     match config.data.partition:
         case "iid":
             rows = np.full((nodes, labels), 1.0 / labels)
         case "samples":
-            rows = np.tile(_normalised("frequencies", np.bincount(data.y_train, minlength=labels) / len(data.y_train)), (nodes, 1))
+            rows = np.tile(_normalised("frequencies", np.bincount(data.kinds_train, minlength=labels) / len(data.y_train)), (nodes, 1))
         case "dirichlet":
             rng = np.random.default_rng([config.network.seed, 1])
             rows = _normalised("data.alpha", rng.dirichlet(np.full(labels, config.data.alpha), size=nodes))
@@ -75,14 +75,18 @@ def _normalised(key: str, rows: Floats) -> Floats:
 class SampleStream:
     """An endless stream of training samples with given label weights; the only state is the generator it was given.
 
-    `y_train` is uint8 [n], `weights` is [labels], one of `weights_by_node`. Two streams of equal arguments draw the same
+    `y_train` are the samples' labels [n], `weights` is [labels], one of `weights_by_node`. Two streams of equal arguments draw the same
     samples however the draws are cut: `draw(3)` then `draw(5)` is `draw(8)`. With `ranges` [labels, 2] in place of weights every
     draw begins by drawing each weight uniformly from its range, so there the cuts matter. Raises `ConfigError` when a label with
     weight has no sample.
     """
 
     def __init__(
-        self, y_train: npt.NDArray[np.uint8], weights: Floats, rng: np.random.Generator, ranges: Sequence[tuple[float, float]] | None = None
+        self,
+        y_train: npt.NDArray[np.integer],
+        weights: Floats,
+        rng: np.random.Generator,
+        ranges: Sequence[tuple[float, float]] | None = None,
     ) -> None:
         self._ranges = None if ranges is None else _given_ranges(ranges, len(weights))
         shares = _normalised("label_weights", np.asarray(weights if self._ranges is None else self._ranges[1], dtype=np.float64))

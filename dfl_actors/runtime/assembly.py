@@ -18,7 +18,9 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.form import Samples
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes
 from dfl_actors.runtime.clock import Clock
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from dfl_actors.learning.models import Learner
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray] | None
-Lesson = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None
+Lesson = Callable[[Samples, np.ndarray], tuple[Samples, np.ndarray]] | None
 
 
 class Owned:
@@ -71,10 +73,10 @@ class MeteredLearner:
         with self._meter.working("learning"):
             if not self._trains:
                 return state, 0.0
-            images, labels = self._data.x_train[samples], self._data.y_train[samples]
+            x, y = self._data.x_train[samples], self._data.y_train[samples]
             if self._lesson is not None:
-                images, labels = self._lesson(images, labels)
-            state, loss = self._learner.train(state, images, labels)
+                x, y = self._lesson(x, y)
+            state, loss = self._learner.train(state, x, y)
             check_converges(state, self._name, self._attacked)
             return state, loss
 
@@ -82,11 +84,11 @@ class MeteredLearner:
         with self._meter.working("learning"):
             return encode_model(weights, codec)
 
-    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> Score:
         with self._meter.working("learning"):
             return self.measure(decode_model(data, codec, parameters), samples)
 
-    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> Score:
         with self._meter.working("learning"):
             return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])
 
@@ -95,7 +97,7 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     """The state machine of `actor`, ready to hear its first message; `incarnation` counts its restarts. Raises `DflError`."""
     seeds = rng_for(plan, actor, incarnation)
     if actor == "injector":
-        return Injector(settings_of(plan, InjectorSettings), stream(plan, load_dataset(plan.config.data.source, plan.cache), seeds))
+        return Injector(settings_of(plan, InjectorSettings), stream(plan, load_dataset(plan.config.data, plan.cache), seeds))
     if actor == "trainer":
         offer, lesson, trains = attack(plan, seeds)
         learner, metered = learners(plan, actor, owned.meter, lesson, trains)
@@ -129,12 +131,8 @@ def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, boo
     chosen = attack_of(plan)
     if chosen is None:
         return None, None, True
-    labels = load_dataset(plan.config.data.source, plan.cache).labels
-    return (
-        None if chosen.offer is None else Offering(chosen, rng),
-        lambda images, right: checked_lesson(chosen, images, right, labels, rng),
-        chosen.trains,
-    )
+    form = load_dataset(plan.config.data, plan.cache).form
+    return (None if chosen.offer is None else Offering(chosen, rng), lambda x, y: checked_lesson(chosen, x, y, form, rng), chosen.trains)
 
 
 def attack_of(plan: NodePlan) -> Attack | None:
@@ -163,8 +161,8 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
-    data = load_dataset(plan.config.data.source, plan.cache)
-    learner = models.learner_of(plan.config, data)
+    data = load_dataset(plan.config.data, plan.cache)
+    learner = models.learner_of(plan.config, data.form)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
     return learner, MeteredLearner(learner, data, plan, meter, lesson, trains)
@@ -177,7 +175,7 @@ def initial(plan: NodePlan, learner: "Learner") -> np.ndarray:
 
 def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStream:
     """The node's stream of samples, by the network's partition. Raises `ConfigError`."""
-    return SampleStream(data.y_train, weights_by_node(plan.config, data)[plan.node.name], rng)
+    return SampleStream(data.kinds_train, weights_by_node(plan.config, data)[plan.node.name], rng)
 
 
 def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator:

@@ -19,6 +19,7 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
+from dfl_actors.learning.score import score_of
 from dfl_actors.learning.weights import LENET, decode_model
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
@@ -39,12 +40,12 @@ def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
     check_plugins(config, Path.cwd())
     from dfl_actors.learning import models
 
-    data = load_dataset(config.data.source, cache)
-    learner = models.learner_of(config, data)
+    data = load_dataset(config.data, cache)
+    learner = models.learner_of(config, data.form)
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)
-    parent.send(codec.encode(genesis_of(config, learner, data.labels)))
+    parent.send(codec.encode(genesis_of(config, learner)))
     parent.finish()
 
 
@@ -63,11 +64,12 @@ class Evaluator:
 
         self._clock = clock
         self._config, self._run, self._parameters, self._parent = config, run, parameters, parent
-        self._data = load_dataset(config.data.source, cache)
-        self._learner = models.learner_of(config, self._data)
+        self._data = load_dataset(config.data, cache)
+        self._learner = models.learner_of(config, self._data.form)
         self._learner.warm(0, 0, min(250, len(self._data.x_test)))
         self._stores: dict[str, ModelStore] = {}
         self._tests = self._choose_tests()
+        self._all = len(self._tests) * self._data.form.unit
         self._ring = Ring(tuple(read_about(run).nodes), self._learner.parameters)
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
@@ -107,10 +109,10 @@ class Evaluator:
             try:
                 weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
             except Refused:  # a model that is not finite gets nothing right
-                return Evaluated(node=order.node, model=order.model, correct=0, tested=len(self._tests) if order.measure else 0)
+                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._all if order.measure else 0)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
-                self._learner.save(weights, draft, self._data.samples)
+                self._learner.save(weights, draft)
         correct, tested = self._measure(weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)
@@ -118,13 +120,13 @@ class Evaluator:
 
     def _measure(self, weights: np.ndarray) -> tuple[int, int]:
         """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
-        correct = 0
+        sums = self._data.form.nothing
         for begin in range(0, len(self._tests), AT_ONCE):
             if self._parent.wait(0):
                 return 0, 0
             tests = self._tests[begin : begin + AT_ONCE]
-            correct += self._learner.measure(weights, self._data.x_test[tests], self._data.y_test[tests])
-        return correct, len(self._tests)
+            sums += self._learner.sums(weights, self._data.x_test[tests], self._data.y_test[tests])
+        return score_of(self._data.form, sums, self._data.y_test[self._tests])
 
     def _compare(self, node: str, weights: np.ndarray) -> None:
         """Tell how different the models are, each node's being the one measured last."""

@@ -1,7 +1,7 @@
 """The interface of an attack: what a malicious node does otherwise than an honest one.
 
 An attack is a value of up to three functions. `offer` makes what the node offers in place of its own model; the node itself trains on
-honestly, and signs, states and receives as everybody does. `teach` makes the labels it trains on, `imagine` the images. What they do
+honestly, and signs, states and receives as everybody does. `teach` makes the labels it trains on, `imagine` the samples. What they do
 not touch is honest. An attack that looks at the models of others says so (`watches`), and so does one that looks back at what was its own
 (`remembers`): keeping models costs memory, so nobody keeps them unasked.
 
@@ -19,7 +19,7 @@ Name it in a topology as ``attack = "louder.py:build"`` of a node; its `attack_p
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from dfl_actors.sdk.interface import Weights
 
 Labels = npt.NDArray[np.integer]
-Images = npt.NDArray[np.uint8]
+Images = npt.NDArray[Any]
 
 
 MOST_REMEMBERED = 100  # The own models that an attack may look back at: of LeNet, 172 MB in a node.
@@ -50,9 +50,11 @@ class View(NamedTuple):
 
 Offer = Callable[[View], Weights]
 Teach = Callable[[Labels, int, np.random.Generator], Labels]
-"""Labels of the training samples, any shape, and how many labels there are: 0 up to that. Returns as many labels."""
+"""Labels of the training samples, any shape, and how many there are: 0 up to that. Returns as many labels.
+
+Of a multilabel task it gets what of each label holds, 0 or 1, [..., labels], and 2; a regression has no labels to teach."""
 Imagine = Callable[[Images, np.random.Generator], Images]
-"""Images of the training samples, uint8 [..., height, width, channels]. Returns as many."""
+"""Training samples [..., *shape], of the type that their source gives them. Returns as many; of several inputs it is called for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 from dfl_actors.config.sections import Event
 from dfl_actors.core.control import Failed
 from dfl_actors.errors import DflError
+from dfl_actors.learning.score import Score
 from dfl_actors.processes import faults
 from dfl_actors.sim.peers import Change
 from dfl_actors.sim.tasks import Slots, Task
@@ -162,14 +163,13 @@ class Engine:
 
     def _measure(self, job: Measure) -> Iterator[Task]:
         accuracies = [0.0] * len(job.models)
-        tested = job.samples.shape[1]
         tasks: list[Task] = []
         for first in range(0, len(job.models), MEASURED_AT_ONCE):
             part = slice(first, first + MEASURED_AT_ONCE)
             models = job.models[part]
 
-            def done(right: Sequence[int], part: slice = part, models: Sequence[int] = models) -> None:
-                accuracies[part] = [count / tested for count in right]
+            def done(scores: Sequence[Score], part: slice = part, models: Sequence[int] = models) -> None:
+                accuracies[part] = [correct / tested for correct, tested in scores]
                 self._read(models)
 
             task = Task(job, "measure", (tuple(map(self._slots.of, models)), job.samples[part]), done)
@@ -185,12 +185,12 @@ class Engine:
         senders = [self._names[offered.sender] for offered in job.received]
         slots = [self._slots.of(model) for model in models]
 
-        def done(answer: tuple[dict[str, float], int]) -> None:
-            reputations, right = answer
+        def done(answer: tuple[dict[str, float], Score | None]) -> None:
+            reputations, own = answer
             self._read(models)
             self._results.updated(job.tick, job.node, reputations)
-            if job.own is not None:
-                self._judged(job.tick, job.node, right / len(job.own))
+            if own is not None:
+                self._judged(job.tick, job.node, own.correct / own.tested)
 
         measured, accuracies = self._measured.pop(job.node) if job.measured else ([], None)
         task = Task(job, "update", (job.node, senders, slots, accuracies, job.own), done)
@@ -207,13 +207,11 @@ class Engine:
                 self._trained.pop(model, None)
 
     def _check(self, job: Check | Judge) -> Task:
-        tested = len(job.samples)
-
-        def done(right: int) -> None:
+        def done(score: Score) -> None:
             if isinstance(job, Judge):
-                self._judged(job.tick, job.node, right / tested)
+                self._judged(job.tick, job.node, score.correct / score.tested)
             else:
-                self._results.accuracy(job.tick, job.node, right, tested)
+                self._results.accuracy(job.tick, job.node, *score)
 
         return self.of_node(Task(job, "check", (job.node, job.samples), done), job.node)
 

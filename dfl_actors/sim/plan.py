@@ -25,8 +25,8 @@ class NodeDraw:
         seed = seed_of(config, node.name)
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
-        self._train = SampleStream(data.y_train, weights, self._rngs[0], node.label_ranges)
-        self._test = SampleStream(data.y_test, weights, self._rngs[1], node.label_ranges)
+        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], node.label_ranges)
+        self._test = SampleStream(data.kinds_test, weights, self._rngs[1], node.label_ranges)
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:

@@ -13,6 +13,7 @@ from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
+from dfl_actors.learning.score import score_of, sums_of
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
 from dfl_actors.sim.about import About, load_about, save_about
@@ -83,8 +84,8 @@ def simulate(
         starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server) as team,
         _accounted(out, about, team),
     ):
-        data = load_dataset(config.data.source, Path(cache))
-        kept = kept._replace(data=check_unchanged(config.data.source, kept.data))
+        data = load_dataset(config.data, Path(cache))
+        kept = kept._replace(data=check_unchanged(data, kept.data))
         check()
         run = _Run(config, out, folder, data, team, listener, kept)
         run.go(found, kept, team.ready(check), stop, Path(cache))
@@ -186,7 +187,7 @@ class _Run:
         return [text for text in said if text]
 
     def _vote(self, folder: Path, stop: Callable[[], bool]) -> None:
-        """All models together: for each sample the label to which they give most, their probabilities added in the nodes' order.
+        """All models together: how good the mean of what they say of each sample is, added in the nodes' order.
 
         Raises `Stopped`.
         """
@@ -194,13 +195,14 @@ class _Run:
         found: list[tuple[str, int, int]] = []
         for part, labels in (("train", self._data.y_train), ("test", self._data.y_test)):
             (folder / part).touch()
-            votes = opened(folder / part, len(labels), self._data.labels)
+            votes = opened(folder / part, len(labels), self._data.form.outputs)
             tasks = list(self._votes(part, len(labels)))
             for left in self._engine.every(tasks):
                 self._listener.voting((len(found) + 1 - left / len(tasks)) / 2)
                 if stop():
                     raise Stopped(self._engine.closed)
-            found.append((part, int((votes.argmax(axis=1) == labels).sum()), len(labels)))
+            answers = votes if self._data.form.task == "classification" else votes / len(self._config.nodes)
+            found.append((part, *score_of(self._data.form, sums_of(self._data.form, answers, labels), labels)))
         self._tables.ensemble(found)
 
     def _votes(self, part: str, count: int) -> Iterator[Task]:

@@ -20,6 +20,7 @@ from dfl_actors.files import explained
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
+from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
 from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
 from dfl_actors.processes import faults
@@ -117,8 +118,8 @@ class Worker:
         from dfl_actors.learning import models
 
         self._plan, self._attacked = plan, any(plan.config.attacks(node.name) for node in plan.config.nodes)
-        self._data = load_dataset(plan.config.data.source, plan.cache)
-        self._learner = models.learner_of(plan.config, self._data)
+        self._data = load_dataset(plan.config.data, plan.cache)
+        self._learner = models.learner_of(plan.config, self._data.form)
         self.parameters = self._learner.parameters
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
@@ -150,7 +151,7 @@ class Worker:
         node = self._nodes[number]
         x, y = self._data.x_train[samples], self._data.y_train[samples]
         if node.attack is not None:
-            x, y = checked_lesson(node.attack, x, y, self._data.labels, node.rng)
+            x, y = checked_lesson(node.attack, x, y, self._data.form, node.rng)
         if node.attack is None or node.attack.trains:
             node.become(self._learner.train(node.state, x[None], y[None])[0])
             check_converges(node.state, node.name, self._attacked)
@@ -166,33 +167,33 @@ class Worker:
             return node.state.weights
         return node.offering(node.state.weights, node.offered - 1, node.seen)
 
-    def measure(self, slots: Sequence[int], samples: np.ndarray) -> list[int]:
-        """How many of each model's own row of test samples [models, tests] it gets right."""
-        return [self._right(self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
+    def measure(self, slots: Sequence[int], samples: np.ndarray) -> list[Score]:
+        """How good each model is on its own row of test samples [models, tests]."""
+        return [self._score(self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
 
-    def check(self, number: int, samples: np.ndarray) -> int:
+    def check(self, number: int, samples: np.ndarray) -> Score:
         """The same of the node's own model."""
         weights = self._nodes[number].state.weights
         if not self._zero_biases:
-            return self._right(weights, samples)
+            return self._score(weights, samples)
         biases = weights[self._biases]
         weights[self._biases] = 0  # for the moment, which costs less than a copy of the model
-        right = self._right(weights, samples)
+        score = self._score(weights, samples)
         weights[self._biases] = biases
-        return right
+        return score
 
-    def _right(self, weights: Vector, samples: np.ndarray) -> int:
+    def _score(self, weights: Vector, samples: np.ndarray) -> Score:
         if self._zero_biases and weights[self._biases].any():
             weights = self._without_biases(weights)
         return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
 
     def update(
         self, number: int, senders: Sequence[str], slots: Sequence[int], accuracies: Sequence[float] | None, samples: np.ndarray | None
-    ) -> tuple[dict[str, float], int]:
-        """Run the node's algorithm on received models. Returns the reputations it then holds, and how many of `samples` its own model
-        got right before (0 without samples)."""
+    ) -> tuple[dict[str, float], Score | None]:
+        """Run the node's algorithm on received models. Returns the reputations it then holds, and how good its own model was on `samples`
+        before (None without samples)."""
         node = self._nodes[number]
-        right = 0 if samples is None else self.check(number, samples)
+        score = None if samples is None else self.check(number, samples)
         own = self._without_biases(node.state.weights) if self._keeps_biases else node.state.weights
         received = [
             ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place])
@@ -200,11 +201,11 @@ class Worker:
         ]
         if node.attack is not None and node.attack.watches:
             node.seen |= {model.sender: model.weights.copy() for model in received}
-        own_accuracy = None if samples is None else right / len(samples)
+        own_accuracy = None if score is None else score.correct / score.tested
         result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
         node.memory, node.reputations = result.state, dict(result.reputations)
         self._take(node, result.weights)
-        return node.reputations, right
+        return node.reputations, score
 
     def _take(self, node: Resident, weights: Vector) -> None:
         """Give a node new weights; its biases stay where biases do not travel."""
@@ -238,7 +239,7 @@ class Worker:
         """Add what the node's model gives each label, as probabilities, for these samples of a set, to the votes of the others."""
         x = self._data.x_train if part == "train" else self._data.x_test
         votes = self._votes(part)
-        votes[first:last] += self._learner.probabilities(self._nodes[number].state.weights, x[first:last])
+        votes[first:last] += self._learner.answers(self._nodes[number].state.weights, x[first:last])
 
     def save(self, number: int, place: Path) -> str:
         """Write a node into the checkpoint that is being made in `place`; returns why that cannot be, if so."""
@@ -249,7 +250,7 @@ class Worker:
         self._nodes[number].load(place, number, self._attack)
 
     def _votes(self, part: str) -> Slab:
-        return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.labels)
+        return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.form.outputs)
 
 
 def opened(path: Path, slots: int, size: int) -> Slab:

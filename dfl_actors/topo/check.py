@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from dfl_actors.config import Config, examine_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning
-from dfl_actors.learning.data import MNIST, Dataset, load_dataset
+from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.weights import LENET
 from dfl_actors.sdk.attacks import load_attack
@@ -41,7 +42,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
     """The data set, what the partition makes of it, and the model that is to learn it. Returns what is odd about them."""
     warnings: list[str] = []
     with _noted(mistakes, ("data", "source")):
-        data = load_dataset(config.data.source)
+        data = load_dataset(config.data)
         key = PARTITION_KEYS.get(config.data.partition, "partition")
         partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
         if not mistakes.touch(partitioned):
@@ -49,7 +50,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
         if not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
-        if config.training.model != LENET or data.name != MNIST:
+        if config.training.model != LENET or data.name != Data().source:
             with _noted(mistakes, ("training", "model")):
                 _try_model(config, data)
     return warnings
@@ -59,9 +60,9 @@ def _try_model(config: Config, data: Dataset) -> None:
     # Imported here: TensorFlow takes seconds, and only a model or a data set that is not ours has to be tried.
     from dfl_actors.learning import models
 
-    learner = models.learner_of(config, data)
+    learner = models.learner_of(config, data.form)
     learner.rehearse(config.training.batch, config.data.test_samples)
-    genesis_of(config, learner, data.labels)
+    genesis_of(config, learner)
 
 
 def _check_plugins(config: Config, mistakes: Mistakes) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
+from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Table, listed
 from dfl_actors.config.topology import LINK, Link, Problem, TopologyError, node_names, one_way, parse_links, separated
 from dfl_actors.errors import ConfigError
@@ -235,7 +236,7 @@ def _ranges(node: ReferenceNode, reference: Reference, labels: Sequence[int]) ->
 
 def _samples_by_label() -> dict[int, Range]:
     """The weights that draw all samples alike: how many there are of each label. Raises DataError."""
-    counts = np.bincount(load_dataset("mnist").y_train, minlength=LABELS)
+    counts = np.bincount(load_dataset(Data()).y_train, minlength=LABELS)
     return {label: (float(count), float(count)) for label, count in enumerate(counts)}
 
 

@@ -4,11 +4,14 @@ import numpy as np
 
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.models import Recipe, limit_threads
+from tests.learning.forms import image_form, only
 
 # Before any test of any module starts TensorFlow.
 limit_threads()
 
-SHAPE = (28, 28, 1)
+
+SHAPE = (28, 28)
+FORM = image_form(SHAPE)
 RECIPE = Recipe()
 
 NORMALISED = """
@@ -32,4 +35,4 @@ def build(input_shape, labels):
 
 def batches(mnist: Dataset, k: int, batch: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     chosen = np.random.default_rng(seed).choice(len(mnist.x_train), (k, batch), replace=False)
-    return mnist.x_train[chosen], mnist.y_train[chosen]
+    return only(mnist.x_train[chosen]), mnist.y_train[chosen]

@@ -2,33 +2,25 @@
 
 from functools import cache
 
-import numpy as np
 import pytest
 
 from dfl_actors.config import Config, parse_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Mistakes, Source
 from dfl_actors.learning.coverage import check_labels, coverage_warning, undrawn_labels
-from dfl_actors.learning.data import Dataset, Samples, load_dataset
+from dfl_actors.learning.data import Dataset, load_dataset
+from tests.learning.forms import image_data
 
 WEIGHTS = "[network]\nnodes = 2\n[data]\npartition = 'weights'\n"
 
 
 @cache
 def mnist() -> Dataset:
-    return load_dataset("mnist")
+    return load_dataset(Data())
 
 
 def parse(text: str) -> Config:
     return parse_topology(text, where="net.toml", name="net")
-
-
-def small(y_train: list[int], y_test: list[int]) -> Dataset:
-    image = np.zeros((1, 2, 2, 1), dtype=np.uint8)
-    arrays = [np.array(labels, dtype=np.uint8) for labels in (y_train, y_test)]
-    train, test = arrays
-    return Dataset(
-        "small", image.repeat(len(train), 0), train, image.repeat(len(test), 0), test, 1 + max(y_train + y_test), Samples((2, 2), False)
-    )
 
 
 @pytest.mark.parametrize("partition", ["iid", "samples", "dirichlet"])
@@ -45,17 +37,17 @@ def test_labels_beyond_those_of_the_nodes_are_drawn_by_none(nodes: int, missing:
 
 def test_a_label_with_some_weight_in_a_range_is_drawn() -> None:
     config = parse(f"{WEIGHTS}[node.0]\nlabel_weights = [1, [0, 0.1], 0]\n[node.1]\nlabel_weights = [[0, 0], 0, 0, [2, 3]]")
-    assert undrawn_labels(config, small([0, 1, 2, 3], [0, 1, 2, 3])) == (2,)
+    assert undrawn_labels(config, image_data([0, 1, 2, 3], [0, 1, 2, 3])) == (2,)
 
 
 def test_what_an_observer_draws_nobody_learns() -> None:
     config = parse(f"{WEIGHTS}[node.0]\nlabel_weights = [1, 1]\nrole = 'observer'\n[node.1]\nlabel_weights = [1]")
-    assert undrawn_labels(config, small([0, 1], [0, 1])) == (1,)
+    assert undrawn_labels(config, image_data([0, 1], [0, 1])) == (1,)
 
 
 def test_the_warning_tells_what_is_left_of_the_test_set_and_its_line() -> None:
     text = f"{WEIGHTS}[node.0]\nlabel_weights = [1]\n[node.1]\nlabel_weights = [0, 1]\n"
-    warning = coverage_warning(parse(text), small([0, 1, 2, 3], [0, 1, 1, 2, 2, 2, 3, 3]), Source("net.toml", text))
+    warning = coverage_warning(parse(text), image_data([0, 1, 2, 3], [0, 1, 1, 2, 2, 2, 3, 3]), Source("net.toml", text))
     assert warning == (
         "net.toml:4: data.partition: no node draws label 2, 3 to train on; accuracy on the whole test set cannot exceed 0.375"
     )
@@ -72,12 +64,14 @@ def test_the_warning_tells_what_is_left_of_the_test_set_and_its_line() -> None:
 def test_a_weight_of_a_label_that_is_not_there_names_node_and_line(weights: str, problem: str) -> None:
     text = f"{WEIGHTS}[node.0]\nlabel_weights = [1]\n[node.1]\nlabel_weights = {weights}\n"
     mistakes = Mistakes(Source("net.toml", text))
-    check_labels(parse(text), small([0, 1, 3], [0, 1, 3]), mistakes)
+    check_labels(parse(text), image_data([0, 1, 3], [0, 1, 3]), mistakes)
     assert [mistake.text for mistake in mistakes.found] == [f"net.toml:8: node.1.label_weights: {problem}"]
 
 
 def test_weights_of_labels_that_are_there_are_fine() -> None:
     mistakes = Mistakes(Source("net.toml"))
-    check_labels(parse(f"{WEIGHTS}[node.0]\nlabel_weights = [1, 1, 0, 1]\n[node.1]\nlabel_weights = [1]"), small([0, 1, 3], [3]), mistakes)
-    check_labels(parse(""), small([0, 1, 3], [3]), mistakes)
+    check_labels(
+        parse(f"{WEIGHTS}[node.0]\nlabel_weights = [1, 1, 0, 1]\n[node.1]\nlabel_weights = [1]"), image_data([0, 1, 3], [3]), mistakes
+    )
+    check_labels(parse(""), image_data([0, 1, 3], [3]), mistakes)
     assert mistakes.found == []

@@ -11,7 +11,8 @@ from dfl_actors.errors import ModelError
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.foreign import load_file
 from dfl_actors.learning.models import Learner, load_learner
-from tests.learning.learners import DROPPING, NORMALISED, RECIPE, SHAPE, batches
+from tests.learning.forms import image_form
+from tests.learning.learners import DROPPING, FORM, NORMALISED, RECIPE, batches
 
 keras = importlib.import_module("keras")  # After the import above, which sets it up.
 
@@ -33,7 +34,7 @@ def test_a_softmax_model_learns_and_its_loss_is_its_cross_entropy(custom: Callab
     state, loss = learner.train(learner.start(learner.initial(0)), *batches(mnist, 1))
     assert 1.5 < loss < 4
     state, _ = learner.train(state, *batches(mnist, 300))
-    assert learner.measure(state.weights, mnist.x_test[:1000], mnist.y_test[:1000]) > 800
+    assert learner.measure(state.weights, mnist.x_test[:1000], mnist.y_test[:1000]) > (800, 1000)
     assert not state.momentum[-64:].any()
 
 
@@ -81,7 +82,7 @@ def test_a_custom_model_has_the_same_names_and_initial_weights_each_time(custom:
 def test_a_model_is_found_by_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dropping_model.py").write_text(DROPPING)
     monkeypatch.syspath_prepend(tmp_path)
-    assert load_learner("dropping_model:build", RECIPE, SHAPE, 10).parameters.size == 7850
+    assert load_learner("dropping_model:build", RECIPE, FORM).parameters.size == 7850
 
 
 SUBCLASSED = """
@@ -136,7 +137,7 @@ def test_a_subclassed_model_trains_is_measured_and_saved(case: str, custom: Call
     learner.rehearse(batch=8, measure_n=4)
     start = learner.start(learner.initial(0))
     state, _ = learner.train(start, *batches(mnist, 40))
-    assert learner.measure(state.weights, mnist.x_test[:500], mnist.y_test[:500]) > 250
+    assert learner.measure(state.weights, mnist.x_test[:500], mnist.y_test[:500]) > (250, 500)
     views = learner.parameters.views(state.weights)
     assert all(views[name].any() for name in views if "moving" in name)
     # Nine of ten inputs are dropped in training, and none when it is measured: what training makes of a model depends on the step.
@@ -144,10 +145,10 @@ def test_a_subclassed_model_trains_is_measured_and_saved(case: str, custom: Call
     assert again[0] != again[1]
     x, y = mnist.x_test[:250], mnist.y_test[:250]
     assert learner.measure(state.weights, x, y) == learner.measure(state.weights, x, y)
-    learner.save(state.weights, tmp_path / "model.keras", mnist.samples)
+    learner.save(state.weights, tmp_path / "model.keras")
     mine = load_file(tmp_path / "mine.py").Mine
     loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"Mine": mine})
-    assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(state.weights, x, y)
+    assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(state.weights, x, y).correct
 
 
 IN_TRAINING = "call(self, x, training=None):\n        if training: "
@@ -179,11 +180,8 @@ def test_training_that_fails_is_an_error_of_one_line(custom: Callable[..., Learn
 
 
 WRONG = {
-    "raises": (
-        "def build(s, n): raise RuntimeError('first\\nsecond')",
-        "cannot be built for samples (28, 28, 1): RuntimeError: first second",
-    ),
-    "ends the program": ("import sys\ndef build(s, n): sys.exit(1)", "(28, 28, 1): it ends the program (sys.exit(1))"),
+    "raises": ("def build(s, n): raise RuntimeError('first\\nsecond')", "cannot be built for samples (28, 28): RuntimeError: first second"),
+    "ends the program": ("import sys\ndef build(s, n): sys.exit(1)", "(28, 28): it ends the program (sys.exit(1))"),
     "ends the program at once": ("raise SystemExit('no')", "cannot be imported: it ends the program (sys.exit('no'))"),
     "recursion": ("def build(s, n): return build(s, n)", "RecursionError: maximum recursion depth exceeded"),
     "not a model": ("def build(s, n): return 3", "build must return a keras.Model, not int"),
@@ -194,7 +192,7 @@ WRONG = {
         NORMALISED.replace("return keras.Model(samples, ", "return keras.Model(samples, [x, ").replace('"softmax")(x))', '"softmax")(x)])'),
         "one number a label, not list",
     ),
-    "wrong input": (DROPPING.replace("Input(input_shape)", "Input((5, 5, 1))"), "does not accept samples (28, 28, 1): "),
+    "wrong input": (DROPPING.replace("Input(input_shape)", "Input((5, 5, 1))"), "does not accept samples (28, 28): "),
     "half precision": (
         DROPPING.replace("Dense(labels)", 'Dense(labels, dtype="float16")'),
         "is float16; build the model with float32 weights",
@@ -239,10 +237,10 @@ def test_what_is_wrong_with_a_custom_model_is_said_in_one_line(case: str, custom
 )
 def test_a_model_that_cannot_be_found_is_an_error(model: str, text: str) -> None:
     with pytest.raises(ModelError) as wrong:
-        load_learner(model, RECIPE, SHAPE, 10)
+        load_learner(model, RECIPE, FORM)
     assert text in str(wrong.value)
 
 
 def test_samples_too_small_for_lenet_are_an_error() -> None:
     with pytest.raises(ModelError, match=r"model 'lenet' cannot be built for samples \(8, 8, 1\): ValueError"):
-        load_learner("lenet", RECIPE, (8, 8, 1), 10)
+        load_learner("lenet", RECIPE, image_form((8, 8, 1)))

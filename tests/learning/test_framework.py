@@ -12,6 +12,7 @@ import pytest
 import dfl_actors
 from dfl_actors.learning.framework import limit_threads, settings_are_ours
 from dfl_actors.learning.models import Recipe, load_learner
+from tests.learning.forms import image_form
 
 # Before any test of any module starts TensorFlow.
 limit_threads()
@@ -23,10 +24,11 @@ CHILD = '''
 import sys
 preloaded = "dfl_actors.learning.models" in sys.modules
 from dfl_actors.learning.models import *
+from tests.learning.forms import image_form
 from tensorflow.python.eager import context
 started = context.context()._initialized
 limit_threads()
-learner = load_learner("lenet", Recipe(), (28, 28, 1), 10)
+learner = load_learner("lenet", Recipe(), image_form((28, 28)))
 learner.warm(batch=4, k=2, measure_n=4)
 answers.put((preloaded, started))
 '''
@@ -61,8 +63,9 @@ def test_a_fork_server_may_preload_the_module_and_its_children_train(tmp_path: P
 def test_tensorflow_says_nothing() -> None:
     source = (
         "from dfl_actors.learning.models import *\n"
+        "from tests.learning.forms import image_form\n"
         "limit_threads()\n"
-        "learner = load_learner('lenet', Recipe(), (28, 28, 1), 10)\n"
+        "learner = load_learner('lenet', Recipe(), image_form((28, 28)))\n"
         "learner.warm(batch=4, k=1, measure_n=4)\n"
     )
     assert run("-c", source) == ("", "")
@@ -99,9 +102,10 @@ def test_a_folder_in_the_place_of_the_settings_is_not_read(tmp_path: Path) -> No
 
 DIGEST = (
     "from dfl_actors.learning.models import *\n"
+    "from tests.learning.forms import image_form\n"
     "import hashlib, keras, numpy, os, sys\n"
     "limit_threads()\n"
-    "learner = load_learner(sys.argv[1], Recipe(), (12, 12, 1), 10)\n"
+    "learner = load_learner(sys.argv[1], Recipe(), image_form((12, 12, 1)))\n"
     "state, loss = learner.train(learner.start(learner.initial(0)), numpy.ones((2, 4, 12, 12, 1), numpy.uint8), numpy.zeros((2, 4), int))\n"
     "print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(), os.environ.get('KERAS_HOME'), end=' ')\n"
     "print(hashlib.sha256(state.weights.tobytes()).hexdigest())\n"
@@ -123,7 +127,7 @@ def test_the_settings_of_a_users_keras_change_nothing(case: str, tmp_path: Path,
     monkeypatch.setenv("HOME", str(tmp_path))
     said, wrong = run("-c", DIGEST, f"{tmp_path / 'mine.py'}:build")
     assert said.startswith("float32 1e-07 channels_last None ") and wrong == ""
-    learner = load_learner(f"{tmp_path / 'mine.py'}:build", Recipe(), (12, 12, 1), 10)
+    learner = load_learner(f"{tmp_path / 'mine.py'}:build", Recipe(), image_form((12, 12, 1)))
     state, _ = learner.train(learner.start(learner.initial(0)), np.ones((2, 4, 12, 12, 1), np.uint8), np.zeros((2, 4), int))
     assert said.split()[-1] == sha256(state.weights.tobytes()).hexdigest()
     assert settings.read_bytes() == SETTINGS[case][0]

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.data import Dataset, Samples, load_dataset
+from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.form import Input
 from dfl_actors.learning.models import Learner, Recipe, TrainState, load_learner
 from dfl_actors.learning.network import Network
-from tests.learning.learners import NORMALISED, RECIPE, SHAPE, batches
+from tests.learning.forms import image_form, only
+from tests.learning.learners import FORM, NORMALISED, RECIPE, SHAPE, batches
 
 # After the import above, which sets TensorFlow up.
 keras, tf = (importlib.import_module(name) for name in ("keras", "tensorflow"))
@@ -26,6 +29,7 @@ def plain_lenet(views: dict[str, np.ndarray]) -> Any:
     model = keras.Sequential(
         [
             keras.Input(SHAPE),
+            layers.Reshape((*SHAPE, 1)),
             layers.Rescaling(0.00390625),
             layers.Conv2D(20, (5, 5), padding="valid"),
             layers.MaxPool2D((2, 2)),
@@ -66,7 +70,7 @@ def test_initial_weights_are_caffes_xavier(lenet: Learner) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(lenet: Learner) -> None:
-    again = load_learner("lenet", RECIPE, SHAPE, 10)
+    again = load_learner("lenet", RECIPE, FORM)
     assert again.parameters == lenet.parameters
     assert again.initial(3).tobytes() == lenet.initial(3).tobytes() != lenet.initial(4).tobytes()
 
@@ -76,7 +80,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(lenet: Lear
     [(RECIPE, 0), (RECIPE, 5000), (Recipe(learning_rate=0.05, momentum=0.7, weight_decay=0.2, gamma=1e-3, power=0.5, bias_rate=3.0), 1000)],
 )
 def test_a_step_is_caffes_sgd(recipe: Recipe, iteration: int, mnist: Dataset) -> None:
-    lenet = load_learner("lenet", recipe, SHAPE, 10)
+    lenet = load_learner("lenet", recipe, FORM)
     x, y = batches(mnist, 1)
     rng = np.random.default_rng(1)
     noise, velocities = rng.normal(0, [[0.05], [1e-3]], (2, 431_080)).astype(np.float32)
@@ -99,7 +103,7 @@ def test_a_step_is_caffes_sgd(recipe: Recipe, iteration: int, mnist: Dataset) ->
 
 
 def test_steps_in_one_call_are_the_same_steps_one_by_one(mnist: Dataset) -> None:
-    lenet = load_learner("lenet", Recipe(gamma=1.0), SHAPE, 10)
+    lenet = load_learner("lenet", Recipe(gamma=1.0), FORM)
     x, y = batches(mnist, 5)
     at_once, mean_loss = lenet.train(lenet.start(lenet.initial(0)), x, y)
     single, losses = lenet.start(lenet.initial(0)), []
@@ -118,7 +122,7 @@ def test_measure_counts_what_predict_gets_right(lenet: Learner, mnist: Dataset, 
     x, y = mnist.x_test[:n], mnist.y_test[:n]
     model = plain_lenet(lenet.parameters.views(weights))
     expected = int((model.predict(x, verbose=0).argmax(axis=1) == y).sum()) if n else 0
-    assert lenet.measure(weights, x, y) == expected
+    assert lenet.measure(weights, x, y) == (expected, n)
 
 
 def test_sixty_steps_learn_and_the_same_run_gives_the_same_bytes(lenet: Learner, mnist: Dataset) -> None:
@@ -129,7 +133,7 @@ def test_sixty_steps_learn_and_the_same_run_gives_the_same_bytes(lenet: Learner,
         return state
 
     state = run()
-    assert lenet.measure(state.weights, mnist.x_test[:1000], mnist.y_test[:1000]) > 750
+    assert lenet.measure(state.weights, mnist.x_test[:1000], mnist.y_test[:1000]) > (750, 1000)
     assert run().weights.tobytes() == state.weights.tobytes()
 
 
@@ -153,9 +157,9 @@ def test_an_earlier_state_outlives_later_steps(lenet: Learner, mnist: Dataset) -
 def test_float32_samples_are_taken_as_they_are(lenet: Learner, mnist: Dataset) -> None:
     x, y = batches(mnist, 1)
     scaled = x.astype(np.float32) / 256
-    weights = lenet.initial(0)
-    assert lenet.measure(weights, scaled[0], y[0]) == lenet.measure(weights, x[0], y[0])
-    from_bytes, from_floats = lenet.train(lenet.start(weights), x, y)[0], lenet.train(lenet.start(weights), scaled, y)[0]
+    weights, floats = lenet.initial(0), load_learner("lenet", RECIPE, image_form(SHAPE, dtype="float32"))
+    assert floats.measure(weights, scaled[0], y[0]) == lenet.measure(weights, x[0], y[0])
+    from_bytes, from_floats = lenet.train(lenet.start(weights), x, y)[0], floats.train(floats.start(weights), scaled, y)[0]
     np.testing.assert_allclose(from_floats.weights, from_bytes.weights, atol=1e-6)
 
 
@@ -169,7 +173,7 @@ def test_a_warm_learner_traces_nothing_more(monkeypatch: pytest.MonkeyPatch, mni
         return compile_it(function, *rest, **more)
 
     monkeypatch.setattr("tensorflow.function", counted)
-    learner = load_learner("lenet", RECIPE, SHAPE, 10)
+    learner = load_learner("lenet", RECIPE, FORM)
     assert not traced
     learner.warm(batch=8, k=1, measure_n=4)
     assert len(traced) == 2
@@ -191,10 +195,10 @@ def test_a_saved_model_predicts_from_raw_pixels_what_measure_counts(
 ) -> None:
     learner = custom(source) if source else lenet
     weights = learner.train(learner.start(learner.initial(0)), *batches(mnist, 10))[0].weights
-    learner.save(weights, tmp_path / "model.keras", mnist.samples)
+    learner.save(weights, tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x, y = mnist.x_test[:300], mnist.y_test[:300]
-    assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(weights, x, y)
+    assert int((loaded.predict(x, verbose=0).argmax(axis=1) == y).sum()) == learner.measure(weights, x, y).correct
     assert learner.initial(0).tobytes() != weights.tobytes()
 
 
@@ -209,28 +213,27 @@ print(int((model.predict(data["x_test"], verbose=0).argmax(axis=1) == data["y_te
 
 def raw_samples(mnist: Dataset, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """400 samples to train on and 300 to test, in the shape and of the type of a source."""
-    x = np.concatenate([mnist.x_train[:400], mnist.x_test[:300]])
-    # Fractions between the levels, so that the rounding matters too.
-    floats = np.clip(x.astype(np.float64) / 255 + np.random.default_rng(1).uniform(-0.003, 0.003, x.shape), 0, 1)
-    x = {"flat": x[..., 0], "float32": floats.astype(np.float32), "float64": floats[..., 0], "rows": floats[:, 14, :, 0]}[kind]
+    x = np.concatenate([only(mnist.x_train)[:400], only(mnist.x_test)[:300]])
+    floats = (x - 33.3) / 78.6  # z-scores
+    x = {"pixels": x[..., None], "float32": floats.astype(np.float32), "float64": floats, "rows": floats[:, 14]}[kind]
     return x[:400], x[400:]
 
 
-@pytest.mark.parametrize(("source", "kind"), [(None, "flat"), (None, "float32"), (NORMALISED, "float64"), (NORMALISED, "rows")])
+@pytest.mark.parametrize(("source", "kind"), [(None, "pixels"), (None, "float32"), (NORMALISED, "float64"), (NORMALISED, "rows")])
 def test_a_saved_model_takes_the_samples_of_the_source_in_a_process_with_keras_alone(
     source: str | None, kind: str, custom: Callable[..., Learner], mnist: Dataset, tmp_path: Path
 ) -> None:
     x_train, x_test = raw_samples(mnist, kind)
     np.savez(tmp_path / "data.npz", x_train=x_train, y_train=mnist.y_train[:400], x_test=x_test, y_test=mnist.y_test[:300])
-    data = load_dataset(str(tmp_path / "data.npz"), tmp_path / "cache" if kind == "float32" else None)
-    assert data.samples == Samples(x_train.shape[1:], kind != "flat")
+    data = load_dataset(Data(source=str(tmp_path / "data.npz")), tmp_path / "cache" if kind == "float32" else None)
+    assert data.form.inputs == (Input("", x_train.shape[1:], "uint8" if kind == "pixels" else "float32"),)
     (tmp_path / "mine.py").write_text(source or "")
-    learner = load_learner(f"{tmp_path / 'mine.py'}:build" if source else "lenet", RECIPE, data.input_shape, 10)
+    learner = load_learner(f"{tmp_path / 'mine.py'}:build" if source else "lenet", RECIPE, data.form)
     state = learner.start(learner.initial(0))
     for _ in range(4):
-        state, _ = learner.train(state, data.x_train.reshape(10, 40, *data.input_shape), data.y_train.reshape(10, 40))
-    learner.save(state.weights, tmp_path / "model.keras", data.samples)
-    right = learner.measure(state.weights, data.x_test, data.y_test)
+        state, _ = learner.train(state, only(data.x_train).reshape(10, 40, *x_train.shape[1:]), data.y_train.reshape(10, 40))
+    learner.save(state.weights, tmp_path / "model.keras")
+    right, _ = learner.measure(state.weights, data.x_test, data.y_test)
     command = [sys.executable, "-c", PLAIN, str(tmp_path / "data.npz"), str(tmp_path / "model.keras")]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert int(said) == right > 75
@@ -238,4 +241,4 @@ def test_a_saved_model_takes_the_samples_of_the_source_in_a_process_with_keras_a
 
 def test_a_model_cannot_be_saved_under_another_ending(lenet: Learner, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot be saved to .*model\.npz"):
-        lenet.save(lenet.initial(0), tmp_path / "model.npz", Samples(SHAPE, False))
+        lenet.save(lenet.initial(0), tmp_path / "model.npz")

@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl_actors.config import parse_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
-from dfl_actors.learning.data import Dataset, Samples, load_dataset
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from tests.learning.forms import image_data
 
 SEED = 20_260
 
 
 @pytest.fixture(scope="module")
 def y_train() -> Any:
-    return load_dataset("mnist").y_train
+    return load_dataset(Data()).y_train
 
 
 def rng(seed: int = SEED) -> np.random.Generator:
@@ -28,8 +30,7 @@ def rng(seed: int = SEED) -> np.random.Generator:
 def table(data: str, nodes: int = 10, y_train: Sequence[int] = range(10)) -> np.ndarray:
     """The rows of weights for nodes over a data set of these labels; `data` is what the topology says of them."""
     config = parse_topology(f"[network]\nnodes = {nodes}\nseed = {SEED}\n[data]\n{data}", where="net.toml", name="net")
-    y, image = np.array(y_train, dtype=np.uint8), np.zeros((1, 2, 2, 1), dtype=np.uint8)
-    weights = weights_by_node(config, Dataset("small", image, y, image, y, 1 + int(y.max()), Samples((2, 2), False)))
+    weights = weights_by_node(config, image_data(y_train, y_train))
     assert list(weights) == [node.name for node in config.nodes]
     return np.array(list(weights.values()))
 

@@ -179,7 +179,7 @@ def test_the_picture_is_a_picture(out: Path) -> None:
 CLASSIFY = """
 import keras, numpy, sys
 from dfl_actors.learning.data import load_dataset
-data = load_dataset("mnist", None)
+data = load_dataset(Data(), None)
 found = keras.saving.load_model(sys.argv[1]).predict(data.x_test[:1000].astype("float32"), verbose=0).argmax(1)
 print((found == data.y_test[:1000]).mean())
 """

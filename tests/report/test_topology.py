@@ -14,6 +14,7 @@ from matplotlib.quiver import Quiver
 from numpy.typing import NDArray
 
 from dfl_actors.config import parse_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.report.charts.palette import PICTURE
@@ -29,7 +30,7 @@ from dfl_actors.topo.write import topology_text
 
 @cache
 def mnist() -> Dataset:
-    return load_dataset("mnist")
+    return load_dataset(Data())
 
 
 def described(request: Request, *roles: str, partition: str = "dirichlet:0.1") -> Description:

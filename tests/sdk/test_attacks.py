@@ -10,6 +10,7 @@ import pytest
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk import Attack, View
 from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_lesson, checked_offer, load_attack
+from tests.learning.forms import image_form, only
 
 OWN = np.array([1.0, -2.0, 0.5], np.float32)
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 2, 2, 1)
@@ -21,12 +22,18 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
+def lesson_of(attack: Attack, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What it makes of images of 10 labels."""
+    x, y = checked_lesson(attack, images, labels, image_form(), rng())
+    return only(x), y
+
+
 def offered(name: str, **parameters: object) -> np.ndarray:
     return checked_offer(load_attack(name, parameters), OWN, 3, rng())
 
 
 def taught(name: str, labels: np.ndarray = LABELS, **parameters: object) -> np.ndarray:
-    return checked_lesson(load_attack(name, parameters), IMAGES, labels, 10, rng())[1]
+    return lesson_of(load_attack(name, parameters), IMAGES, labels)[1]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -34,10 +41,10 @@ def test_an_attack_changes_something_leaves_its_input_alone_and_repeats_from_a_s
     own, labels, past = OWN.copy(), LABELS.copy(), (OWN * 2, OWN * 3)
     attack = load_attack(name, {})
     images = IMAGES.copy()
-    model, lesson = checked_offer(attack, own, 1, rng(), OTHERS, past), checked_lesson(attack, images, labels, 10, rng())
+    model, lesson = checked_offer(attack, own, 1, rng(), OTHERS, past), lesson_of(attack, images, labels)
     assert (own == OWN).all() and (labels == LABELS).all() and (images == IMAGES).all()
     assert (model != OWN).any() or (lesson[0] != IMAGES).any() or (lesson[1] != LABELS).any() or not attack.trains
-    again = checked_lesson(attack, images, labels, 10, rng())
+    again = lesson_of(attack, images, labels)
     assert (checked_offer(attack, own, 1, rng(), OTHERS, past) == model).all() and all(map(np.array_equal, again, lesson))
 
 
@@ -61,16 +68,16 @@ def test_by_turns_the_first_model_is_honest_and_the_second_is_not() -> None:
 
 def test_images_of_noise_have_the_labels_that_were_drawn() -> None:
     big = np.zeros((1, 64, 28, 28, 1), np.uint8)
-    images, labels = checked_lesson(load_attack("random_data", {}), big, LABELS, 10, rng())
+    images, labels = lesson_of(load_attack("random_data", {}), big, LABELS)
     assert labels is LABELS and images.shape == big.shape and abs(images.mean() - 127.5) < 1
     assert np.unique(images).tolist() == list(range(256))
     with pytest.raises(AlgorithmError, match="attack 'bad'"):
-        checked_lesson(Attack("bad", imagine=lambda images, rng: images[0]), big, LABELS, 10, rng())
+        lesson_of(Attack("bad", imagine=lambda images, rng: images[0]), big, LABELS)
     assert not load_attack("copy", {}).trains
 
 
 def test_noise_is_as_bright_as_it_is_told_and_no_brighter() -> None:
-    dark = checked_lesson(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), LABELS, 10, rng())[0]
+    dark = lesson_of(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), LABELS)[0]
     assert np.unique(dark).tolist() == [0, 1] and dark.mean() == pytest.approx(0.5, abs=0.01)
 
 
@@ -187,4 +194,4 @@ def test_a_lesson_that_breaks_the_contract_is_named() -> None:
     )
     for teach in wrong:
         with pytest.raises(AlgorithmError, match="attack 'bad'"):
-            checked_lesson(Attack("bad", teach=teach), IMAGES, LABELS, 10, rng())
+            lesson_of(Attack("bad", teach=teach), IMAGES, LABELS)

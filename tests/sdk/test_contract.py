@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 SMALL = """
 import keras
 def build(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
+    layers = [keras.layers.Reshape((*shape, 1)), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)]
+    return keras.Sequential([keras.Input(shape), *layers])
 """
 calls: list[int] = []
 

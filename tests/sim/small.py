@@ -3,5 +3,6 @@
 SMALL = """
 import keras
 def build(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
+    layers = [keras.layers.Reshape((*shape, 1)), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)]
+    return keras.Sequential([keras.Input(shape), *layers])
 """

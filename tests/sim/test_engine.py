@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from dfl_actors.config import load_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.score import Score
 from dfl_actors.sim import engine, plan
 from dfl_actors.sim.engine import Engine, Results
 from dfl_actors.sim.tasks import Slots
@@ -79,14 +81,14 @@ class VirtualWorker:
         return TRAIN, (), (slot,) if slot >= 0 else (), None
 
     def measure(self, slots: Sequence[int], samples: Any) -> Done:
-        return MEASURE * len(slots), slots, (), [10] * len(slots)
+        return MEASURE * len(slots), slots, (), [Score(10, 100)] * len(slots)
 
     def check(self, number: int, samples: Any) -> Done:
-        return CHECK, (), (), 10
+        return CHECK, (), (), Score(10, 100)
 
     def update(self, number: int, senders: Any, slots: Sequence[int], accuracies: Any, own: Any) -> Done:
         assert accuracies == [0.1] * len(slots), "an update waits for what was measured"
-        return UPDATE, slots, (), ({}, 0)
+        return UPDATE, slots, (), ({}, None)
 
     def show(self, number: int, slot: int) -> Done:
         self._machine.shown[slot] = number
@@ -121,7 +123,7 @@ class Kept(Results):
 def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int, ticks: int, *options: str) -> float:
     """Let so many workers do these ticks of figure 9; returns the part of the time in which a worker has nothing to do."""
     config = load_topology(FIGURE_9, ("update.algorithm=reputation", f"sim.ticks={ticks}", *options))
-    timeline = plan.timeline(config, tmp_path, load_dataset("mnist"))
+    timeline = plan.timeline(config, tmp_path, load_dataset(Data()))
     machine, results = Machine(workers), Kept()
     monkeypatch.setattr(engine, "DefaultSelector", lambda: machine)
     lines: Any = machine.workers

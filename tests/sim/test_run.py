@@ -17,12 +17,13 @@ import pytest
 
 from dfl_actors.api.simulation import PRELOAD
 from dfl_actors.config import Config, load_topology
-from dfl_actors.config.sections import Event
+from dfl_actors.config.sections import Data, Event
 from dfl_actors.errors import DataError, DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.run import Stopped
+from tests.learning.forms import only
 from tests.sim.small import SMALL
 
 TOPOLOGY = """
@@ -232,12 +233,12 @@ def test_events_give_the_same_bytes_interrupted_and_on_another_number_of_workers
 def test_a_data_set_that_has_changed_is_not_gone_on_with(place: Path) -> None:
     def save(images: int) -> None:
         parts = {f"{part}_train": getattr(mnist, f"{part}_train")[:images] for part in "xy"}
-        np.savez(place / "data.npz", **parts, x_test=mnist.x_test[:200], y_test=mnist.y_test[:200])
+        np.savez(place / "data.npz", **parts, x_test=only(mnist.x_test)[:200], y_test=mnist.y_test[:200])
 
     def own() -> Config:
         return config(place, f"data.source={place / 'data.npz'}")
 
-    mnist = load_dataset("mnist")
+    mnist = load_dataset(Data())
     save(400)
     out, watcher = begun(place, "data"), Watcher()
     with pytest.raises(Stopped):

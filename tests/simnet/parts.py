@@ -109,13 +109,13 @@ class Learner:
             weights = (weights + np.float32(pull) * (self.goal - weights)).astype(np.float32)
         return TrainState(weights, state.momentum, state.iteration + len(samples)), self._loss(weights)
 
-    def measure(self, weights: np.ndarray, samples: np.ndarray) -> int:
-        return round(len(samples) / (1 + self._loss(weights)))
+    def measure(self, weights: np.ndarray, samples: np.ndarray) -> tuple[int, int]:
+        return round(len(samples) / (1 + self._loss(weights))), len(samples)
 
     def encode(self, weights: np.ndarray, codec: str) -> bytes:
         return encode_model(weights, codec)
 
-    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> int:
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> tuple[int, int]:
         return self.measure(decode_model(data, codec, parameters), samples)
 
     def _loss(self, weights: np.ndarray) -> float:

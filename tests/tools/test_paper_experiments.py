@@ -38,7 +38,8 @@ check_every = 10
 MODEL = """
 import keras
 def build(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)])
+    layers = [keras.layers.Reshape((*shape, 1)), keras.layers.MaxPooling2D(4), keras.layers.Flatten(), keras.layers.Dense(labels)]
+    return keras.Sequential([keras.Input(shape), *layers])
 """
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfl_actors.config import Config, parse_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.sdk.attacks import load_attack
@@ -185,7 +186,7 @@ def test_a_range_stays_one_and_a_label_that_is_left_out_has_the_usual_range(tmp_
 def test_all_samples_alike_among_other_nodes_are_the_weights_that_the_data_set_has(tmp_path: Path) -> None:
     config, lost = converted(tmp_path, nodes=nodes(dataset_mode=["default", "iid", "iid", "iid"]))
     assert config.data.partition == "weights" and len(lost) == 2
-    assert config.node("0").label_weights == tuple(np.bincount(load_dataset("mnist").y_train))
+    assert config.node("0").label_weights == tuple(np.bincount(load_dataset(Data()).y_train))
     assert config.node("1").label_weights == (1.0,) * 10
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dfl_actors.config import load_topology, override, parse_topology
+from dfl_actors.config.sections import Data
 from dfl_actors.config.topology import neighbours_of, node_names, parse_links
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.report.topology import render
@@ -22,7 +23,7 @@ from dfl_actors.topo.kinds import Request
 
 @cache
 def mnist() -> Dataset:
-    return load_dataset("mnist")
+    return load_dataset(Data())
 
 
 def described(text: str) -> Description:

@@ -11,7 +11,8 @@ import numpy as np
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
-from dfl_actors.sdk.attack import Attack, Images, Labels, View
+from dfl_actors.learning.form import Form, Samples, arrays_of, joined
+from dfl_actors.sdk.attack import Attack, Images, Imagine, Labels, View
 from dfl_actors.sdk.attacks import a_little_is_enough, random_data, simple
 from dfl_actors.sdk.interface import Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
@@ -60,15 +61,21 @@ def checked_offer(
     return offered.copy() if shared else np.ascontiguousarray(offered)
 
 
-def checked_lesson(attack: Attack, images: Images, labels: Labels, count: int, rng: np.random.Generator) -> tuple[Images, Labels]:
-    """The images and labels that the node trains on, of the shapes of those given. Raises `AlgorithmError` as `checked_offer`."""
-    as_given = "as it got them"
+def checked_lesson(attack: Attack, x: Samples, y: Labels, form: Form, rng: np.random.Generator) -> tuple[Samples, Labels]:
+    """The samples and labels that the node trains on, of the shapes of those given. Raises `AlgorithmError` as `checked_offer`."""
     if attack.imagine is not None:
-        images = _checked(attack, "imagine", partial(attack.imagine, images, rng), images, f"images {as_given}")
+        x = joined([_imagined(attack, attack.imagine, one, rng) for one in arrays_of(x)])
     if attack.teach is not None:
-        rule, taught = f"labels below {count} {as_given}", partial(attack.teach, labels, count, rng)
-        labels = _checked(attack, "teach", taught, labels, rule, lambda made: not made.size or 0 <= made.min() <= made.max() < count)
-    return images, labels
+        if form.task == "regression":
+            raise AlgorithmError(f"attack {attack.name!r} teaches other labels, and a regression has none; choose another attack")
+        count = 2 if form.task == "multilabel" else form.outputs
+        rule, taught = f"labels below {count} as it got them", partial(attack.teach, y, count, rng)
+        y = _checked(attack, "teach", taught, y, rule, lambda made: not made.size or 0 <= made.min() <= made.max() < count)
+    return x, y
+
+
+def _imagined(attack: Attack, imagine: Imagine, x: Images, rng: np.random.Generator) -> Images:
+    return _checked(attack, "imagine", partial(imagine, x, rng), x, "samples as it got them")
 
 
 def _checked(attack: Attack, part: str, action: Callable[[], A], like: A, rule: str, kept: Callable[[A], bool] = lambda made: True) -> A:

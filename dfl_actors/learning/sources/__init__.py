@@ -1,0 +1,51 @@
+"""The kinds of data sources: each opens as `Raw`, columns that are read a piece at a time. `docs/data.md` describes them to users."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from dfl_actors.config.sections import BUNDLED, Data
+from dfl_actors.errors import DataError
+from dfl_actors.learning.sources import npz
+from dfl_actors.learning.sources.columns import Raw
+
+DATASETS = Path(__file__).parents[1] / "datasets"
+SHA256 = {"mnist": "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"}
+
+
+class Source(NamedTuple):
+    """A source that was found: what it is called in errors, what opens it, and its SHA-256; empty for one that is no file."""
+
+    where: str
+    opened: Callable[[Data], AbstractContextManager[Raw]]
+    digest: Callable[[], str]
+
+
+def find(source: str) -> Source:
+    """What `data.source` names. Raises `DataError` where it is none of what there is, `OSError` where a file is missing."""
+    if source in BUNDLED:
+        return _bundled(source)
+    path = Path(source)
+    if path.suffix == ".npz":
+        return Source(source, lambda _: npz.opened(path), partial(file_digest, path))
+    raise DataError(f"data set {source!r}: unknown kind of source; give {', '.join(BUNDLED)} or an .npz file")
+
+
+def _bundled(name: str) -> Source:
+    path = DATASETS / f"{name}.npz"
+
+    def opened(_: Data) -> AbstractContextManager[Raw]:
+        if (found := file_digest(path)) != SHA256[name]:
+            raise DataError(f"sha256 is {found}, expected {SHA256[name]}; the file is damaged, reinstall dfl-actors")
+        return npz.opened(path)
+
+    return Source(str(path), opened, lambda: SHA256[name])
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
