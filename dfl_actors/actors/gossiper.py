@@ -31,6 +31,7 @@ from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
 Body = memoryview | bytes
+SOON = 100  # Milliseconds after which a neighbour that has connected is spoken to: its other sockets then have done so too.
 
 
 class GossiperSettings(Settings, frozen=True, kw_only=True):
@@ -78,7 +79,8 @@ class Gossiper(Actor):
 
     def on_subscribed(self, _: m.Subscribed, now: Now) -> Iterator[Effect]:
         self._links.hurry(now)
-        self._set_wake(now)
+        self._pulses.hurry(now)
+        self.wake = min(now.mono + SOON, now.mono + SOON if self.wake is None else self.wake)
         yield self._announce(m.Beat())
 
     def on_tick(self, _: m.Tick, now: Now) -> Iterator[Effect]:

@@ -21,6 +21,7 @@ from dfl_actors.errors import Refused
 PROBE_EVERY = 2_000  # Milliseconds between two probes of a neighbour.
 ANSWERED_APART = 200  # Milliseconds between two answers to one peer; what it asks in between is left.
 MOST_ASKERS = 1024  # Peers whose last answer is remembered.
+SILENT = 2_500  # Milliseconds of silence after which a neighbour may have been away.
 AWAY = 6_000  # Milliseconds of silence after which a neighbour is not there.
 TOLD_FOR = 600_000  # Milliseconds for which a refusal is told to whom it concerns.
 
@@ -69,6 +70,12 @@ class Pulses:
             self._peers[neighbour].heard = now
 
     # --- asking
+
+    def hurry(self, now: Now) -> None:
+        """A neighbour has connected: those that were silent for a while are asked soon."""
+        for peer in self._peers.values():
+            if peer.heard is None or now.mono - peer.heard.mono > SILENT:
+                peer.asked = None
 
     def ask(self, now: Now, parted: Container[Address] = ()) -> Iterator[Effect]:
         """Probe the neighbours whose turn it is, but none from which we are parted on purpose."""

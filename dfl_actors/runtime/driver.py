@@ -204,14 +204,26 @@ class Driver:
         net = self._net
         if net is None:
             return
-        for socket in net.part(where):
+        self._close(net.part(where))
+        self._watch_ways(net, net.connect(where))
+        yield Opened(parted=tuple(address for address in self._actor.settings.neighbours if address not in where))
+
+    def _renew(self, net: Net) -> None:
+        """Connect again where ZeroMQ does not."""
+        anew, over = net.renew(self._now.mono)
+        self._close(over)
+        self._watch_ways(net, anew)
+
+    def _watch_ways(self, net: Net, neighbours: Iterable[Address]) -> None:
+        for address in neighbours:
+            self._watch(net.subscribers[address], partial(net.news, address))
+            self._watch(net.dealers[address], partial(net.replies, address))
+
+    def _close(self, over: Iterable[zmq.Socket[bytes]]) -> None:
+        for socket in over:
             del self._sources[socket]
             self._poller.unregister(socket)
             socket.close(linger=0)
-        for address in net.connect(where):
-            self._watch(net.subscribers[address], partial(net.news, address))
-            self._watch(net.dealers[address], partial(net.replies, address))
-        yield Opened(parted=tuple(address for address in self._actor.settings.neighbours if address not in where))
 
     # --- the supervisor
 
@@ -221,6 +233,8 @@ class Driver:
             self._say(Ready())
         if self._now.mono >= self._status_at:
             self._status_at = self._now.mono + STATUS_EVERY
+            if self._net is not None:
+                self._renew(self._net)
             self._say(self._status())
             self._note_what_was_dropped()
 

@@ -65,6 +65,7 @@ class Net:
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
         self.handshakes = Handshakes()
+        self._where: dict[Address, Endpoints] = {}
 
     def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
@@ -90,22 +91,34 @@ class Net:
         for address, where in neighbours.items():
             if address in self.dealers:
                 continue
-            subscriber = self._client(zmq.SUB, where.curve)
-            subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
-            subscriber.connect(where.news)
-            dealer = self._client(zmq.DEALER, where.curve)
-            if self._curve is not None:
-                self.handshakes.watch(address, dealer)
-            dealer.connect(where.requests)
-            self.subscribers[address], self.dealers[address] = subscriber, dealer
+            self._open(address, where)
             new.append(address)
         return new
+
+    def _open(self, address: Address, where: Endpoints) -> None:
+        subscriber, dealer = self._client(zmq.SUB, where.curve), self._client(zmq.DEALER, where.curve)
+        subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
+        if self._curve is not None:
+            self.handshakes.watch(address, subscriber, dealer)
+        subscriber.connect(where.news)
+        dealer.connect(where.requests)
+        self._where[address] = where
+        self.subscribers[address], self.dealers[address] = subscriber, dealer
+
+    def renew(self, now: int) -> tuple[list[Address], list[zmq.Socket[bytes]]]:
+        """Make the ways anew that ZeroMQ has given up; returns whose, and the sockets that are over, for the caller to close."""
+        anew = list(self.handshakes.given_up(now))
+        over = [socket for address in anew for socket in (self.subscribers[address], self.dealers[address])]
+        for address in anew:
+            self.handshakes.forget(address)
+            self._open(address, self._where[address])
+        return anew, over
 
     def part(self, neighbours: Container[Address]) -> list[zmq.Socket[bytes]]:
         """Forget the ways to all others but these; returns their sockets, for the caller to close."""
         gone = [address for address in self.dealers if address not in neighbours]
         for address in gone:
-            self.handshakes.forget(address, self.dealers[address])
+            self.handshakes.part(address)
         return [socket for address in gone for socket in (self.subscribers.pop(address), self.dealers.pop(address))]
 
     def close(self) -> None:

@@ -52,7 +52,8 @@ def heartbeats(socket: zmq.Socket[bytes]) -> None:
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 5_000)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
+    socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)  # the system's own attempts follow each other ever more slowly
     socket.setsockopt(zmq.IPV6, 1)
 
 

@@ -7,7 +7,10 @@ import pytest
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from dfl_actors.core.control import Endpoints
+from dfl_actors.core.messages import Probe
 from dfl_actors.runtime.handshakes import DOOR, KEY, Handshakes
+from dfl_actors.runtime.net import Curve, Net
 
 SERVER, KNOWN, STRANGER = zmq.curve_keypair(), zmq.curve_keypair(), zmq.curve_keypair()
 WITHIN = 5.0
@@ -75,3 +78,47 @@ def test_a_link_that_comes_about_is_none_of_them(context: "zmq.Context[zmq.Socke
     router, endpoint = far(context)
     handshakes = near(context, SERVER[0], KNOWN, endpoint)
     assert router.poll(int(1000 * WITHIN)) and handshakes.failing() == {}
+
+
+def keyed(*, knows: frozenset[bytes], own: tuple[bytes, bytes]) -> Curve:
+    return Curve(own[0], own[1], knows)
+
+
+def test_who_was_turned_away_gets_in_within_five_seconds_of_being_known(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    """A wrong key in a copy of the topology, then corrected: only a restart of the other side helped."""
+    loopback = Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*")
+    ours, theirs = zmq.Context[zmq.Socket[bytes]](), zmq.Context[zmq.Socket[bytes]]()
+    near = Net(ours, loopback, keyed(knows=frozenset(), own=KNOWN))
+    wrong = Net(theirs, loopback, keyed(knows=frozenset(), own=SERVER))
+    place = Endpoints(wrong.endpoints.news, wrong.endpoints.requests, SERVER[0].decode())
+    near.connect({"b": place})
+    deadline = time.monotonic() + 6 * WITHIN
+    renewed = 0
+    while renewed < 4:
+        assert time.monotonic() < deadline
+        renewed += renew(near)
+        time.sleep(0.02)
+    assert near.handshakes.failing() == {"b": DOOR}
+    wrong.close()
+    theirs.destroy(linger=0)
+    theirs = zmq.Context()
+    right = Net(theirs, place, keyed(knows=frozenset({KNOWN[0]}), own=SERVER))
+    deadline = time.monotonic() + WITHIN
+    heard: set[str] = set()
+    while heard != {"Subscribed", "Asked"}:
+        assert time.monotonic() < deadline, f"only {heard}"
+        renew(near)
+        near.send("b", Probe(address="ab" * 32, nonce="ab" * 32, known="ab" * 32))
+        heard |= {type(one).__name__ for one in (*right.subscriptions(), *right.requests()) if one is not None}
+        time.sleep(0.02)
+    assert near.handshakes.failing() == {} and not renew(near)
+    for net, own in ((near, ours), (right, theirs)):
+        net.close()
+        own.destroy(linger=0)
+
+
+def renew(net: Net) -> int:
+    anew, over = net.renew(time.monotonic_ns() // 1_000_000)
+    for socket in over:
+        socket.close(linger=0)
+    return len(anew)
