@@ -36,7 +36,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 # What is counted in processes that are started counts too; whatever ran before is forgotten.
-COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_over_simnet.py tests/network/test_run.py tests/network/test_chain.py tests/network/test_nodes.py
+COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_over_simnet.py tests/network/test_run.py
 
 coverage: $(STAMP)
 	$(BIN)/coverage erase

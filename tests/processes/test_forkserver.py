@@ -38,6 +38,13 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def running(server: ForkServer, count: int) -> list[Process]:
     """So many processes that work."""
     processes = [server.start(f"{number}/echo", work.echo) for number in range(count)]
@@ -102,7 +109,7 @@ def test_nothing_is_started_again_before_what_a_dead_server_left_is_gone(server:
     os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
     until(lambda: server.hear() or all(process.exitcode is not None for process in old))
     assert {process.how_it_ended() for process in old} == {"the fork server ended, killed by SIGKILL"}
-    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
+    assert not any(map(alive, pids))
     running(server, 2)
 
 
@@ -141,7 +148,7 @@ def test_the_end_leaves_nothing() -> None:
         pids = [process.pid for process in (*processes, sleeper)]
         assert folder.is_dir()
     assert not folder.exists()
-    until(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids))
+    until(lambda: not any(map(alive, pids)))
 
 
 PARENT = """
