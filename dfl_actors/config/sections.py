@@ -52,6 +52,7 @@ class Training(Section, frozen=True):
     power: NotNegative = 0.75
     bias_rate: NotNegative = 2.0
     init: Literal["shared", "independent"] = "shared"
+    device: Literal["auto", "cpu", "gpu"] = "cpu"
 
 
 class Data(Section, frozen=True):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dfl_actors.errors import ConfigError
 from dfl_actors.files import unheard
 
 HARMLESS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "nnx_enabled": False}
@@ -69,7 +70,7 @@ keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
 
-__all__ = ["keras", "limit_threads", "silenced", "tf"]
+__all__ = ["keras", "limit_threads", "silenced", "tf", "use_device"]
 
 
 def limit_threads() -> None:
@@ -82,3 +83,21 @@ def limit_threads() -> None:
         threading.set_intra_op_parallelism_threads(1)
     if threading.get_inter_op_parallelism_threads() != 1:
         threading.set_inter_op_parallelism_threads(1)
+
+
+def use_device(device: str) -> None:
+    """Compute on this machine's GPUs (`"gpu"`, or `"auto"` where there are some), or hide them from TensorFlow (`"cpu"`).
+
+    Several processes share a GPU, so each takes only the memory it needs. Call it before anything else here. Raises `ConfigError` for
+    `"gpu"` where TensorFlow finds none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise ConfigError(
+            'training.device is "gpu", but TensorFlow finds no GPU here: install its GPU build and the driver, or give "auto" or "cpu"'
+        )
+    if device != "cpu":
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    elif gpus and tf.config.get_visible_devices("GPU"):
+        tf.config.set_visible_devices([], "GPU")

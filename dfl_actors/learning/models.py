@@ -25,7 +25,7 @@ from dfl_actors.config import Config
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.foreign import guarded, load_file
 from dfl_actors.learning.form import Array, Form, Samples
-from dfl_actors.learning.framework import keras, limit_threads, silenced, tf
+from dfl_actors.learning.framework import keras, limit_threads, silenced, tf, use_device
 from dfl_actors.learning.network import Network, as_vector, by_chunk, is_float, lazy, prepared, signature, tensors, train_function
 from dfl_actors.learning.score import Score, score_of
 from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector, recipe_of
@@ -48,8 +48,10 @@ def load_learner(model: str, recipe: Recipe, form: Form) -> "Learner":
 
 
 def learner_of(config: Config, form: Form) -> "Learner":
-    """The learner of a configuration for samples of this form, with one thread for TensorFlow. Raises `ModelError`."""
+    """The learner of a configuration for samples of this form, with one thread for TensorFlow, on the device that the configuration
+    wants. Raises `ModelError`, and `ConfigError` for a device that is not here."""
     limit_threads()
+    use_device(config.training.device)
     return load_learner(config.training.model, recipe_of(config), form)
 
 

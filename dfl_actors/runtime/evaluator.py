@@ -7,6 +7,7 @@ sees the models of all nodes, one after the other, and so measures too how diffe
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from dfl_actors.config import Config
@@ -39,9 +40,12 @@ def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
     log_to(log)
     check_plugins(config, Path.cwd())
     from dfl_actors.learning import models
+    from dfl_actors.learning.framework import use_device
 
     data = load_dataset(config.data, cache)
-    learner = models.learner_of(config, data.form)
+    use_device(config.training.device)  # said before anything starts; but what all hosts must agree on is computed alike on all of them
+    on_cpu = msgspec.structs.replace(config.training, device="cpu")
+    learner = models.learner_of(msgspec.structs.replace(config, training=on_cpu), data.form)
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)
