@@ -15,7 +15,7 @@ from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
 from dfl_actors.config.config import Config, Node
 from dfl_actors.config.events import hasten, read_events
 from dfl_actors.config.listen import ListenError, listening
-from dfl_actors.config.sections import BUNDLED, SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
+from dfl_actors.config.sections import BUNDLED, DATA_FILES, SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
 from dfl_actors.config.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
 from dfl_actors.config.topology import (
     Link,
@@ -138,7 +138,7 @@ def _anchor(table: Table, folder: Path) -> None:
     """Make `file.py:name` and the file of a data set absolute in place, so that a resumed run finds them from any folder."""
     data = table.get("data")
     if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", *BUNDLED):
-        data["source"] = str(folder / Path(source).expanduser())
+        data["source"] = _placed(source, folder)
     churn = table.get("churn")
     if isinstance(churn, dict) and isinstance(trace := churn.get("trace"), str) and trace:
         churn["trace"] = str(folder / Path(trace).expanduser())
@@ -150,6 +150,16 @@ def _anchor(table: Table, folder: Path) -> None:
             value = holder.get(key) if isinstance(holder, dict) else None
             if isinstance(value, str) and ".py:" in value:
                 holder[key] = str(folder / value)
+
+
+def _placed(source: str, folder: Path) -> str:
+    """Where a source of data lies, seen from `folder`; names of modules, of Keras' data sets and of Hugging Face's stay as they are."""
+    kind, _, name = source.partition(":")
+    if kind == "hf" and name:
+        return f"hf:{folder / name}" if (folder / name).is_dir() else source
+    if kind == "keras" or (name and "/" not in kind and Path(kind).suffix != ".py" and Path(source).suffix not in DATA_FILES):
+        return source
+    return str(folder / Path(source).expanduser())
 
 
 def _assemble(table: Table, mistakes: Mistakes) -> Config:

@@ -25,9 +25,11 @@ Z85 = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\Z
 Plugin = Annotated[str, Meta(min_length=1, max_length=1024)]
 Parameter = bool | int | float | str | list[bool | int | float | str]
 Role = Literal["normal", "observer"]
-Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(min_length=1, max_length=65_536)]
+Text = Annotated[str, Meta(min_length=1, max_length=128)]
+Names = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=65_536)]
 Shape = Annotated[tuple[Annotated[int, Meta(ge=1, le=2**31 - 1)], ...], Meta(max_length=8)]
-BUNDLED = ("mnist",)  # The data sets that come with the program.
+BUNDLED = ("mnist", "digits")  # The data sets that come with the program.
+DATA_FILES = (".npz", ".csv", ".parquet")
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +64,7 @@ class Data(Section, frozen=True):
     shape: Shape | dict[str, Shape] = ()  # of a sample, or of each of its inputs; (): as it lies in the source
     scale: Positive = 1 / 256  # what uint8 images are multiplied by
     target: str | Names = ""  # the column, or columns, of a table that say what a row is
+    columns: tuple[Text, ...] = ()  # those to learn from; (): all the others
     holdout: Annotated[float, Meta(gt=0, lt=1)] = 0.2  # of the samples of a source that has no test samples
     partition: Literal["iid", "samples", "dirichlet", "labels", "weights"] = "iid"
     alpha: Positive = 1.0

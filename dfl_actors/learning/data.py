@@ -29,7 +29,7 @@ from dfl_actors.learning.sources.targets import targets
 
 ABOUT = "about.json"
 PARTS = ("train", "test")
-SAYS = ("source", "target", "labels", "shape", "task", "scale", "holdout")
+SAYS = ("source", "target", "labels", "shape", "task", "scale", "columns", "holdout")
 """The keys of the topology's section that say something of the samples."""
 
 

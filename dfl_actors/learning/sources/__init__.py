@@ -9,11 +9,17 @@ from typing import NamedTuple
 
 from dfl_actors.config.sections import BUNDLED, Data
 from dfl_actors.errors import DataError
-from dfl_actors.learning.sources import npz
+from dfl_actors.learning.sources import folder, function, hf, npz, table
 from dfl_actors.learning.sources.columns import Raw
 
 DATASETS = Path(__file__).parents[1] / "datasets"
-SHA256 = {"mnist": "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"}
+SHA256 = {
+    "mnist": "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64",
+    "digits": "beab236e25313a7598e8317c5cb07a96206b024ebe305ca747eccba13698ed95",
+}
+
+
+FILES = {".npz": lambda path, _: npz.opened(path), ".csv": table.opened_csv, ".parquet": table.opened_parquet}
 
 
 class Source(NamedTuple):
@@ -28,10 +34,19 @@ def find(source: str) -> Source:
     """What `data.source` names. Raises `DataError` where it is none of what there is, `OSError` where a file is missing."""
     if source in BUNDLED:
         return _bundled(source)
-    path = Path(source)
-    if path.suffix == ".npz":
-        return Source(source, lambda _: npz.opened(path), partial(file_digest, path))
-    raise DataError(f"data set {source!r}: unknown kind of source; give {', '.join(BUNDLED)} or an .npz file")
+    path, (kind, _, name) = Path(source), source.partition(":")
+    if kind == "keras":
+        return Source(source, lambda _: function.opened_keras(name), lambda: "")
+    if kind == "hf":
+        return Source(source, partial(hf.opened, name), lambda: "")
+    if path.suffix in FILES:
+        return Source(source, partial(FILES[path.suffix], path), partial(file_digest, path))
+    if path.is_dir():
+        return Source(source, partial(folder.opened, path), partial(folder.digest, path))
+    if ":" in source:
+        return Source(source, lambda _: function.opened(source), lambda: "")
+    known = f"{', '.join(BUNDLED)}, a file ({', '.join(FILES)}), a folder of images, keras:NAME, hf:NAME or file.py:load"
+    raise DataError(f"data set {source!r}: there is no such source; give {known}")
 
 
 def _bundled(name: str) -> Source:

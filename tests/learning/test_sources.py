@@ -1,0 +1,264 @@
+"""Every kind of source but `.npz`: what comes out of a small one, and what is refused, in one line."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfl_actors.config import parse_topology
+from dfl_actors.config.sections import Data
+from dfl_actors.errors import DataError
+from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.form import Input, arrays_of
+from dfl_actors.learning.sources import table
+from tests.learning.forms import image_form, only
+
+PYTHON = "import numpy as np\nx, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4\n"
+
+
+def refusal(said: Data) -> str:
+    with pytest.raises(DataError) as caught:
+        load_dataset(said)
+    text = str(caught.value)
+    assert "\n" not in text and said.source in text
+    return text
+
+
+def test_digits_come_with_the_program() -> None:
+    digits = load_dataset(Data(source="digits"))
+    assert digits.form == image_form((8, 8)) and (len(digits.x_train), len(digits.x_test)) == (1437, 360)
+    assert np.bincount(digits.y_test).tolist() == [35, 36, 35, 37, 37, 37, 37, 36, 33, 37] and only(digits.x_train).max() == 255
+
+
+# ---- tables
+
+
+def csv(path: Path, text: str, **said: Any) -> Data:
+    (path / "t.csv").write_text(text)
+    return Data(source=str(path / "t.csv"), **said)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_of_text(tmp_path: Path, delimiter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "ROWS", 7)
+    rows = [f'{i},{i / 4},"{"odd" if i % 2 else "even"}",{-i}' for i in range(20)]
+    text = "\ufeff" + "\n".join(["a,b,kind,c", *rows, ""]).replace(",", delimiter)
+    dataset = load_dataset(csv(tmp_path, text, target="kind"))
+    assert dataset.form.labels == ("even", "odd") and dataset.form.inputs == (Input("", (3,), "float32"),)
+    assert (dataset.y_train == only(dataset.x_train)[:, 0] % 2).all() and (len(dataset.x_train), len(dataset.x_test)) == (16, 4)
+    np.testing.assert_array_equal(only(dataset.x_test), only(dataset.x_test)[:, :1] * [1, 0.25, -1])
+
+
+def test_columns_and_targets_of_a_table_are_chosen_by_name(tmp_path: Path) -> None:
+    text = "id,a,b,sun,rain\n" + "".join(f"n{i},{i},{2 * i},{i % 2},{i % 3 == 0:d}\n" for i in range(10))
+    both = load_dataset(csv(tmp_path, text, target=("sun", "rain"), columns=("b",), task="multilabel"))
+    assert both.form.labels == ("sun", "rain") and both.form.inputs[0].shape == (1,)
+    assert (both.y_train[:, 1] == (only(both.x_train)[:, 0] % 6 == 0)).all()
+    line = load_dataset(csv(tmp_path, text, target="a", columns=("b", "sun"), task="regression", shape=(2, 1)))
+    assert (line.y_test == only(line.x_test)[:, 0] / 2).all() and line.form.inputs[0].shape == (2, 1)
+    numbers = load_dataset(csv(tmp_path, text, target="sun", columns=("a",), labels=("no", "yes")))
+    assert (numbers.y_train == only(numbers.x_train)[:, 0] % 2).all() and numbers.form.labels == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "words"),
+    [
+        ("a,b\n1,2\n", {}, "say which column is to be learned, data.target = 'b' for instance"),
+        ("a,b\n1,2\n", {"target": "bb"}, "it has no column 'bb', which data.target names; "),
+        ("a,b\n1,2\n", {"target": "b", "columns": ("c",)}, "it has no column 'c', which data.columns names; "),
+        ("a,b\n", {"target": "b"}, "it has no rows"),
+        ("", {"target": "b"}, "it is empty"),
+        ("b\n1\n2\n", {"target": "b"}, "no column but data.target"),
+        ("a,a,b\n1,2,3\n", {"target": "b"}, "two of its columns have one name"),
+        ("a,c,b\n1,2,0\n1,x y,1\n", {"target": "b"}, "column 'c' holds 'x y', which is no number (row 2)"),
+        ("a,c,b\n1,2,0\n1,,1\n", {"target": "b"}, "column 'c' holds an empty cell (row 2)"),
+        ("a,c,b\n1,2,0\n1,nan,1\n3,4,0\n", {"target": "b"}, "holds a number that is not finite"),
+        ("a,c,b\n1,2,0\n1\n", {"target": "b"}, "it cannot be read ("),
+        ("a,b\n1,x\n2,3\n", {"target": "b", "task": "regression"}, "data.target holds a cell that is no number"),
+        ("a,b\n1,1\n", {"target": "b"}, "it takes two at least"),
+    ],
+)
+def test_what_is_wrong_with_a_table(tmp_path: Path, text: str, said: dict[str, Any], words: str) -> None:
+    assert words in refusal(csv(tmp_path, text, **said))
+
+
+def test_a_parquet_table(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"a": np.arange(20), "b": np.arange(20) / 2, "kind": ["yes" if i % 4 else "no" for i in range(20)]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    said = Data(source=str(tmp_path / "t.parquet"), target="kind")
+    dataset = load_dataset(said)
+    assert dataset.form.labels == ("no", "yes") and dataset.form.inputs == (Input("", (2,), "float32"),)
+    assert ((only(dataset.x_train)[:, 0] % 4 > 0) == dataset.y_train).all()
+    parquet.write_table(pyarrow.table(columns | {"b": [None, *range(19)]}), tmp_path / "t.parquet")
+    assert "column 'b' holds an empty cell" in refusal(said)
+    assert "column 'kind' holds string, no numbers" in refusal(Data(source=said.source, target="a", columns=("kind",)))
+
+
+# ---- a folder of images
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    for part, label, level in (("train", "cat", 10), ("train", "dog", 200), ("test", "cat", 11)):
+        for number in range(3):
+            place = tmp_path / "pets" / part / label / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((6, 4), level + number, np.uint8)).save(place)
+    return tmp_path / "pets"
+
+
+def test_a_folder_of_images(images: Path) -> None:
+    dataset = load_dataset(Data(source=str(images)))
+    assert dataset.form.labels == ("cat", "dog")
+    assert only(dataset.x_train)[:, 0, 0].tolist() == [10, 11, 12, 200, 201, 202] and dataset.y_train.tolist() == [0, 0, 0, 1, 1, 1]
+    assert only(dataset.x_test).shape == (3, 6, 4) and dataset.y_test.tolist() == [0, 0, 0]
+    resized = load_dataset(Data(source=str(images), shape=(3, 3, 3), labels=("dog", "bird", "cat")))
+    assert only(resized.x_train).shape == (6, 3, 3, 3) and resized.y_train.tolist() == [2, 2, 2, 0, 0, 0]
+    halves = load_dataset(Data(source=str(images / "train"), holdout=0.5))
+    assert (len(halves.x_train), len(halves.x_test)) == (3, 3)
+    (images / "train" / "cat" / "0.png").write_bytes((images / "train" / "cat" / "1.png").read_bytes())
+    assert load_dataset(Data(source=str(images))).digest != dataset.digest
+
+
+def test_images_that_do_not_fit_are_named(images: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(images / "train" / "dog" / "9.png")
+    assert "9.png is 5 x 5, others 6 x 4; set data.shape" in refusal(Data(source=str(images)))
+    (images / "train" / "dog" / "9.png").write_bytes(b"no image")
+    assert "9.png is no image that can be read" in refusal(Data(source=str(images)))
+    (tmp_path / "empty").mkdir()
+    assert "it holds no images" in refusal(Data(source=str(tmp_path / "empty")))
+    assert "data.shape = [3] is no image's" in refusal(Data(source=str(images), shape=(3,)))
+
+
+# ---- what a function returns
+
+
+@pytest.fixture
+def loading(tmp_path: Path) -> Callable[[str], Data]:
+    def write(body: str) -> Data:
+        (tmp_path / "mine.py").write_text(f"{PYTHON}def load():\n    {body}\n")
+        return Data(source=f"{tmp_path / 'mine.py'}:load")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("body", "train", "test"),
+    [
+        ("return x, y", 16, 4),
+        ("return x[:15], y[:15], x[15:], y[15:]", 15, 5),
+        ("return (x[:15], y[:15]), (x[15:], y[15:])", 15, 5),
+        ("return {'x_train': x[:15], 'y_train': y[:15], 'x_test': x[15:], 'y_test': y[15:]}", 15, 5),
+        ("return {'x_train': x, 'y_train': y}", 16, 4),
+        ("return x.tolist(), y.tolist()", 16, 4),
+    ],
+)
+def test_what_a_function_may_return(loading: Callable[[str], Data], body: str, train: int, test: int) -> None:
+    dataset = load_dataset(loading(body))
+    assert (len(dataset.x_train), len(dataset.x_test)) == (train, test) and dataset.form.inputs == (Input("", (2,), "float32"),)
+    assert (only(dataset.x_train)[:, 0] / 2 % 4 == dataset.y_train).all()
+    assert load_dataset(loading(body)).digest == dataset.digest != load_dataset(loading(f"y[0] = 1; {body}")).digest
+
+
+def test_a_function_may_return_several_inputs(loading: Callable[[str], Data]) -> None:
+    dataset = load_dataset(loading("return {'a': x, 'b': y}, y"))
+    assert dataset.form.inputs == (Input("a", (2,), "float32"), Input("b", (1,), "int32"))
+    assert (arrays_of(dataset.x_train)[1][:, 0] == dataset.y_train).all()
+
+
+@pytest.mark.parametrize("batched", ["", ".batch(3)"])
+def test_a_function_may_return_a_data_set_of_tensorflow(loading: Callable[[str], Data], batched: str) -> None:
+    importlib.import_module("dfl_actors.learning.framework")
+    text = f"import tensorflow as tf\n    return tf.data.Dataset.from_tensor_slices((x, np.array(list('abcd'))[y])){batched}"
+    dataset = load_dataset(loading(text))
+    assert (len(dataset.x_train), dataset.form.labels, dataset.form.inputs[0].shape) == (16, ("a", "b", "c", "d"), (2,))
+    assert (only(dataset.x_train)[:, 0] / 2 % 4 == dataset.y_train).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return 3", "it returned int in no known form; return (x_train, y_train), (x_test, y_test), or"),
+        ("return {'x': x}", "it returned dict in no known form"),
+        ("raise OSError('no disk')", "it failed: OSError: no disk"),
+        ("import sys; sys.exit(1)", "it failed: it ends the program"),
+        ("return [[1], [1, 2]], [0, 1]", "x is no array"),
+        ("return np.array([None, 'a']), [0, 1]", "its samples differ in length or kind"),
+    ],
+)
+def test_what_a_function_may_not_return(loading: Callable[[str], Data], body: str, words: str) -> None:
+    assert words in refusal(loading(body))
+
+
+def test_a_function_that_is_not_there(loading: Callable[[str], Data], tmp_path: Path) -> None:
+    loading("return x, y")
+    assert "has no function 'lod'" in refusal(Data(source=f"{tmp_path / 'mine.py'}:lod"))
+    assert "cannot be imported: FileNotFoundError" in refusal(Data(source=f"{tmp_path / 'other.py'}:load"))
+    assert "no_such_module cannot be imported: ModuleNotFoundError" in refusal(Data(source="no_such_module:load"))
+    assert "there is no such source; give mnist, digits, a file" in refusal(Data(source=str(tmp_path / "nothing")))
+
+
+# ---- by name
+
+
+def test_a_data_set_of_keras_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    keras: Any = importlib.import_module("dfl_actors.learning.framework").keras
+    x, y = np.zeros((8, 32, 32, 3), np.uint8), np.arange(8)[:, None] % 2
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: ((x, y), (x[:2], y[:2])))
+    assert load_dataset(Data(source="keras:cifar10")).form == image_form((32, 32, 3), 2)
+
+    def offline() -> None:
+        raise Exception("URL fetch failure on https://...")  # noqa: TRY002 - as Keras does
+
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", offline)
+    assert "is there a network: Exception: URL fetch failure" in refusal(Data(source="keras:cifar10"))
+    assert "Keras has no data set 'cifar'; it has boston_housing, " in refusal(Data(source="keras:cifar"))
+
+
+def test_a_data_set_of_hugging_face_from_a_folder(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"words": datasets.Sequence(datasets.Value("int64"), length=3), "size": datasets.Value("float32"), "note": datasets.Value("string")}
+        | {"label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    rows = {"words": [[i, i, i] for i in range(20)], "size": np.arange(20) / 2, "note": ["a"] * 20, "label": [i % 2 for i in range(20)]}
+    made = datasets.Dataset.from_dict(rows, features)
+    datasets.DatasetDict({"train": made, "test": made.select(range(5))}).save_to_disk(tmp_path / "set")
+    source = f"hf:{tmp_path / 'set'}"
+    dataset = load_dataset(Data(source=source, columns=("words", "size")))
+    assert dataset.form.labels == ("bad", "good") and (len(dataset.x_train), len(dataset.x_test)) == (20, 5)
+    assert dataset.form.inputs == (Input("table", (1,), "float32"), Input("words", (3,), "int32"))
+    assert (arrays_of(dataset.x_train)[1][:, 2] % 2 == dataset.y_train).all()
+    assert load_dataset(Data(source=source, columns=("words",))).form.inputs == (Input("", (3,), "int32"),)
+    assert "column 'note' holds str, no numbers; map it first" in refusal(Data(source=source))
+    assert "it has no column 'kind'; set data.target to one of words, size" in refusal(Data(source=source, target="kind"))
+    made.remove_columns(["note", "size"]).save_to_disk(tmp_path / "alone")
+    assert len(load_dataset(Data(source=f"hf:{tmp_path / 'alone'}")).x_test) == 4
+
+
+def test_images_of_hugging_face(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    pictures = [Image.fromarray(np.full((4, 5, 3), i, np.uint8)) for i in range(6)]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    datasets.Dataset.from_dict({"image": pictures, "label": list("ababab")}, features).save_to_disk(tmp_path / "set")
+    dataset = load_dataset(Data(source=f"hf:{tmp_path / 'set'}"))
+    assert dataset.form.inputs == (Input("", (4, 5, 3), "uint8"),) and dataset.form.labels == ("a", "b")
+    assert (only(dataset.x_train)[:, 0, 0, 0] % 2 == dataset.y_train).all()
+
+
+def test_where_a_source_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+
+    def placed(source: str) -> str:
+        return parse_topology(f"[data]\nsource = '{source}'", where="n.toml", name="n", folder=tmp_path).data.source
+
+    for stays in ("mnist", "digits", "keras:cifar10", "hf:owner/name", "hf:name:part", "package.module:load"):
+        assert placed(stays) == stays
+    for moves in ("mine.npz", "a/b.csv", "odd:name.parquet", "pets", "code/mine.py:load"):
+        assert placed(moves) == str(tmp_path / moves)
+    assert placed("hf:saved") == f"hf:{tmp_path / 'saved'}"
