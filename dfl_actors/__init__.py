@@ -12,23 +12,30 @@ if TYPE_CHECKING:
     from dfl_actors.api.result import Result, load_run
     from dfl_actors.api.running import run
     from dfl_actors.api.simulation import Repeated, repeat, simulate
+    from dfl_actors.api.sweeps.sweep import SweepResult, load_sweep, sweep
     from dfl_actors.api.topology import Topology
     from dfl_actors.errors import DflError
 
 __version__ = "0.1.0"
 
-__all__ = ["DflError", "Interrupted", "Repeated", "Result", "Topology", "load_run", "repeat", "run", "simulate"]
+__all__ = [
+    "DflError", "Interrupted", "Repeated", "Result", "SweepResult", "Topology",
+    "load_run", "load_sweep", "repeat", "run", "simulate", "sweep",
+]  # fmt: skip
 
 _PLACES = {
     "DflError": "errors",
     "Interrupted": "api.crew",
     "Repeated": "api.simulation",
     "Result": "api.result",
+    "SweepResult": "api.sweeps.sweep",
     "Topology": "api.topology",
     "load_run": "api.result",
+    "load_sweep": "api.sweeps.sweep",
     "repeat": "api.simulation",
     "run": "api.running",
     "simulate": "api.simulation",
+    "sweep": "api.sweeps.sweep",
 }
 
 if not TYPE_CHECKING:  # where types are checked, a name that is not there is a mistake

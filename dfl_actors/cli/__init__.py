@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, streams, tail, topo
+from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, streams, sweep, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -15,7 +15,6 @@ app = typer.Typer(
     name="dfl-actors",
     help="A decentralised federated-learning network as a ZeroMQ actor system.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -23,6 +22,7 @@ app.command("run")(run.run)
 app.command("node")(run.node)
 app.command("deploy")(deploy.deploy)
 app.command("sim")(sim.sim)
+app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 app.command("tail")(tail.tail)
 app.add_typer(chain.app, name="chain")

@@ -29,7 +29,7 @@ class Shown(Protocol):
 
     def begin(self, total: int) -> None: ...
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: float, text: str) -> None:
         """So much of `total` is done; what was counted, and what else there is to say."""
 
     def tell(self, text: str) -> None:
@@ -50,7 +50,7 @@ class OnTerminal:
         self._bar.update(self._task, total=total)
         self._bar.start()
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: float, text: str) -> None:
         self._bar.update(self._task, completed=done, description=text)
 
     def tell(self, text: str) -> None:
@@ -69,10 +69,10 @@ class InLog:
     def begin(self, total: int) -> None:
         self._total, self._told = total, 0
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: float, text: str) -> None:
         if done * 10 // self._total > self._told:
-            self._told = done * 10 // self._total
-            self._console.print(f"{done} of {self._total} {text}", highlight=False, markup=False, soft_wrap=True)
+            self._told = int(done * 10 // self._total)
+            self._console.print(f"{int(done)} of {self._total} {text}", highlight=False, markup=False, soft_wrap=True)
 
     def tell(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -90,10 +90,10 @@ class AsJson:
     def begin(self, total: int) -> None:
         self._total, self._told = total, 0
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: float, text: str) -> None:
         if done * 100 // self._total > self._told:
-            self._told = done * 100 // self._total
-            line = {"event": "progress", "done": done, "of": self._total, "text": text}
+            self._told = int(done * 100 // self._total)
+            line = {"event": "progress", "done": round(done, 2), "of": self._total, "text": text}
             self._console.out(orjson.dumps(line).decode(), highlight=False)
 
     def tell(self, text: str) -> None:
@@ -115,12 +115,12 @@ class InNotebook:
     def begin(self, total: int) -> None:
         self._total = total
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: float, text: str) -> None:
         now = time.monotonic()
         if now >= self._due or done >= self._total:
             self._due = now + NOTEBOOK_EVERY
             bar = f'<progress value="{done}" max="{self._total}"></progress>'
-            self._handle.update(self._html(f"{bar} {done} of {self._total} {escape(text)}"))
+            self._handle.update(self._html(f"{bar} {int(done)} of {self._total} {escape(text)}"))
 
     def tell(self, text: str) -> None:
         print(text)  # noqa: T201  the notebook's
@@ -155,7 +155,7 @@ class NotebookWatch:
 class Silent:
     def begin(self, total: int) -> None: ...
 
-    def show(self, done: int, text: str) -> None: ...
+    def show(self, done: float, text: str) -> None: ...
 
     def tell(self, text: str) -> None: ...
 

@@ -6,6 +6,7 @@ stands the last measurement, for where learning is not over the mean lags behind
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -114,10 +115,13 @@ def summarise_simulation(run: Run) -> Figures:
     }
 
 
-def leave(run: Run) -> Figures:
-    """Write `summary.json` and `accuracy.png` into the simulation's directory; returns the summary. Raises `StoreError`."""
-    summary = summarise_simulation(run)
-    if summary["accuracy"] is not None:
+def leave(run: Run, *, picture: bool = True, place: Path | None = None) -> Figures:
+    """Write `summary.json`, and the `picture` `accuracy.png`, into the simulation's directory, which will be `place`; returns the summary.
+
+    Raises `StoreError`.
+    """
+    summary = summarise_simulation(run) | ({} if place is None else {"directory": str(place)})
+    if picture and summary["accuracy"] is not None:
         with whole(run.path / "accuracy.png") as draft:
             save(draw_simulation(run), draft, "png")
     with whole(run.path / "summary.json") as draft:

@@ -10,9 +10,8 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,6 +38,16 @@ SHOWN_AT_ONCE = 16  # Models that lie ready at once for a comparison of all; at 
 SLOTS_A_TICK = 3  # Slots that one tick may take, for each node: its new model, one to be compared, one to be averaged.
 
 
+class Wire(Protocol):
+    """A way to a worker: a `multiprocessing.connection.Connection`, or what takes its place."""
+
+    def fileno(self) -> int: ...
+
+    def send_bytes(self, body: bytes, /) -> None: ...
+
+    def recv_bytes(self) -> bytes: ...
+
+
 class Results:
     """Where answers go, tick by tick; a subclass of the engine's user. Every tick is closed once all its jobs are done, in order."""
 
@@ -59,7 +68,7 @@ class Engine:
     """Runs a timeline on the workers behind `connections`; `begin` is its first tick."""
 
     def __init__(
-        self, timeline: Timeline, names: Sequence[str], connections: Sequence[Connection], slots: Slots, results: Results, begin: int = 0
+        self, timeline: Timeline, names: Sequence[str], connections: Sequence[Wire], slots: Slots, results: Results, begin: int = 0
     ) -> None:
         self._timeline, self._names, self._results = timeline, names, results
         self._connections = list(connections)

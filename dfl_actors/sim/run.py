@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -68,7 +68,27 @@ def simulate(
 ) -> None:
     """Simulate `config` into the directory `out`, which exists, on `jobs` workers of `server`; with `resume` go on from its checkpoint.
 
-    Raises `Stopped` soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
+    Raises as `carry_out` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as cache:
+        team = starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server)
+        carry_out(config, out, folder, listener, stop, Path(cache), team, resume)
+
+
+def carry_out(
+    config: Config,
+    out: Path,
+    folder: Path,
+    listener: Listener,
+    stop: Callable[[], bool],
+    cache: Path,
+    team: AbstractContextManager[Team],
+    resume: bool = False,
+) -> None:
+    """Simulate `config` into the directory `out`, which exists, by a team that is yet to start; with `resume` go on from its checkpoint.
+
+    `cache` holds the data set, unpacked, and is no other's at the same time. Raises `Stopped` soon after `stop` says so, and `DflError`;
+    what has been written by then stays, so that the simulation can be resumed.
     """
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
     save_about(out, about)
@@ -79,16 +99,12 @@ def simulate(
         if stop():
             raise Stopped(kept.tick)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as cache,
-        starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server) as team,
-        _accounted(out, about, team),
-    ):
-        data = load_dataset(config.data, Path(cache))
+    with team as workers, _accounted(out, about, workers):
+        data = load_dataset(config.data, cache)
         kept = kept._replace(data=check_unchanged(data, kept.data))
         check()
-        run = _Run(config, out, folder, data, team, listener, kept)
-        run.go(found, kept, team.ready(check), stop, Path(cache))
+        run = _Run(config, out, folder, data, workers, listener, kept)
+        run.go(found, kept, workers.ready(check), stop, cache)
 
 
 @contextmanager
@@ -194,6 +210,7 @@ class _Run:
         self._save()
         found: list[tuple[str, int, int]] = []
         for part, labels in (("train", self._data.y_train), ("test", self._data.y_test)):
+            (folder / part).unlink(missing_ok=True)  # of a simulation before
             (folder / part).touch()
             votes = opened(folder / part, len(labels), self._data.form.outputs)
             tasks = list(self._votes(part, len(labels)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from dfl_actors.files import explained
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
+from dfl_actors.learning.form import Form
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
 from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
@@ -31,6 +32,12 @@ from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 from dfl_actors.sim.checkpoint import ROOM, Unkept, load_node, save_node
 from dfl_actors.sim.plan import seed_of
+
+if TYPE_CHECKING:
+    from dfl_actors.learning.models import Learner
+
+MOST_LEARNERS = 4  # Compiled models that a process keeps.
+_LEARNERS: "dict[str, Learner]" = {}
 
 Slab = npt.NDArray[np.float32]
 
@@ -115,11 +122,9 @@ class Worker:
     """
 
     def __init__(self, plan: WorkerPlan, numbers: Sequence[int]) -> None:
-        from dfl_actors.learning import models
-
         self._plan, self._attacked = plan, any(plan.config.attacks(node.name) for node in plan.config.nodes)
         self._data = load_dataset(plan.config.data, plan.cache)
-        self._learner = models.learner_of(plan.config, self._data.form)
+        self._learner = learner_for(plan.config, self._data.form)
         self.parameters = self._learner.parameters
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
@@ -253,6 +258,18 @@ class Worker:
         return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.form.outputs)
 
 
+def learner_for(config: Config, form: Form) -> "Learner":
+    """The learner of a configuration, which a process that simulates one after the other compiles once for all that train alike."""
+    from dfl_actors.learning import models
+
+    key = repr((config.training, form))
+    if key not in _LEARNERS:
+        if len(_LEARNERS) == MOST_LEARNERS:
+            del _LEARNERS[next(iter(_LEARNERS))]
+        _LEARNERS[key] = models.learner_of(config, form)
+    return _LEARNERS[key]
+
+
 def opened(path: Path, slots: int, size: int) -> Slab:
     """The slab, float32 [slots, size]; whoever comes first gives the file its length. Only slots that are used take memory."""
     with path.open("r+b") as file:
@@ -274,10 +291,10 @@ def work(parent: Channel, plan: WorkerPlan, numbers: Sequence[int]) -> None:
     with parent.connection() as connection, suppress(EOFError, OSError):
         while True:
             ticket, name, arguments = pickle.loads(connection.recv_bytes())
-            connection.send_bytes(pickle.dumps((ticket, _answer(getattr(worker, name), arguments))))
+            connection.send_bytes(pickle.dumps((ticket, answer(getattr(worker, name), arguments))))
 
 
-def _answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
+def answer(job: Callable[..., object], arguments: Sequence[object]) -> object:
     try:
         return job(*arguments)
     except (DflError, SystemExit) as error:

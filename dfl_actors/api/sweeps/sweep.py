@@ -1,0 +1,168 @@
+"""`sweep`: plan, simulate what is not over, and the tables of what there is."""
+
+import os
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from rich.console import Console
+
+from dfl_actors.api.crew import Interrupted, crew
+from dfl_actors.api.frames import Frame
+from dfl_actors.api.result import Picture, Result, load_run
+from dfl_actors.api.simulation import PRELOAD
+from dfl_actors.api.sweeps import table
+from dfl_actors.api.sweeps.folder import Folder, is_sweep, load_plan
+from dfl_actors.api.sweeps.plan import Axis, Cell, Plan, Vary, axis_named, cells_of, plan_of
+from dfl_actors.api.sweeps.pool import Pool
+from dfl_actors.api.sweeps.table import Pivot, Row
+from dfl_actors.api.topology import Overrides, Tell, Topology, warn
+from dfl_actors.errors import ConfigError
+from dfl_actors.report.progress import How, Shown, shown
+from dfl_actors.runtime.rundir import RunDirectory, default_path
+
+MODULES = (*PRELOAD, "dfl_actors.api.sweeps.cells")  # What the fork server of the cells imports.
+
+
+class SweepResult:
+    """A sweep by its directory: its results, pivot tables, picture, and the simulations themselves."""
+
+    def __init__(self, path: Path, plan: Plan, cells: Sequence[Cell], failures: dict[str, str]) -> None:
+        self.path, self.plan, self.cells, self.failures = path, plan, tuple(cells), failures
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """A row a cell: its values, seed, state, and what it came to."""
+        folder = Folder(self.path)
+        return [table.row_of(folder, cell, self.failures) for cell in self.cells]
+
+    @cached_property
+    def results(self) -> Frame:
+        """The rows as a data frame."""
+        return table.frame_of(self.rows)
+
+    def pivot(self, rows: str | None = None, columns: str | None = None, value: str = "mean") -> Pivot:
+        """A table of a figure by two axes, the first two unless named. Raises `ConfigError`."""
+        return table.pivot(self.plan, self.rows, *self._axes(rows, columns), value)
+
+    def plot(self, rows: str | None = None, columns: str | None = None) -> Picture:
+        """Accuracy over ticks, a panel a column and a line a row of the pivot table. Raises `DflError`."""
+        return Picture(table.draw(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns)))
+
+    def simulation(self, **values: object) -> Result:
+        """The simulation with these values and this `seed`, as the results have them. Raises `ConfigError` unless that is one, and over."""
+        wanted = {name: str(value) for name, value in values.items()}
+        fits = [cell for cell in self.cells if wanted.items() <= {**cell.values, "seed": str(cell.seed)}.items()]
+        if len(fits) != 1 or not Folder(self.path).is_over(fits[0]):
+            raise ConfigError(f"{len(fits)} cells of {self.path} fit {wanted}: name one that is over")
+        return load_run(Folder(self.path).over(fits[0]))
+
+    def _axes(self, rows: str | None, columns: str | None) -> tuple[Axis, Axis | None]:
+        """The axes down and across. Raises `ConfigError`."""
+        axes = list(self.plan.axes)
+        down = axis_named(self.plan, rows) if rows else next((axis for axis in axes if axis.name != columns), None)
+        if down is None:
+            raise ConfigError(f"{self.path} varies nothing but the seed: results.csv has all there is")
+        across = axis_named(self.plan, columns) if columns else next((axis for axis in axes if axis != down), None)
+        if across == down:
+            raise ConfigError(f"{down.name} cannot be rows and columns: name two axes")
+        return down, across
+
+    def write(self) -> None:
+        """`results.csv`, `results.parquet`, and `results.png` where something is varied. Raises `DflError`."""
+        table.write_results(self.rows, self.path)
+        if self.plan.axes and any(row["state"] == "over" for row in self.rows):
+            table.write_picture(lambda: self.plot().figure, self.path)
+
+    def __repr__(self) -> str:
+        over = sum(row["state"] == "over" for row in self.rows)
+        return f"<SweepResult {self.path}: {over} of {len(self.cells)} cells>"
+
+
+def load_sweep(path: str | Path) -> SweepResult:
+    """The sweep in a directory, also one under way. Raises `StoreError` if it is none."""
+    plan = load_plan(Path(path))
+    return SweepResult(Path(path), plan, cells_of(plan), {})
+
+
+def sweep(
+    base: Topology | str | Path,
+    vary: Vary | None = None,
+    seeds: Sequence[int] | str = (),
+    *,
+    overrides: Overrides = (),
+    out: str | Path | None = None,
+    jobs: int = 0,
+    progress: How = "auto",
+    tell: Tell = warn,
+) -> SweepResult:
+    """Simulate every combination of what is varied with every seed, once; what is over in `out` is not simulated again.
+
+        sweep("net.toml", {"update.algorithm": ["krum", "median"], "node.5.attack": [None, "sign_flip"]}, seeds="1-5", out="robust")
+
+    `base` is a topology, a sweep's file, or the directory of a sweep to go on with. `jobs` simulations at once, 0 for one a processor. A
+    cell that fails does not stop the others; `failures` says why. Raises `DflError`, and `Interrupted` for Ctrl-C once all is put away.
+    """
+    if jobs < 0:
+        raise ConfigError(f"jobs is {jobs}: give the number of simulations at once, or 0 for one a processor")
+    with crew(MODULES, impatient=True) as (server, stop):
+        if not isinstance(base, Topology) and is_sweep(Path(base)) and not vary and not seeds and not overrides:
+            plan, path = load_plan(Path(base)), Path(base)
+        else:
+            plan = plan_of(base, vary or {}, seeds, overrides)
+            path = default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)
+        cells = cells_of(plan)
+        _check(cells, plan, tell)
+        folder = Folder(path)
+        folder.prepare(plan)
+        with RunDirectory(path).lock():
+            todo = [cell for cell in cells if not folder.is_over(cell)]
+            watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo))
+            pool = Pool(folder, todo, jobs or os.cpu_count() or 1, server, stop, watch)
+            watch.begin(pool)
+            try:
+                pool.run()
+            finally:
+                watch.end()
+            result = SweepResult(path, plan, cells, watch.failures)
+            result.write()
+        if stop:
+            over = len(cells) - sum(row["state"] != "over" for row in result.rows)
+            raise Interrupted(stop.number, f"stopped with {over} of {len(cells)} cells over; go on with: dfl-actors sweep {path}")
+    return result
+
+
+def _check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
+    """What would fail in every cell alike fails now: plug-ins and data, of one cell a combination. Raises `DflError`."""
+    from dfl_actors.config import parse_topology
+    from dfl_actors.sdk.loader import check_plugins
+
+    for cell in cells[: len(cells) // len(plan.seeds)]:
+        check_plugins(parse_topology(cell.config, where=cell.name, name="network"), Path.cwd())
+    Topology(plan.source, plan.options).checked(tell)
+
+
+class _Watch:
+    """Shows how far a sweep is, and remembers what failed."""
+
+    def __init__(self, shown: Shown, total: int, over: int) -> None:
+        self._shown, self._total, self._over = shown, total, over
+        self.failures: dict[str, str] = {}
+
+    def begin(self, pool: Pool) -> None:
+        self._pool = pool
+        self._shown.begin(self._total)
+
+    def __call__(self, cell: Cell | None, failure: str) -> None:
+        if cell is not None:
+            self._over += not failure
+            if failure:
+                self.failures[cell.name] = failure
+                self._shown.tell(f"{cell.name} failed: {failure}")
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        done = self._over + len(self.failures) + self._pool.under_way
+        self._shown.show(done, f"cells{failed}")
+
+    def end(self) -> None:
+        self._shown.end()

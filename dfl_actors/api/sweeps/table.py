@@ -1,0 +1,212 @@
+"""What came of a sweep: a row a cell, pivot tables by two of the axes as text, Markdown and LaTeX, and a picture."""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+import orjson
+
+from dfl_actors.api.frames import Frame, frame
+from dfl_actors.api.sweeps.folder import Folder
+from dfl_actors.api.sweeps.plan import Axis, Cell, Plan
+from dfl_actors.errors import ConfigError
+from dfl_actors.files import explained, whole
+from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
+from dfl_actors.report.load import load_run
+from dfl_actors.report.pictures import draw_over_time, save
+from dfl_actors.report.series import Numbers, Series, accuracies
+from dfl_actors.report.simulation import GOAL
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds")
+"""What a pivot table can show. All but the last two are accuracies, over the honest nodes."""
+
+MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
+
+Row = dict[str, str | int | float | None]
+Format = Literal["text", "markdown", "latex"]
+
+
+def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
+    """A cell of the results: its values, its seed, its state (over, failed, missing), and what it came to. Raises `StoreError`."""
+    row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
+    if not folder.is_over(cell):
+        failure = failures.get(cell.name, "")
+        return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
+    place = folder.over(cell) / "summary.json"
+    with explained(f"{place} cannot be read", "remove that cell's directory, and call the sweep again"):
+        summary = orjson.loads(place.read_bytes())
+    accuracy = summary["accuracy"] or {}
+    known = {name: accuracy.get(name) for name in FIGURES[:5]}
+    costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
+    return row | {"state": "over"} | known | {"ticks_to_goal": accuracy.get("goal_at")} | costs | {"error": ""}
+
+
+def write_results(rows: Sequence[Row], path: Path) -> None:
+    """`results.csv`, and `results.parquet` where pyarrow is installed. Raises `StoreError`."""
+    if not rows:
+        return
+    with whole(path / "results.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    if find_spec("pyarrow") is not None:
+        import pyarrow
+        from pyarrow import parquet
+
+        with whole(path / "results.parquet") as draft:
+            parquet.write_table(pyarrow.Table.from_pylist(list(rows)), draft)
+
+
+def frame_of(rows: Sequence[Row]) -> Frame:
+    """The results as a data frame. Raises `ConfigError` without pandas or pyarrow."""
+    return frame({name: [row[name] for row in rows] for name in (rows[0] if rows else {})})
+
+
+# --- pivot tables
+
+
+class Pivot(msgspec.Struct, frozen=True):
+    """A table by two axes: in each cell the mean over the seeds, and over all other axes, and the standard deviation of these runs where
+    there are several. `corner` names the axes, `title` what is shown, and `worst` is each row's worst attack, if a column is one."""
+
+    title: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    cells: tuple[tuple[tuple[float, float | None] | None, ...], ...]
+    worst: tuple[str, ...] = ()
+    decimals: int = 3
+
+    def lines(self) -> list[list[str]]:
+        """The table as text, its header first."""
+        head = [self.corner, *self.columns, *(["worst attack"] if self.worst else [])]
+        body = [[name, *map(self._text, cells)] for name, cells in zip(self.rows, self.cells, strict=True)]
+        return [head, *([*line, worst] for line, worst in zip(body, self.worst, strict=True))] if self.worst else [head, *body]
+
+    def _text(self, cell: tuple[float, float | None] | None) -> str:
+        if cell is None:
+            return "-"
+        mean, std = cell
+        return f"{mean:.{self.decimals}f}" + ("" if std is None else f" ± {std:.{self.decimals}f}")
+
+    def text(self) -> str:
+        """For a terminal."""
+        lines = self.lines()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        rows = ("  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+        return "\n".join([self.title, "", *rows])
+
+    def markdown(self) -> str:
+        """For a document."""
+        head, *rows = ([part.replace("|", "\\|") for part in line] for line in self.lines())
+        rule = ["---", *["---:"] * (len(head) - 1)]
+        return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows)) + f"\n\n{self.title}"
+
+    def latex(self) -> str:
+        """For a paper, with the package booktabs."""
+        head, *rows = ([_tex(part) for part in line] for line in self.lines())
+        body = [f"{' & '.join(line)} \\\\" for line in rows]
+        kind = f"l{'r' * (len(head) - 1)}"
+        start = [f"\\begin{{tabular}}{{{kind}}}", "\\toprule", f"{' & '.join(head)} \\\\", "\\midrule"]
+        return "\n".join([f"% {self.title}", *start, *body, "\\bottomrule", "\\end{tabular}"])
+
+    def as_text(self, format: Format) -> str:
+        """In one of three formats."""
+        return {"text": self.text, "markdown": self.markdown, "latex": self.latex}[format]()
+
+
+def _tex(text: str) -> str:
+    signs = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(signs.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+
+
+def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, value: str) -> Pivot:
+    """The pivot table of a figure. Raises `ConfigError`."""
+    if value not in FIGURES:
+        raise ConfigError(f"no figure {value!r} in the results; give one of {', '.join(FIGURES)}")
+    columns = tuple(across.points) if across is not None else (value,)
+
+    def cell(one: str, other: str) -> tuple[float, float | None] | None:
+        fits = [row for row in rows if row[down.name] == one and (across is None or row[across.name] == other)]
+        return _mean([float(row[value] or 0) for row in fits if row[value] is not None])
+
+    cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
+    others = [axis.name for axis in plan.axes if axis not in (down, across)]
+    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
+    shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
+    title = f"{shown}, over {' and '.join([seeds, *others])}" + missing_text(rows)
+    attacks = across is not None and across.name.rpartition(".")[2] == "attack"
+    worst = tuple(_worst(columns, line) for line in cells) if attacks else ()
+    corner = down.name if across is None else f"{down.name} / {across.name}"
+    return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
+
+
+def missing_text(rows: Iterable[Row]) -> str:
+    """How many cells are not in it, if any."""
+    missing = sum(row["state"] != "over" for row in rows)
+    return f" ({missing} cells are missing)" if missing else ""
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float | None] | None:
+    if not values:
+        return None
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _worst(columns: Sequence[str], cells: Sequence[tuple[float, float | None] | None]) -> str:
+    """The attack under which a row does worst."""
+    found = [(cell[0], name) for name, cell in zip(columns, cells, strict=True) if cell is not None and name != "none"]
+    return f"{min(found)[0]:.3f} ({min(found)[1]})" if found else "-"
+
+
+# --- the picture
+
+
+def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> "Figure":
+    """Accuracy over ticks: a panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes.
+
+    Points beyond the first few are left out. Raises `DflError`.
+    """
+    names = list(across.points)[:MOST_PANELS] if across is not None else ["accuracy"]
+    over = [cell for cell in cells if folder.is_over(cell)]
+    curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
+    panels = []
+    for name in names:
+        lines = []
+        for place, point in enumerate(list(down.points)[:FEW]):
+            fits = [cell for cell in over if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
+            if found := [curves[cell.name] for cell in fits if cell.name in curves]:
+                lines.append(Line(name=point, series=_mean_curve(found), colour=f"@node{place}", width=1.6))
+        panels.append(Panel(title=name, lines=lines, reach=(0, 1)))
+    end = max((float(when[-1]) for when, _ in curves.values()), default=1.0)
+    shown = OverTime(panels=panels, end=end, unit="tick")
+    return draw_over_time(shown, Path(plan.source).stem, (9, 1.5 + 2.2 * len(panels)))
+
+
+def _curve(place: Path) -> Series | None:
+    """The mean of the honest nodes over ticks."""
+    from dfl_actors.core.events import Evaluated
+
+    run = load_run(place, (Evaluated,))
+    measured = accuracies(run, run.of(Evaluated))
+    honest = [series for name, series in measured.items() if name not in run.attacks] or list(measured.values())
+    return (honest[0][0], np.asarray(np.mean([values for _, values in honest], axis=0))) if honest else None
+
+
+def _mean_curve(curves: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+    """The mean of curves over the ticks that all have."""
+    length = min(len(when) for when, _ in curves)
+    return curves[0][0][:length], np.asarray(np.mean([values[:length] for _, values in curves], axis=0))
+
+
+def write_picture(figure: Callable[[], "Figure"], path: Path) -> None:
+    """`results.png`. Raises `StoreError`."""
+    with whole(path / "results.png") as draft:
+        save(figure(), draft, "png")

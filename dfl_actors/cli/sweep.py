@@ -1,0 +1,56 @@
+"""`dfl-actors sweep`: every combination of some settings, with several seeds, and the tables of what came of them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from dfl_actors.cli.run import Json, Quiet, Sets, how, interruptible, warn
+from dfl_actors.errors import ConfigError
+
+FORMATS: tuple[Literal["text", "markdown", "latex"], ...] = ("text", "markdown", "latex")
+
+
+def sweep(
+    base: Annotated[str, typer.Argument(metavar="FILE|BASE|DIR", help="A sweep's file, a topology, or a sweep's directory to go on with.")],
+    vary: Annotated[
+        list[str], typer.Option("--vary", metavar="KEY=A,B", help="Values of a key of the topology; none: without it. May be repeated.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[str, typer.Option(metavar="1-5", help="Seeds of each combination, such as 1-5 or 1,3,7.")] = "",
+    sets: Sets = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sweeps/NAME-TIME].")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Simulations at once; 0: one a processor.")] = 0,
+    rows: Annotated[str, typer.Option(metavar="KEY", help="What stands down the table [default: the first that is varied].")] = "",
+    columns: Annotated[str, typer.Option(metavar="KEY", help="What stands across [default: the next].")] = "",
+    value: Annotated[str, typer.Option(metavar="FIGURE", help="Which figure: mean, worst, std, last_mean, ticks_to_goal, ...")] = "mean",
+    format: Annotated[str, typer.Option("--format", "-f", metavar="text|markdown|latex", help="How the table is written.")] = "text",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
+    from dfl_actors.api.sweeps.plan import axes_of_texts
+    from dfl_actors.api.sweeps.sweep import sweep as swept
+
+    written = next((one for one in FORMATS if one == format), None)
+    if written is None:
+        raise ConfigError(f"unknown format {format!r}: choose {', '.join(FORMATS)}")
+    with interruptible():
+        result = swept(base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, progress=how(quiet, json), tell=warn)
+    if json:
+        _print_json(result.rows)
+    elif result.plan.axes:
+        typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
+    if not (quiet or json):
+        typer.echo(f"everything lies in {result.path}", err=format != "text")
+    for name, failure in result.failures.items():
+        typer.echo(f"failed: {name}: {failure}", err=True)
+    if result.failures:
+        typer.echo(f"error: {len(result.failures)} cells failed; the same command tries them again", err=True)
+        raise typer.Exit(1)
+
+
+def _print_json(rows: list[dict[str, str | int | float | None]]) -> None:
+    import orjson
+
+    for row in rows:
+        typer.echo(orjson.dumps(row))

@@ -1,0 +1,131 @@
+"""What a sweep varies, read from the command line, from a file and from Python; and the tables of what came of it."""
+
+from pathlib import Path
+
+import pytest
+
+from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, plan_of, seeds_of
+from dfl_actors.api.sweeps.table import FIGURES, Row, pivot
+from dfl_actors.errors import ConfigError, DflError
+
+FILE = """
+base = "net.toml"
+seeds = "1-2"
+[set]
+"sim.ticks" = 50
+[vary]
+"update.algorithm" = ["krum", "median"]
+[vary.attack]
+none = {}
+noise = { "node.0.attack" = "noise", "node.0.attack_parameters" = { scale = 2 } }
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.toml").write_text("[network]\nnodes = 3\n[node.1]\nattack = 'sign_flip'\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("given", "seeds"), [("1-3", (1, 2, 3)), ("7", (7,)), ("1,5-6", (1, 5, 6)), ([4, 2], (4, 2)), ("", ())])
+def test_seeds(given: str, seeds: tuple[int, ...]) -> None:
+    assert seeds_of(given) == seeds
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"), [("1-", "not understood"), ("a", "not understood"), ("1,1", "twice"), ("1--3", "not understood")]
+)
+def test_seeds_that_are_none(given: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        seeds_of(given)
+
+
+def test_every_combination_with_every_seed_is_a_cell_once() -> None:
+    plan = plan_of("net.toml", axes_of_texts(["update.algorithm=krum,median", "node.1.attack=none,noise,sign_flip"]), "1-5")
+    cells = cells_of(plan)
+    found = {(cell.values["update.algorithm"], cell.values["node.1.attack"], cell.seed) for cell in cells}
+    assert len(cells) == len(found) == len({cell.name for cell in cells}) == plan.size == 2 * 3 * 5
+    assert [cell.seed for cell in cells[:6]] == [1] * 6, "all combinations with one seed before any with the next"
+    assert cells == cells_of(plan)
+    honest = next(cell for cell in cells if cell.values["node.1.attack"] == "none")
+    assert "sign_flip" not in honest.config and 'algorithm = "krum"' in honest.config
+
+
+def test_commas_in_lists_tables_and_texts_do_not_part() -> None:
+    axes = axes_of_texts(["sim.interval=[1,2],[3]", "update.parameters={ a = 1, b = 2 },{}", "block.memo='a,b',c"])
+    assert [list(points) for points in axes.values()] == [["[1,2]", "[3]"], ["{ a = 1, b = 2 }", "{}"], ["'a,b'", "c"]]
+
+
+def test_a_file_has_a_base_axes_and_seeds_and_points_that_set_several_keys() -> None:
+    Path("sweep.toml").write_text(FILE, encoding="utf-8")
+    cells = cells_of(plan_of("sweep.toml", {}, ()))
+    assert len(cells) == 8
+    noisy = next(cell for cell in cells if cell.values == {"update.algorithm": "median", "attack": "noise"})
+    assert ("ticks = 50" in noisy.config and "attack_parameters = {scale = 2}" in noisy.config.replace("{ scale = 2 }", "{scale = 2}")) or (
+        "[node.0.attack_parameters]\nscale = 2" in noisy.config
+    )
+    again = plan_of("sweep.toml", {"update.algorithm": ["fedavg"]}, [9])
+    assert [(cell.values["update.algorithm"], cell.seed) for cell in cells_of(again)] == [("fedavg", 9)] * 2
+    assert plan_of("net.toml", {"update.algorithm": ["krum", "median"], "node.1.attack": [None, "noise"]}, "3").axes[1] == Axis(
+        "node.1.attack", {"none": ("node.1.attack=none",), "noise": ('node.1.attack="noise"',)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (["update.algorithm"], "not understood"),
+        (["update.algorithm=krum,krum"], "twice"),
+        (["update.algorithm=krum", "update.algorithm=median"], "varied already"),
+        (["update.algoritm=krum"], 'did you mean "algorithm"'),
+        (["sim.ticks=0,5"], "sim.ticks: 0 does not fit"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_before_anything_starts(texts: list[str], problem: str) -> None:
+    with pytest.raises(DflError, match=problem) as raised:
+        cells_of(plan_of("net.toml", axes_of_texts(texts), "1"))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('base = "net.toml"\nvari = 1', 'vari: unknown section; did you mean "vary"'),
+        ('base = "net.toml"\n[vary]\n"sim.ticks" = 5', "sim.ticks varies over 5: give a list"),
+        ('base = "net.toml"\n[vary]\n"sim.ticks" = []', "sim.ticks varies over nothing"),
+        ('base = "net.toml"\nseeds = "x"', "seeds x: not understood"),
+        ('base = "net.toml"\nset = 3', "set is not a table"),
+    ],
+)
+def test_a_file_that_is_wrong_names_itself(text: str, problem: str) -> None:
+    Path("sweep.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^sweep.toml:.*" + problem):
+        plan_of("sweep.toml", {}, ())
+
+
+ALGORITHM = Axis("update.algorithm", {"a_b": (), "c": ()})
+ATTACK = Axis("node.1.attack", {"none": (), "noise": (), "flip": ()})
+
+
+def row(algorithm: str, attack: str, seed: int, mean: float | None) -> Row:
+    figures: Row = dict.fromkeys(FIGURES)
+    state = "missing" if mean is None else "over"
+    return figures | {"update.algorithm": algorithm, "node.1.attack": attack, "seed": seed, "state": state, "mean": mean}
+
+
+def test_a_pivot_table_has_mean_and_deviation_over_the_seeds_and_the_worst_attack() -> None:
+    rows = [
+        row("a_b", "none", 1, 0.9),
+        row("a_b", "none", 2, 0.8),
+        row("a_b", "noise", 1, 0.5),
+        row("a_b", "flip", 1, 0.6),
+        row("c", "none", 1, None),
+    ]
+    made = pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "mean")
+    assert made.cells[0][0] == pytest.approx((0.85, 0.0707), abs=1e-4) and made.cells[1] == (None, None, None)
+    assert made.lines()[1] == ["a_b", "0.850 ± 0.071", "0.500", "0.600", "0.500 (noise)"]
+    assert made.title == "mean, over 2 seeds (1 cells are missing)"
+    assert "| a_b | 0.850 ± 0.071 | 0.500 | 0.600 | 0.500 (noise) |" in made.markdown()
+    assert r"a\_b & 0.850 $\pm$ 0.071 & 0.500 & 0.600 & 0.500 (noise) \\" in made.latex()
+    with pytest.raises(ConfigError, match="no figure 'nice'"):
+        pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "nice")
