@@ -61,6 +61,7 @@ class Checkpoint(Record, frozen=True, kw_only=True):
     samples: int
     applied: int
     model: str
+    optimizer: str = ""
 
 
 class TrainerSettings(Settings, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ class TrainerSettings(Settings, frozen=True, kw_only=True):
     steps: int
     rate: float
     tests: int
+    optimizer: str = ""
 
 
 class Trainer(Actor):
@@ -117,7 +119,11 @@ class Trainer(Actor):
         whole = self._journal.get(b"state")
         if whole is not None:
             vectors = np.frombuffer(whole, "<f4")
-            return TrainState(vectors[: initial.size].copy(), vectors[initial.size :].copy(), self._point.iteration)
+            weights, slots = vectors[: initial.size].copy(), vectors[initial.size :].copy()
+            rested = self._learner.start(weights)._replace(iteration=self._point.iteration)
+            # A topology that names another optimiser now: its state begins at rest, and the weights stay.
+            fits = self._point.optimizer == self.settings.optimizer and slots.size == rested.slots.size
+            return rested._replace(slots=slots) if fits else rested
         with self._models.view(self._point.model) as data, our_own("model"):
             weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
         return self._learner.start(weights)._replace(iteration=self._point.iteration)
@@ -133,11 +139,12 @@ class Trainer(Actor):
         yield from self._pull(now)
 
     def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
-        """Begin no step; save the weights and the momentum, so that a resumed run goes on exactly here."""
+        """Begin no step; save the weights and the optimiser's state, so that a resumed run goes on exactly here."""
         self._running, self.wake = False, None
         yield from self._keep()
-        yield Journal(b"state", self.state.weights.tobytes() + self.state.momentum.tobytes())
-        yield Journal(b"point", encode(msgspec.structs.replace(self._point, iteration=self.state.iteration)))
+        yield Journal(b"state", self.state.weights.tobytes() + self.state.slots.tobytes())
+        stands = {"iteration": self.state.iteration, "optimizer": self.settings.optimizer}
+        yield Journal(b"point", encode(msgspec.structs.replace(self._point, **stands)))
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))

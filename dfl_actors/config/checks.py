@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from dfl_actors.config.config import Config
-from dfl_actors.config.sections import LabelWeights, Sim
+from dfl_actors.config.sections import LabelWeights, Sim, Training
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.config.topology import within
 
 LARGEST_DRAFT = 3 << 20  # bytes
 TRANSACTION_BYTES, RECEIPT_BYTES = 700, 560  # at most, in a draft
+SGD_KEYS = ("momentum", "weight_decay", "gamma", "power", "bias_rate")
 LABELS = tuple(str(label) for label in range(256))
 
 
@@ -97,6 +98,26 @@ def check_target(config: Config, mistakes: Mistakes) -> None:
         mistakes.add(("run", "target"), "nothing measures it while run.evaluate_s = 0; set evaluate_s, or target = 0")
 
 
+def check_optimizer(config: Config, mistakes: Mistakes) -> None:
+    """Nobody sets what his optimiser does not read."""
+    its, usual = config.training, Training()
+    if its.optimizer == "sgd" and its.optimizer_parameters:
+        mistakes.add(("training", "optimizer_parameters"), '"sgd" reads learning_rate, momentum and the others; set those in [training]')
+    for key in SGD_KEYS:
+        if its.optimizer not in ("", "sgd") and getattr(its, key) != getattr(usual, key):
+            problem = f'has no effect with optimizer = "{its.optimizer}"; write it in optimizer_parameters if it has such a parameter'
+            mistakes.add(("training", key), problem)
+
+
+def check_init(config: Config, mistakes: Mistakes) -> None:
+    """Weights come from a file that holds some."""
+    if config.training.init == "file" and not config.training.model.endswith(".keras"):
+        problem = (
+            f'"file" takes the weights of a saved model, and model = "{config.training.model}" is none; give a .keras file, or "shared"'
+        )
+        mistakes.add(("training", "init"), problem)
+
+
 def check_peers(config: Config, mistakes: Mistakes) -> None:
     """No accuracy is both good enough for another receiver and bad enough for one fewer."""
     low, high = config.sim.peer_low, config.sim.peer_high
@@ -132,6 +153,8 @@ CHECKS: Checks = {
     check_draft: ("network.nodes", "network.links", "gossip.ttl", "block.transactions"),
     check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),
     check_peers: ("sim.peer_low", "sim.peer_high"),
+    check_optimizer: ("training.optimizer", "training.optimizer_parameters", *(f"training.{key}" for key in SGD_KEYS)),
+    check_init: ("training.model", "training.init"),
     check_target: ("run.target", "run.evaluate_s"),
     check_keys: ("network.nodes", "node.public_key"),
 }

@@ -115,8 +115,8 @@ class Config(Struct, frozen=True, kw_only=True):
         return dump_table(self.table())
 
     def table(self) -> Table:
-        """The configuration as a topology file has it, every key of every section."""
-        sections: Table = {name: msgspec.to_builtins(getattr(self, name)) for name in SECTIONS}
+        """The configuration as a topology file has it, every key of every section that has a value."""
+        sections: Table = {name: _given(msgspec.to_builtins(getattr(self, name))) for name in SECTIONS}
         given = {name: msgspec.to_builtins(options) for name, options in self.node_options.items()}
         nodes = {name: _given(table) for name, table in given.items()}
         events = [_given(msgspec.to_builtins(event)) for event in self.events]

@@ -15,7 +15,19 @@ from dfl_actors.config.checks import CHECKS, DEPLOYED, Checks, label_ranges
 from dfl_actors.config.config import Config, Node
 from dfl_actors.config.events import hasten, read_events
 from dfl_actors.config.listen import ListenError, listening
-from dfl_actors.config.sections import BUNDLED, DATA_FILES, SECTIONS, Data, Network, NodeOptions, Sim, Training, Transport, Update
+from dfl_actors.config.sections import (
+    BUNDLED,
+    DATA_FILES,
+    MODEL_FILES,
+    SECTIONS,
+    Data,
+    Network,
+    NodeOptions,
+    Sim,
+    Training,
+    Transport,
+    Update,
+)
 from dfl_actors.config.toml_text import Mistakes, Source, Table, check_known, convert, parse_table, put_options
 from dfl_actors.config.topology import (
     Link,
@@ -135,7 +147,7 @@ def _find(path_or_name: str) -> Path:
 
 
 def _anchor(table: Table, folder: Path) -> None:
-    """Make `file.py:name` and the file of a data set absolute in place, so that a resumed run finds them from any folder."""
+    """Make `file.py:name` and the files of a data set and of a model absolute in place: a resumed run finds them from any folder."""
     data = table.get("data")
     if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", *BUNDLED):
         data["source"] = _placed(source, folder)
@@ -146,9 +158,9 @@ def _anchor(table: Table, folder: Path) -> None:
     several = (*(nodes.values() if isinstance(nodes, dict) else ()), *(events if isinstance(events, list) else ()))
     tables = [table.get("training"), table.get("update"), *several]
     for holder in tables:
-        for key in ("model", "algorithm", "attack"):
+        for key in ("model", "optimizer", "loss", "algorithm", "attack"):
             value = holder.get(key) if isinstance(holder, dict) else None
-            if isinstance(value, str) and ".py:" in value:
+            if isinstance(value, str) and (".py:" in value or (key == "model" and value.endswith(MODEL_FILES))):
                 holder[key] = str(folder / value)
 
 

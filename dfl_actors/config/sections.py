@@ -28,6 +28,7 @@ Role = Literal["normal", "observer"]
 Text = Annotated[str, Meta(min_length=1, max_length=128)]
 Names = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=65_536)]
 Shape = Annotated[tuple[Annotated[int, Meta(ge=1, le=2**31 - 1)], ...], Meta(max_length=8)]
+MODEL_FILES = (".keras", ".json")  # How the name of a saved model, or of its architecture alone, ends.
 BUNDLED = ("mnist", "digits")  # The data sets that come with the program.
 DATA_FILES = (".npz", ".csv", ".parquet")
 
@@ -47,13 +48,16 @@ class Training(Section, frozen=True):
     model: Plugin = "lenet"
     batch: Annotated[int, Meta(ge=1, le=65536)] = 64
     steps_per_transaction: Count = 1
-    learning_rate: Positive = 0.01
+    optimizer: Annotated[str, Meta(max_length=1024)] = ""  # "": what the model was compiled with, else "sgd"
+    optimizer_parameters: dict[str, Parameter] = {}
+    loss: Annotated[str, Meta(max_length=1024)] = ""  # "": what the model was compiled with, else the task's usual one
+    learning_rate: Positive | None = None  # 0.01 for "sgd"; every other optimiser has its own
     momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     weight_decay: Fraction = 5e-4
     gamma: NotNegative = 1e-4
     power: NotNegative = 0.75
     bias_rate: NotNegative = 2.0
-    init: Literal["shared", "independent"] = "shared"
+    init: Literal["shared", "independent", "file"] = "shared"
     device: Literal["auto", "cpu", "gpu"] = "cpu"
 
 

@@ -5,13 +5,14 @@ traceback stays attached as the cause.
 """
 
 import hashlib
+import importlib
 import importlib.util
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dfl_actors.errors import AlgorithmError, DflError
 
@@ -36,6 +37,22 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it ends the program (sys.exit({'' if error.code is None else repr(error.code)})); let it raise an error instead"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
+
+
+def find_function(key: str, place: str, kind: type[DflError], ways: str = "") -> Callable[..., Any]:
+    """The function that the topology's `key` names as "package.module:name" or "path/file.py:name", beside other `ways`."""
+    module, _, name = place.rpartition(":")
+    if not module or not name:
+        raise kind(f"{key} {place!r} is not known; give {ways}'package.module:build' or 'path/file.py:build'")
+    found = guarded(f"{key} {place!r}: {module} cannot be imported", lambda: getattr(_module(module), name, None), kind)
+    if not callable(found):
+        raise kind(f"{key} {place!r}: {module} has no function {name!r}")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _module(place: str) -> ModuleType:
+    return load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
 
 
 def load_file(path: Path) -> ModuleType:

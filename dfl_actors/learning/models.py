@@ -10,41 +10,38 @@ the mean cross-entropy, of a regression the mean squared error, plus the model's
 Whatever a custom model does wrong, when it is built, traced, run or saved, is a `ModelError` of one line.
 """
 
-import importlib
 import tempfile
 import warnings
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
 
 from dfl_actors.config import Config
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.foreign import guarded, load_file
+from dfl_actors.learning.architectures import Build, build_of, file_weights, lenet
+from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.form import Array, Form, Samples
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf, use_device
-from dfl_actors.learning.network import Network, as_vector, by_chunk, is_float, lazy, prepared, signature, tensors, train_function
+from dfl_actors.learning.network import Network, as_vector, by_chunk, fitting, is_float, lazy, prepared, signature, tensors
+from dfl_actors.learning.optimizers import remark_on, rule_of
 from dfl_actors.learning.score import Score, score_of
 from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector, recipe_of
 
 __all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_learner"]
 
-Build = Callable[[tuple[int, ...] | dict[str, tuple[int, ...]], int], keras.Model]
 T = TypeVar("T")
 
 
 def load_learner(model: str, recipe: Recipe, form: Form) -> "Learner":
-    """The learner of `model`: "lenet", "package.module:build" or "path/file.py:build", for samples of this form.
+    """The learner of `model`, one that `architectures.build_of` knows, for samples of this form.
 
-    `build(shape, labels)` returns a `keras.Model` from [n, *shape] to [n, labels], with float32 weights; where a sample has several inputs,
-    `shape` is that of each by its name, and the model is called with such a mapping. Keras' global state is cleared first, so that every
-    process finds the same names. Raises `ModelError` for all that is wrong.
+    A model goes from [n, *shape] to an output that fits the task, with float32 weights; where a sample has several inputs, it is called
+    with a mapping of them. Keras' global state is cleared first, so that every process finds the same names. Raises `ModelError`.
     """
-    build = _lenet if model == LENET else _load_build(model)
-    return Learner(model, build, recipe, form)
+    return Learner(model, build_of(model), recipe, form)
 
 
 def learner_of(config: Config, form: Form) -> "Learner":
@@ -59,16 +56,18 @@ class Learner:
     """Trains and measures one architecture. Holds no weights; every vector it takes may be read-only, and is copied if kept."""
 
     def __init__(self, name: str, build: Build, recipe: Recipe, form: Form) -> None:
-        self.name, self.form, self._build = name, form, build
+        self.name, self.form, self._build, self._from_file = name, form, build, recipe.init == "file"
         with silenced():
             tf.constant(0)  # starts TensorFlow, which prints more then
         self._model = self._built(seed=0)
         self.parameters = _parameters(name, self._model)
         self._size = self.parameters.size
-        network, flat = Network(self._model, form), tf.TensorSpec([self._size])
+        network, flat = Network(self._model, form, self._width), tf.TensorSpec([self._size])
         (target, kind), one = form.targets, tf.TensorSpec([], tf.int64)
         steps, many = (tf.TensorSpec([*lead, *target], kind) for lead in ([None, None], [None]))
-        self._train = lazy(train_function(network, recipe), flat, flat, one, signature(form, None, None), steps)
+        rule, self.remark = rule_of(recipe, self._model, network), remark_on(name, recipe, self._model)
+        self.rest = rule.rest
+        self._train = lazy(rule.train, flat, tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps)
         self._sums = lazy(network.sums, flat, signature(form, None), many)
         self._answers = lazy(network.answers, flat, signature(form, None))
 
@@ -77,15 +76,17 @@ class Learner:
 
         A custom model is built again after `keras.utils.set_random_seed(seed)`, which also seeds Python's and numpy's global generators.
         """
-        if self._build is _lenet:
+        if self._build is lenet:
             return _xavier(self.parameters, seed)
+        if self._from_file:
+            return np.concatenate([array.ravel() for array in file_weights(self.name)])
         return np.concatenate([variable.numpy().ravel() for variable in _vector_variables(self._built(seed))])
 
     def start(self, weights: Vector) -> TrainState:
         """A state with these weights [P], not copied, at rest and at iteration 0. Raises `ValueError` for another size."""
         if weights.shape != (self._size,):
             raise ValueError(f"weights of shape {weights.shape} where a vector of {self._size} is needed")
-        return TrainState(weights, np.zeros(self._size, np.float32), 0)
+        return TrainState(weights, self.rest.copy(), 0)
 
     def train(self, state: TrainState, x: Samples, y: Array) -> tuple[TrainState, float]:
         """k steps of SGD, k >= 1: samples x [k, batch, ...] and what they are, y [k, batch, ...]; k and batch may vary.
@@ -94,11 +95,11 @@ class Learner:
         """
         if not y.size:
             raise ValueError("training needs at least one step and one sample")
-        given = state.weights, state.momentum, np.int64(state.iteration)
-        weights, momentum, loss = self._try(
+        given = state.weights, state.slots, np.int64(state.iteration)
+        weights, slots, loss = self._try(
             "trained", lambda: self._train()(*map(tf.convert_to_tensor, given), tensors(x), tf.convert_to_tensor(self._targets(y)))
         )
-        return TrainState(as_vector(weights), as_vector(momentum), state.iteration + len(y)), float(loss)
+        return TrainState(as_vector(weights), as_vector(slots), state.iteration + len(y)), float(loss)
 
     def sums(self, weights: Vector, x: Samples, y: Array) -> Array:
         """What `learning.score` adds up of n samples, any n: float64, of another part of the samples to be added to it."""
@@ -161,33 +162,9 @@ class Learner:
         keras.utils.set_random_seed(seed)
         shape = self.form.shape
         with warnings.catch_warnings(action="ignore"):
-            model = self._try(f"built for samples {shape}", lambda: self._build(shape, self.form.outputs))
-            _check_model(self.name, model, self.form)
+            model = self._try(f"built for samples {shape}", lambda: self._build(self.form))
+            self._width = _checked_width(self.name, model, self.form)
         return model
-
-
-def _lenet(shape: tuple[int, ...] | dict[str, tuple[int, ...]], labels: int) -> keras.Model:
-    """LeNet as in Caffe's example for MNIST: 431,080 weights for 28x28 and 10 labels; the output is logits.
-
-    Grey images need no axis for their channel; it is added here.
-    """
-    layers = keras.layers
-    if isinstance(shape, dict) or len(shape) not in (2, 3):
-        raise ModelError(f'model {LENET!r} takes images, not samples {shape}; set training.model to "file.py:build"')
-    return keras.Sequential(
-        [
-            keras.Input(shape),
-            *([layers.Reshape((*shape, 1), name="channel")] if len(shape) == 2 else []),
-            layers.Conv2D(20, 5, name="conv1", data_format="channels_last", dtype="float32"),
-            layers.MaxPooling2D(2, name="pool1", data_format="channels_last", dtype="float32"),
-            layers.Conv2D(50, 5, name="conv2", data_format="channels_last", dtype="float32"),
-            layers.MaxPooling2D(2, name="pool2", data_format="channels_last", dtype="float32"),
-            layers.Flatten(name="flat", data_format="channels_last", dtype="float32"),
-            layers.Dense(500, activation="relu", name="ip1", dtype="float32"),
-            layers.Dense(labels, name="ip2", dtype="float32"),
-        ],
-        name=LENET,
-    )
 
 
 def _xavier(parameters: Parameters, seed: int) -> Vector:
@@ -213,13 +190,17 @@ def _parameters(name: str, model: keras.Model) -> Parameters:
     return Parameters(layers)
 
 
-def _check_model(name: str, model: keras.Model, form: Form) -> None:
-    """Raises `ModelError` unless `model` is a Keras model for these samples and labels, with float32 weights to train."""
+def _checked_width(name: str, model: keras.Model, form: Form) -> int:
+    """How many numbers the model makes of a sample.
+
+    Raises `ModelError` unless it is a Keras model for these samples and labels, with float32 weights to train.
+    """
     if not isinstance(model, keras.Model):
         raise ModelError(f"model {name!r}: build must return a keras.Model, not {type(model).__name__}")
     samples = prepared(form, tensors(form.zeros(2)))
     output = guarded(f"model {name!r} does not accept samples {form.shape}", lambda: model(samples, training=False), ModelError)
-    if not tf.is_tensor(output) or tuple(output.shape) != (2, form.outputs):
+    fit = fitting(form, output)
+    if fit is None:
         found = tuple(output.shape[1:]) if tf.is_tensor(output) else type(output).__name__
         raise ModelError(f"model {name!r}: the output for a sample must be ({form.outputs},), one number a label, not {found}")
     if not model.trainable_variables:
@@ -227,19 +208,4 @@ def _check_model(name: str, model: keras.Model, form: Form) -> None:
     for variable in _vector_variables(model):
         if variable.dtype != "float32":
             raise ModelError(f"model {name!r}: {variable.path} is {variable.dtype}; build the model with float32 weights")
-
-
-def _load_build(model: str) -> Build:
-    place, _, attribute = model.rpartition(":")
-    if not place or not attribute:
-        raise ModelError(f"model {model!r} is not known; give 'lenet', 'package.module:build' or 'path/file.py:build'")
-    build: Build | None = guarded(
-        f"model {model!r}: {place} cannot be imported", lambda: getattr(_module(place), attribute, None), ModelError
-    )
-    if not callable(build):
-        raise ModelError(f"model {model!r}: {place} has no function {attribute!r}")
-    return build
-
-
-def _module(place: str) -> ModuleType:
-    return load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+    return int(fit.shape[1])

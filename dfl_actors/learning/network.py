@@ -27,6 +27,7 @@ Tensors = Sequence[Tensor]
 Given: TypeAlias = Tensor | Tensors  # Samples: one tensor, or one for each input.
 Compiled = Callable[..., Tensor]
 Lazy = Callable[[], Compiled]
+Loss = Callable[..., Tensor]  # (y [n, ...], output [n, labels]) -> the loss of each sample [n], or their mean
 
 LAST = {"classification": "softmax", "multilabel": "sigmoid"}
 """The activation that makes a task's output probabilities; without it the output is logits."""
@@ -35,14 +36,15 @@ LAST = {"classification": "softmax", "multilabel": "sigmoid"}
 class Network:
     """A Keras model as a function of its weights: which variables SGD trains, which a step moves, which stay."""
 
-    def __init__(self, model: keras.Model, form: Form) -> None:
+    def __init__(self, model: keras.Model, form: Form, width: int) -> None:
+        """`width`: how many numbers the model makes of a sample."""
         self._model, self.form = model, form
         self.trained = model.trainable_variables
         self.others = model.non_trainable_variables
         self.moved = [variable for variable in self.others if is_float(variable)]
         self._constants = [None if is_float(variable) else variable.numpy() for variable in self.others]
         self.n_trained = sum(prod(variable.shape) for variable in self.trained)
-        self.from_logits = form.task in LAST and not _ends_in(model, LAST[form.task])
+        self.from_logits = form.task in LAST and not _ends_in(model, LAST[form.task] if width == form.outputs else "sigmoid")
 
     def call(self, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, training: bool) -> tuple[Tensor, Tensor, Tensors]:
         """Output [n, labels] for samples x [n, ...], the moved variables after it (flat), and regularisation losses."""
@@ -52,7 +54,14 @@ class Network:
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
             output, losses = self._model(x, training=training), self._model.losses
         after = [scope.get_current_value(variable) for variable in self.moved]
-        return tf.cast(output, tf.float32), _join(after) if after else moved, losses
+        return self._fitted(output), join(after) if after else moved, losses
+
+    def _fitted(self, output: object) -> Tensor:
+        """[n, labels] of what the model makes; a single number for two classes is that of the second."""
+        fit = tf.cast(fitting(self.form, output), tf.float32)
+        if fit.shape[1] == self.form.outputs:
+            return fit
+        return tf.concat([tf.zeros_like(fit) if self.from_logits else 1 - fit, fit], 1)
 
     def sums(self, weights: Tensor, x: Given, y: Tensor) -> Tensor:
         """What `learning.score` adds up of n samples x [n, ...] with these y: samples right [1], or squared errors [targets]."""
@@ -71,64 +80,84 @@ class Network:
             return output
         return tf.nn.softmax(output) if self.form.task == "classification" else tf.nn.sigmoid(output)
 
-    def losses(self, y: Tensor, output: Tensor) -> Tensor:
-        """The task's usual loss of each sample [n]: cross-entropy, or the squared error."""
-        if self.form.task == "classification":
-            return keras.losses.sparse_categorical_crossentropy(y, output, from_logits=self.from_logits)
-        if self.form.task == "multilabel":
-            return keras.losses.binary_crossentropy(y, output, from_logits=self.from_logits)
-        return keras.losses.mean_squared_error(y, output)
+    def gradients(
+        self, loss: Loss, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, y: Tensor, scaled: Loss | None = None
+    ) -> tuple[Tensor, Tensor, Tensors]:
+        """The loss of a batch with its regularisation, the moved variables after it, and the gradients of the loss, `scaled` first."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            output, moved, losses = self.call(values, moved, iteration, x, training=True)
+            total = tf.add_n([tf.reduce_mean(loss(y, output)), *(tf.reduce_sum(extra) for extra in losses)])
+            aim = total if scaled is None else scaled(total)
+        return total, moved, tape.gradient(aim, values, unconnected_gradients="zero")
 
     def _output(self, weights: Tensor, x: Given) -> Tensor:
-        values, moved = _cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
+        values, moved = cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
         return self.call(values, moved, 0, x, training=False)[0]
 
     def _others(self, moved: Tensor, iteration: Tensor) -> Tensors:
         """The untrained variables: floats from the vector, integers as built, and for dropout a new seed each step."""
-        floats = iter(_cut(moved, self.moved))
+        floats = iter(cut(moved, self.moved))
         return [
             next(floats) if constant is None else _seed(constant, iteration) if "seed_generator_state" in variable.path else constant
             for variable, constant in zip(self.others, self._constants, strict=True)
         ]
 
 
-def _step(network: Network, recipe: Recipe) -> Compiled:
-    """One step of SGD on the trained part w and the moved part s of the vector, with velocity v; `Recipe` has the formula."""
-    factors = [np.full(prod(one.shape), recipe.bias_rate if one.name == "bias" else 1, np.float32) for one in network.trained]
-    factor = np.concatenate(factors)
+class CaffeRule:
+    """Caffe's SGD on the trained part w and the moved part s of the vector, with velocity v; `Recipe` has the formula."""
 
-    def step(w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values = _cut(w, network.trained)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            output, s, losses = network.call(values, s, iteration, x, training=True)
-            loss = tf.add_n([tf.reduce_mean(network.losses(y, output)), *(tf.reduce_sum(extra) for extra in losses)])
-        gradient = _join(tape.gradient(loss, values, unconnected_gradients="zero"))
-        rate = recipe.learning_rate * tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
-        v = recipe.momentum * v + (rate * factor) * (gradient + recipe.weight_decay * w)
-        return w - v, v, s, loss
+    def __init__(self, recipe: Recipe, network: Network, loss: Loss) -> None:
+        self._recipe, self._network, self._loss = recipe, network, loss
+        factors = [np.full(prod(one.shape), recipe.bias_rate if one.name == "bias" else 1, np.float32) for one in network.trained]
+        self._factor = np.concatenate(factors)
 
-    return step
+    @property
+    def rest(self) -> Vector:
+        """The velocity before the first step [P]: none."""
+        return np.zeros(self._network.n_trained + sum(prod(one.shape) for one in self._network.moved), np.float32)
 
-
-def train_function(network: Network, recipe: Recipe) -> Compiled:
-    """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""
-    step, n = _step(network, recipe), network.n_trained
-
-    def train(weights: Tensor, momentum: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        steps = tf.shape(y, tf.int64)[0]
+    def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""
+        steps, n = tf.shape(y, tf.int64)[0], self._network.n_trained
 
         def body(i: Tensor, w: Tensor, v: Tensor, s: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-            w, v, s, loss = step(w, v, s, iteration + i, tf.nest.map_structure(lambda samples: samples[i], x), y[i])
+            w, v, s, loss = self._step(w, v, s, iteration + i, at(x, i), y[i])
             return i + 1, w, v, s, total + loss
 
-        start = (tf.constant(0, tf.int64), weights[:n], momentum[:n], weights[n:], 0.0)
+        start = (tf.constant(0, tf.int64), weights[:n], slots[:n], weights[n:], 0.0)
         _, w, v, s, total = tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)
-        if network.moved:
-            w, v = tf.concat([w, s], 0), tf.concat([v, momentum[n:]], 0)
+        if self._network.moved:
+            w, v = tf.concat([w, s], 0), tf.concat([v, slots[n:]], 0)
         return w, v, total / tf.cast(steps, tf.float32)
 
-    return train
+    def _step(self, w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        recipe = self._recipe
+        loss, s, gradients = self._network.gradients(self._loss, cut(w, self._network.trained), s, iteration, x, y)
+        rate = recipe.rate * tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
+        v = recipe.momentum * v + (rate * self._factor) * (join(gradients) + recipe.weight_decay * w)
+        return w - v, v, s, loss
+
+
+def at(x: Given, i: Tensor) -> Given:
+    """Samples of step i."""
+    return tf.nest.map_structure(lambda samples: samples[i], x)
+
+
+def fitting(form: Form, output: object) -> Tensor | None:
+    """The output [n, labels] of a model, or [n, 1] for two classes, whatever shape a sample's numbers have; None if it is neither."""
+    only: Tensor = _only(output)
+    if not tf.is_tensor(only) or len(only.shape) < 1 or None in only.shape[1:]:
+        return None
+    numbers = prod(only.shape[1:])
+    fits = numbers == form.outputs or (form.task == "classification" and form.outputs == 2 and numbers == 1)
+    return tf.reshape(only, [-1, numbers]) if fits else None
+
+
+def _only(output: object) -> Tensor:
+    """The single output of a model that gives it in a list or by a name."""
+    several = list(output.values()) if isinstance(output, dict) else output
+    return several[0] if isinstance(several, list | tuple) and len(several) == 1 else several
 
 
 def prepared(form: Form, x: Given) -> Given | dict[str, Tensor]:
@@ -176,14 +205,14 @@ def by_chunk(function: Lazy, weights: Vector, x: Samples, *others: Array) -> Ite
         yield compiled(given, tensors(x[part]), *(tf.convert_to_tensor(other[part]) for other in others))
 
 
-def _cut(flat: Tensor, variables: Sequence[keras.Variable]) -> Tensors:
+def cut(flat: Tensor, variables: Sequence[keras.Variable]) -> Tensors:
     if not variables:
         return []
     pieces = tf.split(flat, [prod(variable.shape) for variable in variables])
     return [tf.reshape(piece, variable.shape) for piece, variable in zip(pieces, variables, strict=True)]
 
 
-def _join(values: Tensors) -> Tensor:
+def join(values: Tensors) -> Tensor:
     return tf.concat([tf.reshape(value, [-1]) for value in values], 0)
 
 

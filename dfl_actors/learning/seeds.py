@@ -13,6 +13,6 @@ def name_number(name: str) -> int:
 def initial_seed(config: Config, name: str) -> int:
     """Seed of the weights a node begins with: the genesis' own, or another one for each node when they start from independent ones."""
     seed = config.network.seed
-    if config.training.init == "shared":
+    if config.training.init != "independent":
         return seed
     return int.from_bytes(np.random.SeedSequence([seed, name_number(name)]).generate_state(1).tobytes(), "little")

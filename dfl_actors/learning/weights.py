@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfl_actors.config import Config
+from dfl_actors.config.sections import Parameter
 from dfl_actors.core.objects import Layer
 from dfl_actors.errors import ModelError, Refused
 
@@ -28,6 +29,7 @@ CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dt
 """The number format of each codec; a model on the wire is its weights in this format and nothing else."""
 
 LENET = "lenet"  # The model that comes with the program; every other one is a user's.
+SGD, RATE = "sgd", 0.01  # The optimiser that comes with the program, and its learning rate.
 LARGEST_FLOAT16 = 65504.0
 
 
@@ -57,30 +59,41 @@ class Parameters(msgspec.Struct, frozen=True):
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """Caffe's SGD with the inverse decay of the learning rate; the defaults are Caffe's for LeNet on MNIST.
+    """How a model is trained. "" as optimiser or loss: what the model was compiled with, else SGD and the task's usual loss.
 
-    At iteration `it`, rate = learning_rate * (1 + gamma * it) ** -power, times `bias_rate` for biases, and
+    What follows `learning_rate` is of "sgd": Caffe's, with the inverse decay of the learning rate; the defaults are Caffe's for LeNet.
+
+    At iteration `it`, rate = `rate` * (1 + gamma * it) ** -power, times `bias_rate` for biases, and
     velocity = momentum * velocity + rate * (gradient + weight_decay * weight); weight -= velocity.
     """
 
-    learning_rate: float = 0.01
+    optimizer: str = ""
+    optimizer_parameters: dict[str, Parameter] = {}
+    loss: str = ""
+    init: str = "shared"
+    learning_rate: float | None = None
     momentum: float = 0.9
     weight_decay: float = 5e-4
     gamma: float = 1e-4
     power: float = 0.75
     bias_rate: float = 2.0
 
+    @property
+    def rate(self) -> float:
+        """SGD's learning rate."""
+        return RATE if self.learning_rate is None else self.learning_rate
+
 
 def recipe_of(config: Config) -> Recipe:
-    """The optimiser's constants of a configuration."""
+    """What a configuration says of training."""
     return Recipe(**{name: getattr(config.training, name) for name in Recipe.__struct_fields__})
 
 
 class TrainState(NamedTuple):
-    """Where training stands: weights [P], velocity of the momentum [P] (zero where nothing is trained), steps done."""
+    """Where training stands: weights [P], the state of the optimiser [S] (of SGD its velocity, zero where nothing is trained), steps."""
 
     weights: Vector
-    momentum: Vector
+    slots: Vector
     iteration: int
 
 

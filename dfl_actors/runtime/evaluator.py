@@ -36,7 +36,7 @@ AT_ONCE = 1_000  # Test images measured before the evaluator looks whether somet
 
 
 def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
-    """The founder's life: check that all can be built and the data divided, and say the genesis."""
+    """The founder's life: check that all can be built and the data divided, and say the genesis, and what is odd."""
     log_to(log)
     check_plugins(config, Path.cwd())
     from dfl_actors.learning import models
@@ -49,7 +49,7 @@ def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)
-    parent.send(codec.encode(genesis_of(config, learner)))
+    parent.send(codec.encode(genesis_of(config, learner)) + b"\n" + learner.remark.encode())
     parent.finish()
 
 

@@ -248,7 +248,10 @@ def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
     if founder.exitcode or said is None:
         reason = log.read_text(errors="replace").strip().rpartition("\n")[2] or founder.how_it_ended()
         raise ActorError(f"the genesis could not be made: {reason}")
-    return codec.decode(Genesis, said, limit=1 << 24)
+    genesis, _, remark = said.partition(b"\n")
+    if remark:
+        launch.watcher.event(remark.decode())
+    return codec.decode(Genesis, genesis, limit=1 << 24)
 
 
 def listening(config: Config, node: Node) -> Endpoints:

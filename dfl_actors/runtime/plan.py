@@ -80,6 +80,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "steps": node.steps_per_transaction,
         "rate": node.rate * node.speed,
         "speed": node.speed,
+        "optimizer": config.training.optimizer,
         "tests": config.data.test_samples,
         "buffer": node.buffer,
     }

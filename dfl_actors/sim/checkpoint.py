@@ -2,7 +2,7 @@
 
     checkpoint/state.json        the tick, the timeline with all its generators, how long each table was, and the data set's digest
     checkpoint/models.npz        the models on their way, by their number
-    checkpoint/nodes/NUMBER.npz  one node: weights, momentum, and the rest of it as JSON
+    checkpoint/nodes/NUMBER.npz  one node: weights, slots, and the rest of it as JSON
 
 It is taken between two ticks, when nothing is under way, and appears by one rename; the one before is then removed. Only plain values
 and arrays are written and read, so that a directory of somebody else's cannot run code here. What an algorithm remembers (its state) must

@@ -104,7 +104,10 @@ def carry_out(
         kept = kept._replace(data=check_unchanged(data, kept.data))
         check()
         run = _Run(config, out, folder, data, workers, listener, kept)
-        run.go(found, kept, workers.ready(check), stop, cache)
+        ready = workers.ready(check)
+        if workers.remark:
+            listener.warn(workers.remark)
+        run.go(found, kept, ready, stop, cache)
 
 
 @contextmanager

@@ -30,6 +30,10 @@ class Team(Protocol):
     @property
     def connections(self) -> Sequence[Wire]: ...
 
+    @property
+    def remark(self) -> str:
+        """What is odd about the model, once it is ready; "" if nothing is."""
+
     def cpu(self) -> float:
         """CPU seconds that it has used so far, in other processes than this."""
 
@@ -46,6 +50,7 @@ class Workers:
     def __init__(self, processes: list[Process], server: ForkServer, slab: Path, slots: int) -> None:
         self.connections = [process.channel.connection() for process in processes]
         self._processes, self._server, self._slab, self._slots = processes, server, slab, slots
+        self.remark = ""
 
     def cpu(self) -> float:
         """CPU seconds that the workers have used so far; of one that has ended nothing is known."""
@@ -60,8 +65,8 @@ class Workers:
     def ready(self, check: Callable[[], None]) -> Slab:
         """Wait for everybody; the slab that they share. `check` is called meanwhile, and may raise. Raises the error that kept one from
         starting."""
-        sizes = [_size_of_model(process, check) for process in self._processes]
-        slab = opened(self._slab, self._slots, sizes[0])
+        (size, self.remark), *_ = [_size_of_model(process, check) for process in self._processes]
+        slab = opened(self._slab, self._slots, size)
         self._slab.unlink()
         return slab
 
@@ -87,7 +92,7 @@ class Alone:
     """A worker in this very process, behind what the engine takes for a connection: a job is done as it is sent."""
 
     def __init__(self, worker: Worker, slab: Slab) -> None:
-        self.connections = (self,)
+        self.connections, self.remark = (self,), worker.remark
         self._worker, self._slab = worker, slab
         self._answers: deque[bytes] = deque()
         self._bell, self._ring = os.pipe()
@@ -131,16 +136,17 @@ def alone(config: Config, cache: Path, folder: Path) -> Iterator[Alone]:
             team.close()
 
 
-def _size_of_model(process: Process, check: Callable[[], None]) -> int:
-    """A worker's first word. Raises the error that kept it from starting."""
+def _size_of_model(process: Process, check: Callable[[], None]) -> tuple[int, str]:
+    """A worker's first word, and what it finds odd. Raises the error that kept it from starting."""
     while not process.channel.wait(0.1):
         check()
     word = process.channel.next()
     if word is None:
         raise DflError("a worker of the simulation did not start: give it more memory, or fewer --jobs")
-    if not word.isdigit():
+    size, _, remark = word.partition(b" ")
+    if not size.isdigit():
         raise faults.read(word)
-    return int(word)
+    return int(size), remark.decode()
 
 
 @contextmanager

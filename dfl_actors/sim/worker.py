@@ -1,7 +1,7 @@
 """One worker process of a simulation: it holds the nodes that were given to it, and does the jobs that need them.
 
-A node's weights, momentum and the state of its algorithm live in one worker for the whole run. Models on their way to other nodes lie in
-a slab of memory that all workers share, one slot each; the engine says which job may read or write which slot, so there are no locks.
+A node's weights and the states of its optimiser and its algorithm live in one worker for the whole run. Models on their way to other nodes
+lie in a slab of memory that all workers share, one slot each; the engine says which job may read or write which slot: there are no locks.
 """
 
 import pickle
@@ -55,7 +55,7 @@ class WorkerPlan:
 
 
 class Resident:
-    """One node. Its weights and momentum have their places for good, where new ones are copied: vectors that TensorFlow allocates, of
+    """One node. Its weights and slots have their places for good, where new ones are copied: vectors that TensorFlow allocates, of
     hundreds of nodes, would lie between its own short-lived ones and double the memory."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Resident:
 
     def become(self, state: TrainState) -> None:
         """Go on with the state that a training step left."""
-        self.state.weights[:], self.state.momentum[:] = state.weights, state.momentum
+        self.state.weights[:], self.state.slots[:] = state.weights, state.slots
         self.state = self.state._replace(iteration=state.iteration)
 
     def save(self, place: Path, number: int) -> str:
@@ -94,7 +94,7 @@ class Resident:
         }
         try:
             with explained(f"{place} cannot be written", ROOM):
-                save_node(place, number, {"weights": self.state.weights, "momentum": self.state.momentum}, values)
+                save_node(place, number, {"weights": self.state.weights, "slots": self.state.slots}, values)
         except Unkept as kind:
             return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
         return ""
@@ -105,7 +105,7 @@ class Resident:
         if values["turned"] is not None:
             self.turned = values["turned"]
             self.turn(attack_of(*values["turned"]))
-        self.become(TrainState(arrays["weights"], arrays["momentum"], values["iteration"]))
+        self.become(TrainState(arrays["weights"], arrays["slots"], values["iteration"]))
         self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
         self.seen = values["seen"]
         if self.offering is not None:
@@ -125,19 +125,23 @@ class Worker:
         self._plan, self._attacked = plan, any(plan.config.attacks(node.name) for node in plan.config.nodes)
         self._data = load_dataset(plan.config.data, plan.cache)
         self._learner = learner_for(plan.config, self._data.form)
-        self.parameters = self._learner.parameters
+        self.parameters, self.remark = self._learner.parameters, self._learner.remark
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
         sim = plan.config.sim
         self._keeps_biases, self._zero_biases = sim.exchange == "weights", not sim.measure_biases
-        states = np.zeros((len(numbers), 2, self.parameters.size), np.float32)
-        self._nodes = {number: self._settle(plan.config.nodes[number], *own) for number, own in zip(numbers, states, strict=True)}
+        size, rest = self.parameters.size, self._learner.rest
+        states = np.zeros((len(numbers), size + rest.size), np.float32)
+        states[:, size:] = rest
+        self._nodes = {
+            number: self._settle(plan.config.nodes[number], own[:size], own[size:]) for number, own in zip(numbers, states, strict=True)
+        }
 
-    def _settle(self, node: Node, weights: Vector, momentum: Vector) -> Resident:
-        """The node, with these places for its vectors; the momentum begins at rest."""
+    def _settle(self, node: Node, weights: Vector, slots: Vector) -> Resident:
+        """The node, with these places for its vectors; the optimiser begins at rest."""
         config, folder = self._plan.config, self._plan.folder
         weights[:] = self._learner.initial(initial_seed(config, node.name))
-        state = TrainState(weights, momentum, 0)
+        state = TrainState(weights, slots, 0)
         algorithm = load_algorithm(node.algorithm, node.parameters, folder)
         attack = self._attack(node.attack, node.attack_parameters)
         return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters)
@@ -287,7 +291,7 @@ def work(parent: Channel, plan: WorkerPlan, numbers: Sequence[int]) -> None:
     """The life of a worker process: jobs in, answers out, until the engine hangs up. Raises the `DflError` that keeps it from starting."""
     with explained(f"{plan.slab.parent} cannot hold the models", "free some space there"):
         worker = Worker(plan, numbers)
-    parent.send(str(worker.parameters.size).encode())
+    parent.send(f"{worker.parameters.size} {worker.remark}".encode())
     with parent.connection() as connection, suppress(EOFError, OSError):
         while True:
             ticket, name, arguments = pickle.loads(connection.recv_bytes())

@@ -35,7 +35,7 @@ def test_a_softmax_model_learns_and_its_loss_is_its_cross_entropy(custom: Callab
     assert 1.5 < loss < 4
     state, _ = learner.train(state, *batches(mnist, 300))
     assert learner.measure(state.weights, mnist.x_test[:1000], mnist.y_test[:1000]) > (800, 1000)
-    assert not state.momentum[-64:].any()
+    assert not state.slots[-64:].any()
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,15 @@ def test_training_that_fails_is_an_error_of_one_line(custom: Callable[..., Learn
 
 
 WRONG = {
-    "raises": ("def build(s, n): raise RuntimeError('first\\nsecond')", "cannot be built for samples (28, 28): RuntimeError: first second"),
-    "ends the program": ("import sys\ndef build(s, n): sys.exit(1)", "(28, 28): it ends the program (sys.exit(1))"),
+    "raises": (
+        "def build(labels): raise RuntimeError('first\\nsecond')",
+        "cannot be built for samples (28, 28): RuntimeError: first second",
+    ),
+    "ends the program": ("import sys\ndef build(shape, labels): sys.exit(1)", "(28, 28): it ends the program (sys.exit(1))"),
     "ends the program at once": ("raise SystemExit('no')", "cannot be imported: it ends the program (sys.exit('no'))"),
-    "recursion": ("def build(s, n): return build(s, n)", "RecursionError: maximum recursion depth exceeded"),
-    "not a model": ("def build(s, n): return 3", "build must return a keras.Model, not int"),
+    "recursion": ("def build(shape, labels): return build(shape, labels)", "RecursionError: maximum recursion depth exceeded"),
+    "other arguments": ("def build(samples, n): return 3", "its argument 'samples' is not known; write build(shape, labels)"),
+    "not a model": ("def build(shape, labels): return 3", "build must return a keras.Model, not int"),
     "no function": ("other = 1", "has no function 'build'"),
     "syntax": ("def build(:", "cannot be imported: SyntaxError"),
     "wrong output": (DROPPING.replace("Dense(labels)", "Dense(labels + 1)"), "must be (10,), one number a label, not (11,)"),
@@ -207,7 +211,7 @@ WRONG = {
             "class Two(keras.Model):\n"
             "    def __init__(self): super().__init__(name='two'); self.a, self.b = dense(4), dense(10)\n"
             "    def call(self, x): return self.b(self.a(keras.ops.reshape(x, (-1, 784))))\n"
-            "def build(s, n): return Two()"
+            "def build(shape, labels): return Two()"
         ),
         "give its layers different names",
     ),
@@ -228,7 +232,7 @@ def test_what_is_wrong_with_a_custom_model_is_said_in_one_line(case: str, custom
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        ("resnet", "is not known; give 'lenet', 'package.module:build' or 'path/file.py:build'"),
+        ("resnet", "is not known; give 'lenet', 'name.keras', 'package.module:build' or 'path/file.py:build'"),
         ("resnet:", "is not known"),
         (":build", "is not known"),
         ("no_such_package.module:build", "no_such_package.module cannot be imported: ModuleNotFoundError"),

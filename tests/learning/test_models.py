@@ -91,12 +91,12 @@ def test_a_step_is_caffes_sgd(recipe: Recipe, iteration: int, mnist: Dataset) ->
     gradients = tape.gradient(plain_loss, model.trainable_variables)
     after, loss = lenet.train(before, x, y)
 
-    rate = recipe.learning_rate * (1 + recipe.gamma * iteration) ** -recipe.power
-    weights, momentum = lenet.parameters.views(before.weights), lenet.parameters.views(before.momentum)
+    rate = recipe.rate * (1 + recipe.gamma * iteration) ** -recipe.power
+    weights, momentum = lenet.parameters.views(before.weights), lenet.parameters.views(before.slots)
     for (name, found), gradient in zip(lenet.parameters.views(after.weights).items(), gradients, strict=True):
         factor = recipe.bias_rate if name.endswith("bias") else 1.0
         velocity = recipe.momentum * momentum[name] + rate * factor * (gradient.numpy() + recipe.weight_decay * weights[name])
-        np.testing.assert_allclose(lenet.parameters.views(after.momentum)[name], velocity, rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(lenet.parameters.views(after.slots)[name], velocity, rtol=1e-4, atol=1e-6, err_msg=name)
         np.testing.assert_allclose(found, weights[name] - velocity, rtol=1e-5, atol=1e-6, err_msg=name)
     assert loss == pytest.approx(float(plain_loss), rel=1e-5)
     assert after.iteration == iteration + 1
@@ -111,7 +111,7 @@ def test_steps_in_one_call_are_the_same_steps_one_by_one(mnist: Dataset) -> None
         single, loss = lenet.train(single, x[step : step + 1], y[step : step + 1])
         losses.append(loss)
     np.testing.assert_allclose(at_once.weights, single.weights, atol=1e-5)
-    np.testing.assert_allclose(at_once.momentum, single.momentum, atol=1e-5)
+    np.testing.assert_allclose(at_once.slots, single.slots, atol=1e-5)
     assert at_once.iteration == single.iteration == 5
     assert mean_loss == pytest.approx(np.mean(losses), rel=1e-5)
 
@@ -148,9 +148,9 @@ def test_weights_may_be_read_only_and_are_left_alone(lenet: Learner, mnist: Data
 
 def test_an_earlier_state_outlives_later_steps(lenet: Learner, mnist: Dataset) -> None:
     first, _ = lenet.train(lenet.start(lenet.initial(0)), *batches(mnist, 1))
-    before = first.weights.tobytes(), first.momentum.tobytes()
+    before = first.weights.tobytes(), first.slots.tobytes()
     lenet.train(lenet.train(first, *batches(mnist, 2))[0], *batches(mnist, 2))
-    assert (first.weights.tobytes(), first.momentum.tobytes()) == before
+    assert (first.weights.tobytes(), first.slots.tobytes()) == before
     assert not first.weights.flags.writeable
 
 

@@ -107,7 +107,7 @@ class Learner:
         for batch in samples:
             pull = 0.1 + 0.1 * float(batch.mean()) / SAMPLES
             weights = (weights + np.float32(pull) * (self.goal - weights)).astype(np.float32)
-        return TrainState(weights, state.momentum, state.iteration + len(samples)), self._loss(weights)
+        return TrainState(weights, state.slots, state.iteration + len(samples)), self._loss(weights)
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> tuple[int, int]:
         return round(len(samples) / (1 + self._loss(weights))), len(samples)
