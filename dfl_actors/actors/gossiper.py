@@ -106,7 +106,7 @@ class Gossiper(Actor):
 
     def neighbours(self, now: Now) -> dict[Address, Neighbour]:
         """How they are."""
-        return self._pulses.told(self._links.stands, now)
+        return self._pulses.told(self._links.stands, self._links.parted, now)
 
     # --- from our own node
 

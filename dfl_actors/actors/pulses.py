@@ -137,9 +137,12 @@ class Pulses:
 
     # --- for the person who asks
 
-    def told(self, stands: Callable[[Address], bool], now: Now) -> dict[Address, Neighbour]:
+    def told(self, stands: Callable[[Address], bool], parted: Container[Address], now: Now) -> dict[Address, Neighbour]:
         """How the neighbours are; `stands` is whether the link with one does."""
-        return {address: self._told(address, peer, stands(address), now) for address, peer in self._peers.items()}
+        return {
+            address: msgspec.structs.replace(self._told(address, peer, stands(address), now), parted=address in parted)
+            for address, peer in self._peers.items()
+        }
 
     def _told(self, address: Address, peer: _Peer, stands: bool, now: Now) -> Neighbour:
         there = stands and peer.heard is not None and now.mono - peer.heard.mono < AWAY

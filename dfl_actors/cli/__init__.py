@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, streams, sweep, tail, topo
+from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -25,6 +25,7 @@ app.command("sim")(sim.sim)
 app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 app.command("tail")(tail.tail)
+app.command("status")(status.status)
 app.add_typer(chain.app, name="chain")
 app.add_typer(keys.app, name="keys")
 app.add_typer(topo.app, name="topo")

@@ -37,7 +37,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     """How a neighbour is, as its gossiper sees it. Times are wall time, 0 for never; `linked` and `since` say from when on the link stands
     and the neighbour runs, `offset` by how many ms its clock is ahead. `other_genesis` is the digest of its genesis, if it is not ours;
-    `differs` are the settings with their values there and here, `refused` what it refuses of us."""
+    `differs` are the settings with their values there and here, `refused` what it refuses of us;
+    `parted` is a link that is down on purpose."""
 
     linked: int = 0
     heard: int = 0
@@ -45,6 +46,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     offset: int | None = None
     height: int = 0
     accuracy: float | None = None
+    parted: bool = False
     other_genesis: str = ""
     differs: dict[str, tuple[str, str]] = {}
     refused: tuple[Refusals, ...] = ()

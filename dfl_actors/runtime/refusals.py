@@ -51,6 +51,9 @@ REMEDIES: dict[str, str] = {
 }
 """What to do, by the code of the broken rule."""
 
+LASTING = frozenset(code for code, remedy in REMEDIES.items() if remedy != _NOTHING)
+"""The codes that do not go by themselves."""
+
 assert REMEDIES.keys() == set(get_args(Code))
 
 Reason = tuple[str, str]

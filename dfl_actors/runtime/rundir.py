@@ -1,6 +1,6 @@
 """The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
 
-    config.toml  run.json  metrics.jsonl  accuracy.png  summary.json
+    config.toml  run.json  metrics.jsonl  status.json  accuracy.png  summary.json
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
     lock           while a run uses the directory
 
@@ -31,7 +31,10 @@ BEGUN = (
 )  # fmt: skip
 """What a start makes before its run.json: all that there is when it is killed until then, besides the lock."""
 
-STARTED = ("metrics.jsonl", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb")  # What actors make that start.
+STARTED = (
+    "metrics.jsonl", "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
+)  # fmt: skip
+"""What actors and the supervisor make that start."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +79,7 @@ class RunDirectory:
         self.path, self.nodes, self.lock_file = path, path / "nodes", path / "lock"
         self.config, self.run, self.metrics = path / "config.toml", path / "run.json", path / "metrics.jsonl"
         self.accuracy, self.summary = path / "accuracy.png", path / "summary.json"
+        self.status = path / "status.json"
 
     def node(self, name: str) -> NodeDirectory:
         """The directory of a node. Raises StoreError if the name is no name of a directory."""

@@ -31,3 +31,55 @@ class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     nodes: tuple[NodeStatus, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+class NeighbourStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a neighbour is. Times are ms since the epoch, 0 for never: `linked` is since when. `clock_ms` is by how much its clock is
+    ahead. `genesis` says which keys make its network another one, `settings` what else it has otherwise: its value and ours.
+    `refused` and `refused_by`, whole lines, are of the last half minute. `parted` is a link that is down on purpose."""
+
+    name: str
+    linked: int = 0
+    heard: int = 0
+    clock_ms: int | None = None
+    clock_off: bool = False
+    height: int | None = None
+    accuracy: float | None = None
+    parted: bool = False
+    handshake: str = ""
+    genesis: str = ""
+    settings: dict[str, tuple[str, str]] = {}
+    refused: tuple[str, ...] = ()
+    refused_by: tuple[str, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is to be done. Settings that differ may be meant."""
+        wrong = self.handshake or self.genesis or self.refused or self.refused_by or self.clock_off
+        return self.parted or (bool(self.linked) and not wrong)
+
+
+class NodeStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of this machine and its neighbours."""
+
+    node: NodeStatus
+    neighbours: tuple[NeighbourStatus, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        return self.node.state == "running" and all(neighbour.well for neighbour in self.neighbours)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status.json` holds: how the run was at `t` (ms since the epoch)."""
+
+    t: int
+    name: str
+    state: str
+    elapsed: float
+    nodes: tuple[NodeStanding, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        return self.state == "running" and all(node.well for node in self.nodes)

@@ -7,8 +7,6 @@ What it decides is decided by `policies`; here is done what they say.
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -16,7 +14,7 @@ import msgspec
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
 from dfl_actors.core import events
-from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
+from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import ActorError, DflError
@@ -25,6 +23,7 @@ from dfl_actors.processes.child import FAILED
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.processes.signals import Stop as Signals
 from dfl_actors.runtime import picture
+from dfl_actors.runtime.board import Board
 from dfl_actors.runtime.children import Child, Children
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.course import Course, Happenings
@@ -32,8 +31,6 @@ from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending
-from dfl_actors.runtime.remarks import Remarks
-from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.status import NetworkStatus
 
 READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
@@ -81,8 +78,8 @@ class Supervisor:
         self._evaluator, self._children = Child(plans[0], EVALUATOR), Children(server)
         self._all = {**self._actors, EVALUATOR: self._evaluator}
         self._rendezvous = Rendezvous(self._actors, {plan.settings.address: plan.settings.neighbours for plan in plans}, elsewhere)
-        self._liveness, self._remarks = Liveness(), Remarks(self._remark)
-        self._log = RunDirectory(plans[0].directory).node(SUPERVISOR).log("remarks")
+        self._liveness = Liveness()
+        self._board = Board(plans, self._actors, self._names, self._clock, watcher.event)
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
         self._course = Course(self._config, plans[0].directory, resumed=plans[0].starts > 0)
         self._happenings = Happenings(self._course, self._actors, self._start_again, self._tell_event, self._tell_neighbours)
@@ -136,9 +133,11 @@ class Supervisor:
             self._evaluation.ask(now, self._models())
         if now - self._updated >= UPDATE_EVERY:
             self._updated = now
-            if (ms := self._remarks.machine(self._clock.step())) is not None:
+            if (ms := self._board.remarks.machine(self._clock.step())) is not None:
                 self._note(events.ClockSet(ms=ms))
-            self._watcher.update(self._picture(now))
+            shown = self._picture(now)
+            self._watcher.update(shown)
+            self._board.leave(shown, now)
 
     def _listen(self, seconds: float) -> None:
         try:
@@ -188,21 +187,9 @@ class Supervisor:
 
     def _report(self, child: Child, status: Status) -> None:
         child.status = status
-        self._remarks.clocks(child.plan, status.clocks)
-        if child.actor == "gossiper":
-            self._remarks.handshakes(child.plan, status.handshakes)
-        self._remarks.rewritten(child.plan, status.rewritten, self._names)
-        if child.actor == "gossiper":
-            self._neighbourhood(child, status)
+        self._board.take(child, status)
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
-
-    def _neighbourhood(self, gossiper: Child, status: Status) -> None:
-        """What stands between a node and its neighbours is told to the person; and what the node has to say of itself, to the gossiper."""
-        facts = picture.facts(gossiper.node, self._actors)
-        gossiper.say(Told(facts=facts))
-        self._remarks.settings(gossiper.plan, status.neighbours)
-        self._remarks.refusals(gossiper.plan, facts.refused, picture.refused_by(status), status.neighbours)
 
     def _begin(self) -> None:
         self._started = time.monotonic()
@@ -347,7 +334,7 @@ class Supervisor:
 
     def _tell_event(self, event: Event) -> None:
         what = told(event)
-        self._remark(what)
+        self._board.say(what)
         do, node, link, attack = event.do or "", event.node or "", event.link or "", event.attack or ""
         self._note(events.Happened(do=do, node=node, link=link, factor=event.factor, attack=attack, what=what))
 
@@ -365,14 +352,6 @@ class Supervisor:
 
     # --- what a person is told
 
-    def _remark(self, text: str) -> None:
-        """On the screen, and in a log that is there when the screen is gone. A disk that is full takes away the log alone."""
-        self._watcher.event(text)
-        with suppress(OSError):
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n")
-
     def _note(self, event: events.Event) -> None:
         self._metrics.write(event, self._clock().wall)
 
@@ -385,7 +364,7 @@ class Supervisor:
             elapsed=now - (self._started or self._begun),
             duration=run.duration_s or None,
             target=run.target or None,
-            remarks=self._remarks.standing(self._clock().wall),
+            remarks=self._board.remarks.standing(self._clock().wall),
             nodes=tuple(
                 picture.of_node(plan, self._actors, waiting, state, self._evaluation.accuracy.get(name), self._names)
                 for name, plan in self._plans.items()

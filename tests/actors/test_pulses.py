@@ -43,7 +43,7 @@ def sides(**stated: str) -> tuple[Side, Side]:
 
 
 def told(side: Side, now: Now, stands: bool = True) -> Any:
-    return side.told(lambda _: stands, now)[G]
+    return side.told(lambda _: stands, (), now)[G]
 
 
 def test_a_neighbour_says_how_it_is_and_once_what_it_is_configured_as() -> None:

@@ -21,7 +21,7 @@ from dfl_actors.report.table import Column, accuracy_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 
 OURS = (
-    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "accuracy.png", "summary.json", "nodes", "lock",
+    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "accuracy.png", "summary.json", "nodes", "lock",
     "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
 )  # fmt: skip
 """What the program leaves in a run directory. Nothing else is ever deleted."""

@@ -1,0 +1,188 @@
+"""`dfl-actors status`: how the nodes of a run and their neighbours are at this moment, from what the run hangs out (`runtime.board`)."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from dfl_actors.errors import StoreError
+from dfl_actors.files import explained, read_bytes
+from dfl_actors.report.table import Column, accuracy_text, grid, name_text
+from dfl_actors.runtime.rundir import RunDirectory, read_about
+from dfl_actors.runtime.status import NeighbourStatus, NodeStanding, Standing
+from dfl_actors.runtime.tail import RUNS, newest
+
+STALE = 15_000  # Milliseconds after which a status that is not renewed says that its writer hangs.
+REMEDY = "name a directory that `dfl-actors run` or `dfl-actors node` made"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run. `why` says what is wrong with it as a whole, `standing` what it last said of itself."""
+
+    path: str
+    well: bool
+    running: bool
+    why: str = ""
+    standing: Standing | None = None
+
+
+def find(name: str) -> RunDirectory:
+    """The run that a person means: by its directory, by its bare name under `runs`, by its topology, or none: the newest that runs. Raises
+    `StoreError`."""
+    if not name:
+        found = newest()
+        if found is None:
+            raise StoreError(f"no network runs under {RUNS}: name its run directory (--out of `dfl-actors node`)")
+        return found
+    for path in (Path(name), RUNS / name):
+        if path.is_dir():
+            return RunDirectory.open(path)
+    return _of_topology(Path(name))
+
+
+def _of_topology(path: Path) -> RunDirectory:
+    """The newest run of the network that a topology file describes, one that runs before all others. Raises `DflError`."""
+    from dfl_actors.config import load_topology
+
+    network = load_topology(str(path)).network.name
+    found = []
+    for file in RUNS.glob("*/run.json"):
+        try:
+            run = RunDirectory(file.parent)
+            if read_about(run).name == network:
+                found.append((run.held(), file.stat().st_mtime_ns, run))
+        except (StoreError, OSError):
+            continue  # it is not whole, or it has just been removed
+    if not found:
+        raise StoreError(f"no run of network {network} under {RUNS}: name its run directory (--out of `dfl-actors node`)")
+    return max(found, key=lambda entry: entry[:2])[2]
+
+
+def ask(run: RunDirectory, now: int) -> Answer:
+    """How the run is; `now` is wall time. Raises `StoreError` for a directory that is damaged."""
+    running, standing = run.held(), _read(run)
+    if not running:
+        when = "" if standing is None else f", it last said how it was {_ago(now - standing.t)}"
+        why = f"not running{when}: start its command again with the same --out, or `dfl-actors run --resume {run.path}`"
+    elif standing is None:
+        why = "starting: nothing is known yet"
+    elif now - standing.t > STALE:
+        why = f"running, but it has said nothing for {_span(now - standing.t)}: see {run.path}/nodes/*/log"
+    else:
+        why = ""
+    well = not why and standing is not None and standing.well
+    return Answer(path=str(run.path), well=well, running=running, why=why, standing=standing)
+
+
+def _read(run: RunDirectory) -> Standing | None:
+    try:
+        with explained(f"{run.status} cannot be read", REMEDY):
+            raw = read_bytes(run.status)
+        return msgspec.json.decode(raw, type=Standing)
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{run.status} is damaged ({error}): remove it; a run that goes on writes it anew") from error
+
+
+# --- for a person
+
+
+def render(answer: Answer, width: int, now: int) -> RenderableType:
+    """A line for each node and for each of its neighbours; below what is wrong, each with what to do."""
+    standing = answer.standing
+    if standing is None:
+        return Text(f"{answer.path}: {answer.why}")
+    head = answer.why or ("all is well" if answer.well else "not all is well")
+    rows = [row for node in standing.nodes for row in _rows(node, now)]
+    parts: list[RenderableType] = [Text(f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}", style="bold")]
+    parts.append(grid(_columns(rows), width))
+    parts += [Text(line, style="yellow") for node in standing.nodes for line in problems(node)]
+    return Group(*parts)
+
+
+Row = tuple[str, ...]
+HEADERS = ("node", "neighbour", "link", "heard", "clock", "height", "accuracy", "configuration", "refused")
+IMPORTANCE = (9, 9, 9, 7, 6, 8, 8, 9, 9)
+
+
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(HEADERS)
+    left = ("node", "neighbour", "link", "configuration", "refused")
+    return [
+        Column(header, list(column), importance, left=header in left)
+        for header, column, importance in zip(HEADERS, cells, IMPORTANCE, strict=True)
+    ]
+
+
+def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
+    node = standing.node
+    accuracy = node.test_accuracy if node.test_accuracy is not None else node.own_accuracy
+    restarts = f"{node.restarts} restarts" if node.restarts else ""
+    yield name_text(node.name), "itself", node.state, "", "", str(node.height), accuracy_text(accuracy), "", restarts
+    for other in standing.neighbours:
+        yield ("", name_text(other.name), *_cells(other, now))
+
+
+def _cells(other: NeighbourStatus, now: int) -> Row:
+    link = "parted" if other.parted else f"linked {_span(now - other.linked)}" if other.linked else "not linked"
+    heard = _ago(now - other.heard) if other.heard else "never"
+    clock = "-" if other.clock_ms is None else f"{other.clock_ms / 1000:+.1f} s"
+    height = "-" if other.height is None else str(other.height)
+    return link, heard, clock, height, accuracy_text(other.accuracy), _configuration(other), _refused(other)
+
+
+def _configuration(other: NeighbourStatus) -> str:
+    if other.genesis:
+        return "another network"
+    if other.height is None:
+        return "-"
+    count = len(other.settings)
+    return "1 key differs" if count == 1 else f"{count} keys differ" if count else "same"
+
+
+def _refused(other: NeighbourStatus) -> str:
+    said = ["by us"] * bool(other.refused or other.handshake) + ["by it"] * bool(other.refused_by)
+    return ", ".join(said) or "-"
+
+
+def problems(standing: NodeStanding) -> Iterator[str]:
+    """What is wrong between a node and its neighbours, or only different, a line each."""
+    for other in standing.neighbours:
+        where = f"node {standing.node.name}: "
+        yield from (f"{where}{line}" for line in (other.handshake, *other.refused, *other.refused_by) if line)
+        if other.genesis and not other.refused and not other.refused_by:
+            yield f"{where}{other.name} is of another network: {other.genesis}"
+        if other.clock_off and other.clock_ms is not None:
+            by = f"{other.clock_ms / 1000:+.0f} s from ours, more than gossip.max_skew_s"
+            yield f"{where}the clock of {other.name} is {by}: set the wrong one right and start its node again"
+        if not (other.linked or other.parted or other.heard):
+            ports = f"node.{other.name}.listen and the port after it"
+            yield f"{where}nothing was ever heard of {other.name}: start it, and open {ports} to this host"
+        for key, (theirs, ours) in sorted(other.settings.items()):
+            yield f"{where}{other.name} has {key} {theirs}, we have {ours} (no mistake if it is meant)"
+
+
+def _ago(ms: int) -> str:
+    return f"{_span(ms)} ago"
+
+
+def _span(ms: int) -> str:
+    seconds = max(0, ms) / 1000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def watch(run: RunDirectory) -> Iterator[Answer]:
+    """The status, every second, without end."""
+    while True:
+        begun = time.monotonic()
+        yield ask(run, time.time_ns() // 1_000_000)
+        time.sleep(max(0.0, 1.0 - (time.monotonic() - begun)))
