@@ -12,35 +12,40 @@ from dfl_actors.files import check_free
 
 app = typer.Typer(help="List the runs; compare, export and delete them.", invoke_without_command=True)
 
-DIRECTORY = Path("runs")
+DIRECTORIES = (Path("runs"), Path("sims"))
 
-Where = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs.")]
-Inside = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs [default: runs].")]
+Where = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The directory that holds the runs [default: runs and sims].")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 @app.callback()
 def runs(
     context: typer.Context,
-    directory: Where = DIRECTORY,
+    directory: Where = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, newest first.")] = False,
 ) -> None:
     """List the runs, newest first: state, nodes, accuracy on the test images (of the least accurate node, and the mean), blocks, size."""
     context.obj = directory
     if context.invoked_subcommand is None:
-        show(directory, json)
+        show(places(directory, None), json)
     elif json:
         raise ConfigError(f"--json is for the list here: put it behind `runs {context.invoked_subcommand}`, if that has it")
 
 
-def show(directory: Path, json: bool) -> None:
+def places(*given: Path | None) -> tuple[Path, ...]:
+    """Where to look for runs: in the first directory that is given, else in the usual ones."""
+    named = next((directory for directory in given if directory is not None), None)
+    return DIRECTORIES if named is None else (named,)
+
+
+def show(directories: tuple[Path, ...], json: bool) -> None:
     """The list. Raises StoreError if there is none."""
     import msgspec
 
     from dfl_actors.report.runs.listing import columns, list_runs
     from dfl_actors.report.table import grid, uncut_console
 
-    listed, foreign = list_runs(directory, time.time_ns() // 1_000_000)
+    listed, foreign = list_runs(directories, time.time_ns() // 1_000_000)
     if json:
         for run in listed:
             typer.echo(msgspec.json.encode(run))
@@ -53,21 +58,23 @@ def show(directory: Path, json: bool) -> None:
     if foreign:
         typer.echo(f"not runs, and left out: {', '.join(foreign)}", err=True)
     if not listed:
-        raise StoreError(f"no runs in {directory}; `dfl-actors run` makes one, or name another directory with --dir")
+        raise StoreError(
+            f"no runs in {' or '.join(map(str, directories))}; `dfl-actors run` makes one, or name another directory with --dir"
+        )
 
 
 @app.command()
 def rm(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="RUN", help="Run directories, or names of runs in --dir.")],
-    directory: Inside = None,
+    directory: Where = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs, with their keys and chains. A run that goes on is refused, and a directory that is no run."""
     from dfl_actors.report.runs.listing import check_removable, find, remove, size_of
     from dfl_actors.report.table import size_text
 
-    paths = list({path.resolve(): path for path in (find(name, directory or context.obj) for name in names)}.values())
+    paths = list({path.resolve(): path for path in (find(name, places(directory, context.obj)) for name in names)}.values())
     for path in paths:
         check_removable(path)
     if not yes:
@@ -100,8 +107,11 @@ def compare(
     context: typer.Context,
     a: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the name of a run in --dir.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one, named likewise.")],
-    directory: Inside = None,
+    directory: Where = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw both accuracies over time: a .png or .svg file.")] = None,
+    axis: Annotated[
+        str, typer.Option(metavar="time|steps", help="Draw over time, or over training steps, as a simulation beside a run is.")
+    ] = "auto",
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
 ) -> None:
@@ -111,21 +121,24 @@ def compare(
     from dfl_actors.report.pictures import picture_format
     from dfl_actors.report.runs.compare import as_json, load_sides, render
     from dfl_actors.report.runs.compare import compare as compared
-    from dfl_actors.report.runs.compare_picture import plot_comparison
+    from dfl_actors.report.runs.compare_picture import AXES, plot_comparison
     from dfl_actors.report.runs.listing import find
     from dfl_actors.report.table import uncut_console
 
+    over = next((one for one in AXES if one == axis), None)
+    if over is None:
+        raise ConfigError(f"unknown axis {axis!r}: choose time or steps")
     if plot is not None:
         picture_format(plot)
         check_free(plot, force)
-    one, other = load_sides(find(a, directory or context.obj), find(b, directory or context.obj))
+    one, other = load_sides(find(a, places(directory, context.obj)), find(b, places(directory, context.obj)))
     figures = compared(one, other)
     if json:
         typer.echo(orjson.dumps(as_json(one, other, figures)))
     else:
         render(one, other, figures, uncut_console())
     if plot is not None:
-        plot_comparison(one.run, other.run, plot)
+        plot_comparison(one.run, other.run, plot, over)
         typer.echo(f"drawn to {plot}", err=json)
 
 
@@ -135,14 +148,14 @@ def export(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the name of a run in --dir.")],
     format: Annotated[str, typer.Option("--format", "-f", metavar="csv|jsonl|tensorboard", help="What to write.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT", help="Where to [default: RUN/FORMAT].")] = None,
-    directory: Inside = None,
+    directory: Where = None,
     force: Force = False,
 ) -> None:
     """Write the metrics of a run for other programs. The formats are CSV as the paper's results have it, JSON lines, and TensorBoard's."""
     from dfl_actors.report.runs.exports import export as exported
     from dfl_actors.report.runs.listing import find
 
-    place, lines = exported(find(name, directory or context.obj), format, out, force)
+    place, lines = exported(find(name, places(directory, context.obj)), format, out, force)
     typer.echo(str(place))
     for line in lines:
         typer.echo(f"  {line}")

@@ -55,6 +55,15 @@ class Run(About, frozen=True, kw_only=True):
     def simulated(self) -> bool:
         return self.unit == "tick"
 
+    @property
+    def axis(self) -> str:
+        """What the axis of a chart over time counts."""
+        return "tick" if self.simulated else "seconds since the network was ready"
+
+    def moment(self, seconds: float) -> str:
+        """A moment of that axis, for a person."""
+        return f"tick {seconds:.0f}" if self.simulated else f"{seconds:.1f} s"
+
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""
         return cast("list[E]", self.events.get(kind, []))
@@ -128,7 +137,7 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
     A directory without metrics is a run in which nothing happened yet. Raises StoreError if `path` is not a run directory.
     """
     directory = RunDirectory(path)
-    if not directory.run.exists() and is_simulation(path):
+    if is_simulation(path):
         from dfl_actors.report.simulated import load_simulation
 
         return load_simulation(path, only)

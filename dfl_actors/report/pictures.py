@@ -97,9 +97,10 @@ def plot_accuracy(run: Run, path: Path) -> None:
 
 
 def draw_all(run: Run) -> dict[str, "Figure"]:
-    """Every chart that has data, by the name that it has on the page; accuracy always."""
-    others = [chart for chart in charts(run, summarise(run)) if chart.figure is not None and chart.id != "accuracy"]
-    return {"accuracy": draw_accuracy(run), **{chart.id: draw_chart(run, chart) for chart in others}}
+    """Every chart that has data, by the name that it has on the page; a run's accuracy always, with its blocks below."""
+    drawn = [chart for chart in charts(run, summarise(run)) if chart.figure is not None]
+    own = {} if run.simulated else {"accuracy": draw_accuracy(run)}
+    return own | {chart.id: draw_chart(run, chart) for chart in drawn if chart.id not in own}
 
 
 def draw_chart(run: Run, chart: Chart) -> "Figure":

@@ -46,4 +46,6 @@ def load_about(path: Path) -> About:
 
 def is_simulation(path: Path) -> bool:
     """Whether a directory is one of a simulation, which may be under way."""
-    return (path / "config.toml").is_file() and any((path / name).is_file() for name in (FILE, "accuracy.csv"))
+    names = "config.toml", FILE, "accuracy.csv", "run.json"
+    config, about, table, run = ((path / name).is_file() for name in names)
+    return config and (about or table) and not run

@@ -214,7 +214,7 @@ def test_ctrl_c_at_the_question_deletes_nothing(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--dir", "none"), 6, "no runs: there is no none"),
+        (("--dir", "none"), 6, "no folder none"),
         (("--dir", "runs/notes"), 6, "no runs in runs/notes"),
         (("--dir", "file"), 6, "file cannot be read"),
         (("--json", "compare", "first", "second"), 2, "--json is for the list here"),

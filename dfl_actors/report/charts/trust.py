@@ -17,7 +17,7 @@ def reputation_matrix(run: Run) -> Chart:
     """A matrix for each moment, moved through with a slider."""
     found = reputations(run, min(max(MOST_CELLS // max(len(run.nodes), 1) ** 2, 12), 80))
     matrix = Matrix(
-        nodes=list(run.nodes), frames=found.values, moments=tuple(f"{second:.1f} s" for second in found.seconds),
+        nodes=list(run.nodes), frames=found.values, moments=tuple(map(run.moment, found.seconds)),
         sides=("who trusts", "whom"), colours="@trust", most=1, decimals=2, hover="<b>%{y}</b> trusts <b>%{x}</b><br>%{z:.3f}",
     )  # fmt: skip
     return Chart(

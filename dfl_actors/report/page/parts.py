@@ -182,8 +182,10 @@ def remarks(summary: Figures) -> str:
     return _list([escape(remark) for remark in summary["remarks"]], "remarks") if summary["remarks"] else ""
 
 
-def cards(summary: Figures) -> str:
+def cards(summary: Figures, simulated: bool) -> str:
     """The figures that say most."""
+    if simulated:
+        return _simulated_cards(summary)
     nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
     made = [
         _card("accuracy on the test images", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
@@ -196,6 +198,16 @@ def cards(summary: Figures) -> str:
         _trouble_card(nodes),
     ]
     return "\n".join(card for card in made if card)
+
+
+def _simulated_cards(summary: Figures) -> str:
+    nodes = list(summary["nodes"].values())
+    made = [
+        _card("accuracy on the test images", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
+        _card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
+    ]
+    return "\n".join(made)
 
 
 def _card(title: str, value: str, more: str, kind: str | None = None) -> str:

@@ -10,12 +10,17 @@ from dfl_actors.report.table import Column, name_text
 PAPER_TASKS = ("generate_transaction", "receive_transaction", "update_model", "generate_block")
 
 
-def tables_after(chart: str, summary: Figures) -> list[str]:
+NO_CHAIN = ("sent", "received", "receipts", "own")  # Columns of the nodes' table that a simulation has nothing for.
+
+
+def tables_after(chart: str, summary: Figures, simulated: bool) -> list[str]:
     """The tables that follow a chart of the page."""
     cpu = summary["cpu"]
     if chart == "accuracy":
-        about = "What each node did and where it stood at the end. Test: accuracy on the test images; own: on the samples it received."
-        return [_section("nodes", "Nodes", about, node_columns(list(summary["nodes"].items())))]
+        about = "What each node did and where it stood at the end. Test: accuracy on the test images"
+        about += "." if simulated else "; own: on the samples it received."
+        columns = [column for column in node_columns(list(summary["nodes"].items())) if not simulated or column.header not in NO_CHAIN]
+        return [_section("nodes", "Nodes", about, columns)]
     if chart == "chains":
         about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
         return [_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dfl_actors.core.events import Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.report.load import Run
@@ -26,10 +27,11 @@ Value = str | int | float | None
 USUAL_TARGET = 0.9  # The accuracy that is asked for where neither run had a target; the paper's.
 WIDEST = 40  # Longer texts are cut: a list of links can be very long.
 NODES = "accuracy of node "
+OF_A_CHAIN = ("run", "chain", "CPU of the nodes", "traffic", "trouble")  # Groups of which lines that neither side has are left out.
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One line of the comparison. `kind` is text, count, accuracy, seconds, ms, ratio or bytes; None is not known, or never."""
+    """One line of the comparison. `kind` is text, count, accuracy, seconds, ticks, ms, ratio or bytes; None is not known, or never."""
 
     group: str
     name: str
@@ -92,7 +94,17 @@ def compare(a: Side, b: Side) -> list[Figure]:
     nodes = list(dict.fromkeys([*a.run.nodes, *b.run.nodes]))
     codes = sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]})
     pairs = zip(*(_lines(side, goals, nodes, codes) for side in (a, b)), strict=True)
-    return [*_settings_figures(a, b), *(Figure(group, name, kind, one, other) for (group, name, kind, one), (*_, other) in pairs)]
+    figures = [_figure(one, other) for one, other in pairs]
+    known = [figure for figure in figures if figure.group not in OF_A_CHAIN or (figure.a, figure.b) != (None, None)]
+    return [*_settings_figures(a, b), *known]
+
+
+def _figure(one: "Line", other: "Line") -> Figure:
+    """Two lines as one; times of a run and of a simulation, which cannot be compared, as texts."""
+    group, name, kind, a = one
+    if kind != other[2]:
+        return Figure(group, name, "text", *(value if value is None else text_of(kind, value) for _, _, kind, value in (one, other)))
+    return Figure(group, name, kind, a, other[3])
 
 
 def _settings_figures(a: Side, b: Side) -> Iterator[Figure]:
@@ -110,26 +122,37 @@ Line = tuple[str, str, str, Value]  # Group, name, kind and value of one side's 
 
 
 def _lines(side: Side, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
-    run, nodes = side.run, side.summary["nodes"]
+    run = side.run
     yield "run", "name", "text", run.name
     yield "run", "state", "text", side.state
     yield "run", "nodes", "count", len(run.nodes)
     yield "run", "links", "count", len(run.links)
-    yield "run", "ready after", "seconds", run.ready_seconds
-    yield "run", "ran for", "seconds", run.elapsed
+    yield "run", "ready after", "seconds", None if run.simulated else run.ready_seconds
+    yield "run", "ran for", time_kind(run), run.elapsed
     yield from _learning(side, goals, names)
-    yield from _chain(side)
-    yield from _cost(side.summary)
+    for group, name, kind, value in (*_chain(side), *_cost(side.summary), *_trouble(side, codes)):
+        yield group, name, kind, None if run.simulated else value
+
+
+def time_kind(run: Run) -> str:
+    """What the run's time is counted in."""
+    return "ticks" if run.simulated else "seconds"
+
+
+def _trouble(side: Side, codes: Sequence[str]) -> "Iterator[Line]":
+    nodes = side.summary["nodes"]
     for code in codes:
         yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in nodes.values())
     yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in nodes.values())
     yield from _totals("trouble", nodes, {"transactions expired": "expired", "restarts": "restarts"})
-    yield "trouble", "torn lines of metrics", "count", run.skipped
+    yield "trouble", "torn lines of metrics", "count", side.run.skipped
 
 
 def _learning(side: Side, goals: Sequence[float], names: Sequence[str]) -> Iterator[Line]:
     for goal in goals:
-        yield "learning", f"every node at {goal:g} after", "seconds", seconds_to_target(side.run, goal)
+        reached = seconds_to_target(side.run, goal)
+        yield "learning", f"every node at {goal:g} after", time_kind(side.run), reached
+        yield "learning", "training steps a node by then", "ratio", None if reached is None else steps_by(side.run, reached)
     of = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}
     known = [accuracy for accuracy in of.values() if accuracy is not None]
     yield "learning", "accuracy, lowest", "accuracy", min(known, default=None)
@@ -137,6 +160,12 @@ def _learning(side: Side, goals: Sequence[float], names: Sequence[str]) -> Itera
     for name in names:
         yield "learning", f"{NODES}{name}", "accuracy", of.get(name)
     yield from _totals("learning", side.summary["nodes"], {"samples": "samples", "training steps": "steps", "updates": "updates"})
+
+
+def steps_by(run: Run, moment: float) -> float:
+    """Training steps that a node had done by then, in the mean."""
+    steps = {event.node: event.steps for event in run.of(Trained) if run.seconds(event.t) <= moment}
+    return sum(steps.values()) / len(run.nodes)
 
 
 def _chain(side: Side) -> Iterator[Line]:
@@ -210,7 +239,7 @@ def text_of(kind: str, value: Value) -> str:
         return "-"
     if isinstance(value, str):
         return value if len(value) <= WIDEST else value[: WIDEST - 2] + ".."
-    formats = {"accuracy": "{:.4f}", "seconds": "{:.1f} s", "ms": "{:.2f} ms", "ratio": "{:.2f}", "count": "{}"}
+    formats = {"accuracy": "{:.4f}", "seconds": "{:.1f} s", "ticks": "{:.0f} ticks", "ms": "{:.2f} ms", "ratio": "{:.2f}", "count": "{}"}
     return size_text(value) if kind == "bytes" else formats[kind].format(value)
 
 

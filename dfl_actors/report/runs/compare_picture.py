@@ -6,7 +6,7 @@ measured, for a mean of whoever happened to be first would jump. Up to ten nodes
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,30 +15,38 @@ from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.load import Run
 from dfl_actors.report.pictures import NOTHING, draw_over_time, picture_format, plain, save
-from dfl_actors.report.series import Numbers, Series, accuracies, span_since_all
+from dfl_actors.report.series import Numbers, Series, accuracies, over_steps, span_since_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Axis = Literal["auto", "time", "steps"]  # What is drawn over what; auto is steps where one of the two is a simulation.
+AXES: tuple[Axis, ...] = ("auto", "time", "steps")
 
 KEY = Line(name="mean of the nodes", series=NOTHING, colour="@muted")
 KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the least to the most accurate")
 
 
-def plot_comparison(a: Run, b: Run, path: Path) -> None:
+def plot_comparison(a: Run, b: Run, path: Path, axis: Axis = "auto") -> None:
     """Write the picture to `path`, as PNG or SVG by its ending. Raises StoreError."""
-    figure = draw_comparison(a, b)
+    figure = draw_comparison(a, b, axis)
     with whole(path) as draft:
         save(figure, draft, picture_format(path))
 
 
-def draw_comparison(a: Run, b: Run) -> "Figure":
-    """The picture of two runs."""
+def draw_comparison(a: Run, b: Run, axis: Axis = "auto") -> "Figure":
+    """The picture of two runs: over time, or over the training steps of a node, which lay a simulation over a run."""
+    by_steps = axis == "steps" or (axis == "auto" and a.simulated != b.simulated)
     measured = {label: accuracies(run, run.of(Evaluated)) for label, run in labels(a, b).items()}
+    if by_steps:
+        measured = {label: over_steps(run, measured[label]) for label, run in labels(a, b).items()}
+    end = max((float(x[-1]) for nodes in measured.values() for x, _ in nodes.values()), default=1.0)
     lines = [line for place, (label, nodes) in enumerate(measured.items()) for line in _lines(label, nodes, place)]
     bands = [Band(f"@node{place}", *_span(nodes)) for place, nodes in enumerate(measured.values()) if len(nodes) > 1]
     panel = Panel(title="accuracy on the test images", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
     targets = sorted({run.target for run in (a, b) if run.target})
-    shown = OverTime(panels=[panel], end=max(a.elapsed, b.elapsed), targets=targets)
+    unit, end = ("training steps of a node", end) if by_steps else (a.axis, max(a.elapsed, b.elapsed))
+    shown = OverTime(panels=[panel], end=end, targets=targets, unit=unit)
     figure = draw_over_time(shown, a.name if a.name == b.name else f"{a.name} and {b.name}", (10, 5.5), legend_below=True)
     figure.axes[0].set_yticks(np.linspace(0, 1, 11))
     return figure

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import orjson
 
-from dfl_actors.core.events import Evaluated, Updated, WeightDifference
+from dfl_actors.core.events import Evaluated, Updated, WeightDifference, fields_of, name_of
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.runs.event_files import write_event_files
@@ -28,7 +28,10 @@ from dfl_actors.runtime.rundir import RunDirectory
 
 Told = Iterator[str]  # What a format wrote and what it could not, a line each, for the person.
 
-OURS = ("accuracy.csv", "model_weight_diff.csv", "*_reputation.csv", "metrics.jsonl", "events.out.tfevents.*")
+OURS = (
+    "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "*_reputation.csv", "metrics.jsonl",
+    "events.out.tfevents.*",
+)  # fmt: skip
 
 
 def export(path: Path, format: str, out: Path | None, force: bool) -> tuple[Path, list[str]]:
@@ -90,7 +93,10 @@ def _check_place(place: Path, force: bool) -> None:
 
 
 def write_csv(run: Run, out: Path) -> Told:
-    """The layout of the paper's published results."""
+    """The layout of the paper's published results, which a simulation has already."""
+    if run.simulated:
+        yield from _copied(run, out)
+        return
     accuracy = ((event.t, {event.node: event.correct / event.tested}) for event in run.of(Evaluated) if event.tested)
     yield _table(run, out / "accuracy.csv", list(run.nodes), accuracy, "the nodes were not measured on the test images")
     differences = run.of(WeightDifference)
@@ -98,6 +104,14 @@ def write_csv(run: Run, out: Path) -> Told:
     rows = ((event.t, event.layers) for event in differences)
     yield _table(run, out / "model_weight_diff.csv", layers, rows, "this run has no weight differences")
     yield _reputations(run, out / "reputation")
+
+
+def _copied(run: Run, out: Path) -> Told:
+    for path in (*run.path.glob("*.csv"), *run.path.glob("reputation/*.csv")):
+        place = out / path.relative_to(run.path)
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, place)
+        yield f"{path.relative_to(run.path)}: as the simulation wrote it"
 
 
 def _reputations(run: Run, folder: Path) -> str:
@@ -134,15 +148,18 @@ def _table(run: Run, path: Path, columns: Sequence[str], news: Iterable[tuple[in
 
 
 def tick(run: Run, t: int) -> int:
-    """Milliseconds in which the network ran before `t`: since it was ready, the pauses before a resume left out."""
-    return round(1000 * run.seconds(t))
+    """Milliseconds in which the network ran before `t`: since it was ready, the pauses before a resume left out. Or a simulation's tick."""
+    return round((1 if run.simulated else 1000) * run.seconds(t))
 
 
 # --- jsonl
 
 
 def write_jsonl(run: Run, out: Path) -> Told:
-    """Every event, also those this version does not know, in the order of metrics.jsonl."""
+    """Every event, also those this version does not know, in the order of metrics.jsonl; of a simulation what its tables say, by tick."""
+    if run.simulated:
+        yield _simulated(run, out)
+        return
     names = {address: name for name, address in run.nodes.items()}
     written = torn = 0
     with RunDirectory(run.path).metrics.open("rb") as lines, (out / "metrics.jsonl").open("wb") as file:
@@ -156,6 +173,15 @@ def write_jsonl(run: Run, out: Path) -> Told:
             file.write(orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE))
             written += 1
     yield f"metrics.jsonl: {written} events" + (f" ({torn} torn lines left out)" if torn else "")
+
+
+def _simulated(run: Run, out: Path) -> str:
+    events = sorted((event for group in run.events.values() for event in group), key=lambda event: event.t)
+    with (out / "metrics.jsonl").open("wb") as file:
+        for event in events:
+            fields = {"tick": tick(run, event.t), "node": event.node, "event": name_of(type(event)), **fields_of(event)}
+            file.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+    return f"metrics.jsonl: {len(events)} events"
 
 
 def _named(value: object, names: Mapping[str, str]) -> object:

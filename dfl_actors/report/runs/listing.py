@@ -19,20 +19,23 @@ from dfl_actors.errors import StoreError
 from dfl_actors.report.load import Run, by_node, load_run
 from dfl_actors.report.table import Column, accuracy_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
+from dfl_actors.sim.about import is_simulation, load_about
 
 OURS = (
     "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "accuracy.png", "summary.json", "nodes", "lock",
     "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
+    "sim.json", "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "reputation",
+    "checkpoint*",
 )  # fmt: skip
 """What the program leaves in a run directory. Nothing else is ever deleted."""
 
 SHORT = (Ready, Stopped, Evaluated, Final)
-FINISHED = ("duration", "target")
+FINISHED = ("duration", "target", "ticks")
 TAIL = 1 << 16  # Bytes at the end of the metrics among which a whole line is surely found.
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `started` is ms since the epoch, `seconds` how long the network ran, `bytes` its size on disk.
+    """One run, or by its `kind` a simulation. `started` is ms since the epoch, `seconds` how long it ran, `bytes` its size on disk.
 
     `state` is starting, running, finished, interrupted, terminated, failed, died or damaged; `reason` says why a run
     finished, or what is damaged. Accuracies are those of the nodes' last measurements on the test images. None is not known.
@@ -40,6 +43,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     directory: str
     state: str
+    kind: str = "run"
     bytes: int
     reason: str = ""
     network: str | None = None
@@ -51,20 +55,24 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int | None = None
 
 
-def list_runs(directory: Path, now: int) -> tuple[list[Listed], list[str]]:
-    """The runs in `directory`, newest first, and the names of the directories there that are no runs. `now` in ms.
+def list_runs(directories: Sequence[Path], now: int) -> tuple[list[Listed], list[str]]:
+    """The runs and simulations in these directories, newest first, and the names of the directories there that are neither. `now` in ms.
 
-    Raises StoreError if the directory cannot be read.
+    Raises StoreError if none is there, or one cannot be read.
     """
+    there = [directory for directory in directories if directory.exists()] or directories[:1]
+    looks = [(path, look(path, now)) for directory in there for path in _inside(directory)]
+    runs = sorted((run for _, run in looks if run is not None), key=lambda run: run.started or 0, reverse=True)
+    return runs, [path.name for path, run in looks if run is None]
+
+
+def _inside(directory: Path) -> list[Path]:
     try:
-        paths = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
     except FileNotFoundError as error:
         raise StoreError(f"no folder {directory}: `dfl-actors run` makes one, or name another directory with --dir") from error
     except OSError as error:
         raise StoreError(f"{directory} cannot be read ({error.strerror}): name the directory of the runs with --dir") from error
-    looks = [(path, look(path, now)) for path in paths]
-    runs = sorted((run for _, run in looks if run is not None), key=lambda run: run.started or 0, reverse=True)
-    return runs, [path.name for path, run in looks if run is None]
 
 
 def look(path: Path, now: int) -> Listed | None:
@@ -77,7 +85,7 @@ def look(path: Path, now: int) -> Listed | None:
 
 def _look(directory: RunDirectory, now: int) -> Listed | None:
     path, held = directory.path, held_since(directory)
-    if not directory.run.is_file():
+    if not directory.run.is_file() and not is_simulation(path):
         return None if held is None else Listed(directory=str(path), state="starting", bytes=size_of(path))
     run = load_run(path, SHORT)
     state, reason = state_of(run, held)
@@ -86,16 +94,24 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
     return Listed(
         directory=str(path),
         state=state,
+        kind="simulation" if run.simulated else "run",
         reason=reason if state == "finished" else "",
         network=run.name,
         nodes=len(run.nodes),
         started=run.started,
-        seconds=run.elapsed if last is None or run.ready is None else run.seconds(last),
+        seconds=_ran(run, last),
         lowest=min(accuracies.values(), default=None),
         mean=sum(accuracies.values()) / len(accuracies) if accuracies else None,
-        blocks=len({event.block for event in run.of(Final)}),
+        blocks=None if run.simulated else len({event.block for event in run.of(Final)}),
         bytes=size_of(path),
     )
+
+
+def _ran(run: Run, last: int | None) -> float:
+    """Seconds that it ran, until `last` if that is later than what it says of itself."""
+    if run.simulated:
+        return load_about(run.path).seconds
+    return run.elapsed if last is None or run.ready is None else run.seconds(last)
 
 
 def held_since(directory: RunDirectory) -> float | None:
@@ -109,6 +125,8 @@ def held_since(directory: RunDirectory) -> float | None:
 def state_of(run: Run, held: float | None) -> tuple[str, str]:
     """The state of a run and the reason its supervisor gave for stopping, "" if it gave none. `held` is what `held_since` says."""
     readies, stops = run.of(Ready), run.of(Stopped)
+    if held is not None and run.simulated:
+        return "running", ""
     if held is not None:
         return "running" if readies and readies[-1].t >= held else "starting", ""
     if not stops or (readies and stops[-1].t < readies[-1].t):
@@ -166,21 +184,22 @@ def load_measured(path: Path) -> Run:
 # --- names and deleting
 
 
-def find(name: str, directory: Path) -> Path:
-    """The directory that `name` means: a run of this name in `directory`, or else a path. Raises StoreError."""
+def find(name: str, directories: Sequence[Path]) -> Path:
+    """The directory that `name` means: a run of this name in the first of these that has one, or else a path. Raises StoreError."""
     bare = Path(name).name == name != ".."
-    path = directory / name if bare and (directory / name).is_dir() else Path(name)
+    path = next((directory / name for directory in directories if bare and (directory / name).is_dir()), Path(name))
     if bare and not path.is_dir():
-        raise StoreError(f"{name}: no such run in {directory}, and no such directory; `dfl-actors runs` shows what there is")
-    return RunDirectory.open(path).path
+        places = " or ".join(map(str, directories))
+        raise StoreError(f"{name}: no such run in {places}, and no such directory; `dfl-actors runs` shows what there is")
+    return path if is_simulation(path) else RunDirectory.open(path).path
 
 
 def check_removable(path: Path) -> None:
     """Raises StoreError unless `path` is a run's directory, holds nothing else, and no process uses it."""
     if path.is_symlink():
         raise StoreError(f"{path} is a link to {path.resolve()}: name that directory")
-    run = RunDirectory.open(path)
-    if not read_about(run).genesis:
+    run = RunDirectory(path) if is_simulation(path) else RunDirectory.open(path)
+    if not is_simulation(path) and not read_about(run).genesis:
         raise StoreError(f"{run.run} is not of a run: name the directory of one")
     foreign = sorted(entry.name for entry in path.iterdir() if not any(fnmatch(entry.name, ours) for ours in OURS))
     if foreign:
@@ -193,12 +212,13 @@ def remove(path: Path) -> None:
     """Delete the run in `path`. What makes it a run goes last, so that an attempt that failed can be repeated. Raises StoreError."""
     check_removable(path)
     run = RunDirectory(path.absolute())
+    last = run.run if run.run.exists() else run.config
     try:
         with run.lock():
             for entry in run.path.iterdir():
-                if entry not in (run.run, run.lock_file):
+                if entry not in (last, run.lock_file):
                     shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-            run.run.unlink()
+            last.unlink()
         run.path.rmdir()
     except OSError as error:
         problem = f"{error.filename} cannot be removed ({error.strerror})"

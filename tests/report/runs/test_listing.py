@@ -153,7 +153,7 @@ def test_the_newest_comes_first_and_what_is_no_run_is_named(tmp_path: Path) -> N
     (tmp_path / "notes").mkdir()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "file").touch()
-    runs, foreign = list_runs(tmp_path, NOW)
+    runs, foreign = list_runs([tmp_path], NOW)
     assert [Path(run.directory).name for run in runs] == ["new", "middle", "old"]
     assert foreign == ["notes"]
 
@@ -162,7 +162,7 @@ def test_the_newest_comes_first_and_what_is_no_run_is_named(tmp_path: Path) -> N
 def test_a_damaged_run_is_listed_as_such_and_the_others_are_too(content: bytes, tmp_path: Path) -> None:
     made(tmp_path / "good", [ready()])
     (made(tmp_path / "bad", [ready()]) / "run.json").write_bytes(content)
-    runs, foreign = list_runs(tmp_path, NOW)
+    runs, foreign = list_runs([tmp_path], NOW)
     assert [(Path(run.directory).name, run.state) for run in runs] == [("good", "died"), ("bad", "damaged")]
     assert "run.json" in runs[1].reason and "\n" not in runs[1].reason
     assert foreign == []
@@ -180,7 +180,7 @@ def test_metrics_that_are_no_file_are_damage(tmp_path: Path) -> None:
 def test_a_place_that_holds_no_directories_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=f"{tmp_path / name}.*--dir"):
-        list_runs(tmp_path / name, NOW)
+        list_runs([tmp_path / name], NOW)
 
 
 def test_the_size_is_what_the_disk_gives(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_table_keeps_names_whole_and_says_why_a_run_finished(tmp_path: Path)
     name = "a_network_with_a_long_name-20260101-120000-2"
     made(tmp_path / name, [ready(), evaluated(2, "a", 90), evaluated(3, "b", 50), stopped(75, "target")])
     made(tmp_path / "odd", [ready()], started=10**17)
-    runs, _ = list_runs(tmp_path, NOW)
+    runs, _ = list_runs([tmp_path], NOW)
     cells = {column.header: list(column.cells) for column in columns(runs)}
     assert cells["run"] == ["odd", name]
     assert cells["state"] == ["died", "finished (target)"]
@@ -221,10 +221,10 @@ def test_a_bare_name_is_a_run_of_the_directory_first(tmp_path: Path, monkeypatch
     made(tmp_path / "runs" / "net", [])
     made(tmp_path / "net", [])
     made(tmp_path / "here", [])
-    assert find("net", Path("runs")) == Path("runs/net")
-    assert find("./net", Path("runs")) == Path("net")
-    assert find(str(tmp_path / "net"), Path("runs")) == tmp_path / "net"
-    assert find("here", Path("runs")) == Path("here")
+    assert find("net", [Path("runs")]) == Path("runs/net")
+    assert find("./net", [Path("runs")]) == Path("net")
+    assert find(str(tmp_path / "net"), [Path("runs")]) == tmp_path / "net"
+    assert find("here", [Path("runs")]) == Path("here")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_name_that_means_no_run_is_refused(name: str, words: str, tmp_path: Pa
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match=words):
-        find(name, Path("runs"))
+        find(name, [Path("runs")])
 
 
 # --- deleting

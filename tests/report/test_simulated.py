@@ -1,0 +1,120 @@
+"""A simulation read, listed, compared, exported, reported and deleted as a run is."""
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfl_actors.api.topology import Topology
+from dfl_actors.core.events import Evaluated, Trained
+from dfl_actors.errors import StoreError
+from dfl_actors.report.load import load_run
+from dfl_actors.report.page.page import page
+from dfl_actors.report.pictures import write_plots
+from dfl_actors.report.runs.compare import compare, load_sides
+from dfl_actors.report.runs.compare_picture import draw_comparison
+from dfl_actors.report.runs.exports import export
+from dfl_actors.report.runs.listing import find, list_runs, remove
+from dfl_actors.report.series import accuracies, over_steps
+from dfl_actors.report.simulation import closing, closing_text, leave, summarise_simulation
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.sim.about import About, save_about
+from tests.report.made_run import lively
+
+TEXT = "[network]\nnodes = 3\nseed = 4\n[training]\nbatch = 10\n[node.2]\nattack = 'sign_flip'\n[sim]\nticks = 601\n"
+
+
+def simulated(place: Path, over: bool = True) -> Path:
+    """A directory as a simulation of three nodes leaves it: accuracies rise to 0.5 and 0.6, that of the attacker stays."""
+    (place / "reputation").mkdir(parents=True)
+    (place / "config.toml").write_text(Topology("net", text=TEXT).toml(), encoding="utf-8")
+    tables: dict[str, Sequence[Sequence[object]]] = {
+        "accuracy.csv": [["tick", "0", "1", "2"], *[[20 * n, n / 60, n / 50, 0.1] for n in range(31)]],
+        "steps.csv": [["tick", "0", "1", "2"], *[[20 * n, 2 * n + 1, 2 * n + 1, 2 * n] for n in range(31)]],
+        "model_weight_diff.csv": [["tick", "a", "b"], [0, 2.0, 1.0], [20, 1.5, 0.5]],
+        "reputation/0_reputation.csv": [["tick", "1", "2"], [8, 1.0, 0.9], [16, 1.0, 0.8]],
+    }
+    for name, rows in tables.items():
+        with (place / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+    save_about(place, About(started=1_700_000_000_000, version="0", seconds=12.5, cpu=20.0, over=over))
+    return place
+
+
+def test_its_tables_are_events_at_their_ticks(tmp_path: Path) -> None:
+    run = load_run(simulated(tmp_path / "a"))
+    assert (run.simulated, run.axis, run.elapsed, run.moment(8), run.attacks) == (True, "tick", 601, "tick 8", {"2": "sign_flip"})
+    ticks, values = accuracies(run, run.of(Evaluated))["1"]
+    assert list(ticks[:3]) == [0, 20, 40] and values[-1] == pytest.approx(0.6)
+    steps, _ = over_steps(run, accuracies(run, run.of(Evaluated)))["1"]
+    assert list(steps[:3]) == [1, 3, 5]
+    assert [event.samples for event in run.of(Trained) if event.node == "0"][:2] == [10, 30]
+    assert not load_run(tmp_path / "a", (Evaluated,)).of(Trained)
+
+
+def test_closing_figures_say_what_they_are_means_of_and_the_last_stands_beside(tmp_path: Path) -> None:
+    run = load_run(simulated(tmp_path / "a"))
+    figures = closing(run)
+    assert figures is not None and (figures.honest, figures.measurements, figures.since, figures.until) == (2, 20, 220, 600)
+    assert figures.mean == pytest.approx(np.mean([np.mean(range(11, 31)) / 60, np.mean(range(11, 31)) / 50]))
+    assert (figures.last_mean, figures.last_worst) == pytest.approx((0.55, 0.5)) and figures.goal_at is None
+    said = closing_text(summarise_simulation(run)["accuracy"])
+    assert said.endswith("(of the last 20 measurements, ticks 220 to 600); at the last one: mean 0.550, worst 0.500")
+    attacker = {"role": "normal", "attack": "sign_flip", "steps": 60, "accuracy": pytest.approx(0.1), "last": 0.1}
+    assert json.loads(json.dumps(leave(run)))["nodes"]["2"] == attacker
+
+
+def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> None:
+    simulated(tmp_path / "sims" / "over")
+    simulated(tmp_path / "sims" / "died", over=False)
+    (simulated(tmp_path / "sims" / "stopped", over=False) / "checkpoint").mkdir()
+    simulated(tmp_path / "sims" / "goes", over=False)
+    (tmp_path / "sims" / "other").mkdir()
+    with RunDirectory(tmp_path / "sims" / "goes").lock():
+        listed, foreign = list_runs([tmp_path / "runs", tmp_path / "sims"], 0)
+    assert foreign == ["other"]
+    assert {Path(one.directory).name: one.state for one in listed} == {
+        "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running"
+    }  # fmt: skip
+    over = next(one for one in listed if one.state == "finished")
+    assert (over.kind, over.reason, over.nodes, over.seconds, over.blocks, over.lowest) == ("simulation", "ticks", 3, 12.5, None, 0.1)
+    assert find("over", [tmp_path / "runs", tmp_path / "sims"]) == tmp_path / "sims" / "over"
+    (tmp_path / "sims" / "over" / "mine.txt").touch()
+    with pytest.raises(StoreError, match=r"holds mine\.txt"):
+        remove(tmp_path / "sims" / "over")
+    remove(tmp_path / "sims" / "died")
+    assert not (tmp_path / "sims" / "died").exists()
+
+
+def test_it_is_compared_with_another_and_laid_over_a_run_by_steps(tmp_path: Path) -> None:
+    small_run = lively(tmp_path / "run", ["0", "1"])
+    a, b = simulated(tmp_path / "a"), simulated(tmp_path / "b")
+    figures = {figure.name: figure for figure in compare(*load_sides(a, b))}
+    assert figures["accuracy, lowest"].difference == 0 and figures["ran for"].kind == "ticks"
+    assert "blocks" not in figures and "blockchain" not in figures, "a simulation has no chain"
+    mixed = {figure.name: figure for figure in compare(*load_sides(a, small_run))}
+    assert (mixed["ran for"].kind, mixed["ran for"].a) == ("text", "601 ticks") and str(mixed["ran for"].b).endswith(" s")
+    assert mixed["blocks"].a is None and mixed["blocks"].b is not None
+    sides = [side.run for side in load_sides(a, small_run)]
+    assert draw_comparison(sides[0], sides[1]).axes[0].get_xlabel() == "training steps of a node"
+    assert draw_comparison(sides[0], sides[1], "time").axes[0].get_xlabel() == "tick"
+
+
+def test_it_is_exported_and_reported(tmp_path: Path) -> None:
+    path = simulated(tmp_path / "a")
+    export(path, "csv", None, force=False)
+    assert (path / "csv" / "accuracy.csv").read_bytes() == (path / "accuracy.csv").read_bytes()
+    assert (path / "csv" / "reputation" / "0_reputation.csv").exists()
+    export(path, "jsonl", None, force=False)
+    lines = [json.loads(line) for line in (path / "jsonl" / "metrics.jsonl").read_text().splitlines()]
+    assert {line["tick"] for line in lines if line["event"] == "updated"} == {8, 16}
+    export(path, "tensorboard", None, force=False)
+    text = page(load_run(path))
+    assert "601 ticks" in text and "Chain statistics" not in text and 'id="accuracy"' in text and "seconds since the network" not in text
+    assert {file.stem for file in write_plots(load_run(path), tmp_path / "plots")} >= {"accuracy", "weight-difference", "reputations"}
+    shutil.rmtree(path / "csv")
+    assert load_run(path).simulated

@@ -1,0 +1,55 @@
+"""Measure what a sweep makes of the cores: its time on the clock beside that of its bare machine-learning work, a bare process a core.
+
+    python tools/benchmark_sweep.py [--ticks N] [--seeds N] [--partitions N]
+
+The sweep is 24 cells (two algorithms by three attacks by four partitions) of the paper's network of figure 9, ten nodes, with three seeds
+and 400 ticks each, from the command to its tables; half of the bare work is timed before it and half after, for a machine's speed drifts.
+Wanted: 0.85.
+"""
+
+import argparse
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import benchmark_runs
+from benchmark_sim import PAPER, Work, bare, parts_of, work_of
+from benchmark_table import cores, machine
+
+from dfl_actors.api.sweeps.plan import axes_of_texts, cells_of, plan_of
+from dfl_actors.config import parse_topology
+
+VARY = ("update.algorithm=half_fedavg,krum", "node.0.attack=none,sign_flip,random_model", "data.partition=iid,dirichlet,labels,samples")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--ticks", type=int, default=400, metavar="N", help="[%(default)s]")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="[%(default)s]")
+    parser.add_argument("--partitions", type=int, default=4, metavar="N", help="fewer cells, to try the tool [%(default)s]")
+    given = parser.parse_args()
+    vary = [*VARY[:2], ",".join(VARY[2].split(",")[: given.partitions])]
+    sets, seeds = [f"sim.ticks={given.ticks}"], f"1-{given.seeds}"
+    cells = cells_of(plan_of(PAPER, axes_of_texts(vary), seeds, sets))
+    configs = [parse_topology(cell.config, where=cell.name, name="network") for cell in cells]
+    works = [work_of(config, 0, given.ticks - 1) for config in configs]
+    work = Work(sum(one.steps for one in works), sum(one.measurements for one in works))
+    first, last = parts_of(work, 2)
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    before = bare(first, cores())
+    with tempfile.TemporaryDirectory() as folder:
+        words = [word for text in vary for word in ("--vary", text)]
+        begun = time.monotonic()
+        command = benchmark_runs.dfl(
+            "sweep", str(PAPER), *words, "--seeds", seeds, "--set", sets[0], "--out", str(Path(folder, "out")), "--quiet"
+        )
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - begun
+    alone = before + bare(last, cores())
+    print(f"{len(cells)} cells, {work.steps} training steps, {work.measurements} measurements: bare {alone:.1f} s, sweep {seconds:.1f} s")
+    print(f"bare / sweep {alone / seconds:.3f} (wanted: at least 0.85)")
+
+
+if __name__ == "__main__":
+    main()
