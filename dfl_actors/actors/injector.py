@@ -2,6 +2,9 @@
 
 With a rate of 0 the trainer sets the pace: it pulls as many samples as it has room for. A node that is to be slower than it can be
 (`speed`) then waits before it answers, in proportion to the time that the trainer took since the last answer.
+
+Samples that are fed to the node from outside come besides, each once: no more than `window` of them are ahead of what the trainer has
+journalled, and what it has missed is published again.
 """
 
 from collections.abc import Iterator
@@ -12,10 +15,12 @@ import numpy as np
 from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Publish
-from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
+from dfl_actors.core.messages import Fed, Injected, Pull, Started, Stocked, Stopping, Tick
+from dfl_actors.learning.stock import FED
 
 SHORTEST_WAIT = 50  # Milliseconds between two injections: faster rates inject several samples at once.
 MOST = 2048  # Samples in one message.
+WAITING = 4  # Windows of samples that were fed, beyond which no more are taken.
 
 LONGEST_PAUSE = 5_000
 """Milliseconds whose samples are made up for after a pause. Of a longer one (a stopped process, a machine that slept) the rest is left
@@ -29,10 +34,12 @@ class Stream(Protocol):
 
 
 class InjectorSettings(Settings, frozen=True, kw_only=True):
-    """`rate` is 0 when the trainer sets the pace, at `speed` times its own."""
+    """`rate` is 0 when the trainer sets the pace, at `speed` times its own. `window` samples that were fed may
+    be under way to it."""
 
     rate: float
     speed: float = 1.0
+    window: int = 0
 
 
 class Injector(Actor):
@@ -41,16 +48,19 @@ class Injector(Actor):
     name = "injector"
     settings: InjectorSettings
 
-    def __init__(self, settings: InjectorSettings, stream: Stream) -> None:
+    def __init__(self, settings: InjectorSettings, stream: Stream, stocked: int = 0) -> None:
+        """`stocked` samples have been fed to the node before."""
         super().__init__(settings)
+        self._stocked, self._fed, self._sent, self._sent_before = stocked, 0, None if stocked else 0, 0
         self._stream = stream
         self._begun = self._last = 0
         self._injected = self._owed = 0
         self._running = False
 
-    def on_started(self, _: Started, now: Now) -> None:
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         self._begun = self._last = now.mono
         self._running = True
+        yield from self._feed()
         self.wake = now.mono + self._wait() if self.settings.rate else None
 
     def on_stopping(self, _: Stopping, now: Now) -> None:
@@ -83,6 +93,34 @@ class Injector(Actor):
         self.count("samples", samples)
         for begin in range(0, samples, MOST):
             yield Publish(Injected(samples=tuple(self._stream.draw(min(MOST, samples - begin)).tolist())))
+
+    # --- samples that are fed to the node
+
+    @property
+    def full(self) -> bool:
+        """Whether so many wait that no more are to be taken at present."""
+        return self._stocked - self._fed >= WAITING * self.settings.window
+
+    def on_stocked(self, message: Stocked, now: Now) -> Iterator[Effect]:
+        self._stocked = message.count
+        yield from self._feed()
+
+    def on_fed(self, message: Fed, now: Now) -> Iterator[Effect]:
+        """How far the trainer is. What it still lacks of what was published before its last word is lost, and published again."""
+        self._fed = message.upto
+        if self._sent is None or message.again or message.next < self._sent_before:
+            self._sent = message.next
+        self._sent_before = self._sent
+        yield from self._feed()
+
+    def _feed(self) -> Iterator[Effect]:
+        """Publish what may be under way. Until the trainer has said how far it is, nothing of an earlier stock."""
+        while self._running and self._sent is not None and (count := min(self._stocked, self._fed + self.settings.window) - self._sent) > 0:
+            first = FED + self._sent
+            count = min(count, MOST)
+            self._sent += count
+            self.count("fed", count)
+            yield Publish(Injected(samples=tuple(range(first, first + count))))
 
     def _wait(self) -> int:
         return max(SHORTEST_WAIT, round(1000 / self.settings.rate))

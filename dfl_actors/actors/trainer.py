@@ -19,9 +19,10 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, model_digest, reread, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, issue
 from dfl_actors.errors import our_own
+from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState, decode_model, known_model
 
 Offer = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], np.ndarray]
@@ -105,6 +106,8 @@ class Trainer(Actor):
         self._seen: dict[str, tuple[str, str]] = {}
         self._pulled = 0
         self._since = 0
+        self._taken = self._fed = int(journal.get(b"fed") or b"0")
+        self._owes_fed = False
         self._running = False
         self.model = ""
         self._point = Checkpoint(sequence=-1, iteration=0, steps=0, samples=0, applied=0, model="")
@@ -136,17 +139,22 @@ class Trainer(Actor):
         yield Journal(b"state", None)
         yield from self._keep()
         yield Publish(Versioned(model=self.model, applied=self._point.applied))
+        yield Tell(Fed(upto=self._fed, next=self._taken, again=1))
         yield from self._pull(now)
 
     def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         """Begin no step; save the weights and the optimiser's state, so that a resumed run goes on exactly here."""
         self._running, self.wake = False, None
         yield from self._keep()
+        yield Journal(b"fed", str(self._fed).encode())
         yield Journal(b"state", self.state.weights.tobytes() + self.state.slots.tobytes())
         stands = {"iteration": self.state.iteration, "optimizer": self.settings.optimizer}
         yield Journal(b"point", encode(msgspec.structs.replace(self._point, **stands)))
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
+        if message.samples and message.samples[0] >= FED:
+            yield from self._on_fed(message.samples, now)
+            return
         self._pool.add(np.asarray(message.samples, np.uint32))
         self._pulled = max(0, self._pulled - len(message.samples))
         self.count("samples", len(message.samples))
@@ -154,6 +162,35 @@ class Trainer(Actor):
             return
         self._waiting.extend(message.samples)
         yield from self._go_on(now)
+
+    def _on_fed(self, samples: tuple[int, ...], now: Now) -> Iterator[Effect]:
+        """What was fed to the node, each sample once and in order: a gap is told, what comes again passed over."""
+        first = samples[0] - FED
+        if first > self._taken:
+            yield Tell(Fed(upto=self._fed, next=self._taken, again=1))
+        if not first <= self._taken < first + len(samples) or not self._running:
+            return
+        new = samples[self._taken - first :]
+        self._taken += len(new)
+        self._pool.add(np.asarray(new, np.uint32))
+        self.count("samples", len(new))
+        if self.settings.role == "observer":
+            self._fed = self._taken
+            yield from self._say_fed()
+            return
+        self._waiting.extend(new)
+        yield from self._go_on(now)
+
+    def _say_fed(self) -> Iterator[Effect]:
+        """More of what was fed is in the model: written down, and told the injector once the neighbours keep pace."""
+        yield Journal(b"fed", str(self._fed).encode())
+        self._owes_fed = True
+        yield from self._tell_fed()
+
+    def _tell_fed(self) -> Iterator[Effect]:
+        if self._owes_fed and len(self._in_flight) < IN_FLIGHT:
+            self._owes_fed = False
+            yield Tell(Fed(upto=self._fed, next=self._taken, again=0))
 
     def on_settled(self, message: Settled, now: Now) -> Iterator[Effect]:
         self._in_flight.pop(message.transaction, None)
@@ -170,6 +207,7 @@ class Trainer(Actor):
     def _go_on(self, now: Now) -> Iterator[Effect]:
         """Train on what lies waiting, as far as the neighbours keep pace; then ask for more."""
         self._in_flight = {identity: expires for identity, expires in self._in_flight.items() if expires > now.mono}
+        yield from self._tell_fed()
         while self._running and self._room() and len(self._waiting) >= self._wanted():
             yield from self._train(now)
         yield from self._pull(now)
@@ -233,6 +271,7 @@ class Trainer(Actor):
         steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
         samples = np.array([self._waiting.popleft() for _ in range(steps * self.settings.batch)], np.uint32)
         self.state, loss = self._learner.train(self.state, samples.reshape(steps, self.settings.batch))
+        self._fed = max(self._fed, int(samples.max()) - FED + 1)
         self._since += steps
         self.count("steps", steps)
         if self._since >= self.settings.steps:
@@ -264,6 +303,8 @@ class Trainer(Actor):
         raw = encode(transaction)
         yield Journal(b"transaction", raw)
         yield Journal(b"point", encode(self._point))
+        if self._taken:
+            yield from self._say_fed()
         yield Tell(Trained(transaction=transaction))
         yield Publish(Versioned(model=self.model, applied=self._point.applied, correct=correct, tested=tested))
         tx, loss = sha256(raw), round(loss, 6)

@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, deploy, keys, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
+from dfl_actors.cli import chain, deploy, inject, keys, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("node")(run.node)
+app.command("inject")(inject.inject)
 app.command("deploy")(deploy.deploy)
 app.command("sim")(sim.sim)
 app.command("sweep")(sweep.sweep)

@@ -84,8 +84,15 @@ class Known(FromDriver, frozen=True, kw_only=True):
     facts: Facts
 
 
+class Stocked(FromDriver, frozen=True, kw_only=True):
+    """So many samples have been fed to the node by now, and are on its disk."""
+
+    hears = ("injector",)
+    count: Count
+
+
 class Injected(Event, frozen=True, kw_only=True):
-    """New samples, as indices into the node's training data."""
+    """New samples, as indices into the node's training data; from 2^31 on, what was fed to the node, in its order."""
 
     says, hears = "injector", ("trainer", "validator")
     samples: tuple[Count, ...]
@@ -129,6 +136,18 @@ class Pull(Letter, frozen=True, kw_only=True):
 
     says, hears = "trainer", ("injector",)
     samples: Count
+
+
+class Fed(Letter, frozen=True, kw_only=True):
+    """Of the samples that were fed to the node, those before `upto` are in what it has journalled, and `next` is the next that it needs.
+
+    `again` is 1 when it has missed some, or begins anew: all from `next` on are to be published again.
+    """
+
+    says, hears = "trainer", ("injector",)
+    upto: Count
+    next: Count
+    again: Count
 
 
 class Trained(Letter, frozen=True, kw_only=True):

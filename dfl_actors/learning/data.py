@@ -121,7 +121,7 @@ def _entry(said: Data, cache: Path) -> Path:
 def _fill(draft: Path, said: Data) -> None:
     """Unpack the source into `draft`, checked. Raises `DataError`."""
     source = find(said.source)
-    with _explained(source.where), source.opened(said) as raw:
+    with readable(source.where), source.opened(said) as raw:
         train, test = _parted(raw, said.holdout)
         inputs = inputs_of(said, train, "train")
         check_alike(inputs, inputs_of(said, test, "test"))
@@ -134,7 +134,7 @@ def _fill(draft: Path, said: Data) -> None:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def readable(where: str) -> Iterator[None]:
     """What is wrong with a source is said in one line, whatever a damaged file makes of the library that reads it."""
     try:
         yield

@@ -4,12 +4,14 @@ import zmq
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.injector import Injector
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
 from dfl_actors.processes.preload import settle
 from dfl_actors.runtime.assembly import Owned, build
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.driver import Driver
+from dfl_actors.runtime.inlet import Asks, Inlet, endpoint
 from dfl_actors.runtime.keyfiles import curve_keys
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.metrics import Metrics
@@ -30,13 +32,22 @@ def run_actor(parent: Channel, plan: NodePlan, name: str, incarnation: int) -> N
     metrics = Metrics(run.metrics, plan.node.name, name)
     actor = build(plan, name, incarnation, owned)
     tap = tap_of(plan, actor, incarnation + 1, context, owned.clock)
+    inlet = inlet_of(plan, actor, owned, context) if isinstance(actor, Injector) else None
     settle()
-    Driver(actor, owned, mail, net, parent, metrics, tap).run()
+    Driver(actor, owned, mail, net, parent, metrics, tap, inlet).run()
     owned.close()
     metrics.close()
     if net is not None:
         net.close()
     context.destroy(linger=0)
+
+
+def inlet_of(plan: NodePlan, injector: Injector, owned: Owned, context: zmq.Context[zmq.Socket[bytes]]) -> Inlet:
+    """Where samples from outside come in."""
+    assert owned.stock is not None
+    assert owned.form is not None
+    asks = Asks(owned.form, owned.stock.kinds)
+    return Inlet(context, endpoint(plan.sockets, plan.node.name), owned.stock, asks, lambda: not injector.full)
 
 
 def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]], clock: Clock) -> Tap:

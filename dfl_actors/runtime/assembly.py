@@ -18,10 +18,11 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
-from dfl_actors.learning.form import Samples
+from dfl_actors.learning.form import Form, Samples
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
+from dfl_actors.learning.stock import Shelf, Stock, kinds_of
 from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
@@ -52,6 +53,14 @@ class Owned:
         self.chain = ChainStore(node.chain) if actor == "builder" else None
         self.meter = Meter()
         self.clock = Clock(plan.anchor)
+        self._fed = node.fed
+        self.form: Form | None = None
+        self.stock: Stock | None = None
+
+    def stocked(self, data: Dataset) -> int:
+        """How many samples have been fed to the node; from here on its stock is open for more. Raises `StoreError`."""
+        self.form, self.stock = data.form, Stock(self._fed, kinds_of(data))
+        return self.stock.count
 
     def close(self) -> None:
         for store in (self.journal, self.models, self.chain):
@@ -63,7 +72,8 @@ class MeteredLearner:
     """The learner over the node's own data: samples are named by their indices, and time counts as learning."""
 
     def __init__(self, learner: "Learner", data: Dataset, plan: NodePlan, meter: Meter, lesson: Lesson = None, trains: bool = True) -> None:
-        self._learner, self._data, self._meter, self._lesson, self._trains = learner, data, meter, lesson, trains
+        self._learner, self._meter, self._lesson, self._trains = learner, meter, lesson, trains
+        self._samples = Shelf(data, RunDirectory(plan.directory).node(plan.node.name).fed)
         self._name, self._attacked = plan.node.name, any(plan.config.attacks(node.name) for node in plan.config.nodes)
 
     def start(self, weights: np.ndarray) -> TrainState:
@@ -73,7 +83,7 @@ class MeteredLearner:
         with self._meter.working("learning"):
             if not self._trains:
                 return state, 0.0
-            x, y = self._data.x_train[samples], self._data.y_train[samples]
+            x, y = self._samples[samples]
             if self._lesson is not None:
                 x, y = self._lesson(x, y)
             state, loss = self._learner.train(state, x, y)
@@ -90,14 +100,15 @@ class MeteredLearner:
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> Score:
         with self._meter.working("learning"):
-            return self._learner.measure(weights, self._data.x_train[samples], self._data.y_train[samples])
+            return self._learner.measure(weights, *self._samples[samples])
 
 
 def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     """The state machine of `actor`, ready to hear its first message; `incarnation` counts its restarts. Raises `DflError`."""
     seeds = rng_for(plan, actor, incarnation)
     if actor == "injector":
-        return Injector(settings_of(plan, InjectorSettings), stream(plan, load_dataset(plan.config.data, plan.cache), seeds))
+        data = load_dataset(plan.config.data, plan.cache)
+        return Injector(settings_of(plan, InjectorSettings), stream(plan, data, seeds), owned.stocked(data))
     if actor == "trainer":
         offer, lesson, trains = attack(plan, seeds)
         learner, metered = learners(plan, actor, owned.meter, lesson, trains)

@@ -20,6 +20,7 @@ from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.assembly import Owned
+from dfl_actors.runtime.inlet import Inlet
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
@@ -41,7 +42,17 @@ Source = Callable[[], Iterable[Arrival]]
 class Driver:
     """One actor's process."""
 
-    def __init__(self, actor: Actor, owned: Owned, mail: Mail, net: Net | None, parent: Channel, metrics: Metrics, tap: Tap) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        owned: Owned,
+        mail: Mail,
+        net: Net | None,
+        parent: Channel,
+        metrics: Metrics,
+        tap: Tap,
+        inlet: Inlet | None = None,
+    ) -> None:
         self._actor, self._owned, self._mail, self._net, self._parent = actor, owned, mail, net, parent
         self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
@@ -50,6 +61,8 @@ class Driver:
         self._sources: dict[zmq.Socket[bytes] | int, Source] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
+        if inlet is not None:
+            self._watch(inlet.socket, inlet.requests)
 
     def _watch_sockets(self) -> None:
         self._watch(self._parent.fileno(), self._from_supervisor)

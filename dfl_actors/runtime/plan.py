@@ -83,6 +83,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "optimizer": config.training.optimizer,
         "tests": config.data.test_samples,
         "buffer": node.buffer,
+        "window": 4 * config.training.batch * node.steps_per_transaction,
     }
     return msgspec.convert(known, kind)
 

@@ -67,6 +67,11 @@ class NodeDirectory:
     def journal(self, actor: str) -> Path:
         return self.path / "journal" / actor
 
+    @property
+    def fed(self) -> Path:
+        """What was fed to the node while it ran."""
+        return self.path / "fed"
+
     def log(self, actor: str) -> Path:
         """What an actor's process prints."""
         return self.path / "log" / f"{actor}.log"

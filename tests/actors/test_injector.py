@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, InjectorSettings, due
-from dfl_actors.core.messages import Injected, Pull, Started, Stopping, Tick
+from dfl_actors.core.effects import Effect
+from dfl_actors.core.messages import Fed, Injected, Pull, Started, Stocked, Stopping, Tick
+from dfl_actors.learning.stock import FED
 from tests.actors import bench
 from tests.actors.bench import NOW, at, told
 from tests.simnet import parts
@@ -81,3 +83,31 @@ def test_a_slow_node_that_pulls_is_answered_so_much_later_that_it_has_its_share_
         now, actor.wake = now + 300, None
         (message,) = told(actor.handle(Tick(), at(now)), Injected)
         assert len(message.samples) == 12, "whatever was pulled meanwhile"
+
+
+def fed(effects: list[Effect]) -> list[int]:
+    return [sample - FED for message in told(effects, Injected) for sample in message.samples]
+
+
+def test_what_is_fed_goes_out_once_and_no_further_ahead_of_the_trainer_than_the_window() -> None:
+    actor = Injector(bench.settings(InjectorSettings, rate=0.0, window=4), parts.Stream(1))
+    actor.handle(Started(), at())
+    assert fed(actor.handle(Stocked(count=3), at())) == [0, 1, 2]
+    assert fed(actor.handle(Stocked(count=20), at())) == [3] and actor.full
+    assert fed(actor.handle(Fed(upto=2, next=4, again=0), at())) == [4, 5]
+    assert fed(actor.handle(Fed(upto=5, next=6, again=0), at())) == [6, 7, 8] and not actor.full
+    assert fed(actor.handle(Fed(upto=5, next=5, again=1), at())) == [5, 6, 7, 8], "a trainer that was restarted"
+
+
+def test_what_the_trainer_still_lacks_of_what_went_out_before_its_last_word_goes_out_again() -> None:
+    actor = Injector(bench.settings(InjectorSettings, rate=0.0, window=4), parts.Stream(1))
+    actor.handle(Started(), at())
+    actor.handle(Stocked(count=20), at())
+    assert fed(actor.handle(Fed(upto=1, next=2, again=0), at())) == [4], "what is under way may still come"
+    assert fed(actor.handle(Fed(upto=2, next=2, again=0), at())) == [2, 3, 4, 5], "but not so long"
+
+
+def test_an_injector_with_an_earlier_stock_waits_for_the_trainer_to_say_how_far_it_is() -> None:
+    actor = Injector(bench.settings(InjectorSettings, rate=0.0, window=4), parts.Stream(1), stocked=10)
+    assert fed(actor.handle(Started(), at())) == []
+    assert fed(actor.handle(Fed(upto=7, next=7, again=1), at())) == [7, 8, 9]

@@ -13,8 +13,9 @@ from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer, TrainerSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.effects import Tell
-from dfl_actors.core.messages import Averaged, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.learning.partition import Received
+from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import decode_model
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, notes, told
@@ -242,3 +243,45 @@ def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
     after = made.actor.state  # type: ignore[attr-defined]
     assert np.array_equal(before.weights, after.weights) and before.iteration == after.iteration == 4
     assert made.give(samples(BATCH)) == [], "nothing begins before the word"
+
+
+# ---- samples that are fed to the node
+
+
+def fed(first: int, count: int) -> Injected:
+    return Injected(samples=tuple(range(FED + first, FED + first + count)))
+
+
+def words(made: Bench, *messages: Any, **more: Any) -> list[tuple[int, int, int]]:
+    return [(word.upto, word.next, word.again) for word in told(made.give(*messages, **more), Fed)]
+
+
+def test_what_is_fed_is_trained_on_once_and_in_order_and_told_with_the_transaction_that_holds_it() -> None:
+    made = built()
+    assert words(made, fed(0, 3)) == [] and words(made, samples(2)) == [(3, 3, 0)]
+    assert words(made, fed(5, 2)) == [(3, 3, 1)], "two are missing"
+    assert words(made, fed(2, 3)) == [] and words(made, fed(3, 4)) == [(6, 7, 0)], "the own one before them is in the batch"
+    assert words(made, fed(0, 4)) == [], "all of that is known"
+    assert made.actor.counts["samples"] == 9
+
+
+def test_a_trainer_that_crashed_asks_for_what_its_model_lacks_and_one_that_was_stopped_too() -> None:
+    made = built()
+    made.give(fed(0, 6))
+    assert words(made, crash=0) == [] and words(made, Started()) == [(4, 4, 1)]
+    assert words(made, fed(4, 4)) == [(8, 8, 0)]
+    made.give(fed(8, 2), Stopping())
+    assert words(made, crash=0) == [] and words(made, Started()) == [(8, 8, 1)]
+
+
+def test_the_injector_is_told_no_further_than_the_neighbours_keep_pace() -> None:
+    made = built()
+    said = [word for number in range(IN_FLIGHT + 2) for word in words(made, fed(BATCH * number, BATCH))]
+    assert said == [(BATCH * (number + 1),) * 2 + (0,) for number in range(IN_FLIGHT - 1)]
+    (first, *_) = [letter.transaction for letter in told(made.said, Trained)]
+    assert words(made, Settled(transaction=digest(first))) == [], "as many are unanswered as may be"
+
+
+def test_what_is_fed_to_an_observer_is_what_it_tests_with() -> None:
+    made = built(role="observer")
+    assert words(made, fed(0, 3)) == [(3, 3, 0)] and made.actor.counts["samples"] == 3

@@ -67,6 +67,7 @@ FIELDS: dict[str, Any] = {
     "facts": Facts(height=1, refused=(Refusals(D, "expired", 2),)),
 }
 SPECIAL: dict[str, dict[str, Any]] = {
+    "Fed": {"upto": 1, "next": 2, "again": 0},
     "Injected": {"samples": (1, 2)},
     "Scored": {"transaction": D},
     "Settled": {"transaction": D},
@@ -130,7 +131,7 @@ def test_a_message_that_states_no_way_or_a_wrong_one_cannot_be_defined(kind: typ
 
 def test_what_is_said_is_heard() -> None:
     assert heard_by("keeper", Event) == (m.Versioned, m.Scored) and said_by("keeper", Event) == (m.Updated,)
-    assert heard_by("injector", Letter) == (m.Pull,) and not heard_by("keeper", Letter)
+    assert heard_by("injector", Letter) == (m.Pull, m.Fed) and not heard_by("keeper", Letter)
 
 
 def actor(name: str, **handlers: object) -> type[Actor]:

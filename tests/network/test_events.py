@@ -1,12 +1,18 @@
-"""Events of a topology over real processes: a node leaves and is back with what it had, a link is cut and heals, a node turns malicious."""
+"""Events of a topology, and samples that are fed, over real processes: a node leaves and is back, a link is cut, a node turns malicious."""
 
 import signal
 from pathlib import Path
 
+import numpy as np
+
+from dfl_actors.config.sections import Data
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import Journal
 from dfl_actors.runtime.verify import verify_all
 from tests.network.conftest import Start
 
+FED = 900  # Samples that are fed to node 0, whose trainer begins anew meanwhile.
 EVENTS = """
 [[event]]
 at_s = 1
@@ -38,6 +44,11 @@ def test_a_network_goes_on_through_its_events_and_its_chains_verify(start: Start
         "run", "small.toml", "--out", "run", "--set", "block.deadline_s=1", "--set", "block.receipt_wait_s=1", out=place / "run"
     )
 
+    command.ready()
+    mnist = load_dataset(Data())
+    np.savez(place / "more.npz", x_train=np.asarray(mnist.x_train[:FED]), y_train=mnist.y_train[:FED])
+    given = start("inject", "run", "more.npz", "--node", "0")
+
     def last(node: str) -> int:
         return max((event["t"] for event in command.events("scored", node)), default=0)
 
@@ -45,6 +56,8 @@ def test_a_network_goes_on_through_its_events_and_its_chains_verify(start: Start
         return next((event["t"] for event in command.events("happened") if event["do"] == do), 0)
 
     command.until(lambda: happened("link") and min(map(last, "01")) > happened("link"), "measurement over the healed link")
+    given.ended(0)
+    assert given.stdout == f"node 0 has taken {FED} samples; it was fed {FED} in all\n"
     command.signal(signal.SIGTERM)
     command.ended(143)
     down, up = happened("unlink") + 500, happened("link")
@@ -54,4 +67,7 @@ def test_a_network_goes_on_through_its_events_and_its_chains_verify(start: Start
     away = [event["t"] for event in command.events("trained", "1") if happened("leave") + 1500 < event["t"] < happened("join")]
     assert not away and not command.events("restarted")
     assert [event["do"] for event in command.events("happened")] == ["leave", "attack", "join", "unlink", "link"]
+    journal = Journal(RunDirectory(place / "run").node("0").journal("trainer"))
+    assert journal.get(b"fed") == str(FED).encode(), "every sample that was fed is in the model, once"
+    journal.close()
     verify_all(RunDirectory(place / "run"), ("0", "1"))
