@@ -1,12 +1,12 @@
-"""Let networks learn twelve kinds of data and models in every way there is, and hold what they report against what their saved models answer.
+"""Twelve kinds of data and models, learned in every way there is; what the nodes report against what their saved models answer.
 
 python tools/kinds.py                              # all of it, about twenty minutes on two idle cores
 python tools/kinds.py --only table words           # some kinds
 python tools/kinds.py --ways sim run               # some ways: sim, run, node (two commands, as on two hosts)
 
-Every kind is written as its user has it, an .npz or a .csv file and a topology. A row says the score that the nodes report at the end, what
-a model without knowledge would get, and whether each node's exported model, in a process of its own without dfl_actors, gets the same score on
-the test part. Exit code 1 if a kind does not learn, or a model answers otherwise than its node said.
+Every kind is written as its user has it, an .npz file and a topology. A row says the score that the nodes report at the
+end, what a model without knowledge would get, and whether each node's exported model, in a process of its own without dfl_actors,
+gets the same score on the test part. Exit code 1 if a kind does not learn, or a model answers otherwise than its node said.
 """
 
 import argparse

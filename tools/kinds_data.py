@@ -1,6 +1,5 @@
 """The twelve kinds of data and models of `tools/kinds.py`: arrays with something to learn in them, from one seed, and their topologies."""
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ class Kind:
     labels: list[str] = field(default_factory=list)
     data: str = ""
     training: str = "learning_rate = 0.05\n"
-    table: bool = False
 
     @property
     def test(self) -> Arrays:
@@ -34,28 +32,15 @@ class Kind:
     def write(self, folder: Path) -> Path:
         """Its files; the topology's path."""
         folder.mkdir(parents=True, exist_ok=True)
-        source = self._csv(folder) if self.table else self._npz(folder)
+        np.savez(folder / "data.npz", allow_pickle=False, **self.arrays)
         model = self.model if self.model == "lenet" else f"{MODELS}:{self.model}"
         topology = folder / "net.toml"
         topology.write_text(
             f'[network]\nnodes = 2\n[training]\nmodel = "{model}"\nbatch = 32\n{self.training}'
-            f'[data]\nsource = "{source}"\ntask = "{self.task}"\nrate = 200\n{self.data}'
+            f'[data]\nsource = "data.npz"\ntask = "{self.task}"\nrate = 200\n{self.data}'
             "[block]\ntransactions = 4\n[update]\nbuffer = 1\n[sim]\ninterval = [2]\ncheck_samples = 0\n"
         )
         return topology
-
-    def _npz(self, folder: Path) -> str:
-        np.savez(folder / "data.npz", allow_pickle=False, **self.arrays)
-        return "data.npz"
-
-    def _csv(self, folder: Path) -> str:
-        for part in ("train", "test"):
-            x, y = self.arrays[f"x_{part}"], self.arrays[f"y_{part}"]
-            with (folder / f"{part}.csv").open("w", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow([*(f"f{number}" for number in range(x.shape[1])), "what"])
-                writer.writerows([*row.tolist(), what] for row, what in zip(x, y, strict=True))
-        return "train.csv"
 
 
 def _split(x: Array, y: Array) -> Arrays:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 from dfl_actors.errors import ActorError
@@ -19,7 +20,7 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
     for place, name in enumerate(("0", "1")):
         keys = out.parent / f"keys-{name}"
         made = subprocess.run([*command, "keys", "new", str(keys)], check=True, capture_output=True, text=True).stdout
-        words = dict(line.split(maxsplit=1) for line in made.splitlines() if len(line.split()) == 2)
+        words = tomllib.loads(made)
         facts += ["-s", f"node.{name}.public_key={words['public']}", "-s", f"node.{name}.listen=tcp://127.0.0.1:{47_100 + 2 * place}"]
     runs = [out, out.with_name(f"{out.name}-1")]
     started = [
@@ -42,8 +43,11 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
         )
         for name, place in zip(("0", "1"), runs, strict=True)
     ]
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and all(process.poll() is None for process in started):
+    begun = 0.0
+    while not begun or time.monotonic() < begun + seconds:
+        if any(process.poll() is not None for process in started):
+            break
+        begun = begun or (time.monotonic() if all(map(_works, runs)) else 0.0)
         time.sleep(0.2)
     for process in started:
         process.send_signal(signal.SIGTERM)
@@ -52,3 +56,8 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
         if process.returncode != 143:
             raise ActorError(error.strip() or f"exit code {process.returncode}")
     return out
+
+
+def _works(directory: Path) -> bool:
+    metrics = directory / "metrics.jsonl"
+    return metrics.exists() and b'"event":"ready"' in metrics.read_bytes()
