@@ -1,7 +1,7 @@
 # make run    create .venv, install, run the demo network of four nodes
-# make test   create .venv, install, run the tests, several at once (JOBS=1: one at a time)
+# make test   create .venv, install, run the tests, several at once (JOBS=1: one at a time; COVERAGE=1: with make coverage, no test twice)
 # make check  create .venv, install, lint, types, layers
-# make coverage run the tests of core, actors, sdk and runtime once more, counting branches; fails below the gates
+# make coverage run the tests of core, actors, sdk and runtime, counting branches; fails below the gates
 # make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
 # make clean  remove both and everything that tools left behind
 #
@@ -20,8 +20,10 @@ LOWEST := .venv-lowest
 run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
 
-test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST := -m pytest -n $(JOBS) --dist worksteal
+
+test: $(STAMP) $(if $(COVERAGE),coverage)
+	$(BIN)/python $(PYTEST) $(if $(COVERAGE),$(COVERED:%=--ignore=%))
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -40,7 +42,7 @@ COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests
 
 coverage: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n $(JOBS) --dist worksteal $(COVERED)
+	$(BIN)/coverage run $(PYTEST) $(COVERED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python tools/coverage_gate.py .coverage.json

@@ -27,14 +27,13 @@ def test_a_node_that_diverges_ends_the_run_with_its_name_and_step(start: Start, 
     assert run.events("restarted") == []
 
 
-@pytest.mark.parametrize("where", ["build", "init", "apply"])
+@pytest.mark.parametrize("where", ["build", "apply"])
 def test_a_plug_in_that_ends_the_program_ends_the_run_with_10(where: str, start: Start, place: Path) -> None:
-    parts = {"build": "", "init": "init=leave", "apply": "apply=leave"}
     (place / "quits.py").write_text(
         "import sys\n"
         "from dfl_actors.sdk import Algorithm\n"
         "def leave(*_): sys.exit(0)\n"
-        f"def build(): return {'leave()' if where == 'build' else f'Algorithm({parts[where]})'}\n"
+        f"def build(): return {'leave()' if where == 'build' else 'Algorithm(apply=leave)'}\n"
     )
     run = start("run", "small.toml", "--out", "run", "-s", "update.algorithm=quits.py:build", out=place / "run")
     run.ended(10)
