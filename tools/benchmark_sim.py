@@ -29,7 +29,7 @@ from rich.console import Console
 
 from dfl_actors.config import Config, load_topology
 from dfl_actors.learning.computing import ENVIRONMENT
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import load_datasets
 from dfl_actors.sim import plan
 from dfl_actors.sim.timeline import Check, Measure, Train
 
@@ -246,7 +246,7 @@ class Work:
 def work_of(config: Config, first: int, last: int) -> Work:
     """What the nodes compute in the ticks `first` to `last`: the simulator's own timeline tells."""
     with tempfile.TemporaryDirectory() as cache:
-        timeline = plan.timeline(config, Path.cwd(), load_dataset(config.data, Path(cache)))
+        timeline = plan.timeline(config, Path.cwd(), load_datasets(config, Path(cache)))
         jobs = [job for tick in range(last + 1) for job in timeline.tick(tick) if tick >= first]
     steps = sum(isinstance(job, Train) for job in jobs)
     measured = sum(len(job.models) if isinstance(job, Measure) else isinstance(job, Check) for job in jobs)

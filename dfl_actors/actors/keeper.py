@@ -89,7 +89,9 @@ class Keeper(Actor):
                 return
             for pending in self._pending.values():
                 own = own + pending
-            models = [ReceivedModel(score.generator, weights, score.correct / score.tested) for score, weights in received]
+            models = [
+                ReceivedModel(score.generator, weights, score.correct / score.tested, score.samples or None) for score, weights in received
+            ]
             result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
             delta = result.weights - own
         self._state, self.reputations = result.state, dict(result.reputations)

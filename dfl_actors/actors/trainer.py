@@ -77,6 +77,8 @@ class TrainerSettings(Settings, frozen=True, kw_only=True):
     steps: int
     rate: float
     tests: int
+    stock: int
+    """Different samples that the node trains on, which its transactions state."""
     optimizer: str = ""
 
 
@@ -320,5 +322,5 @@ class Trainer(Actor):
     def _sign(self, model: str, size: int, correct: int, tested: int, now: Now) -> Transaction:
         its = self.settings
         life = {"created": now.wall, "expires": now.wall + its.expiry, "ttl": its.ttl}
-        what = {"model": model, "codec": its.codec, "size": size, "correct": correct, "tested": tested}
+        what = {"model": model, "codec": its.codec, "size": size, "correct": correct, "tested": tested, "samples": its.stock}
         return issue(Transaction, self._key, its.genesis, sequence=self._point.sequence + 1, **life, **what)

@@ -147,7 +147,8 @@ class Validator(Actor):
         yield self._write(sequence_key(transaction), identity.encode())
         yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
         by, model, codec = transaction.generator, transaction.model, transaction.codec
-        yield Publish(Scored(transaction=identity, generator=by, model=model, codec=codec, correct=correct, tested=tested))
+        score = {"correct": correct, "tested": tested, "samples": transaction.samples or 0}
+        yield Publish(Scored(transaction=identity, generator=by, model=model, codec=codec, **score))
         yield Note(events.Scored(tx=identity, generator=by, correct=correct, tested=tested, ttl=ttl))
 
     def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:

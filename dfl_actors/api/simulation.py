@@ -246,7 +246,7 @@ def _load_repeat(path: Path) -> _Repeat:
 
 def _begun(topology: Topology, seeds: Sequence[int], out: str | Path | None, tell: Tell) -> Path:
     """The directory of a new repeat, with one for each seed. Raises `DflError`."""
-    from dfl_actors.learning.data import load_dataset
+    from dfl_actors.learning.data import check_unchanged, load_datasets
 
     if not seeds:
         raise ConfigError("which seeds? Give at least one")
@@ -254,13 +254,13 @@ def _begun(topology: Topology, seeds: Sequence[int], out: str | Path | None, tel
     path = _place(out, config)
     for seed in seeds:
         prepare(path / f"seed-{seed}", topology.override({"network.seed": seed}).config)
-    _Repeat(list(seeds), data=load_dataset(config.data).digest).save(path)
+    _Repeat(list(seeds), data=check_unchanged(load_datasets(config), "")).save(path)
     return path
 
 
 def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
     """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
-    from dfl_actors.learning.data import check_unchanged, load_dataset
+    from dfl_actors.learning.data import check_unchanged, load_datasets
 
     repeat = _load_repeat(path)
     for seed in repeat.seeds:
@@ -268,7 +268,7 @@ def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
             continue
         place = path / f"seed-{seed}"
         config = load_topology(place / "config.toml")
-        check_unchanged(load_dataset(config.data), repeat.data)
+        check_unchanged(load_datasets(config), repeat.data)
         _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)

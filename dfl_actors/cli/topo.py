@@ -70,7 +70,7 @@ def show(
     import msgspec
     from rich.console import Console
 
-    from dfl_actors.learning.data import load_dataset
+    from dfl_actors.learning.data import load_datasets
     from dfl_actors.report.pictures import picture_format
     from dfl_actors.report.topology import plot_topology, render
     from dfl_actors.topo.describe import describe
@@ -79,7 +79,7 @@ def show(
     if plot is not None:
         check_free(plot, force)
     config = load_topology(topology, sets)
-    description = describe(config, load_dataset(config.data))
+    description = describe(config, load_datasets(config))
     if plot is not None and ending is not None:
         save(plot, force, lambda draft: plot_topology(description, draft, ending))
     if json:

@@ -45,6 +45,17 @@ def check_label_weights(config: Config, mistakes: Mistakes) -> None:
         mistakes.add(("node", missing[0], "label_weights"), problem)
 
 
+def check_own_data(config: Config, mistakes: Mistakes) -> None:
+    """A node has a source of its own only where nothing is divided, and there no measurement is of a common test set."""
+    own = config.data.partition == "own"
+    for name, options in config.node_options.items():
+        if options.source is not None and not own:
+            problem = f'has no effect with data.partition = "{config.data.partition}"; set that to "own", or remove this'
+            mistakes.add(("node", name, "source"), problem)
+    if own and config.sim.ensemble:
+        mistakes.add(("sim", "ensemble"), 'there is no common test set with data.partition = "own"; set it to false')
+
+
 def _weights_problem(weights: LabelWeights) -> str | None:
     if isinstance(weights, dict) and (wrong := next((label for label in weights if label not in LABELS), None)) is not None:
         return f'"{wrong}" is no label; write labels as "0" to "{len(LABELS) - 1}"'
@@ -149,6 +160,7 @@ CHECKS: Checks = {
     check_roles: ("network.nodes", "node.role"),
     check_attacks: ("network.nodes", "node.role", "node.attack"),
     check_label_weights: ("network.nodes", "data.partition", "node.label_weights"),
+    check_own_data: ("network.nodes", "data.partition", "node.source", "sim.ensemble"),
     check_receipts: ("network.nodes", "network.links", "gossip.ttl", "block.receipts"),
     check_draft: ("network.nodes", "network.links", "gossip.ttl", "block.transactions"),
     check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),

@@ -40,6 +40,7 @@ class Node(Struct, frozen=True, kw_only=True):
     neighbours: tuple[str, ...]
     receivers: tuple[str, ...]
     senders: tuple[str, ...]
+    source: str
     rate: float
     steps_per_transaction: int
     label_weights: tuple[float, ...] | None
@@ -98,6 +99,10 @@ class Config(Struct, frozen=True, kw_only=True):
     def attacks(self, name: str) -> bool:
         """Whether the node attacks, at the beginning or later."""
         return bool(self.node(name).attack) or any(event.do == "attack" and event.node == name for event in self.events)
+
+    def data_of(self, name: str) -> Data:
+        """What is said of the data of a node. Raises ConfigError."""
+        return msgspec.structs.replace(self.data, source=self.node(name).source)
 
     @property
     def curve(self) -> bool:

@@ -148,14 +148,14 @@ def _find(path_or_name: str) -> Path:
 
 def _anchor(table: Table, folder: Path) -> None:
     """Make `file.py:name` and the files of a data set and of a model absolute in place: a resumed run finds them from any folder."""
-    data = table.get("data")
-    if isinstance(data, dict) and isinstance(source := data.get("source"), str) and source not in ("", *BUNDLED):
-        data["source"] = _placed(source, folder)
     churn = table.get("churn")
     if isinstance(churn, dict) and isinstance(trace := churn.get("trace"), str) and trace:
         churn["trace"] = str(folder / Path(trace).expanduser())
     nodes, events = table.get("node"), table.get("event")
     several = (*(nodes.values() if isinstance(nodes, dict) else ()), *(events if isinstance(events, list) else ()))
+    for holder in (table.get("data"), *several):
+        if isinstance(holder, dict) and isinstance(source := holder.get("source"), str) and source not in ("", *BUNDLED):
+            holder["source"] = _placed(source, folder)
     tables = [table.get("training"), table.get("update"), *several]
     for holder in tables:
         for key in ("model", "optimizer", "loss", "algorithm", "attack"):
@@ -243,6 +243,7 @@ def _fill(
         neighbours=graph.neighbours[name],
         receivers=graph.receivers[name],
         senders=graph.senders[name],
+        source=data.source if given.source is None else given.source,
         rate=data.rate if given.rate is None else given.rate,
         steps_per_transaction=given.steps_per_transaction or training.steps_per_transaction,
         label_weights=None if ranges is None else tuple((low + high) / 2 for low, high in ranges),

@@ -70,7 +70,7 @@ class Data(Section, frozen=True):
     target: str | Names = ""  # the column, or columns, of a table that say what a row is
     columns: tuple[Text, ...] = ()  # those to learn from; (): all the others
     holdout: Annotated[float, Meta(gt=0, lt=1)] = 0.2  # of the samples of a source that has no test samples
-    partition: Literal["iid", "samples", "dirichlet", "labels", "weights"] = "iid"
+    partition: Literal["iid", "samples", "dirichlet", "labels", "weights", "own"] = "iid"
     alpha: Positive = 1.0
     labels_per_node: Annotated[int, Meta(ge=1, le=256)] = 2
     rate: NotNegative = 8.0  # samples a second; 0: as fast as the trainer takes them
@@ -160,6 +160,7 @@ class NodeOptions(Section, frozen=True):
     """A `[node.NAME]` table. What is None is as in the sections."""
 
     role: Role = "normal"
+    source: Plugin | None = None
     rate: NotNegative | None = None
     steps_per_transaction: Count | None = None
     label_weights: LabelWeights | None = None

@@ -112,7 +112,7 @@ class Versioned(Event, frozen=True, kw_only=True):
 
 
 class Scored(Event, frozen=True, kw_only=True):
-    """A received model was measured: `correct` of `tested` on the node's own data."""
+    """A received model was measured: `correct` of `tested` on the node's own data. Its generator trains on `samples`; 0: it did not say."""
 
     says, hears = "validator", ("keeper",)
     transaction: Digest
@@ -121,6 +121,7 @@ class Scored(Event, frozen=True, kw_only=True):
     codec: str
     correct: Count
     tested: Count
+    samples: Count = 0
 
 
 class Updated(Event, frozen=True, kw_only=True):

@@ -93,7 +93,10 @@ class Signed(Record, frozen=True, kw_only=True):
 
 
 class Transaction(Signed, frozen=True, kw_only=True):
-    """A trained model, offered by its generator. `correct` of `tested` is the accuracy the generator itself measured."""
+    """A trained model, offered by its generator. `correct` of `tested` is the accuracy the generator itself measured.
+
+    `samples` is how many different samples it trains on, if it says so.
+    """
 
     kind, signer = "transaction", "generator"
     generator: Address
@@ -106,6 +109,7 @@ class Transaction(Signed, frozen=True, kw_only=True):
     size: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     correct: Count
     tested: Count
+    samples: Annotated[int, Meta(ge=1, le=2**53 - 1)] | UnsetType = UNSET
 
 
 class Receipt(Signed, frozen=True, kw_only=True):

@@ -4,12 +4,14 @@ A network cannot learn a label that none of its nodes trains on, so that no mode
 other labels. Such networks are worth studying, but nobody should meet that ceiling unawares: it is a warning, not a mistake.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dfl_actors.config import Config
 from dfl_actors.config.toml_text import Mistakes, Source, listed
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, weights_by_node
+from dfl_actors.learning.partition import Floats, shares, stock, weights_by_node
 
 SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
 """The partitions that can leave a label out; of the others every node draws all labels."""
@@ -29,10 +31,22 @@ def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
             mistakes.add(key, f"{problem}; give it none")
 
 
+def few_samples(config: Config, data: Mapping[str, Dataset]) -> list[str]:
+    """A line for each of these nodes that may draw fewer samples than there are in a batch. Raises `ConfigError`."""
+    return [line for name, weights in shares(config, data).items() if (line := _few(config, name, data[name], weights))]
+
+
+def _few(config: Config, name: str, data: Dataset, weights: Floats) -> str:
+    samples, tests, batch = stock(data, weights), len(data.y_test), config.training.batch
+    if samples >= batch:
+        return ""
+    return f"node {name} has {samples} samples to train on and {tests} to test with; a batch of {batch} draws the same ones again and again"
+
+
 def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
     """The labels of the data set that no node draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
-    shares = weights_by_node(config, data)
-    drawn: Floats = sum((shares[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.form.classes))
+    weights = weights_by_node(config, data)
+    drawn: Floats = sum((weights[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.form.classes))
     return tuple(np.flatnonzero(drawn == 0).tolist())
 
 

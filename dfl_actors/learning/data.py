@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from dfl_actors.config import Config
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.foreign import one_line
-from dfl_actors.learning.form import Array, Form, Samples, joined
+from dfl_actors.learning.form import Array, Form, Input, Samples, joined
 from dfl_actors.learning.sources import find
 from dfl_actors.learning.sources.columns import Part, Picked, Raw, whole
 from dfl_actors.learning.sources.inputs import check_alike, inputs_of, name_of, pieces
@@ -87,14 +88,45 @@ def load_dataset(said: Data, cache: Path | None = None) -> Dataset:
         ) from error
 
 
-def check_unchanged(data: Dataset, before: str) -> str:
-    """The digest of `data`. Raises `DataError` when it is not `before`, what it was when a run began; empty where that is unknown."""
-    if before not in ("", data.digest):
+def load_datasets(config: Config, cache: Path | None = None, names: Iterable[str] = ()) -> dict[str, Dataset]:
+    """The data set of each of these nodes, of all when none is named: one for all of them unless each has its own.
+
+    Raises `DataError`, also where two have other inputs or labels.
+    """
+    sources = {node.name: node.source for node in config.nodes}
+    chosen = list(names) or list(sources)
+    loaded = {sources[name]: name for name in chosen}
+    data = {source: load_dataset(config.data_of(name), cache) for source, name in loaded.items()}
+    first, *others = data.values()
+    for other in others:
+        _check_together(first, other)
+    return {name: data[sources[name]] for name in chosen}
+
+
+def _check_together(one: Dataset, other: Dataset) -> None:
+    remedies = {"inputs": "give their samples one shape and type", "labels": "say data.labels, which both may have"}
+    for key, remedy in remedies.items():
+        here, there = getattr(one.form, key), getattr(other.form, key)
+        if here != there:
+            raise DataError(f"data sets {one.name!r} and {other.name!r} have other {key} ({_short(here)}; {_short(there)}); {remedy}")
+
+
+def _short(values: Sequence[str | Input]) -> str:
+    texts = [value if isinstance(value, str) else f"{value.dtype} {value.shape}" for value in values]
+    return ", ".join(texts if len(texts) < 7 else [*texts[:6], f"... {len(texts)} in all"])
+
+
+def check_unchanged(data: Mapping[str, Dataset], before: str) -> str:
+    """The digest of the nodes' data sets. Raises `DataError` when it is not `before`, what it was when a run began, if that is known."""
+    digests = list(dict.fromkeys(one.digest for one in data.values()))
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    if before not in ("", digest):
+        names = ", ".join(sorted({repr(one.name) for one in data.values()}))
         raise DataError(
-            f"data set {data.name!r} is not the one that this run began with (sha256 {data.digest[:16]}, not {before[:16]}): "
+            f"data set {names} is not the one that this run began with (sha256 {digest[:16]}, not {before[:16]}): "
             "put that one back, or begin a new run"
         )
-    return data.digest
+    return digest
 
 
 def _key(said: Data) -> str:

@@ -5,7 +5,7 @@ with equal chance and with replacement. A random generator is always an argument
 Samples are indices into the training set (uint32): images are looked up where they are used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
     """The label weights of every node of a configuration, by name: float64 [labels], sum 1; the same on every host.
 
     * ``iid``: every label with the same weight (the paper's IID data, section V-B).
-    * ``samples``: every sample with the same chance.
+    * ``samples``: every sample with the same chance; ``own`` the same, of data that is the node's alone.
     * ``dirichlet``: each row drawn from a symmetric Dirichlet of concentration `alpha`; small `alpha`, few labels a node.
     * ``labels``: node i has labels i .. i + `labels_per_node` - 1, modulo all, in equal shares (the paper's two labels a node).
     * ``weights``: the node's own, scaled to sum to 1; a row may end early, the labels it leaves out weigh nothing.
@@ -32,8 +32,9 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
     nodes, labels = len(config.nodes), data.form.classes
     match config.data.partition:
         case "iid":
-            rows = np.full((nodes, labels), 1.0 / labels)
-        case "samples":
+            there = np.bincount(data.kinds_train, minlength=labels) > 0
+            rows = np.tile(np.where(there, 1.0 / there.sum(), 0.0), (nodes, 1))
+        case "samples" | "own":
             rows = np.tile(_normalised("frequencies", np.bincount(data.kinds_train, minlength=labels) / len(data.y_train)), (nodes, 1))
         case "dirichlet":
             rng = np.random.default_rng([config.network.seed, 1])
@@ -43,6 +44,27 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
         case "weights":
             rows = _given_rows([node.label_weights or () for node in config.nodes], labels)
     return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
+
+
+def shares(config: Config, data: Mapping[str, Dataset]) -> dict[str, Floats]:
+    """The label weights of the nodes whose data sets these are. Raises `ConfigError` as `weights_by_node`."""
+    if config.data.partition == "own":
+        return {name: weights_by_node(config, one)[name] for name, one in data.items()}
+    weights = weights_by_node(config, next(iter(data.values())))
+    return {name: weights[name] for name in data}
+
+
+def stock(data: Dataset, weights: Floats) -> int:
+    """Different training samples that a node of these label weights may draw."""
+    counts = np.bincount(data.kinds_train, minlength=len(weights))
+    return int(counts[np.asarray(weights) > 0].sum())
+
+
+def stocked(weights: Floats, kinds: npt.NDArray[np.integer]) -> Floats:
+    """The weights without the labels that none of these samples has; where that leaves nothing, those samples alike."""
+    counts = np.bincount(kinds, minlength=len(weights))
+    left = np.where(counts > 0, weights, 0.0)
+    return left if left.any() else np.asarray(counts / counts.sum(), np.float64)
 
 
 def _shifted_rows(count: int, nodes: int, labels: int) -> Floats:

@@ -107,7 +107,7 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     """The state machine of `actor`, ready to hear its first message; `incarnation` counts its restarts. Raises `DflError`."""
     seeds = rng_for(plan, actor, incarnation)
     if actor == "injector":
-        data = load_dataset(plan.config.data, plan.cache)
+        data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
         return Injector(settings_of(plan, InjectorSettings), stream(plan, data, seeds), owned.stocked(data))
     if actor == "trainer":
         offer, lesson, trains = attack(plan, seeds)
@@ -142,7 +142,7 @@ def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, boo
     chosen = attack_of(plan)
     if chosen is None:
         return None, None, True
-    form = load_dataset(plan.config.data, plan.cache).form
+    form = load_dataset(plan.config.data_of(plan.node.name), plan.cache).form
     return (None if chosen.offer is None else Offering(chosen, rng), lambda x, y: checked_lesson(chosen, x, y, form, rng), chosen.trains)
 
 
@@ -154,7 +154,7 @@ def attack_of(plan: NodePlan) -> Attack | None:
 def keeper(plan: NodePlan, owned: Owned, rng: np.random.Generator) -> Keeper:
     """The keeper with its algorithm bound to the node."""
     algorithm = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder)
-    context = Context(plan.settings.address, plan.settings.neighbours, Parameters(plan.layers), rng)
+    context = Context(plan.settings.address, plan.settings.neighbours, Parameters(plan.layers), rng, plan.samples)
 
     malice = attack_of(plan)
     watched = malice is not None and malice.watches
@@ -172,7 +172,7 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
     """The learner, traced and ready, and its metered form over the node's data. Imports TensorFlow here, and only here."""
     from dfl_actors.learning import models
 
-    data = load_dataset(plan.config.data, plan.cache)
+    data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
     learner = models.learner_of(plan.config, data.form)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)

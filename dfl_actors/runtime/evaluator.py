@@ -16,7 +16,7 @@ from dfl_actors.core.control import FROM_SUPERVISOR, Evaluate, Evaluated, Quit, 
 from dfl_actors.core.family import Message
 from dfl_actors.errors import Refused
 from dfl_actors.files import whole
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import load_dataset, load_datasets
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
@@ -35,14 +35,17 @@ from dfl_actors.sdk.loader import check_plugins
 AT_ONCE = 1_000  # Test images measured before the evaluator looks whether something more urgent has come.
 
 
-def found(parent: Channel, config: Config, cache: Path, log: Path) -> None:
-    """The founder's life: check that all can be built and the data divided, and say the genesis, and what is odd."""
+def found(parent: Channel, config: Config, name: str, cache: Path, log: Path) -> None:
+    """The founder's life: check that all can be built and the data divided, and say the genesis, and what is odd.
+
+    `name` is that of a node here.
+    """
     log_to(log)
     check_plugins(config, Path.cwd())
     from dfl_actors.learning import models
     from dfl_actors.learning.framework import use_device
 
-    data = load_dataset(config.data, cache)
+    data = load_dataset(config.data_of(name), cache)
     use_device(config.training.device)  # said before anything starts; but what all hosts must agree on is computed alike on all of them
     on_cpu = msgspec.structs.replace(config.training, device="cpu")
     learner = models.learner_of(msgspec.structs.replace(config, training=on_cpu), data.form)
@@ -68,19 +71,19 @@ class Evaluator:
 
         self._clock = clock
         self._config, self._run, self._parameters, self._parent = config, run, parameters, parent
-        self._data = load_dataset(config.data, cache)
-        self._learner = models.learner_of(config, self._data.form)
-        self._learner.warm(0, 0, min(250, len(self._data.x_test)))
+        names = tuple(read_about(run).nodes)
+        self._data = load_datasets(config, cache, names)
+        self._form, tests = self._data[names[0]].form, len(self._data[names[0]].y_test)
+        self._learner = models.learner_of(config, self._form)
+        self._learner.warm(0, 0, min(250, tests))
         self._stores: dict[str, ModelStore] = {}
-        self._tests = self._choose_tests()
-        self._all = len(self._tests) * self._data.form.unit
-        self._ring = Ring(tuple(read_about(run).nodes), self._learner.parameters)
+        self._ring = Ring(names, self._learner.parameters)
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
 
-    def _choose_tests(self) -> np.ndarray:
-        """The whole test set, or as many of it as configured, the same ones throughout the run."""
-        wanted, there = self._config.run.evaluate_samples, len(self._data.x_test)
+    def _tests(self, node: str) -> np.ndarray:
+        """The whole test set of a node's data, or as many of it as configured, the same ones throughout the run."""
+        wanted, there = self._config.run.evaluate_samples, len(self._data[node].y_test)
         if not 0 < wanted < there:
             return np.arange(there)
         return np.sort(np.random.default_rng([self._config.network.seed, 2]).choice(there, wanted, replace=False))
@@ -113,24 +116,28 @@ class Evaluator:
             try:
                 weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
             except Refused:  # a model that is not finite gets nothing right
-                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._all if order.measure else 0)
+                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._all(order.node) if order.measure else 0)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
                 self._learner.save(weights, draft)
-        correct, tested = self._measure(weights) if order.measure else (0, 0)
+        correct, tested = self._measure(order.node, weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
 
-    def _measure(self, weights: np.ndarray) -> tuple[int, int]:
+    def _all(self, node: str) -> int:
+        """What is tested of a node when it is measured."""
+        return len(self._tests(node)) * self._form.unit
+
+    def _measure(self, node: str, weights: np.ndarray) -> tuple[int, int]:
         """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
-        sums = self._data.form.nothing
-        for begin in range(0, len(self._tests), AT_ONCE):
+        sums, tests, data = self._form.nothing, self._tests(node), self._data[node]
+        for begin in range(0, len(tests), AT_ONCE):
             if self._parent.wait(0):
                 return 0, 0
-            tests = self._tests[begin : begin + AT_ONCE]
-            sums += self._learner.sums(weights, self._data.x_test[tests], self._data.y_test[tests])
-        return score_of(self._data.form, sums, self._data.y_test[self._tests])
+            some = tests[begin : begin + AT_ONCE]
+            sums += self._learner.sums(weights, data.x_test[some], data.y_test[some])
+        return score_of(self._form, sums, data.y_test[tests])
 
     def _compare(self, node: str, weights: np.ndarray) -> None:
         """Tell how different the models are, each node's being the one measured last."""

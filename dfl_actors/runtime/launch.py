@@ -21,7 +21,9 @@ from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
 from dfl_actors.errors import ActorError, ConfigError, StoreError
 from dfl_actors.files import whole
-from dfl_actors.learning.data import check_unchanged, load_dataset
+from dfl_actors.learning.coverage import few_samples
+from dfl_actors.learning.data import check_unchanged, load_datasets
+from dfl_actors.learning.partition import shares, stock
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
@@ -163,16 +165,20 @@ class Ground:
         allow_files(FILES + max(FILES_A_NODE * len(self._keys), FILES_A_NEIGHBOUR * links), f"a run of {len(self._keys)} nodes")
         self._cache.mkdir()
         launch.watcher.event("preparing the data and the model")
-        data = check_unchanged(load_dataset(config.data, self._cache), self._before.data)
+        data = load_datasets(config, self._cache, self._keys)
+        digest = check_unchanged(data, self._before.data)
+        for line in few_samples(config, data):
+            launch.watcher.event(line)
         launch.stop.check()
-        genesis = _found(config, self._cache, launch)
+        genesis = _found(config, next(iter(self._keys)), self._cache, launch)
         launch.stop.check()
         running = scaled(config)
-        plans = [self._plan(running, running.node(name), genesis) for name in self._keys]
-        self._write(genesis, data)
+        stocks = {name: stock(data[name], weights) for name, weights in shares(config, data).items()}
+        plans = [self._plan(running, running.node(name), genesis, stocks[name]) for name in self._keys]
+        self._write(genesis, digest)
         return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
 
-    def _plan(self, config: Config, node: Node, genesis: Genesis) -> NodePlan:
+    def _plan(self, config: Config, node: Node, genesis: Genesis, samples: int) -> NodePlan:
         with ChainStore(self._run.node(node.name).chain) as chain:
             chain.create(codec.encode(genesis))
         neighbours = tuple(self._addresses[other] for other in node.neighbours)
@@ -182,6 +188,7 @@ class Ground:
             node=node,
             settings=Settings(address=self._addresses[node.name], genesis=codec.digest(genesis), neighbours=neighbours),
             parameters=Parameters(genesis.layers).size,
+            samples=samples,
             whole_network=len(self._keys) == len(config.nodes),
             layers=genesis.layers,
             bind=listening(config, node),
@@ -236,10 +243,10 @@ class Ground:
             draft.write_bytes(orjson.dumps(msgspec.to_builtins(about), option=orjson.OPT_INDENT_2))
 
 
-def _found(config: Config, cache: Path, launch: Launch) -> Genesis:
+def _found(config: Config, name: str, cache: Path, launch: Launch) -> Genesis:
     """The network's genesis, made in a process that may load TensorFlow. Raises what is wrong with the model or the data."""
     log = launch.server.folder / "founder.log"
-    founder = launch.server.start("founder", found, config, cache, log)
+    founder = launch.server.start("founder", found, config, name, cache, log)
     launch.server.wait(founder, launch.stop.check)
     said = founder.channel.next()
     founder.channel.close()

@@ -25,6 +25,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     parameters: int
     """Of the model."""
+    samples: int
+    """Different training samples that the node may draw."""
     whole_network: bool
     """Whether all nodes of the network run here, so that every link has to stand before work begins."""
     layers: tuple[Layer, ...]
@@ -82,6 +84,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "speed": node.speed,
         "optimizer": config.training.optimizer,
         "tests": config.data.test_samples,
+        "stock": plan.samples,
         "buffer": node.buffer,
         "window": 4 * config.training.batch * node.steps_per_transaction,
     }

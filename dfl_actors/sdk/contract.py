@@ -107,7 +107,7 @@ def buffers() -> list[Trial]:
 
 def _models(senders: str, weights: Sequence[Weights]) -> list[ReceivedModel]:
     return [
-        ReceivedModel(sender, model, (7 * place % 10) / 10 + 0.05)
+        ReceivedModel(sender, model, (7 * place % 10) / 10 + 0.05, 100 + 50 * place)
         for place, (sender, model) in enumerate(zip(senders, weights, strict=True))
     ]
 
@@ -155,7 +155,7 @@ def _copied(trial: Trial, reputations: Mapping[str, float]) -> Trial:
     return replace(
         trial,
         own=trial.own.copy(),
-        received=[ReceivedModel(model.sender, model.weights.copy(), model.accuracy) for model in trial.received],
+        received=[ReceivedModel(model.sender, model.weights.copy(), model.accuracy, model.samples) for model in trial.received],
         others={sender: weights.copy() for sender, weights in trial.others.items()},
         past=[weights.copy() for weights in trial.past],
         reputations=dict(reputations),
@@ -236,7 +236,7 @@ def _finite(build: Build, trial: Trial) -> str:
 
 
 def _equal_stay_equal(build: Build, trial: Trial) -> str:
-    received = [ReceivedModel(model.sender, trial.own, model.accuracy) for model in trial.received]
+    received = [ReceivedModel(model.sender, trial.own, model.accuracy, model.samples) for model in trial.received]
     weights = updated(build, replace(trial, received=received)).weights
     if np.allclose(weights, trial.own, rtol=1e-5, atol=1e-7):
         return ""

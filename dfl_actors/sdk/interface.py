@@ -61,15 +61,21 @@ class Context:
     parameters: Parameters
     # The algorithm's only source of randomness; seeded by the run.
     rng: np.random.Generator
+    # Different samples that the node itself trains on; None where that is not known.
+    samples: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReceivedModel:
-    """One model of the buffer. `weights` is read-only float32 [P]; `accuracy` in 0..1 is None unless the algorithm needs it."""
+    """One model of the buffer. `weights` is read-only float32 [P]; `accuracy` in 0..1 is None unless the algorithm needs it.
+
+    `samples` is on how many different samples its sender says that it trains, which nobody can check; None where it does not say.
+    """
 
     sender: str
     weights: Weights
     accuracy: float | None = None
+    samples: int | None = None
 
 
 class Result(NamedTuple):

@@ -61,7 +61,9 @@ def checked_apply(
     """
     remembers = state is not None
     inputs = [read_only(weights.copy() if remembers else weights) for weights in (own, *(model.weights for model in received))]
-    models = [ReceivedModel(model.sender, weights, model.accuracy) for model, weights in zip(received, inputs[1:], strict=True)]
+    models = [
+        ReceivedModel(model.sender, weights, model.accuracy, model.samples) for model, weights in zip(received, inputs[1:], strict=True)
+    ]
     known = MappingProxyType(dict(reputations))
     extras = extra_inputs(algorithm, own_accuracy)
     result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))

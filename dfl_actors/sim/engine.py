@@ -181,7 +181,7 @@ class Engine:
                 accuracies[part] = [correct / tested for correct, tested in scores]
                 self._read(models)
 
-            task = Task(job, "measure", (tuple(map(self._slots.of, models)), job.samples[part]), done)
+            task = Task(job, "measure", (job.node, tuple(map(self._slots.of, models)), job.samples[part]), done)
             for model in models:
                 self._slots.hold(model)
                 task.follow(self._trained.get(model))

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfl_actors.config import Config, Node
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, Indices, SampleStream, weights_by_node
+from dfl_actors.learning.partition import Floats, Indices, SampleStream, shares, stocked
 from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
@@ -26,7 +26,7 @@ class NodeDraw:
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
         self._train = SampleStream(data.kinds_train, weights, self._rngs[0], node.label_ranges)
-        self._test = SampleStream(data.kinds_test, weights, self._rngs[1], node.label_ranges)
+        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], node.label_ranges)
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:
@@ -53,7 +53,7 @@ def seed_of(config: Config, name: str) -> tuple[int, int]:
     return config.network.seed, name_number(name)
 
 
-def timeline(config: Config, folder: Path, data: Dataset) -> Timeline:
+def timeline(config: Config, folder: Path, data: Mapping[str, Dataset]) -> Timeline:
     """All that will happen, before any of it is computed. Raises `DflError`."""
     rngs = [np.random.default_rng([config.network.seed, number]) for number in (5, 6, 7, 8)]
     return Timeline(members(config, folder), draws(config, data), config.sim, rngs, Conditions(config))
@@ -76,10 +76,10 @@ def members(config: Config, folder: Path) -> list[Member]:
     ]
 
 
-def draws(config: Config, data: Dataset) -> list[NodeDraw]:
+def draws(config: Config, data: Mapping[str, Dataset]) -> list[NodeDraw]:
     """What each node draws, in the order of the nodes. Raises `ConfigError`."""
-    weights: Mapping[str, Floats] = weights_by_node(config, data)
-    return [NodeDraw(config, node, data, weights[node.name]) for node in config.nodes]
+    weights: Mapping[str, Floats] = shares(config, data)
+    return [NodeDraw(config, node, data[node.name], weights[node.name]) for node in config.nodes]
 
 
 def slots(config: Config) -> int:

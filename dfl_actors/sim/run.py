@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,8 @@ from dfl_actors.config import Config
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
-from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
+from dfl_actors.learning.coverage import few_samples
+from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
 from dfl_actors.learning.score import score_of, sums_of
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
@@ -100,8 +101,10 @@ def carry_out(
             raise Stopped(kept.tick)
 
     with team as workers, _accounted(out, about, workers):
-        data = load_dataset(config.data, cache)
+        data = load_datasets(config, cache)
         kept = kept._replace(data=check_unchanged(data, kept.data))
+        for line in few_samples(config, data):
+            listener.warn(line)
         check()
         run = _Run(config, out, folder, data, workers, listener, kept)
         ready = workers.ready(check)
@@ -133,8 +136,11 @@ def _account(out: Path, about: About, begun: float, own: float, team: Team) -> N
 class _Run:
     """One simulation, whose workers may still be starting."""
 
-    def __init__(self, config: Config, out: Path, folder: Path, data: Dataset, team: Team, listener: Listener, kept: Kept) -> None:
-        self._config, self._out, self._data, self._listener, self._digest = config, out, data, listener, kept.data
+    def __init__(
+        self, config: Config, out: Path, folder: Path, data: Mapping[str, Dataset], team: Team, listener: Listener, kept: Kept
+    ) -> None:
+        self._config, self._out, self._listener, self._digest = config, out, listener, kept.data
+        self._data = next(iter(data.values()))  # That of all, where all together are measured.
         self._timeline, self._slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
         names = [node.name for node in config.nodes]
         self._tables = Tables(out, names, [node.senders for node in config.nodes], listener)

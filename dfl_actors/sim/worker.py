@@ -17,10 +17,11 @@ import numpy.typing as npt
 from dfl_actors.config import Config, Node
 from dfl_actors.errors import DflError
 from dfl_actors.files import explained
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import load_datasets
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
 from dfl_actors.learning.form import Form
+from dfl_actors.learning.partition import shares, stock
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
 from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
@@ -59,7 +60,14 @@ class Resident:
     hundreds of nodes, would lie between its own short-lived ones and double the memory."""
 
     def __init__(
-        self, node: Node, seed: Sequence[int], state: TrainState, algorithm: Algorithm, attack: Attack | None, parameters: Parameters
+        self,
+        node: Node,
+        seed: Sequence[int],
+        state: TrainState,
+        algorithm: Algorithm,
+        attack: Attack | None,
+        parameters: Parameters,
+        samples: int,
     ) -> None:
         self.name, self.state, self.algorithm = node.name, state, algorithm
         self.rng = np.random.default_rng([*seed, 3])
@@ -68,7 +76,7 @@ class Resident:
         self.seen: dict[str, Vector] = {}
         self.offered = 0
         self.reputations: dict[str, float] = dict.fromkeys(node.senders, 1.0)
-        self.context = Context(node.name, node.senders, parameters, np.random.default_rng([*seed, 4]))
+        self.context = Context(node.name, node.senders, parameters, np.random.default_rng([*seed, 4]), samples)
         self.memory = first_state(algorithm, self.context)
 
     def turn(self, attack: Attack | None) -> None:
@@ -123,8 +131,11 @@ class Worker:
 
     def __init__(self, plan: WorkerPlan, numbers: Sequence[int]) -> None:
         self._plan, self._attacked = plan, any(plan.config.attacks(node.name) for node in plan.config.nodes)
-        self._data = load_dataset(plan.config.data, plan.cache)
-        self._learner = learner_for(plan.config, self._data.form)
+        data = load_datasets(plan.config, plan.cache)
+        self._data = list(data.values())
+        self._stocks = {name: stock(data[name], weights) for name, weights in shares(plan.config, data).items()}
+        self._form = self._data[0].form
+        self._learner = learner_for(plan.config, self._form)
         self.parameters, self.remark = self._learner.parameters, self._learner.remark
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
@@ -144,7 +155,7 @@ class Worker:
         state = TrainState(weights, slots, 0)
         algorithm = load_algorithm(node.algorithm, node.parameters, folder)
         attack = self._attack(node.attack, node.attack_parameters)
-        return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters)
+        return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters, self._stocks[node.name])
 
     def _attack(self, name: str | None, parameters: dict[str, Any]) -> Attack | None:
         return None if name is None else load_attack(name, parameters, self._plan.folder)
@@ -158,9 +169,10 @@ class Worker:
     def train(self, number: int, samples: np.ndarray, slot: int) -> None:
         """One step; the model that the node offers goes into `slot` (-1: nobody receives it)."""
         node = self._nodes[number]
-        x, y = self._data.x_train[samples], self._data.y_train[samples]
+        data = self._data[number]
+        x, y = data.x_train[samples], data.y_train[samples]
         if node.attack is not None:
-            x, y = checked_lesson(node.attack, x, y, self._data.form, node.rng)
+            x, y = checked_lesson(node.attack, x, y, self._form, node.rng)
         if node.attack is None or node.attack.trains:
             node.become(self._learner.train(node.state, x[None], y[None])[0])
             check_converges(node.state, node.name, self._attacked)
@@ -176,25 +188,26 @@ class Worker:
             return node.state.weights
         return node.offering(node.state.weights, node.offered - 1, node.seen)
 
-    def measure(self, slots: Sequence[int], samples: np.ndarray) -> list[Score]:
-        """How good each model is on its own row of test samples [models, tests]."""
-        return [self._score(self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
+    def measure(self, number: int, slots: Sequence[int], samples: np.ndarray) -> list[Score]:
+        """How good each model is on its own row of test samples [models, tests] of the node."""
+        return [self._score(number, self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
 
     def check(self, number: int, samples: np.ndarray) -> Score:
         """The same of the node's own model."""
         weights = self._nodes[number].state.weights
         if not self._zero_biases:
-            return self._score(weights, samples)
+            return self._score(number, weights, samples)
         biases = weights[self._biases]
         weights[self._biases] = 0  # for the moment, which costs less than a copy of the model
-        score = self._score(weights, samples)
+        score = self._score(number, weights, samples)
         weights[self._biases] = biases
         return score
 
-    def _score(self, weights: Vector, samples: np.ndarray) -> Score:
+    def _score(self, number: int, weights: Vector, samples: np.ndarray) -> Score:
         if self._zero_biases and weights[self._biases].any():
             weights = self._without_biases(weights)
-        return self._learner.measure(weights, self._data.x_test[samples], self._data.y_test[samples])
+        data = self._data[number]
+        return self._learner.measure(weights, data.x_test[samples], data.y_test[samples])
 
     def update(
         self, number: int, senders: Sequence[str], slots: Sequence[int], accuracies: Sequence[float] | None, samples: np.ndarray | None
@@ -205,7 +218,7 @@ class Worker:
         score = None if samples is None else self.check(number, samples)
         own = self._without_biases(node.state.weights) if self._keeps_biases else node.state.weights
         received = [
-            ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place])
+            ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place], self._stocks[sender])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
         ]
         if node.attack is not None and node.attack.watches:
@@ -246,7 +259,7 @@ class Worker:
 
     def vote(self, number: int, part: str, first: int, last: int) -> None:
         """Add what the node's model gives each label, as probabilities, for these samples of a set, to the votes of the others."""
-        x = self._data.x_train if part == "train" else self._data.x_test
+        x = self._data[number].x_train if part == "train" else self._data[number].x_test
         votes = self._votes(part)
         votes[first:last] += self._learner.answers(self._nodes[number].state.weights, x[first:last])
 
@@ -259,7 +272,7 @@ class Worker:
         self._nodes[number].load(place, number, self._attack)
 
     def _votes(self, part: str) -> Slab:
-        return opened(self._plan.cache / part, len(self._data.y_train if part == "train" else self._data.y_test), self._data.form.outputs)
+        return opened(self._plan.cache / part, len(self._data[0].y_train if part == "train" else self._data[0].y_test), self._form.outputs)
 
 
 def learner_for(config: Config, form: Form) -> "Learner":

@@ -12,8 +12,8 @@ from dfl_actors.config import Config, examine_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
-from dfl_actors.learning.coverage import check_labels, coverage_warning
-from dfl_actors.learning.data import Dataset, load_dataset
+from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples
+from dfl_actors.learning.data import Dataset, load_datasets
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.weights import LENET
 from dfl_actors.sdk.attacks import load_attack
@@ -42,7 +42,8 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
     """The data set, what the partition makes of it, and the model that is to learn it. Returns what is odd about them."""
     warnings: list[str] = []
     with _noted(mistakes, ("data", "source")):
-        data = load_dataset(config.data)
+        datasets = load_datasets(config)
+        data = datasets[config.nodes[0].name]
         key = PARTITION_KEYS.get(config.data.partition, "partition")
         partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
         if not mistakes.touch(partitioned):
@@ -50,6 +51,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
         if not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
+                warnings += few_samples(config, datasets)
         if config.training.model != LENET or data.name != Data().source:
             with _noted(mistakes, ("training", "model")):
                 _try_model(config, data)

@@ -21,7 +21,7 @@ from msgspec.structs import asdict
 
 from dfl_actors.config import Config
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, weights_by_node
+from dfl_actors.learning.partition import Floats, shares
 
 Neighbours = Mapping[str, Sequence[str]]
 
@@ -85,11 +85,11 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         return 1.0 if self.gap >= 0.9 else float(np.log(0.1) / np.log(1 - self.gap))
 
 
-def describe(config: Config, data: Dataset) -> Description:
-    """The description of a checked topology over its data set. Raises ConfigError when the partition does not fit the data."""
+def describe(config: Config, data: Mapping[str, Dataset]) -> Description:
+    """The description of a checked topology over its nodes' data sets. Raises ConfigError when the partition does not fit the data."""
     neighbours = {node.name: node.neighbours for node in config.nodes}
     farthest, mean = distances(neighbours)
-    shares = weights_by_node(config, data)
+    weights = shares(config, data)
     return Description(
         name=config.network.name,
         links=len(config.links),
@@ -102,7 +102,7 @@ def describe(config: Config, data: Dataset) -> Description:
         gap=spectral_gap(neighbours),
         partition=_partition(config),
         source=config.data.source,
-        nodes=tuple(msgspec.convert(asdict(node) | {"labels": shares[node.name].tolist()}, Described) for node in config.nodes),
+        nodes=tuple(msgspec.convert(asdict(node) | {"labels": weights[node.name].tolist()}, Described) for node in config.nodes),
     )
 
 

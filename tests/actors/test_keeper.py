@@ -71,6 +71,19 @@ def test_the_algorithm_hears_the_accuracy_of_the_newest_own_model_and_none_of_on
     assert heard == [0.75, None, 0.0]
 
 
+def test_the_algorithm_hears_what_a_sender_states_of_its_samples() -> None:
+    heard: list[int | None] = []
+
+    def apply(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+        heard.extend(model.samples for model in received)
+        return half(None, own, received, reputations)
+
+    made = built(apply)
+    stated = msgspec.structs.replace(scored(made, "g", 1.0), samples=40)
+    made.give(version(made, ZERO), stated, scored(made, "h", 3.0))
+    assert heard == [40, None]
+
+
 def test_the_newest_model_of_each_sender_is_told_only_where_an_attack_watches() -> None:
     for watched in (False, True):
         made = built(watched=watched, buffer=3)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dfl_actors.config import Config
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.form import Form, Input, Samples, arrays_of, numbered
 
@@ -18,6 +19,11 @@ def image_data(y_train: Sequence[int], y_test: Sequence[int]) -> Dataset:
     train, test = (np.array(labels, np.uint8) for labels in (y_train, y_test))
     black = [np.zeros((len(y), 2, 2), np.uint8) for y in (train, test)]
     return Dataset("small", "", image_form(labels=1 + int(max(*y_train, *y_test))), black[0], train, black[1], test)
+
+
+def alike(config: Config, data: Dataset) -> dict[str, Dataset]:
+    """The same data set for every node."""
+    return {node.name: data for node in config.nodes}
 
 
 def only(samples: Samples) -> np.ndarray:

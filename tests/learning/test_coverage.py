@@ -7,7 +7,7 @@ import pytest
 from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Mistakes, Source
-from dfl_actors.learning.coverage import check_labels, coverage_warning, undrawn_labels
+from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples, undrawn_labels
 from dfl_actors.learning.data import Dataset, load_dataset
 from tests.learning.forms import image_data
 
@@ -75,3 +75,11 @@ def test_weights_of_labels_that_are_there_are_fine() -> None:
     )
     check_labels(parse(""), image_data([0, 1, 3], [3]), mistakes)
     assert mistakes.found == []
+
+
+def test_a_node_with_fewer_samples_than_a_batch_says_so() -> None:
+    config = parse("[network]\nnodes = ['a', 'b']\n[training]\nbatch = 4\n[data]\npartition = 'own'")
+    data = {"a": image_data([0, 1, 0, 1], [0, 1]), "b": image_data([0, 1, 1], [0, 1])}
+    assert few_samples(config, data) == [
+        "node b has 3 samples to train on and 2 to test with; a batch of 4 draws the same ones again and again"
+    ]

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Data
-from dfl_actors.errors import DataError
+from dfl_actors.errors import ConfigError, DataError
 from dfl_actors.learning import data, sources
-from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset
+from dfl_actors.learning.data import Dataset, check_unchanged, load_dataset, load_datasets
 from dfl_actors.learning.form import Form, Input, Inputs, arrays_of, numbered
 from tests.learning.forms import image_form, only
 
@@ -97,10 +98,11 @@ def test_what_is_said_otherwise_of_a_source_gets_another_entry(tmp_path: Path) -
 
 def test_a_changed_source_has_another_digest(tmp_path: Path) -> None:
     before = load_dataset(save(tmp_path / "a.npz"))
-    assert check_unchanged(before, "") == check_unchanged(before, before.digest) == before.digest
+    assert check_unchanged({"a": before}, "") == check_unchanged({"a": before, "b": before}, before.digest) == before.digest
     after = load_dataset(save(tmp_path / "a.npz", y_test=np.array([2, 1, 0])))
     with pytest.raises(DataError, match="is not the one that this run began with"):
-        check_unchanged(after, before.digest)
+        check_unchanged({"a": after}, before.digest)
+    assert check_unchanged({"a": before, "b": after}, "") not in (before.digest, after.digest)
 
 
 def _first_labels(said: Data, cache: Path) -> list[int]:
@@ -310,3 +312,24 @@ def test_an_array_larger_than_any_memory_is_an_error(tmp_path: Path) -> None:
             archive.writestr(f"{name}.npy", header.getvalue())
     with pytest.raises(DataError, match=r"cannot be read \("):
         load_dataset(Data(source=str(source)))
+
+
+def test_nodes_have_one_data_set_or_each_its_own(tmp_path: Path) -> None:
+    one, other = save(tmp_path / "a.npz"), save(tmp_path / "b.npz", y_train=np.array([0, 1, 1, 0, 1, 1]), y_test=np.array([0, 1, 1]))
+
+    def topology(more: str) -> Config:
+        text = f"[network]\nnodes = ['a', 'b', 'c']\n[data]\nsource = '{one.source}'\n{more}"
+        return parse_topology(text, where="net.toml", name="net", folder=tmp_path)
+
+    shared = load_datasets(topology(""))
+    assert list(shared) == ["a", "b", "c"] and shared["a"] is shared["b"] is shared["c"]
+    own = f"partition = 'own'\nlabels = 3\n[node.b]\nsource = '{Path(other.source).name}'"
+    several = load_datasets(topology(own))
+    assert several["b"].name == other.source and several["a"] is several["c"] and list(load_datasets(topology(own), names=["b"])) == ["b"]
+    with pytest.raises(DataError, match=r"have other labels \(0, 1, 2; 0, 1\); say data.labels, which both may have"):
+        load_datasets(topology(own.replace("labels = 3", "")))
+    save(tmp_path / "b.npz", x_train=np.zeros((6, 3)), x_test=np.zeros((3, 3)))
+    with pytest.raises(DataError, match=r"have other inputs \(uint8 \(4, 5\); float32 \(3,\)\); give their samples one shape and type"):
+        load_datasets(topology(own))
+    with pytest.raises(ConfigError, match=r'node\.b\.source: has no effect with data.partition = "iid"; set that to "own"'):
+        topology(own.replace("'own'", "'iid'"))

@@ -12,7 +12,7 @@ from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
-from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from dfl_actors.learning.partition import Received, SampleStream, shares, stock, stocked, weights_by_node
 from tests.learning.forms import image_data
 
 SEED = 20_260
@@ -192,3 +192,21 @@ def test_received_keeps_exactly_the_newest(capacity: int, sizes: list[int]) -> N
     newest = given_[-capacity:].tolist()
     assert len(received) == len(newest)
     assert sorted(received.draw(len(newest), rng()).tolist()) == newest
+
+
+def test_own_data_are_drawn_from_each_sample_alike() -> None:
+    config = parse_topology("[network]\nnodes = ['a', 'b']\n[data]\npartition = 'own'", where="net.toml", name="net")
+    data = {"a": image_data([0, 0, 0, 2], [0, 1, 2]), "b": image_data([1, 1, 2, 2], [0, 1, 2])}
+    assert {name: row.tolist() for name, row in shares(config, data).items()} == {"a": [0.75, 0, 0.25], "b": [0, 0.5, 0.5]}
+    assert [stock(data[name], row) for name, row in shares(config, data).items()] == [4, 4]
+
+
+def test_a_label_without_samples_is_drawn_by_nobody_where_all_are_drawn_alike() -> None:
+    assert table("partition = 'iid'", 2, [0, 0, 2, 2]).tolist() == [[0.5, 0, 0.5]] * 2
+
+
+def test_a_row_is_kept_to_what_there_is() -> None:
+    weights, kinds = np.array([0.5, 0.25, 0.25]), np.array([1, 1, 2])
+    assert stocked(weights, kinds).tolist() == [0, 0.25, 0.25] and stocked(weights, np.array([0, 1, 2])).tolist() == weights.tolist()
+    assert stocked(np.array([1.0, 0, 0]), kinds).tolist() == [0, 2 / 3, 1 / 3]
+    assert stock(image_data([0, 0, 1], [2]), np.array([0.5, 0, 0.5])) == 2

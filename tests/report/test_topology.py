@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.quiver import Quiver
 from numpy.typing import NDArray
 
-from dfl_actors.config import parse_topology
+from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset, load_dataset
@@ -26,6 +26,7 @@ from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
 from dfl_actors.topo.template import generated_table
 from dfl_actors.topo.write import topology_text
+from tests.learning.forms import alike
 
 
 @cache
@@ -33,9 +34,13 @@ def mnist() -> Dataset:
     return load_dataset(Data())
 
 
+def of_mnist(config: Config) -> Description:
+    return describe(config, alike(config, mnist()))
+
+
 def described(request: Request, *roles: str, partition: str = "dirichlet:0.1") -> Description:
     text = topology_text(generated_table(draw(request), list(roles), partition), [])
-    return describe(parse_topology(text, where="made", name="made"), mnist())
+    return of_mnist(parse_topology(text, where="made", name="made"))
 
 
 def points(places: Positions) -> dict[str, NDArray[np.float64]]:
@@ -66,7 +71,7 @@ def test_every_node_is_there_with_its_role_its_name_and_its_bars(count: int) -> 
 
 def test_a_one_way_link_is_an_arrow_towards_its_receiver() -> None:
     text = "[network]\nlinks = ['0->1', '2->1', '2--3', '3->0']"
-    about = describe(parse_topology(text, where="made", name="made"), mnist())
+    about = of_mnist(parse_topology(text, where="made", name="made"))
     graph = draw_topology(about).axes[0]
     (links,) = [each for each in graph.collections if isinstance(each, LineCollection)]
     (arrows,) = [each for each in graph.collections if isinstance(each, Quiver)]
@@ -136,7 +141,7 @@ def test_bar_charts_stand_in_columns_of_at_most_ten(count: int, rows: int) -> No
 
 def test_names_with_a_dollar_and_long_names_are_drawn_as_they_are() -> None:
     text = '[network]\nname = "a$b$"\nnodes = ["somebody_far_away", "somebody_near_by"]'
-    figure = draw_topology(describe(parse_topology(text, where="net.toml", name="net"), mnist()))
+    figure = draw_topology(of_mnist(parse_topology(text, where="net.toml", name="net")))
     assert figure.get_suptitle().startswith(r"a\$b\$: 2 nodes")
     assert "somebody_near_by" in texts(figure)
 

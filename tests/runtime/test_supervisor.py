@@ -120,6 +120,7 @@ def perform(
             settings=Settings(
                 address=ADDRESSES[node.name], genesis="0" * 64, neighbours=tuple(ADDRESSES[other] for other in node.neighbours)
             ),
+            samples=100,
             parameters=8,
             whole_network=True,
             layers=(),

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dfl_actors.errors import ConfigError
+from dfl_actors.learning.weights import Parameters
 from dfl_actors.sdk import Algorithm, ReceivedModel, fedavg, half_fedavg
+from dfl_actors.sdk.interface import Context
 from dfl_actors.sdk.loader import checked_apply, load_algorithm
 
 BOTH = [fedavg.build(), half_fedavg.build()]
@@ -40,6 +42,18 @@ def test_means_computed_by_hand(received: list[ReceivedModel], full: list[float]
     assert mean(half_fedavg.build(), [0.0, 8.0], received) == pytest.approx(half, rel=1e-6)
 
 
+def test_fedavg_weighs_by_what_senders_state_if_it_is_asked() -> None:
+    received = [
+        ReceivedModel(sender, np.array([value], np.float32), None, samples) for sender, value, samples in (("a", 4, 10), ("b", 8, None))
+    ]
+    for own, expected in ((30, (30 * 1 + 10 * 4 + 30 * 8) / 70), (None, (1 * 1 + 10 * 4 + 1 * 8) / 12)):
+        algorithm = load_algorithm("fedavg", {"weighted": True})
+        context = Context("me", ("a", "b"), Parameters(()), np.random.default_rng(0), own)
+        result = checked_apply(algorithm, algorithm.init(context), np.ones(1, np.float32), received, {})
+        assert result.weights.tolist() == pytest.approx([expected])
+    assert mean(fedavg.build(), [1.0], received) == pytest.approx([13 / 3])
+
+
 @pytest.mark.parametrize("algorithm", BOTH, ids=lambda algorithm: algorithm.name)
 class TestBoth:
     @given(own=vectors, others=st.lists(vectors, min_size=1, max_size=8), random=st.randoms(use_true_random=False))
@@ -66,5 +80,5 @@ class TestBoth:
 
 @pytest.mark.parametrize("name", ["fedavg", "half_fedavg"])
 def test_a_parameter_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"fedavg, parameters: .*`share`; it takes none"):
+    with pytest.raises(ConfigError, match=r"fedavg, parameters: .*`share`; it takes (none|weighted)"):
         load_algorithm(name, {"share": 0.5})

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from dfl_actors.config import load_topology
-from dfl_actors.config.sections import Data
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import load_datasets
 from dfl_actors.learning.score import Score
 from dfl_actors.sim import engine, plan
 from dfl_actors.sim.engine import Engine, Results
@@ -80,7 +79,7 @@ class VirtualWorker:
     def train(self, number: int, samples: Any, slot: int) -> Done:
         return TRAIN, (), (slot,) if slot >= 0 else (), None
 
-    def measure(self, slots: Sequence[int], samples: Any) -> Done:
+    def measure(self, number: int, slots: Sequence[int], samples: Any) -> Done:
         return MEASURE * len(slots), slots, (), [Score(10, 100)] * len(slots)
 
     def check(self, number: int, samples: Any) -> Done:
@@ -123,7 +122,7 @@ class Kept(Results):
 def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int, ticks: int, *options: str) -> float:
     """Let so many workers do these ticks of figure 9; returns the part of the time in which a worker has nothing to do."""
     config = load_topology(FIGURE_9, ("update.algorithm=reputation", f"sim.ticks={ticks}", *options))
-    timeline = plan.timeline(config, tmp_path, load_dataset(Data()))
+    timeline = plan.timeline(config, tmp_path, load_datasets(config))
     machine, results = Machine(workers), Kept()
     monkeypatch.setattr(engine, "DefaultSelector", lambda: machine)
     lines: Any = machine.workers

@@ -147,7 +147,7 @@ def test_biases_stay_at_home_and_nobody_sees_them(folder: Path) -> None:
     assert kept.any() and not offered[biases].any() and np.array_equal(offered[:-LABELS], own(made)[:-LABELS])
     samples = np.arange(50)
     right = made.check(0, samples)
-    assert right == made.measure([0], samples[None])[0], "measured as whoever receives it would"
+    assert right == made.measure(0, [0], samples[None])[0], "measured as whoever receives it would"
     before = own(made)
     made.update(0, ["a"], [0], None, None)
     seen: Any = made._nodes[0].memory

@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.config.sections import Data
+from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.topo.check import check_topology
 
-LOAD_ONCE = cache(load_dataset)
+MNIST = cache(load_dataset)
+
+
+def mnist_once(said: Data, folder: Path | None = None) -> Dataset:
+    return MNIST(Data()) if said.source == "mnist" else load_dataset(said, folder)
 
 
 @pytest.fixture(autouse=True)
 def load_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The data set is read once for all tests here; it is the real one."""
-    monkeypatch.setattr("dfl_actors.topo.check.load_dataset", LOAD_ONCE)
+    monkeypatch.setattr("dfl_actors.learning.data.load_dataset", mnist_once)
 
 
 PLUGIN = """

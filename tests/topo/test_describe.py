@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dfl_actors.config import load_topology, override, parse_topology
+from dfl_actors.config import Config, load_topology, override, parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.config.topology import neighbours_of, node_names, parse_links
 from dfl_actors.learning.data import Dataset, load_dataset
@@ -19,6 +19,7 @@ from dfl_actors.report.topology import render
 from dfl_actors.topo.describe import Description, describe, distances, mixing_matrix, spectral_gap
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
+from tests.learning.forms import alike
 
 
 @cache
@@ -26,8 +27,12 @@ def mnist() -> Dataset:
     return load_dataset(Data())
 
 
+def of_mnist(config: Config) -> Description:
+    return describe(config, alike(config, mnist()))
+
+
 def described(text: str) -> Description:
-    return describe(parse_topology(text, where="net.toml", name="net"), mnist())
+    return of_mnist(parse_topology(text, where="net.toml", name="net"))
 
 
 def shaped(shape: str, count: int) -> dict[str, tuple[str, ...]]:
@@ -124,7 +129,7 @@ def test_what_is_shown_is_what_the_nodes_will_draw_from() -> None:
 
     config = override(load_topology("ring_6_noniid"), ["network.seed=3"])
     rows = weights_by_node(config, mnist())
-    assert {node.name: list(node.labels) for node in describe(config, mnist()).nodes} == {name: list(row) for name, row in rows.items()}
+    assert {node.name: list(node.labels) for node in of_mnist(config).nodes} == {name: list(row) for name, row in rows.items()}
 
 
 # ---- in the terminal
