@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from dfl_actors.config.config import Config
+from dfl_actors.config.listen import host_port, listen_problem
 from dfl_actors.config.sections import LabelWeights, Sim, Training
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.config.topology import within
@@ -154,6 +155,21 @@ def check_keys(config: Config, mistakes: Mistakes) -> None:
             mistakes.add(("node", node.name, "public_key"), f'is also that of node "{other}"; every node has its own key')
 
 
+def check_inlets(config: Config, mistakes: Mistakes) -> None:
+    """Samples from other hosts come in where nobody else listens."""
+    taken = {f"{host}:{port + more}" for node in config.nodes if node.listen for host, port in [host_port(node.listen)] for more in (0, 1)}
+    for node in config.nodes:
+        if node.inlet is None:
+            if node.feeders:
+                mistakes.add(("node", node.name, "feeders"), "nobody can feed it; give inlet, where samples come in, or remove this")
+        elif problem := listen_problem(node.inlet):
+            mistakes.add(("node", node.name, "inlet"), problem)
+        elif (place := ":".join(map(str, host_port(node.inlet)))) in taken:
+            mistakes.add(("node", node.name, "inlet"), f"{place} is taken; give a port of its own")
+        else:
+            taken.add(place)
+
+
 Checks = Mapping[Callable[[Config, Mistakes], None], tuple[str, ...]]
 
 CHECKS: Checks = {
@@ -169,6 +185,7 @@ CHECKS: Checks = {
     check_init: ("training.model", "training.init"),
     check_target: ("run.target", "run.evaluate_s"),
     check_keys: ("network.nodes", "node.public_key"),
+    check_inlets: ("network.nodes", "node.listen", "node.inlet", "node.feeders"),
 }
 """Each check with the keys it reads: it is passed over when one of them is wrong already, as it would blame another."""
 

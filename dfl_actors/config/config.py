@@ -54,6 +54,8 @@ class Node(Struct, frozen=True, kw_only=True):
     listen: str | None
     public_key: str | None
     curve_key: str | None
+    inlet: str | None = None
+    feeders: tuple[str, ...] = ()
     speed: float = 1.0
 
 

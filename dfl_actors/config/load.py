@@ -257,6 +257,8 @@ def _fill(
         listen=listen,
         public_key=given.public_key,
         curve_key=given.curve_key,
+        inlet=given.inlet,
+        feeders=given.feeders or (),
     )
 
 

@@ -173,6 +173,8 @@ class NodeOptions(Section, frozen=True):
     listen: str | None = None
     public_key: Digits | None = None
     curve_key: Z85 | None = None
+    inlet: str | None = None
+    feeders: tuple[Z85, ...] | None = None
 
 
 class Event(Section, frozen=True):

@@ -39,6 +39,8 @@ def run_actor(parent: Channel, plan: NodePlan, name: str, incarnation: int) -> N
     metrics.close()
     if net is not None:
         net.close()
+    if inlet is not None:
+        inlet.close()
     context.destroy(linger=0)
 
 
@@ -47,7 +49,12 @@ def inlet_of(plan: NodePlan, injector: Injector, owned: Owned, context: zmq.Cont
     assert owned.stock is not None
     assert owned.form is not None
     asks = Asks(owned.form, owned.stock.kinds)
-    return Inlet(context, endpoint(plan.sockets, plan.node.name), owned.stock, asks, lambda: not injector.full)
+    inlet = Inlet(context, endpoint(plan.sockets, plan.node.name), owned.stock, asks, lambda: not injector.full)
+    if plan.node.inlet is not None:
+        public, secret = curve_keys(owned.key)
+        known = {*plan.node.feeders, *(node.curve_key for node in plan.config.nodes if node.curve_key)}
+        inlet.open(plan.node.inlet, Curve(public, secret, frozenset(key.encode() for key in known)))
+    return inlet
 
 
 def tap_of(plan: NodePlan, actor: Actor, life: int, context: zmq.Context[zmq.Socket[bytes]], clock: Clock) -> Tap:

@@ -62,7 +62,8 @@ class Driver:
         self._poller = zmq.Poller()
         self._watch_sockets()
         if inlet is not None:
-            self._watch(inlet.socket, inlet.requests)
+            for door in inlet.doors:
+                self._watch(door, partial(inlet.requests, door))
 
     def _watch_sockets(self) -> None:
         self._watch(self._parent.fileno(), self._from_supervisor)

@@ -11,7 +11,7 @@ import numpy as np
 import zmq
 
 from dfl_actors.config import Config
-from dfl_actors.errors import ActorError, DataError
+from dfl_actors.errors import ActorError, DataError, TransportError
 from dfl_actors.files import explained
 from dfl_actors.learning.data import readable
 from dfl_actors.learning.form import Array, Form, Input
@@ -20,12 +20,16 @@ from dfl_actors.learning.sources.columns import whole
 from dfl_actors.learning.sources.inputs import inputs_of, name_of, pieces
 from dfl_actors.learning.sources.targets import targets
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.handshakes import DOOR, KEY, Handshakes
 from dfl_actors.runtime.inlet import FORM, FULL, HEAD, REFUSED, SAMPLES, Asks
 
 BATCH, BATCH_BYTES = 256, 1 << 20  # Samples in a batch, and bytes, at most; one sample at least.
 ANSWERED_WITHIN = 5.0  # Seconds after which a request is sent again: the node's injector may have been restarted.
 PATIENCE = 60.0  # Seconds without any answer after which the node is given up.
 AGAIN_AFTER = 0.1  # Seconds until a node that was full is asked again.
+
+
+Secure = tuple[bytes, bytes, bytes]
 
 
 class Fed(NamedTuple):
@@ -37,13 +41,24 @@ class Fed(NamedTuple):
 
 
 class Client:
-    """Talks to one node's inlet. `check` is called while it waits, and may raise."""
+    """Talks to one node's inlet. `check` is called while it waits, and may raise; `secure` are the node's public transport key and our
+    pair, for an inlet on the network."""
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", place: str, node: str, check: Callable[[], None]) -> None:
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", place: str, node: str, check: Callable[[], None], secure: Secure | None = None
+    ) -> None:
         self._node, self._check, self._id, self._number = node, check, secrets.token_bytes(16), 0
-        self._socket = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, 10)
+        self._socket, self._handshakes = sockets.make(context, zmq.DEALER, sockets.LETTER_LIMIT, 10), Handshakes()
         self._socket.setsockopt(zmq.IMMEDIATE, 0)
+        if secure is not None:
+            sockets.heartbeats(self._socket)
+            self._socket.curve_serverkey, self._socket.curve_publickey, self._socket.curve_secretkey = secure
+            self._handshakes.watch(node, self._socket)
         self._socket.connect(place)
+
+    def close(self) -> None:
+        self._handshakes.forget(self._node)
+        self._socket.close(linger=0)
 
     def asks(self) -> Asks:
         """What the node's samples are. Raises `ActorError`."""
@@ -71,11 +86,19 @@ class Client:
             again = time.monotonic() + ANSWERED_WITHIN
             while (left := again - time.monotonic()) > 0:
                 self._check()
+                self._check_admitted()
                 if self._socket.poll(min(100, int(1000 * left) + 1)):
                     answer = self._socket.recv_multipart()
                     if len(answer) == 2 and fits(answer[0]):
                         return answer[0], answer[1]
         raise ActorError(f"node {self._node} does not answer within {PATIENCE:.0f} s: does it run? Start it again and inject the rest")
+
+    def _check_admitted(self) -> None:
+        why = self._handshakes.failing().get(self._node)
+        if why == DOOR:
+            raise TransportError(f"node {self._node} does not admit this key: put its curve key into node.{self._node}.feeders there")
+        if why == KEY:
+            raise TransportError(f"node {self._node} has another key: correct node.{self._node}.curve_key in this topology")
 
 
 def samples(config: Config, form: Form, source: str) -> list[Array]:

@@ -1,4 +1,5 @@
-"""Where samples come into a running node: a ROUTER of its injector, an ipc socket that only the node's user can reach.
+"""Where samples come into a running node: a ROUTER of its injector, an ipc socket that only the node's user can reach; and where the
+topology gives one (`node.NAME.inlet`) another on the network, which admits the nodes' keys and those of `feeders`, encrypted.
 
 A client asks what the node's samples are, then sends batches, each when the one before is answered. A batch is on the disk before it is
 answered `taken`; while the trainer has not caught up it is answered `full`, and the client waits. What does not fit is `refused`, with why.
@@ -10,7 +11,9 @@ answered `taken`; while the trainer has not caught up it is answered `full`, and
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,7 +25,10 @@ from dfl_actors.errors import Refused
 from dfl_actors.learning.form import Array, Form
 from dfl_actors.learning.stock import Kind, Stock
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.net import Curve, authenticator, guard
 
+Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
+Socket: TypeAlias = "zmq.Socket[bytes]"
 FORM, SAMPLES, TAKEN, FULL, REFUSED = b"form", b"samples", b"taken", b"full", b"refused"
 HEAD = struct.Struct(">16sQ")  # The client, 16 bytes of its choice, and the number of the batch there.
 MOST_FRAMES = 256
@@ -42,25 +48,42 @@ def endpoint(directory: Path, node: str) -> str:
 
 
 class Inlet:
-    """`room` says whether the node takes more at present."""
+    """`room` says whether the node takes more at present. Its sockets are the `doors`."""
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", place: str, stock: Stock, asks: Asks, room: Callable[[], bool]) -> None:
-        self._stock, self._asks, self._room = stock, asks, room
-        self.socket = sockets.make(context, zmq.ROUTER, MOST_BYTES, sockets.WIRE_HIGH_WATER)
-        sockets.bind(self.socket, place)
+    def __init__(self, context: Context, place: str, stock: Stock, asks: Asks, room: Callable[[], bool]) -> None:
+        self._context, self._stock, self._asks, self._room = context, stock, asks, room
+        self._authenticator: Any = None
+        self.doors = [self._door()]
+        sockets.bind(self.doors[0], place)
 
-    def requests(self) -> Iterator[Message | Refused | None]:
-        """What came, taken in and answered. Raises `StoreError` when the disk is full."""
-        return sockets.read(self.socket, range(2, MOST_FRAMES), self._take)
+    def open(self, place: str, curve: Curve) -> None:
+        """Open another door, on the network, to those who hold one of the keys. Raises `TransportError`."""
+        self._authenticator = authenticator(self._context, curve.allowed)
+        door = self._door()
+        sockets.heartbeats(door)
+        guard(door, curve)
+        self.doors.append(door)
+        sockets.bind(door, place)
 
-    def _take(self, peer: zmq.Frame, kind: zmq.Frame, *frames: zmq.Frame) -> Message | None:
+    def close(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+
+    def _door(self) -> Socket:
+        return sockets.make(self._context, zmq.ROUTER, MOST_BYTES, sockets.WIRE_HIGH_WATER)
+
+    def requests(self, door: Socket) -> Iterator[Message | Refused | None]:
+        """What came there, taken in and answered. Raises `StoreError` when the disk is full."""
+        return sockets.read(door, range(2, MOST_FRAMES), partial(self._take, door))
+
+    def _take(self, door: Socket, peer: zmq.Frame, kind: zmq.Frame, *frames: zmq.Frame) -> Message | None:
         before = self._stock.count
         try:
             answer = self._answer(kind.bytes, [frame.bytes for frame in frames])
         except ValueError as why:
             answer = [REFUSED, str(why).encode()]
         with suppress(zmq.ZMQError):  # it has gone, or takes no answers: it will ask again, and a batch that comes again is known
-            sockets.send(self.socket, peer.bytes, *answer)
+            sockets.send(door, peer.bytes, *answer)
         return Stocked(count=self._stock.count) if self._stock.count > before else None
 
     def _answer(self, kind: bytes, frames: list[bytes]) -> list[bytes]:

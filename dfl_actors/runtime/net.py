@@ -42,19 +42,31 @@ class AllowList:
         return key in self._allowed
 
 
+def authenticator(context: "zmq.Context[zmq.Socket[bytes]]", allowed: frozenset[bytes]) -> Any:
+    """Lets nobody but these keys into the sockets of a process that are `guarded`, until it is stopped."""
+    # Here, for it brings asyncio and ssl with it, some 10 MB that a network on one machine has no use for.
+    from zmq.auth.thread import ThreadAuthenticator
+
+    made = ThreadAuthenticator(context)
+    made.start()
+    made.configure_curve_callback(DOMAIN.decode(), AllowList(allowed))
+    return made
+
+
+def guard(socket: "zmq.Socket[bytes]", curve: Curve) -> None:
+    """Let the `authenticator` say who may connect."""
+    socket.curve_server = True
+    socket.curve_publickey, socket.curve_secretkey = curve.public, curve.secret
+    socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+
+
 class Net:
     """The network sockets of one node."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], bind: Endpoints, curve: Curve | None) -> None:
         self._context, self._curve = context, curve
-        self._authenticator: Any = None
-        if curve is not None:
-            # Here, for it brings asyncio and ssl with it, some 10 MB that a network on one machine has no use for.
-            from zmq.auth.thread import ThreadAuthenticator
-
-            self._authenticator = ThreadAuthenticator(context)
-            self._authenticator.start()
-            self._authenticator.configure_curve_callback(DOMAIN.decode(), AllowList(curve.allowed))
+        self._authenticator = None if curve is None else authenticator(context, curve.allowed)
         self.publisher = self._server(zmq.XPUB, sockets.SUBSCRIPTION_LIMIT)
         self.router = self._server(zmq.ROUTER, sockets.WIRE_LIMIT)
         self.endpoints = Endpoints(
@@ -71,10 +83,7 @@ class Net:
         socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
         sockets.heartbeats(socket)
         if self._curve is not None:
-            socket.curve_server = True
-            socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret
-            socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
-            socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+            guard(socket, self._curve)
         return socket
 
     def _client(self, kind: int, curve: str) -> zmq.Socket[bytes]:

@@ -89,3 +89,18 @@ def test_a_store_is_sized_to_its_node_unless_the_file_says_otherwise() -> None:
     assert override(line, ["store.models=50"]).models_kept("1") == 50
     star = parse_topology('[network]\nnodes = 9\nlinks = "star"\n[node.1]\nattack = "sign_flip"\n', where="net.toml", name="net")
     assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 4 + 3 * 8, 4 + 13 + 4, 4 + 13]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('inlet = "tcp://10.0.0.1"', '"tcp://10.0.0.1" is no address; write tcp://host:port'),
+        ('listen = "tcp://10.0.0.1:7000"\ninlet = "tcp://10.0.0.1:7001"', "10.0.0.1:7001 is taken; give a port of its own"),
+        (f'feeders = ["{"a" * 40}"]', "nobody can feed it; give inlet, where samples come in, or remove this"),
+        ('inlet = "tcp://10.0.0.1:7001"\nfeeders = ["a"]', "does not fit; give a list"),
+    ],
+)
+def test_an_inlet_that_nobody_could_use_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(f"[node.0]\n{text}\n")
+    assert problem in str(raised.value) and "\n" not in str(raised.value)

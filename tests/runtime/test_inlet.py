@@ -10,13 +10,16 @@ import zmq
 
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Data
+from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Stocked
-from dfl_actors.errors import DataError
+from dfl_actors.errors import DataError, TransportError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.stock import Stock, kinds_of
 from dfl_actors.runtime import feed as feeding
 from dfl_actors.runtime.feed import Client, Fed, feed
 from dfl_actors.runtime.inlet import FORM, FULL, HEAD, REFUSED, SAMPLES, TAKEN, Asks, Inlet
+from dfl_actors.runtime.keyfiles import curve_keys
+from dfl_actors.runtime.net import Curve
 from tests.config.made import parse
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -25,18 +28,23 @@ Context = zmq.Context[zmq.Socket[bytes]]
 class Node:
     """Answers at its inlet in a thread, until it is told to end."""
 
-    def __init__(self, context: Context, place: str, data: Dataset, folder: Path) -> None:
+    def __init__(self, context: Context, place: str, data: Dataset, folder: Path, remote: tuple[str, Curve] | None = None) -> None:
         self.stock, self.room, self.told = Stock(folder / "fed", kinds_of(data)), True, list[int]()
-        self._inlet = Inlet(context, place, self.stock, Asks(data.form, self.stock.kinds), lambda: self.room)
+        self.inlet = Inlet(context, place, self.stock, Asks(data.form, self.stock.kinds), lambda: self.room)
+        if remote is not None:
+            self.inlet.open(*remote)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._answer)
         self._thread.start()
 
     def _answer(self) -> None:
         while not self._over.is_set():
-            if self._inlet.socket.poll(20):
-                self.told += [arrival.count for arrival in self._inlet.requests() if isinstance(arrival, Stocked)]
-        self._inlet.socket.close()
+            for door in self.inlet.doors:
+                if door.poll(10):
+                    self.told += [arrival.count for arrival in self.inlet.requests(door) if isinstance(arrival, Stocked)]
+        for door in self.inlet.doors:
+            door.close(linger=0)
+        self.inlet.close()
 
     def end(self) -> None:
         self._over.set()
@@ -134,3 +142,28 @@ def test_a_neighbour_that_speaks_otherwise_gets_nothing_in(node: Node, context: 
         socket.send_multipart([SAMPLES, HEAD.pack(b"c" * 16, 2), *good])
         assert socket.poll(30_000) and socket.recv_multipart() == [FULL, b"2"]
     assert node.stock.count == 2, "the one that came twice is there once"
+
+
+def test_from_the_network_only_those_keys_come_in_that_are_admitted(context: Context, tmp_path: Path, data: Dataset) -> None:
+    (public, secret), ours, strange = (curve_keys(KeyPair(bytes([number]) * 32)) for number in (1, 2, 3))
+    remote = ("tcp://127.0.0.1:*", Curve(public, secret, frozenset([ours[0]])))
+    node = Node(context, f"ipc://{tmp_path}/inlet", data, tmp_path, remote)
+    place, path = node.inlet.doors[1].getsockopt_string(zmq.LAST_ENDPOINT), source(tmp_path)
+
+    def fed(secure: tuple[bytes, bytes, bytes]) -> list[Fed]:
+        own = zmq.Context()
+        client = Client(own, place, "3", lambda: None, secure)
+        try:
+            return list(feed(client, config(), path, 0.0, lambda: None))
+        finally:
+            client.close()
+            own.destroy(linger=0)
+
+    try:
+        assert fed((public, *ours))[-1] == Fed(600, 600, waits=False)
+        for secure, problem in (((public, *strange), "does not admit this key"), ((strange[0], *ours), "has another key")):
+            with pytest.raises(TransportError, match=problem):
+                fed(secure)
+        assert node.stock.count == 600
+    finally:
+        node.end()
