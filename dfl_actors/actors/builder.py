@@ -16,6 +16,7 @@ from dfl_actors.core.blocks import Pending, Terms, enough, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.clock import FOREVER, Now, since
 from dfl_actors.core.codec import digest, encode, reread
+from dfl_actors.core.control import Holdings
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
@@ -57,11 +58,12 @@ class Builder(Actor):
         self._deadline = self._reminder = FOREVER
         self._recover(journal, now)
         self.counts["height"] = self._chain.height
+        self.counts["drafted"] = self._chain.height + (self._draft is not None)
 
     def _resume(self, stored: chain.Stored, journal: JournalReader) -> None:
         try:
             self._pinned = chain.decode_pin(journal.get(chain.PIN)) or self._pinned
-            chain.check_pin(self._pinned, stored)
+            chain.check_pin(self._pinned, stored, chain.decode_pin(journal.get(chain.BASE)))
             self._chain = chain.resume(self._pinned, stored, self._verifier)
         except Refused as error:
             raise ChainError(f"the chain breaks rule {error}: name the block with `dfl-actors chain verify`") from error
@@ -94,7 +96,9 @@ class Builder(Actor):
         self._confirmations: dict[str, Confirmation] = {}
         self.idle = False
 
-    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+    def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
+        if message.adoption is not None and not self._chain.height and self._draft is None and message.adoption.held.height >= 0:
+            yield from self._begin_behind(message.adoption.held)
         if self._chain != self._pinned:
             yield self._pin()
         if self._draft is not None:
@@ -104,6 +108,12 @@ class Builder(Actor):
             if pending.answered():
                 yield from self._settle(identity)
         yield from self._advance(now)
+
+    def _begin_behind(self, held: Holdings) -> Iterator[Effect]:
+        """Where blocks were lost the chain begins at their height: a witness would confirm no other draft below it."""
+        self._chain = chain.behind(held.height, held.draft, self._key.address, held.sequence, held.created)
+        self.counts["height"] = self._chain.height
+        yield Journal(chain.BASE, chain.encode_pin(self._chain))
 
     def on_announced(self, message: Announced, now: Now) -> Iterator[Effect]:
         identity = digest(message.transaction)

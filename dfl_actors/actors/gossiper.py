@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
+from dfl_actors.actors.holdings import ANSWERED_APART, Asking
 from dfl_actors.actors.links import Links
 from dfl_actors.actors.pulses import Pulses
 from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
@@ -20,7 +21,7 @@ from dfl_actors.core import messages as m
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
-from dfl_actors.core.control import Neighbour
+from dfl_actors.core.control import Holdings, Neighbour
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
@@ -35,13 +36,15 @@ SOON = 100  # Milliseconds after which a neighbour that has connected is spoken 
 
 
 class GossiperSettings(Settings, frozen=True, kw_only=True):
-    """`parameters` are the size of a model; work may begin when so many `links` stand. `stated` and `expected`: see `Pulses`."""
+    """`parameters` are the size of a model; work may begin when so many `links` stand. `asks`: what neighbours hold
+    of us is asked before. `stated` and `expected`: see `Pulses`."""
 
     parameters: int
     heartbeat: int
     fetch_timeout: int
     skew: int
     links: int
+    asks: bool = False
     stated: dict[str, str] = msgspec.field(default_factory=dict)
     expected: dict[Address, dict[str, str]] = msgspec.field(default_factory=dict)
 
@@ -60,6 +63,8 @@ class Gossiper(Actor):
         self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis)
+        self._asking = Asking(settings.address, settings.neighbours, self._verifier, settings.asks)
+        self._askers: dict[Address, tuple[bytes, int]] = {}
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
@@ -86,6 +91,8 @@ class Gossiper(Actor):
     def on_tick(self, _: m.Tick, now: Now) -> Iterator[Effect]:
         yield from self._links.greet(now)
         yield from self._pulses.ask(now, self._links.parted)
+        yield from self._asking.ask(self._links.up(), now)
+        self.ready = self.ready or self._enough()
         yield from self._links.ask_again()
         yield from self._fetching.ask_again(now)
         yield self._announce(m.Beat())
@@ -93,10 +100,11 @@ class Gossiper(Actor):
 
     def _set_wake(self, now: Now) -> None:
         beat, due = now.mono + self.settings.heartbeat, self._links.due()
-        self.wake = beat if due is None else min(beat, max(due, now.mono + 1))
+        soon = beat if self._asking.done else now.mono + SOON
+        self.wake = min(beat, soon, beat if due is None else max(due, now.mono + 1))
 
     def _enough(self) -> bool:
-        return self._links.standing() + len(self._links.parted) >= self.settings.links
+        return self._links.standing() + len(self._links.parted) >= self.settings.links and self._asking.done
 
     def on_started(self, _: m.Started, now: Now) -> Iterator[Effect]:
         yield self._announce(m.Beat())
@@ -263,6 +271,7 @@ class Gossiper(Actor):
 
     def on_admitted(self, _reply: m.Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         self._links.admitted(neighbour)
+        yield from self._asking.ask(self._links.up(), now)
         self.ready = self._enough()
         yield from self._fetching.go_on(neighbour, now)
 
@@ -283,6 +292,15 @@ class Gossiper(Actor):
     def on_probed(self, reply: m.Probed, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         if not self._pulses.arrived(neighbour, reply, now):
             yield from self._links.lost(neighbour)
+
+    def on_held(self, reply: m.Held, neighbour: Address, _: Body, now: Now) -> None:
+        self._asking.answered(neighbour, reply, now)
+        self.ready = self.ready or self._enough()
+
+    @property
+    def held(self) -> Holdings:
+        """What neighbours have proved to hold of us."""
+        return self._asking.found
 
     # --- requests of neighbours
 
@@ -308,6 +326,17 @@ class Gossiper(Actor):
 
     def on_probe(self, request: m.Probe, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._pulses.answer(peer, request, self._links.serves(peer), now)
+
+    def on_holding(self, request: m.Holding, peer: bytes, now: Now) -> Iterator[Effect]:
+        """The validator's journal knows; it answers through us. Not too often, for a draft is large."""
+        neighbour = self._links.neighbour(peer)
+        if now.mono - self._askers.get(neighbour, (b"", -ANSWERED_APART))[1] >= ANSWERED_APART:
+            self._askers[neighbour] = peer, now.mono
+            yield Tell(m.HoldingAsked(sender=neighbour))
+
+    def on_holding_found(self, message: m.HoldingFound, now: Now) -> Iterator[Effect]:
+        peer = self._askers.get(message.sender, (b"", 0))[0]
+        yield Answer(peer, m.Held(transactions=message.transactions, drafts=message.drafts))
 
     def on_fetch(self, request: m.Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._serving.serve(peer, self._links.neighbour(peer), request)

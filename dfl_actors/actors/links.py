@@ -87,6 +87,10 @@ class Links:
     def stands(self, neighbour: Address) -> bool:
         return self._links[neighbour].stands()
 
+    def up(self) -> list[Address]:
+        """The neighbours that serve our requests."""
+        return [address for address, link in self._links.items() if link.ours is Ours.UP]
+
     def due(self) -> int | None:
         """When a link that is missing is to be tried again, in monotonic time; None when none is."""
         return min((link.due for link in self._missing().values()), default=None)

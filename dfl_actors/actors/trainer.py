@@ -133,8 +133,12 @@ class Trainer(Actor):
             weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
         return self._learner.start(weights)._replace(iteration=self._point.iteration)
 
-    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+    def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
         self._running = True
+        if message.adoption is not None and message.adoption.held.sequence > self._point.sequence:
+            self._point = msgspec.structs.replace(self._point, sequence=message.adoption.held.sequence)
+            self.counts["sent"] = self._point.sequence + 1
+            yield Journal(b"point", encode(self._point))
         last = self._journal.get(b"transaction")
         if last is not None and (transaction := reread(Transaction, last)).expires > now.wall:
             yield Tell(Trained(transaction=transaction))

@@ -19,8 +19,19 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
-from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Record, Transaction, issue
+from dfl_actors.core.messages import (
+    Confirmed,
+    DraftArrived,
+    Fetched,
+    HoldingAsked,
+    HoldingFound,
+    Injected,
+    Scored,
+    Started,
+    Stopping,
+    Witnessed,
+)
+from dfl_actors.core.objects import Address, Confirmation, Count, Draft, Receipt, Record, Time, Transaction, issue
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
@@ -28,6 +39,7 @@ from dfl_actors.learning.weights import model_bytes
 LONGEST_LIFETIMES = 4  # A transaction may live this many times longer than our own do; more is refused.
 MOST_WAITING = 256  # Transactions kept while the node has no samples to measure them on; the oldest goes first.
 MOST_REWRITTEN = 64  # Generators reported at once that contradict what is known of them.
+NEWEST, CONFIRMED, LOST = b"w/", b"g/", b"lost"  # Where the journal keeps the last of each generator, and what was lost of our own.
 FRESH = 4096  # What was journalled last and may not be written yet.
 
 
@@ -35,6 +47,13 @@ class Given(Record, frozen=True, kw_only=True):
     """The confirmations given for one draft, as they were signed."""
 
     confirmations: tuple[Confirmation, ...]
+
+
+class Lost(Record, frozen=True, kw_only=True):
+    """When the node began anew behind what its lost directory held, and how high the chains of its neighbours were then."""
+
+    at: Time
+    heights: dict[Address, Count]
 
 
 class ValidatorSettings(Settings, frozen=True, kw_only=True):
@@ -76,6 +95,24 @@ class Validator(Actor):
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._fresh: Recent[bytes, bytes] = Recent(FRESH)
         self.rewritten: dict[Address, str] = {}
+        lost = journal.get(LOST)
+        self._lost = None if lost is None else reread(Lost, lost)
+
+    def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
+        if message.adoption is not None:
+            self._lost = Lost(at=message.adoption.at, heights=message.adoption.heights)
+            yield Journal(LOST, encode(self._lost))
+
+    def on_holding_asked(self, message: HoldingAsked, now: Now) -> Iterator[Effect]:
+        """The generator's own words prove to it what it has signed."""
+        transaction, draft = (self._read(key + message.sender.encode()) for key in (NEWEST, CONFIRMED))
+        yield Tell(
+            HoldingFound(
+                sender=message.sender,
+                transactions=() if transaction is None else (reread(Transaction, transaction),),
+                drafts=() if draft is None else (reread(Draft, draft),),
+            )
+        )
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
@@ -145,6 +182,8 @@ class Validator(Actor):
         self.count("received")
         yield self._write(b"r/" + identity.encode(), raw)
         yield self._write(sequence_key(transaction), identity.encode())
+        if transaction.sequence > self._newest(transaction.generator):
+            yield self._write(NEWEST + transaction.generator.encode(), encode(transaction))
         yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
         by, model, codec = transaction.generator, transaction.model, transaction.codec
         score = {"correct": correct, "tested": tested, "samples": transaction.samples or 0}
@@ -169,6 +208,7 @@ class Validator(Actor):
         if message.draft.generator in self.rewritten:
             self.rewritten[message.draft.generator] = ""
         yield self._write(place, identity.encode())
+        yield self._write(CONFIRMED + message.draft.generator.encode(), encode(message.draft))
         yield self._write(b"d/" + identity.encode(), encode(Given(confirmations=confirmations)))
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
         yield Note(events.Confirmed(draft=identity, generator=message.draft.generator, confirmations=len(confirmations)))
@@ -184,10 +224,21 @@ class Validator(Actor):
         for entry in draft.entries:
             for receipt in entry.receipts:
                 if receipt.creator == self.settings.address:
-                    yield self._confirmation(identity, digest(receipt), receipt)
+                    yield self._confirmation(identity, digest(receipt), receipt, self._may_be_lost(receipt, draft))
 
-    def _confirmation(self, identity: str, own: str, receipt: Receipt) -> Confirmation:
-        if self._read(b"r/" + receipt.transaction.encode()) != encode(receipt):
+    def _newest(self, generator: Address) -> int:
+        """The highest sequence number of a generator that we witnessed."""
+        known = self._read(NEWEST + generator.encode())
+        return -1 if known is None else reread(Transaction, known).sequence
+
+    def _may_be_lost(self, receipt: Receipt, draft: Draft) -> bool:
+        """Whether we may have issued it before our directory was lost: nobody else can sign it. A generator whose chain was higher then
+        may not have earlier blocks confirmed anew."""
+        lost = self._lost
+        return lost is not None and receipt.created < lost.at and draft.height >= lost.heights.get(draft.generator, 0)
+
+    def _confirmation(self, identity: str, own: str, receipt: Receipt, lost: bool) -> Confirmation:
+        if not lost and self._read(b"r/" + receipt.transaction.encode()) != encode(receipt):
             raise Refused("receipt_not_issued", own[:8])
         if self._read(b"c/" + own.encode()) is not None:
             raise Refused("confirmed_elsewhere", own[:8])

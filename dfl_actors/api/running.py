@@ -76,14 +76,16 @@ def run_node(
     *,
     overrides: Overrides = (),
     out: str | Path | None = None,
+    adopt: bool = False,
     progress: How = "auto",
     closing: Closing = nothing,
 ) -> Result:
-    """Run one node on this host, with the key files in `keys`; the others run on theirs. Raises as `run` does."""
+    """Run one node on this host, with the key files in `keys`; the others run on theirs. `adopt`: it may go on
+    behind what neighbours hold of its key and `out` has lost. Raises as `run` does."""
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
-    return _watched(path, lambda launch: launch_node(config, name, Path(keys), path, launch), begun, progress, closing)
+    return _watched(path, lambda launch: launch_node(config, name, Path(keys), path, launch, adopt), begun, progress, closing)
 
 
 def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Result:

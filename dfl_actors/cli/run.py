@@ -57,6 +57,7 @@ def node(
     name: Annotated[str, typer.Option(help="Which node this host runs.")],
     keys: Annotated[Path, typer.Option(help="The directory of its key (`dfl-actors keys new`).")],
     out: Out = None,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Go on behind what neighbours hold of this key and --out has lost.")] = False,
     sets: Sets = [],  # noqa: B006
     quiet: Quiet = False,
     json: Json = False,
@@ -64,7 +65,7 @@ def node(
     """Run one node on this host; the others run on theirs."""
     with interruptible(quiet=True):
         closing = lambda result: close(result, quiet, json)  # noqa: E731
-        result = running.run_node(topology, name, keys, overrides=sets, out=out, progress=how(quiet, json), closing=closing)
+        result = running.run_node(topology, name, keys, overrides=sets, out=out, adopt=adopt, progress=how(quiet, json), closing=closing)
     result.check_target()
 
 

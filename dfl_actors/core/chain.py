@@ -16,6 +16,7 @@ from dfl_actors.errors import ChainError, Refused
 
 WINDOW = 4096  # How far, in sequence numbers, a transaction may lag behind the newest one of the blocks before.
 PIN = b"head"  # Where the builder's journal holds the pinned state.
+BASE = b"base"  # Where it holds the state from which a chain goes on whose beginning was lost.
 LARGEST_BLOCK = 1 << 30
 
 
@@ -87,6 +88,12 @@ def _skipped(state: ChainState, numbers: frozenset[int]) -> frozenset[int]:
     return frozenset(number for number in free - numbers if number >= lowest)
 
 
+def behind(height: int, draft: Digest, generator: Address, sequence: int, created: int) -> ChainState:
+    """The state from which a chain goes on whose blocks up to `height` were lost: the next one names the `draft` of the last in the place
+    of its final block, which nobody else keeps. No sequence number up to `sequence` may come any more."""
+    return ChainState(height=height + 1, head=draft, generator=generator, sequence=sequence, finalised=created)
+
+
 def encode_pin(state: ChainState) -> bytes:
     """What the journal holds of a state."""
     return msgspec.json.encode(state, order="deterministic")
@@ -100,8 +107,11 @@ def decode_pin(raw: bytes | None) -> ChainState | None:
         raise Refused("malformed", f"the pinned head, {error}") from None
 
 
-def check_pin(pin: ChainState, stored: Stored) -> None:
-    """Raises `ChainError` when the stored chain does not hold the pinned head; whose chain it is, the caller knows."""
+def check_pin(pin: ChainState, stored: Stored, base: ChainState | None = None) -> None:
+    """Raises `ChainError` when the stored chain does not hold the pinned head; whose chain it is, the caller knows. One that begins behind
+    blocks that were lost has none at its `base`."""
+    if pin == base:
+        return
     height = stored.height
     if height < pin.height:
         missing = f"block {height} is" if pin.height == height + 1 else f"blocks {height} to {pin.height - 1} are"

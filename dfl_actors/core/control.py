@@ -52,6 +52,24 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[Refusals, ...] = ()
 
 
+class Holdings(msgspec.Struct, frozen=True, kw_only=True):
+    """What neighbours hold of a node, proved by its own signatures: the number of its last transaction, and of its last draft the height,
+    the digest and the time; -1 for nothing."""
+
+    sequence: int = -1
+    height: int = -1
+    draft: str = ""
+    created: int = 0
+
+
+class Adoption(msgspec.Struct, frozen=True, kw_only=True):
+    """A node begins behind what its directory lacks. `at` (wall time) is when, `heights` are those of its neighbours' chains then."""
+
+    held: Holdings
+    at: int
+    heights: dict[Address, int] = {}
+
+
 class Listening(Control, frozen=True, kw_only=True):
     """The sockets stand; a gossiper says where it listens."""
 
@@ -82,9 +100,10 @@ class Ready(Control, frozen=True, kw_only=True):
 
 
 class Start(Control, frozen=True, kw_only=True):
-    """Everyone is ready."""
+    """Everyone is ready. `adoption` when the node's directory was lost."""
 
     says, hears = "supervisor", ("actor",)
+    adoption: Adoption | None = None
 
 
 class Status(Control, frozen=True, kw_only=True):
@@ -93,7 +112,7 @@ class Status(Control, frozen=True, kw_only=True):
     `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours). `rewritten`: who signed
     otherwise what we know of them, `block 12` or `transaction 40` the first of it; empty when we confirm a draft of theirs again.
     `refused`: what we refused of whom and why, since our start; `refused_by`: what neighbours refused of us.
-    `neighbours`: how they are, said by gossipers.
+    `neighbours`: how they are, said by gossipers; `held`: what they hold of this node.
     """
 
     says, hears = "actor", ("supervisor",)
@@ -105,6 +124,7 @@ class Status(Control, frozen=True, kw_only=True):
     refused: tuple[Refusals, ...] = ()
     refused_by: tuple[Refusals, ...] = ()
     neighbours: dict[Address, Neighbour] = msgspec.field(default_factory=dict)
+    held: Holdings = Holdings()
     model: str = ""
     idle: bool = True
     stopped: bool = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from dfl_actors.core.control import Facts
+from dfl_actors.core.control import Adoption, Facts
 from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Request, members, union
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 from dfl_actors.core.pulse import Pulse
@@ -22,11 +22,15 @@ MOST_CONFIRMATIONS = 65_536  # Confirmations in a message.
 Nonce = Digest
 Path = Annotated[tuple[Receipt, ...], Meta(max_length=MAX_RECEIPTS)]
 Confirmations = Annotated[tuple[Confirmation, ...], Meta(max_length=MOST_CONFIRMATIONS)]
+LastTransaction = Annotated[tuple[Transaction, ...], Meta(max_length=1)]
+LastDraft = Annotated[tuple[Draft, ...], Meta(max_length=1)]
 Word = Annotated[str, Meta(max_length=64)]
 
 
 class Started(FromDriver, frozen=True, kw_only=True):
-    """Every subscription of the node stands and work may begin."""
+    """Every subscription of the node stands and work may begin; with an `adoption`, behind what the node's directory has lost."""
+
+    adoption: Adoption | None = None
 
 
 class Tick(FromDriver, frozen=True, kw_only=True):
@@ -234,6 +238,22 @@ class ConfirmationsArrived(Letter, frozen=True, kw_only=True):
     confirmations: Confirmations
 
 
+class HoldingAsked(Letter, frozen=True, kw_only=True):
+    """A neighbour wants to know what we hold of it."""
+
+    says, hears = "gossiper", ("validator",)
+    sender: Address
+
+
+class HoldingFound(Letter, frozen=True, kw_only=True):
+    """The newest transaction of a neighbour that we witnessed, and the newest draft that we confirmed."""
+
+    says, hears = "validator", ("gossiper",)
+    sender: Address
+    transactions: LastTransaction
+    drafts: LastDraft
+
+
 class Finalised(Letter, frozen=True, kw_only=True):
     """A final block stands in the chain."""
 
@@ -361,6 +381,18 @@ class ConfirmationsFor(Request, frozen=True, kw_only=True):
     """Confirmations, handed to the neighbour from whom the draft came."""
 
     confirmations: Confirmations
+
+
+class Holding(Request, frozen=True, kw_only=True):
+    """Asks what the neighbour holds of us."""
+
+
+class Held(Reply, frozen=True, kw_only=True):
+    """The last that was witnessed and confirmed of who asked, as it signed it; empty for nothing."""
+
+    to = (Holding,)
+    transactions: LastTransaction
+    drafts: LastDraft
 
 
 class Probe(Request, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ from datetime import datetime
 
 import msgspec
 
-from dfl_actors.core.control import Neighbour, Refusals, Status, Told
+from dfl_actors.core.control import Adoption, Neighbour, Refusals, Status, Told
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
 from dfl_actors.files import whole
 from dfl_actors.runtime import picture
+from dfl_actors.runtime.adoption import check_adoption
 from dfl_actors.runtime.children import Child
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
@@ -61,6 +62,20 @@ class Board:
             self.remarks.handshakes(child.plan, status.handshakes)
             self.remarks.settings(child.plan, status.neighbours)
             self.remarks.refusals(child.plan, facts.refused, picture.refused_by(status), status.neighbours)
+
+    def adoptions(self) -> dict[str, Adoption]:
+        """Of the nodes whose directories lack what neighbours hold of them, told. Raises `ChainError` for one that must not begin."""
+        found: dict[str, Adoption] = {}
+        for plan in self._plans:
+            gossiper, trainer, builder = (self._actors[f"{plan.node.name}/{actor}"] for actor in ("gossiper", "trainer", "builder"))
+            report = gossiper.status or Status(counts={})
+            sent, drafted = int(trainer.tally().get("sent", 0)), int(builder.tally().get("drafted", 0))
+            told = check_adoption(plan.node.name, report.held, sent, drafted, plan.adopt)
+            if told:
+                self.say(told)
+                heights = {address: known.height for address, known in report.neighbours.items()}
+                found[plan.node.name] = Adoption(held=report.held, at=self._clock().wall, heights=heights)
+        return found
 
     # --- the status file
 

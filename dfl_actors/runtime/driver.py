@@ -11,7 +11,20 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
+from dfl_actors.core.control import (
+    FROM_SUPERVISOR,
+    Adoption,
+    Endpoints,
+    Holdings,
+    Listening,
+    Neighbours,
+    Quit,
+    Ready,
+    Start,
+    Status,
+    Stop,
+    Told,
+)
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
@@ -195,8 +208,8 @@ class Driver:
                     yield from self._connect(where)
                 case Told(facts=facts):
                     yield Known(facts=facts)
-                case Start():
-                    yield self._begin()
+                case Start(adoption=adoption):
+                    yield self._begin(adoption)
                 case Stop():
                     self._stopped, self._status_at = True, self._now.mono
                     self._delivery.hurry()
@@ -208,11 +221,11 @@ class Driver:
         if self._parent.ended:
             self._running = False
 
-    def _begin(self) -> Started:
+    def _begin(self, adoption: Adoption | None) -> Started:
         self._meter.restart()
         self._speech.dropped.clear()  # greetings to neighbours that did not listen yet are no loss
         self._started = True
-        return Started()
+        return Started(adoption=adoption)
 
     def _connect(self, where: Mapping[Address, Endpoints]) -> Iterator[Message]:
         net = self._net
@@ -244,6 +257,7 @@ class Driver:
     def _report(self) -> None:
         if not self._said_ready and self._mail.listened and self._actor.ready:
             self._said_ready = True
+            self._parent.send(codec.encode(self._status()))  # what it has, before work begins
             self._say(Ready())
         if self._now.mono >= self._status_at:
             self._status_at = self._now.mono + STATUS_EVERY
@@ -269,6 +283,7 @@ class Driver:
             refused=self._tally.refused(),
             refused_by=self._tally.refused_by(),
             neighbours=actor.neighbours(self._now) if isinstance(actor, Gossiper) else {},
+            held=getattr(actor, "held", Holdings()),
             model=getattr(actor, "model", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,

@@ -19,7 +19,7 @@ from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Genesis
-from dfl_actors.errors import ActorError, ConfigError, StoreError
+from dfl_actors.errors import ActorError, ConfigError, KeyFileError, StoreError
 from dfl_actors.files import whole
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
@@ -77,18 +77,30 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
         return Ground(config, run, keys, launch, before).go()
 
 
-def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch) -> Outcome:
-    """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or its run continued. Raises `DflError`."""
+def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch, adopt: bool = False) -> Outcome:
+    """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or its run continued. With `adopt` it may begin
+    behind what neighbours hold of its key and `out` lacks. Raises `DflError`."""
     keys = {name: load_key(key_directory)}
     _check_deployment(config, config.node(name), keys[name])
     check_space(out)
     if not (out / "run.json").exists():
         with _begun(out) as run:
-            return _first(Ground(config, run, keys, launch, key_directory=key_directory).go(), run)
+            return _first(Ground(config, run, keys, launch, key_directory=key_directory, adopt=adopt).go(), run)
     run = RunDirectory.open(out)
     with run.lock():
+        _check_owner(run, name, keys[name])
         launch = _verified(run, (name,), launch)
-        return Ground(config, run, keys, launch, read_about(run), key_directory).go()
+        return Ground(config, run, keys, launch, read_about(run), key_directory, adopt).go()
+
+
+def _check_owner(run: RunDirectory, name: str, key: KeyPair) -> None:
+    """Raises `KeyFileError` when the directory was begun with another key: its journals and its chain are that one's."""
+    known = read_about(run).nodes.get(name)
+    if known is not None and known != key.address:
+        raise KeyFileError(
+            f"{run.path} was begun by node {name} with the key of address {known[:8]}..., the key file now has {key.address[:8]}...:"
+            " put the old key back, or give the new one a directory of its own (--out)"
+        )
 
 
 def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> Launch:
@@ -147,10 +159,12 @@ class Ground:
         launch: Launch,
         before: About | None = None,
         key_directory: Path | None = None,
+        adopt: bool = False,
     ) -> None:
         """`keys` are those of the nodes that run here, each from its node's directory unless `key_directory` says from where; `before`
         is what the run's last start has written."""
         self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
+        self._adopt = adopt
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
         self._addresses = {
@@ -200,6 +214,7 @@ class Ground:
             folder=Path.cwd(),
             anchor=self._clock.anchor,
             starts=self._before.starts,
+            adopt=self._adopt,
             stated=said[node.name],
             expected={self._addresses[name]: dict(said[name].items() - said[node.name].items()) for name in node.neighbours},
         )

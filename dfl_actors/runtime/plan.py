@@ -48,6 +48,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """How often this run was started: 0, and one more for each `--resume`."""
     rejoins: bool = False
     """Whether it comes back to a network that runs, and waits for no link before it works."""
+    adopt: bool = False
+    """Whether it may begin behind what its directory has lost (`runtime.adoption`)."""
     stated: dict[str, str] = {}
     """What the configuration says of the node, for its neighbours to compare (`config.stated`)."""
     expected: dict[str, dict[str, str]] = {}
@@ -61,6 +63,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         **msgspec.structs.asdict(plan.settings),
         "node": node.name,
         "parameters": plan.parameters,
+        "asks": not plan.whole_network and not plan.rejoins,
         "stated": plan.stated,
         "expected": plan.expected,
         "links": links_needed(plan),

@@ -131,7 +131,8 @@ def refused_text(node: str, other: str, refusals: Refusals, why: str) -> str:
 def refused_by_text(node: str, other: str, refusals: Refusals, why: str) -> str:
     """What a person is told of what `other` refuses of node `node`. Most remedies are for the other way round, and stand there."""
     reason = f"{refusals.code}: {why}" if why else refusals.code
-    remedy = REMEDIES["other_genesis"] if refusals.code == "other_genesis" else "the screen of its host says what to do"
+    ours = refusals.code == "other_genesis" or refusals.code not in LASTING
+    remedy = REMEDIES.get(refusals.code, _NOTHING) if ours else "the screen of its host says what to do"
     return f"{_at(node)}{other}: refuses what this node says, {_times(refusals.count)}, {reason}; {remedy}"
 
 

@@ -334,9 +334,15 @@ class ChainStore(_Store):
 
     @property
     def height(self) -> int:
-        """How many blocks there are, and the height of the next."""
+        """The height of the next block."""
         with self._reading() as transaction:
             return _height(transaction)
+
+    @property
+    def first(self) -> int:
+        """The height of the first block: 0, unless those before it were lost."""
+        with self._reading() as transaction:
+            return _first(transaction)
 
     def create(self, genesis: bytes) -> None:
         """Begin the chain; the same genesis again changes nothing. Raises StoreError if it is another network's chain."""
@@ -359,7 +365,7 @@ class ChainStore(_Store):
         def change(transaction: lmdb.Transaction[memoryview]) -> None:
             if transaction.get(b"genesis") is None:
                 raise StoreError(f"{self.path} has no genesis: create the chain before appending to it")
-            if height != _height(transaction):
+            if height != _height(transaction) and _height(transaction):
                 raise StoreError(f"{self.path} takes block {_height(transaction)} next, not {height}: read the chain again")
             transaction.put(b"b" + NUMBER.pack(height), block, overwrite=False)
 
@@ -370,12 +376,19 @@ class ChainStore(_Store):
         return None if height < 0 else self._get(b"b" + NUMBER.pack(height))
 
     def blocks(self) -> Iterator[bytes]:
-        """All blocks from height 0, those included that are appended meanwhile."""
-        height = 0
+        """All blocks from the first on, those included that are appended meanwhile."""
+        height = self.first
         while (block := self.block(height)) is not None:
             yield block
             height += 1
 
 
 def _height(transaction: lmdb.Transaction[memoryview]) -> int:
-    return max(0, transaction.stat()["entries"] - 1)  # all but the genesis
+    return _first(transaction) + max(0, transaction.stat()["entries"] - 1)  # all but the genesis
+
+
+def _first(transaction: lmdb.Transaction[memoryview]) -> int:
+    """The key of a block is before that of the genesis."""
+    with transaction.cursor() as cursor:
+        key = bytes(cursor.key()) if cursor.first() else b""
+    return int(NUMBER.unpack(key[1:])[0]) if key[:1] == b"b" else 0

@@ -14,10 +14,23 @@ import msgspec
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
 from dfl_actors.core import events
-from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Failed, Listening, Neighbours, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.control import (
+    Adoption,
+    Endpoints,
+    Evaluate,
+    Evaluated,
+    Failed,
+    Listening,
+    Neighbours,
+    Quit,
+    Ready,
+    Start,
+    Status,
+    Stop,
+)
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.objects import Address
-from dfl_actors.errors import ActorError, DflError
+from dfl_actors.errors import ActorError, ChainError, DflError
 from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
 from dfl_actors.processes.forkserver import ForkServer
@@ -91,6 +104,7 @@ class Supervisor:
         self._error: DflError | None = None
         self._updated = 0.0
         self._cpu = 0.0
+        self._adoptions: dict[str, Adoption] = {}
 
     # --- the life of a run
 
@@ -164,7 +178,7 @@ class Supervisor:
                 if self._rendezvous.ready(child.name) and self._started is None:
                     self._begin()
                 elif self._started is not None:
-                    child.say(Start())
+                    child.say(self._start_of(child))
             case Status():
                 self._report(child, message)
             case Evaluated():
@@ -192,12 +206,21 @@ class Supervisor:
             self._evaluation.last(child.node, status.model)
 
     def _begin(self) -> None:
+        try:
+            self._adoptions = self._board.adoptions()
+        except ChainError as error:
+            self._fail(error)
+            return
         self._started = time.monotonic()
         self._cpu = time.process_time()
         self._note(events.Ready(seconds=round(self._started - self._begun, 3), actors=len(self._actors)))
         for child in self._actors.values():
-            child.say(Start())
+            child.say(self._start_of(child))
         self._happenings.begin(self._started)
+
+    def _start_of(self, child: Child) -> Start:
+        """Whoever is started again in this run hears of an adoption once more: it may not have written it down."""
+        return Start(adoption=self._adoptions.get(child.node))
 
     def _check_ready(self, now: float) -> None:
         """A gossiper whose neighbours are on other hosts may wait for them as long as it takes."""

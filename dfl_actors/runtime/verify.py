@@ -65,13 +65,13 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
     """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks, and the pin."""
     node, about = run.node(name), read_about(run)
     with _named(name):
-        pinned = _pinned(node)  # before the chain is read, which may grow meanwhile
+        pinned, base = _pinned(node), _pinned(node, chain.BASE)  # before the chain is read, which may grow meanwhile
     with ChainStore(node.chain, readonly=True) as store:
         genesis = _genesis(store.genesis, node)
         with _named(name):
             if genesis != about.genesis:
                 raise ChainError(f"the chain in {node.chain} is of another genesis, {genesis[:8]}, this run's is {about.genesis[:8]}")
-            state, blocks = _blocks(store, genesis, node, about.nodes.get(name), pinned)
+            state, blocks = _blocks(store, genesis, node, about.nodes.get(name), pinned, base)
     if pin and pinned is None:
         with Journal(node.journal("builder")) as journal:
             journal.commit([(chain.PIN, chain.encode_pin(state))])
@@ -99,13 +99,14 @@ def _named(name: str) -> Iterator[None]:
         raise ChainError(f"node {name}: {error}") from None
 
 
-def _pinned(node: NodeDirectory) -> chain.ChainState | None:
-    """The state that the builder's journal pins; None in a directory from before there were pins, or without its journal."""
+def _pinned(node: NodeDirectory, key: bytes = chain.PIN) -> chain.ChainState | None:
+    """The state that the builder's journal pins, or (`BASE`) from which a chain goes on whose beginning was lost. None without one, as in a
+    directory from before there were pins, or without its journal."""
     if not (path := node.journal("builder")).exists():
         return None
     with Journal(path, readonly=True) as journal:
         try:
-            return chain.decode_pin(journal.get(chain.PIN))
+            return chain.decode_pin(journal.get(key))
         except Refused as error:
             raise ChainError(f"{error}: the journal in {path} was altered") from None
 
@@ -123,11 +124,11 @@ def _genesis(raw: bytes | None, node: NodeDirectory) -> str:
 
 
 def _blocks(
-    store: ChainStore, genesis: str, node: NodeDirectory, owner: str | None, pinned: chain.ChainState | None
+    store: ChainStore, genesis: str, node: NodeDirectory, owner: str | None, pinned: chain.ChainState | None, base: chain.ChainState | None
 ) -> tuple[chain.ChainState, list[FinalBlock]]:
     """All blocks, each checked, and the state after them."""
-    state, blocks, verifier, expected = chain.empty(genesis), list[FinalBlock](), Verifier(genesis), store.height
-    for height, raw in enumerate(store.blocks()):
+    state, blocks, verifier, expected = base or chain.empty(genesis), list[FinalBlock](), Verifier(genesis), store.height
+    for height, raw in enumerate(store.blocks(), store.first):
         try:
             block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
             state = chain.extend(state, block, verifier)
@@ -141,7 +142,7 @@ def _blocks(
     if state.height < expected:
         raise ChainError(f"block {state.height} is missing: the chain in {node.chain} was altered")
     if pinned is not None:
-        chain.check_pin(pinned, store)
+        chain.check_pin(pinned, store, base)
     return state, blocks
 
 

@@ -10,6 +10,7 @@ from dfl_actors.actors.builder import REMINDERS, Builder, BuilderSettings
 from dfl_actors.core import chain, events
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.family import Message
@@ -355,3 +356,16 @@ def as_message(made: Bench, operation: tuple[Any, ...]) -> Message:
         sent = told(made.said, Drafted)
         return confirmed(sent[-1].draft, rest[0]) if sent else Tick()
     return Tick() if what == "tick" else Started()
+
+
+def test_a_chain_that_was_lost_goes_on_behind_the_last_draft_that_others_confirmed() -> None:
+    made = built(started=False)
+    held = Holdings(sequence=-1, height=6, draft="ab" * 32, created=NOW - 5)
+    made.give(Started(adoption=Adoption(held=held, at=NOW)), crash=99)
+    made.give(Started(adoption=Adoption(held=held, at=NOW)), *announced(0, 1), *receipts(0, 1))
+    of = drafted(made)
+    assert (of.height, of.previous) == (7, held.draft)
+    made.give(confirmed(of), crash=99)
+    assert [block.draft.height for block in final_blocks(made)] == [7] and made.actor.counts["height"] == 8
+    made.give(Started(), *announced(2, 3), *receipts(2, 3))
+    assert drafted(made).height == 8

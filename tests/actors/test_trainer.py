@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer, TrainerSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
 from dfl_actors.learning.partition import Received
@@ -285,3 +286,13 @@ def test_the_injector_is_told_no_further_than_the_neighbours_keep_pace() -> None
 def test_what_is_fed_to_an_observer_is_what_it_tests_with() -> None:
     made = built(role="observer")
     assert words(made, fed(0, 3)) == [(3, 3, 0)] and made.actor.counts["samples"] == 3
+
+
+def test_a_directory_that_was_lost_is_gone_on_behind_with_the_next_number_whatever_crashes() -> None:
+    made = built(start=False)
+    adoption = Adoption(held=Holdings(sequence=34), at=NOW)
+    made.give(Started(adoption=adoption), crash=99)
+    made.give(Started(adoption=adoption), samples(BATCH))
+    assert [message.transaction.sequence for message in told(made.said, Trained)] == [35]
+    made.give(Started(adoption=adoption), samples(BATCH))
+    assert told(made.said, Trained)[-1].transaction.sequence == 36, "what is held is no higher"

@@ -10,8 +10,20 @@ from hypothesis import strategies as st
 from dfl_actors.actors.validator import MOST_WAITING, Validator, ValidatorSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
-from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, Injected, Scored, Stopping, Witnessed
+from dfl_actors.core.messages import (
+    Confirmed,
+    DraftArrived,
+    Fetched,
+    HoldingAsked,
+    HoldingFound,
+    Injected,
+    Scored,
+    Started,
+    Stopping,
+    Witnessed,
+)
 from dfl_actors.core.objects import Draft, Entry
 from dfl_actors.errors import LocalError
 from dfl_actors.learning.partition import Received
@@ -230,3 +242,55 @@ def test_a_damaged_journal_is_our_own_fault_and_no_neighbours(kind: str) -> None
     made.give(SAMPLES)
     with pytest.raises(LocalError, match="our own"):
         made.give(first if kind == "r" else arrived)
+
+
+# --- directories that were lost
+
+
+def arrived(of: Draft) -> DraftArrived:
+    return DraftArrived(draft=of, sender=of.generator)
+
+
+def test_a_neighbour_is_told_its_newest_transaction_and_draft_as_it_signed_them() -> None:
+    made = built()
+    made.give(SAMPLES)
+    ask = HoldingAsked(sender=KEYS["g"].address)
+    assert told(made.give(ask), HoldingFound) == [HoldingFound(sender=KEYS["g"].address, transactions=(), drafts=())]
+    witnessed = [told(made.give(fetched("g", number)), Witnessed)[0] for number in (3, 7, 5)]
+    of = draft("g", (Entry(transaction=witnessed[0].transaction, receipts=(witnessed[0].receipt,)),), height=4)
+    made.give(arrived(of))
+    made.give(Stopping(), crash=99)
+    (found,) = told(made.give(ask), HoldingFound)
+    assert (found.transactions, found.drafts) == ((transaction("g", 7),), (of,))
+
+
+def lost(heights: dict[str, int]) -> tuple[Bench, Draft, Draft]:
+    """A witness that has lost its journal, and two drafts with receipts from before: of the height that the generator had, and below."""
+    made = built()
+    made.give(Started(adoption=Adoption(held=Holdings(), at=NOW + 1_000, heights=heights)), crash=99)
+    made.give(SAMPLES)
+    drafts = []
+    for height in (6, 5):
+        of = transaction("g", height)
+        drafts.append(draft("g", (Entry(transaction=of, receipts=(receipt("me", of, created=NOW),)),), height=height))
+    return made, drafts[0], drafts[1]
+
+
+def test_a_witness_that_lost_its_journal_confirms_what_it_signed_before_once_and_no_earlier_block() -> None:
+    """Else its neighbours' chains would wait for it for ever."""
+    made, right, below = lost({KEYS["g"].address: 6})
+    assert [note.code for note in notes(made.give(arrived(below)), events.Refused)] == ["receipt_not_issued"]
+    (confirmed,) = told(made.give(arrived(right)), Confirmed)
+    assert len(confirmed.confirmations) == 1
+    made.give(Stopping(), crash=99)
+    assert told(made.give(arrived(right)), Confirmed) == [confirmed], "and says the same again"
+    of = right.entries[0]
+    again = draft("g", (of,), height=7)
+    assert [note.code for note in notes(made.give(arrived(again)), events.Refused)] == ["confirmed_elsewhere"]
+
+
+def test_what_is_signed_after_the_loss_is_held_against_the_journal_as_ever() -> None:
+    made, _, _ = lost({})
+    of = transaction("g", 9)
+    late = draft("g", (Entry(transaction=of, receipts=(receipt("me", of, created=NOW + 1_000),)),), height=9)
+    assert [note.code for note in notes(made.give(arrived(late)), events.Refused)] == ["receipt_not_issued"]

@@ -11,7 +11,7 @@ from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core import messages as m
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
-from dfl_actors.core.control import Endpoints, Facts, Listening, Neighbours, Refusals
+from dfl_actors.core.control import Adoption, Endpoints, Facts, Holdings, Listening, Neighbours, Refusals
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
 from dfl_actors.errors import Refused
@@ -63,6 +63,9 @@ FIELDS: dict[str, Any] = {
     "exit_code": 9,
     "node": "0",
     "known": D,
+    "transactions": (TX,),
+    "drafts": (DRAFT,),
+    "adoption": Adoption(held=Holdings(sequence=3), at=1, heights={D: 2}),
     "pulse": made.pulse(),
     "facts": Facts(height=1, refused=(Refusals(D, "expired", 2),)),
 }

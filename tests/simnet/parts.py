@@ -78,17 +78,19 @@ class Chain:
 
     def __init__(self) -> None:
         self.data: list[bytes] = []
+        self.first = 0
 
     def append(self, height: int, block: bytes) -> None:
-        assert height == len(self.data), f"block {height} after {len(self.data)}: the chain takes the next only"
+        self.first = self.first if self.data else height
+        assert height == self.first + len(self.data), f"block {height} after {len(self.data)}: the chain takes the next only"
         self.data.append(block)
 
     @property
     def height(self) -> int:
-        return len(self.data)
+        return self.first + len(self.data)
 
     def block(self, height: int) -> bytes | None:
-        return self.data[height] if height < len(self.data) else None
+        return self.data[height - self.first] if self.first <= height < self.height else None
 
     def blocks(self) -> Iterator[bytes]:
         return iter(self.data)
