@@ -20,6 +20,7 @@ from dfl_actors.learning.stock import FED
 
 SHORTEST_WAIT = 50  # Milliseconds between two injections: faster rates inject several samples at once.
 MOST = 2048  # Samples in one message.
+SILENCE = 10_000  # Milliseconds without a word of the trainer after which samples that were fed are published again.
 WAITING = 4  # Windows of samples that were fed, beyond which no more are taken.
 
 LONGEST_PAUSE = 5_000
@@ -49,9 +50,10 @@ class Injector(Actor):
     settings: InjectorSettings
 
     def __init__(self, settings: InjectorSettings, stream: Stream, stocked: int = 0) -> None:
-        """`stocked` samples have been fed to the node before."""
+        """`stocked` samples have been fed to the node before: the trainer says which of them it still needs as soon as some come."""
         super().__init__(settings)
-        self._stocked, self._fed, self._sent, self._sent_before = stocked, 0, None if stocked else 0, 0
+        self._heard_at = 0
+        self._stocked, self._fed, self._sent, self._sent_before = stocked, 0, 0, 0
         self._stream = stream
         self._begun = self._last = 0
         self._injected = self._owed = 0
@@ -67,6 +69,7 @@ class Injector(Actor):
         self._running, self.wake = False, None
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
+        yield from self._feed_again(now)
         if self._running and not self.settings.rate:
             yield from self._answer(now)
         elif self._running:
@@ -75,6 +78,7 @@ class Injector(Actor):
             yield from self._inject(due(self.settings.rate, now.mono - self._begun) - self._injected)
 
     def on_pull(self, message: Pull, now: Now) -> Iterator[Effect]:
+        yield from self._feed_again(now)
         if not self._running or self.settings.rate:
             return
         self._owed += message.samples
@@ -102,20 +106,28 @@ class Injector(Actor):
         return self._stocked - self._fed >= WAITING * self.settings.window
 
     def on_stocked(self, message: Stocked, now: Now) -> Iterator[Effect]:
+        if self._sent == self._fed:
+            self._heard_at = now.mono
         self._stocked = message.count
         yield from self._feed()
 
     def on_fed(self, message: Fed, now: Now) -> Iterator[Effect]:
         """How far the trainer is. What it still lacks of what was published before its last word is lost, and published again."""
-        self._fed = message.upto
-        if self._sent is None or message.again or message.next < self._sent_before:
+        self._fed, self._heard_at = message.upto, now.mono
+        if message.again or message.next < self._sent_before or message.next > self._sent:
             self._sent = message.next
         self._sent_before = self._sent
         yield from self._feed()
 
+    def _feed_again(self, now: Now) -> Iterator[Effect]:
+        """What went out and was not spoken of for so long may be lost: the trainer passes over what it has."""
+        if self._running and self._sent > self._fed and now.mono - self._heard_at > SILENCE:
+            self._sent, self._heard_at = self._fed, now.mono
+            yield from self._feed()
+
     def _feed(self) -> Iterator[Effect]:
-        """Publish what may be under way. Until the trainer has said how far it is, nothing of an earlier stock."""
-        while self._running and self._sent is not None and (count := min(self._stocked, self._fed + self.settings.window) - self._sent) > 0:
+        """Publish what may be under way."""
+        while self._running and (count := min(self._stocked, self._fed + self.settings.window) - self._sent) > 0:
             first = FED + self._sent
             count = min(count, MOST)
             self._sent += count

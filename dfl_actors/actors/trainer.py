@@ -170,10 +170,11 @@ class Trainer(Actor):
         yield from self._go_on(now)
 
     def _on_fed(self, samples: tuple[int, ...], now: Now) -> Iterator[Effect]:
-        """What was fed to the node, each sample once and in order: a gap is told, what comes again passed over."""
+        """What was fed to the node, each sample once and in order. A gap is told; what comes again is passed over, and told
+        too: an injector that was restarted does not know how far we are."""
         first = samples[0] - FED
-        if first > self._taken:
-            yield Tell(Fed(upto=self._fed, next=self._taken, again=1))
+        if first > self._taken or first + len(samples) <= self._taken:
+            yield Tell(Fed(upto=self._fed, next=self._taken, again=int(first > self._taken)))
         if not first <= self._taken < first + len(samples) or not self._running:
             return
         new = samples[self._taken - first :]

@@ -64,9 +64,9 @@ Node {name} of the network {network}: what its host ({host}) needs, and nothing 
 
        useradd --system --no-create-home {user}; chown -R {user}: {place} && systemctl enable --now {place}/{unit}
 
-3. When every host has done so: does the chain verify?
+3. When every host has done so: how are this node and its neighbours, and does the chain verify?
 
-       {program} chain verify {place}/run
+       {program} status {place}/run; {program} chain verify {place}/run
 
 Ports {port} and {next_port} (TCP) must be reachable from: {neighbours}.
 {key}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, Injector, InjectorSettings, due
+from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, SILENCE, Injector, InjectorSettings, due
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.messages import Fed, Injected, Pull, Started, Stocked, Stopping, Tick
 from dfl_actors.learning.stock import FED
@@ -107,7 +107,8 @@ def test_what_the_trainer_still_lacks_of_what_went_out_before_its_last_word_goes
     assert fed(actor.handle(Fed(upto=2, next=2, again=0), at())) == [2, 3, 4, 5], "but not so long"
 
 
-def test_an_injector_with_an_earlier_stock_waits_for_the_trainer_to_say_how_far_it_is() -> None:
+def test_an_injector_with_an_earlier_stock_goes_on_where_the_trainer_says_that_it_is() -> None:
     actor = Injector(bench.settings(InjectorSettings, rate=0.0, window=4), parts.Stream(1), stocked=10)
-    assert fed(actor.handle(Started(), at())) == []
-    assert fed(actor.handle(Fed(upto=7, next=7, again=1), at())) == [7, 8, 9]
+    assert fed(actor.handle(Started(), at())) == [0, 1, 2, 3]
+    assert fed(actor.handle(Fed(upto=7, next=7, again=0), at())) == [7, 8, 9]
+    assert fed(actor.handle(Tick(), at(NOW + SILENCE))) == [] and fed(actor.handle(Pull(samples=0), at(NOW + SILENCE + 1))) == [7, 8, 9]
