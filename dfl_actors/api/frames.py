@@ -35,7 +35,7 @@ def frame(columns: Columns) -> Frame:
 
 
 def accuracy(run: Run) -> Columns:
-    """Every measurement on the test images: when, which node, after how many training steps of its own, the accuracy, and its attack."""
+    """Every measurement on the test samples: when, which node, after how many training steps of its own, the accuracy, and its attack."""
     found = accuracies(run, run.of(events.Evaluated))
     steps = over_steps(run, found)
     return {

@@ -95,7 +95,7 @@ class Result:
 
     @cached_property
     def accuracy(self) -> Frame:
-        """Every measurement on the test images: time, `node`, `steps`, `accuracy`, `attack`."""
+        """Every measurement on the test samples: time, `node`, `steps`, `accuracy`, `attack`."""
         return frames.frame(frames.accuracy(self.run))
 
     @cached_property

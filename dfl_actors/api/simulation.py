@@ -20,6 +20,7 @@ from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.processes import signals
 from dfl_actors.report.load import load_run as read_run
+from dfl_actors.report.load import word_for
 from dfl_actors.report.progress import How, Progress, shown
 from dfl_actors.report.simulation import leave
 from dfl_actors.runtime.rundir import RunDirectory, default_path
@@ -152,7 +153,7 @@ def _simulated(config: Config, path: Path, desk: _Desk, again: Path, resume: boo
     """
     server, stop = desk.crew
     honest = [number for number, node in enumerate(config.nodes) if not config.attacks(node.name)]
-    progress = Progress(shown(desk.how, Console()), config.sim.ticks, honest, desk.tell)
+    progress = Progress(shown(desk.how, Console()), config.sim.ticks, honest, desk.tell, word_for(config.data.task))
     with RunDirectory(path).lock():
         try:
             with progress:

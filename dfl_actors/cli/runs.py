@@ -24,7 +24,7 @@ def runs(
     directory: Where = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, newest first.")] = False,
 ) -> None:
-    """List the runs, newest first: state, nodes, accuracy on the test images (of the least accurate node, and the mean), blocks, size."""
+    """List the runs, newest first: state, nodes, accuracy on the test samples (of the least accurate node, and the mean), blocks, size."""
     context.obj = directory
     if context.invoked_subcommand is None:
         show(places(directory, None), json)

@@ -151,7 +151,7 @@ class Failed(Control, frozen=True, kw_only=True):
 
 
 class Evaluate(Control, frozen=True, kw_only=True):
-    """Measure a model of a node's store on the test images, save it as the node's final model, or both."""
+    """Measure a model of a node's store on the test samples, save it as the node's final model, or both."""
 
     says, hears = "supervisor", ("evaluator",)
     node: str

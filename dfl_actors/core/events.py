@@ -170,7 +170,7 @@ class Updated(Event, frozen=True, gc=False, kw_only=True):
 
 
 class Evaluated(Event, frozen=True, gc=False, kw_only=True):
-    """The node's model was measured on the test images."""
+    """The node's model was measured on the test samples."""
 
     says = "evaluator"
     correct: int

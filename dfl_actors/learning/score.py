@@ -23,6 +23,13 @@ class Score(NamedTuple):
     tested: int
 
 
+def told(correct: int, tested: int, of: str = "/") -> str:
+    """`87/100`; of a regression the score itself, and on how many samples it was measured. Nobody states classifications of so many."""
+    if tested and tested % MILLION == 0:
+        return f"{correct / tested:.6f} (R2 on {tested // MILLION} samples)"
+    return f"{correct}{of}{tested}"
+
+
 def score_of(form: Form, sums: Array, y: Array) -> Score:
     """The score of the samples with these `y`, given the sums over all of them: samples right [1], or squared errors [targets]."""
     if form.task != "regression":

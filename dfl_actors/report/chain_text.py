@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Address, Entry, FinalBlock
+from dfl_actors.learning.form import MILLION
+from dfl_actors.learning.score import told
 
 
 def lines(node: str, blocks: Iterable[FinalBlock], names: Mapping[Address, str]) -> Iterator[str]:
@@ -31,12 +33,16 @@ def _entry(entry: Entry, confirmed: set[str], names: Mapping[Address, str]) -> I
     transaction = entry.transaction
     yield (
         f"    transaction {transaction.sequence}  {digest(transaction)[:16]}  model {transaction.model[:16]}  "
-        f"{_time(transaction.created)}  own accuracy {transaction.correct}/{transaction.tested}"
+        f"{_time(transaction.created)}  own {_score(transaction.correct, transaction.tested)}"
     )
     for receipt in entry.receipts:
         word = "confirmed" if digest(receipt) in confirmed else "not confirmed"
         who = names.get(receipt.creator, receipt.creator[:16])
-        yield f"      witness {who}: accuracy {receipt.correct}/{receipt.tested}, at ttl {receipt.received_at_ttl}, {word}"
+        yield f"      witness {who}: {_score(receipt.correct, receipt.tested)}, at ttl {receipt.received_at_ttl}, {word}"
+
+
+def _score(correct: int, tested: int) -> str:
+    return f"{'score' if tested >= MILLION else 'accuracy'} {told(correct, tested)}"
 
 
 def _time(milliseconds: int) -> str:

@@ -38,7 +38,8 @@ class Run(About, frozen=True, kw_only=True):
     events of kinds that this version does not know.
 
     `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal,
-    `attacks` what the malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks.
+    `attacks` what the malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks. `score` is the word for what models are
+    measured by: a regression has no accuracy.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Run(About, frozen=True, kw_only=True):
     roles: dict[str, str]
     attacks: dict[str, str]
     unit: Literal["seconds", "tick"] = "seconds"
+    score: Literal["accuracy", "score"] = "accuracy"
 
     @property
     def simulated(self) -> bool:
@@ -154,7 +156,21 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
         elsewhere=elsewhere,
         roles=roles,
         attacks=attacks,
+        score=_word(directory.config),
     )
+
+
+def _word(path: Path) -> Literal["accuracy", "score"]:
+    """What the nodes of a configuration are measured by."""
+    try:
+        return word_for(tomllib.loads(read_text(path)).get("data", {}).get("task", ""))
+    except (OSError, ValueError, AttributeError):
+        return "accuracy"
+
+
+def word_for(task: str) -> Literal["accuracy", "score"]:
+    """What a task's models are measured by, for titles and tables."""
+    return "score" if task == "regression" else "accuracy"
 
 
 def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

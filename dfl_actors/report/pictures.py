@@ -206,7 +206,7 @@ def draw_accuracy(run: Run) -> "Figure":
     """Accuracy over time: first axes the accuracies, second axes the blocks.
 
     Two measures of one model: on the samples the node itself received (thin; rises first and drops when models are merged) and on the
-    test images (thick, with markers). Lines mark restarts and injected faults; below, a strip shows where each node finalised a block. Up
+    test samples (thick, with markers). Lines mark restarts and injected faults; below, a strip shows where each node finalised a block. Up
     to ten nodes have a colour each; more are shown as a crowd: faint lines, their mean and their span.
     """
     crowd, shown = len(run.nodes) > FEW, accuracy_figure(run, marks(run))
@@ -214,7 +214,7 @@ def draw_accuracy(run: Run) -> "Figure":
     lanes = 0.35 if crowd else 0.09 * len(run.nodes) + 0.16
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[5, lanes])
     lines = [*(_crowd_lines if crowd else _node_lines)(test, own)]
-    _draw_panel(axes, Panel(title="accuracy", lines=lines, bands=test.bands, reach=(0, 1.02)))
+    _draw_panel(axes, Panel(title=run.score, lines=lines, bands=test.bands, reach=(0, 1.02)))
     _draw_blocks(strip, run, crowd)
     _draw_marks(axes, shown)
     _draw_targets(axes, shown)
@@ -236,7 +236,7 @@ def _node_lines(test: Panel, own: Panel) -> Iterator[Line]:
         label = f"node {plain(line.name, 16)}  {line.series[1][-1]:.3f}"
         yield msgspec.structs.replace(line, name=f"test {line.name}", label=label, width=thick)
     if test.lines:
-        yield Line(name="thick: test images", series=NOTHING, colour="@muted", width=thick, symbol="circle")
+        yield Line(name="thick: test samples", series=NOTHING, colour="@muted", width=thick, symbol="circle")
     if own.lines:
         yield Line(name="thin: own samples", series=NOTHING, colour="@muted", width=0.7)
 

@@ -180,10 +180,13 @@ def shown(how: How, console: Console) -> Shown:
 
 
 class Progress:
-    """Listens to a simulation of so many ticks and shows it; the accuracy is the mean over the nodes at `honest`. `tell` takes warnings."""
+    """Listens to a simulation of so many ticks and shows it; the accuracy is the mean over the nodes at `honest`. `tell` takes warnings.
 
-    def __init__(self, shown: Shown, ticks: int, honest: list[int], tell: Callable[[str], None]) -> None:
-        self._shown, self._ticks, self._honest, self._tell = shown, ticks, honest, tell
+    `score` is the word for what the models are measured by.
+    """
+
+    def __init__(self, shown: Shown, ticks: int, honest: list[int], tell: Callable[[str], None], score: str = "accuracy") -> None:
+        self._shown, self._ticks, self._honest, self._tell, self._score = shown, ticks, honest, tell, score
         self._accuracy: float | None = None
         self._events = 0
 
@@ -208,7 +211,7 @@ class Progress:
 
     def done(self, ticks: int) -> None:
         """So many ticks are done."""
-        self._shown.show(ticks, "ticks" if self._accuracy is None else f"ticks, accuracy {self._accuracy:.3f}")
+        self._shown.show(ticks, "ticks" if self._accuracy is None else f"ticks, {self._score} {self._accuracy:.3f}")
 
     def voting(self, done: float) -> None:
         """This part of the measurement of all models together, which follows the last tick, is done."""

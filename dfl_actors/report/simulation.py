@@ -160,7 +160,7 @@ def draw_simulation(run: Run) -> "Figure":
         Line(name=layer, series=(ticks, np.where(values > 0, values, np.nan)), colour=f"@node{place % FEW}", width=1)
         for place, (layer, (ticks, values)) in enumerate(weight_differences(run)[1].items())
     ]
-    accuracy = Panel(title="accuracy", lines=_accuracy_lines(run), reach=(0, 1), share=0.6)
+    accuracy = Panel(title=run.score, lines=_accuracy_lines(run), reach=(0, 1), share=0.6)
     difference = Panel(title="weight difference", lines=lines, log=True, share=0.4)
     shown = OverTime(panels=[accuracy, difference], end=run.elapsed, marks=marks(run), unit=run.unit)
     return draw_over_time(shown, cut(run.name, 60), (10, 7))

@@ -14,6 +14,7 @@ from statistics import median
 import msgspec
 
 from dfl_actors.core.events import Announced, Confirmed, Drafted, Expired, Fetched, Final, ReceiptArrived, Refused, Scored, Trained
+from dfl_actors.learning.score import told
 from dfl_actors.report.load import Run
 from dfl_actors.runtime.header import SHORT
 
@@ -147,7 +148,7 @@ class Traces:
 
 def score(correct: int | None, tested: int | None) -> str:
     """ "87 of 100"; nothing where nothing was tested."""
-    return f"{correct or 0} of {tested}" if tested else ""
+    return told(correct or 0, tested, " of ") if tested else ""
 
 
 # --- from the metrics

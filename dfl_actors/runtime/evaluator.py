@@ -1,4 +1,4 @@
-"""Processes beside the network: the founder, who makes the genesis, and the evaluator, who measures models on the test images.
+"""Processes beside the network: the founder, who makes the genesis, and the evaluator, who measures models on the test samples.
 
 The evaluator measures the run and is no part of the network: no node hears what it finds, and its CPU is counted apart. It alone
 sees the models of all nodes, one after the other, and so measures too how different they are (the paper's equation 5).

@@ -232,7 +232,7 @@ class Supervisor:
             some = ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
             self._fail(ActorError(f"{some} did not become ready within {READY_WITHIN:.0f} s: see {self._evaluator.log.parents[2]}"))
 
-    # --- evaluation on the test images
+    # --- evaluation on the test samples
 
     def _order(self, order: Evaluate) -> None:
         self._liveness.heard(EVALUATOR, time.monotonic())

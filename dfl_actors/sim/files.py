@@ -1,6 +1,6 @@
 """What a simulation leaves, in the layout of the paper's published results: a row is written when its tick is over, and never changed.
 
-accuracy.csv                   tick, one column a node: the accuracy on test images
+accuracy.csv                   tick, one column a node: the accuracy on test samples
 steps.csv                      tick, one column a node: how often it has trained, at the ticks of accuracy.csv
 model_weight_diff.csv          tick, one column a layer: equation 5
 reputation/NAME_reputation.csv tick, one column a sender: what node NAME thinks of it after an update

@@ -16,12 +16,12 @@ DASHES = ("solid", "dot")
 
 
 def accuracy(run: Run) -> Chart:
-    """The paper's figures 7 and 8: on the test images above, on the node's own samples below."""
+    """The paper's figures 7 and 8: on the test samples above, on the node's own samples below."""
     crowd, found = len(run.nodes) > FEW, marks(run)
     figure = accuracy_figure(run, found)
     return Chart(
         id="accuracy",
-        title="Accuracy over time",
+        title=f"{run.score.title()} over time",
         about=_about(crowd, bool(found)),
         source="`evaluated` and `trained`; `restarted`, `fault`, `happened`",
         height=520,
@@ -39,7 +39,7 @@ def accuracy_figure(run: Run, found: Sequence[Mark]) -> OverTime:
     bottom = floor(10 * least) / 10
     reach = bottom, 1 + 0.03 * (1 - bottom)
     panels = (
-        msgspec.structs.replace(_panel(run, test, "test images", "@crowd", 2.2), reach=reach, share=0.67),
+        msgspec.structs.replace(_panel(run, test, "test samples", "@crowd", 2.2), reach=reach, share=0.67),
         msgspec.structs.replace(_panel(run, own, "own samples", "@own", 1.2), reach=reach, share=0.33),
     )
     return OverTime(panels=panels, end=run.elapsed, marks=found, targets=() if run.target is None else (run.target,))
@@ -53,14 +53,14 @@ def _panel(run: Run, series: Mapping[str, Series], what: str, colour: str, width
         label, band = f"{what}, mean of {len(series)}", Band(f"{colour}band", seconds, low, high, f"{what}, least to greatest")
         lines.append(Line(name=f"mean of {len(series)} nodes", series=(seconds, mean), colour=colour, width=3, label=label))
         return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[band])
-    symbols = {name: SYMBOLS[place] for place, name in enumerate(nodes[:FEW])} if what == "test images" else {}
+    symbols = {name: SYMBOLS[place] for place, name in enumerate(nodes[:FEW])} if what == "test samples" else {}
     few = [node_line(nodes, name, one, width=width, symbol=symbols.get(name, "")) for name, one in series.items()]
     return Panel(title=f"on {what}", of=f", {what}", lines=few)
 
 
 def _about(crowd: bool, disturbed: bool) -> str:
     text = (
-        "Above, on the test images: what the network has learned. Below, on the samples a node itself received: this rises first and "
+        "Above, on the test samples: what the network has learned. Below, on the samples a node itself received: this rises first and "
         "drops when models are merged."
     )
     if crowd:
@@ -83,9 +83,7 @@ def weight_difference(run: Run) -> Chart:
             "evaluations apart."
         ),
         source="`weight_difference`",
-        missing=(
-            "Not recorded (yet): it takes at least two nodes on this machine and a measurement of each on the test images (run.evaluate_s)."
-        ),
+        missing=("Not recorded (yet): it takes at least two nodes on this machine and a measurement of each (run.evaluate_s)."),
         figure=OverTime(panels=[panel], end=run.elapsed) if len(overall[0]) else None,
         notes=(f"The {len(kept)} of {len(layers)} layers that differ most at the end are shown.",) if len(kept) < len(layers) else (),
     )

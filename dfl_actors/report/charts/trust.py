@@ -59,12 +59,13 @@ def receipt_matrix(run: Run) -> Chart:
         nodes=list(run.nodes), frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
         sides=("witness", "generator"), colours="@scale", most=int(found.counts.max(initial=0)), decimals=0,
         hover="<b>%{y}</b> witnessed <b>%{x}</b><br>%{z} receipts%{customdata}",
-        details=[["" if value != value else f"<br>mean accuracy {value:.3f}" for value in row] for row in found.accuracies],
+        details=[["" if value != value else f"<br>mean {run.score} {value:.3f}" for value in row] for row in found.accuracies],
     )  # fmt: skip
     return Chart(
         id="receipts",
         title="Receipts: witness by generator",
-        about="How many receipts each witness (row) signed for transactions of each generator. Hover for the mean accuracy it measured.",
+        about="How many receipts each witness (row) signed for transactions of each generator. Hover for the mean "
+        f"{run.score} it measured.",
         source="`receipt`",
         missing="No receipts were recorded in this run yet.",
         height=0,

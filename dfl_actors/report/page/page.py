@@ -34,7 +34,7 @@ def page(run: Run, held: float | None = None) -> str:
         name=escape(name),
         state=parts.state(run, held),
         remarks=parts.remarks(summary),
-        cards=parts.cards(summary, run.simulated),
+        cards=parts.cards(summary, run.simulated, run.score),
         chooser=parts.chooser(list(run.nodes)),
         sections="\n".join(section for chart in made for section in _sections(chart, run, summary)),
         data=_data(run, made),
@@ -45,7 +45,7 @@ def page(run: Run, held: float | None = None) -> str:
 
 
 def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
-    return [parts.chart_section(chart, list(run.nodes)), *tables_after(chart.id, summary, run.simulated)]
+    return [parts.chart_section(chart, list(run.nodes)), *tables_after(chart.id, summary, run.simulated, run.score)]
 
 
 def _data(run: Run, made: list[Chart]) -> str:

@@ -182,13 +182,13 @@ def remarks(summary: Figures) -> str:
     return _list([escape(remark) for remark in summary["remarks"]], "remarks") if summary["remarks"] else ""
 
 
-def cards(summary: Figures, simulated: bool) -> str:
-    """The figures that say most."""
+def cards(summary: Figures, simulated: bool, score: str) -> str:
+    """The figures that say most; `score` is the word for what models are measured by."""
     if simulated:
-        return _simulated_cards(summary)
+        return _simulated_cards(summary, score)
     nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
     made = [
-        _card("accuracy on the test images", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _card(f"{score} on the test samples", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
         _target_card(summary["target"]),
         _card("ran for", f"{summary['elapsed']:.1f} s", f"after a start of {summary['ready_seconds']:.1f} s"),
         _card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
@@ -200,10 +200,10 @@ def cards(summary: Figures, simulated: bool) -> str:
     return "\n".join(card for card in made if card)
 
 
-def _simulated_cards(summary: Figures) -> str:
+def _simulated_cards(summary: Figures, score: str) -> str:
     nodes = list(summary["nodes"].values())
     made = [
-        _card("accuracy on the test images", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _card(f"{score} on the test samples", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
         _card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
         _card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
     ]

@@ -13,11 +13,11 @@ PAPER_TASKS = ("generate_transaction", "receive_transaction", "update_model", "g
 NO_CHAIN = ("sent", "received", "receipts", "own")  # Columns of the nodes' table that a simulation has nothing for.
 
 
-def tables_after(chart: str, summary: Figures, simulated: bool) -> list[str]:
+def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> list[str]:
     """The tables that follow a chart of the page."""
     cpu = summary["cpu"]
     if chart == "accuracy":
-        about = "What each node did and where it stood at the end. Test: accuracy on the test images"
+        about = f"What each node did and where it stood at the end. Test: {score} on the test samples"
         about += "." if simulated else "; own: on the samples it received."
         columns = [column for column in node_columns(list(summary["nodes"].items())) if not simulated or column.header not in NO_CHAIN]
         return [_section("nodes", "Nodes", about, columns)]

@@ -98,7 +98,7 @@ def write_csv(run: Run, out: Path) -> Told:
         yield from _copied(run, out)
         return
     accuracy = ((event.t, {event.node: event.correct / event.tested}) for event in run.of(Evaluated) if event.tested)
-    yield _table(run, out / "accuracy.csv", list(run.nodes), accuracy, "the nodes were not measured on the test images")
+    yield _table(run, out / "accuracy.csv", list(run.nodes), accuracy, "the nodes were not measured on the test samples")
     differences = run.of(WeightDifference)
     layers = list(dict.fromkeys(layer for event in differences for layer in event.layers))
     rows = ((event.t, event.layers) for event in differences)

@@ -38,7 +38,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One run, or by its `kind` a simulation. `started` is ms since the epoch, `seconds` how long it ran, `bytes` its size on disk.
 
     `state` is starting, running, finished, interrupted, terminated, failed, died or damaged; `reason` says why a run
-    finished, or what is damaged. Accuracies are those of the nodes' last measurements on the test images. None is not known.
+    finished, or what is damaged. Accuracies are those of the nodes' last measurements on the test samples. None is not known.
     """
 
     directory: str
@@ -136,7 +136,7 @@ def state_of(run: Run, held: float | None) -> tuple[str, str]:
 
 
 def last_accuracies(run: Run) -> dict[str, float]:
-    """The last measurement of each node on the test images; nodes that were never measured are left out."""
+    """The last measurement of each node on the test samples; nodes that were never measured are left out."""
     measured = by_node(event for event in run.of(Evaluated) if event.tested)
     return {name: measured[name][-1].correct / measured[name][-1].tested for name in run.nodes if name in measured}
 

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
+from dfl_actors.learning.score import told
 from dfl_actors.report.table import Column, grid, size_text
 from dfl_actors.runtime.header import EVERYBODY, Record
 from dfl_actors.runtime.recording import Network
@@ -158,7 +159,7 @@ def _figures(record: Record) -> Iterable[str]:
     if record.height is not None:
         yield f"block {record.height}"
     if record.tested:
-        yield f"{record.correct} of {record.tested}"
+        yield told(record.correct or 0, record.tested, " of ")
     if record.ttl is not None:
         yield f"ttl {record.ttl}"
     if record.index is not None:

@@ -87,7 +87,7 @@ def test_what_a_run_does_not_have_is_said_and_left_out(tmp_path: Path) -> None:
     place, told = export(path, "csv", None, force=False)
     assert list(place.iterdir()) == []
     assert told == [
-        "no accuracy.csv: the nodes were not measured on the test images",
+        "no accuracy.csv: the nodes were not measured on the test samples",
         "no model_weight_diff.csv: this run has no weight differences",
         "no reputation/: no node has averaged models",
     ]
