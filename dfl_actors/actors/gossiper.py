@@ -100,7 +100,7 @@ class Gossiper(Actor):
 
     def _set_wake(self, now: Now) -> None:
         beat, due = now.mono + self.settings.heartbeat, self._links.due()
-        soon = beat if self._asking.done else now.mono + SOON
+        soon = now.mono + SOON if self._asking.urgent else beat
         self.wake = min(beat, soon, beat if due is None else max(due, now.mono + 1))
 
     def _enough(self) -> bool:

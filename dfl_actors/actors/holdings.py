@@ -34,6 +34,11 @@ class Asking:
         self.found = Holdings()
         self.done = not asks
 
+    @property
+    def urgent(self) -> bool:
+        """Whether the start waits for an answer."""
+        return self._begun is not None and not self.done
+
     def ask(self, up: Iterable[Address], now: Now) -> Iterator[Effect]:
         """Ask the neighbours that serve our requests and have not answered."""
         for neighbour in up if not self.done else ():

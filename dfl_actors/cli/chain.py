@@ -12,7 +12,7 @@ from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import ChainError, ConfigError, Refused
 from dfl_actors.files import explained, read_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.verify import prune_all, read_all, verify_all
+from dfl_actors.runtime.verify import Verified, prune_all, read_all, verify_all
 
 app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
 
@@ -48,9 +48,15 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
             typer.echo(msgspec.json.encode(verified))
         else:
             typer.echo(
-                f"node {verified.node}: ok, {verified.height} blocks, {verified.transactions} transactions, {verified.receipts} receipts, "
+                f"node {verified.node}: ok, {_blocks(verified)}, {verified.transactions} transactions, {verified.receipts} receipts, "
                 f"{verified.confirmations} confirmations, weights of {verified.weights} models, head {verified.head[:16]}"
             )
+
+
+def _blocks(verified: Verified) -> str:
+    if not verified.first:
+        return f"{verified.height} blocks"
+    return f"blocks {verified.first} to {verified.height - 1}, those before were lost (--adopt)"
 
 
 @app.command()

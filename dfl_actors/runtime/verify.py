@@ -22,10 +22,12 @@ T = TypeVar("T")
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chain that verifies holds. `weights` of its transactions' models are still in the node's store."""
+    """What a chain that verifies holds; `first` is the height of its first block, above 0 when those before it were lost. `weights` of its
+    transactions' models are still in the node's store."""
 
     node: str
     height: int
+    first: int = 0
     head: str
     genesis: str
     transactions: int = 0
@@ -81,6 +83,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
     return Verified(
         node=name,
         height=state.height,
+        first=0 if base is None else base.height,
         head=state.head,
         genesis=genesis,
         transactions=len(entries),

@@ -9,7 +9,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.runtime.keyfiles import curve_keys, load_key
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.verify import verify_all
-from tests.network.harness import NOISE, SMALL, Command, free_ports, metrics
+from tests.network.harness import NOISE, SMALL, Command, free_ports, metrics, one_line
 
 Start = Callable[..., Command]
 
@@ -83,15 +83,49 @@ def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: 
     b.until(lambda: b.height("b") >= before + 2, "blocks of b after its return")
     height = a.height("a")
     a.until(lambda: a.height("a") >= height + 2, "blocks of a after b's return")
+    well = start("status", "run-a")
+    well.ended(0)
+    assert "all is well" in well.stdout
+
+    b = lost_and_adopted(start, place, a, b)
 
     for command in (a, b):
         command.signal(signal.SIGINT, group=True)
     for command in (a, b):
         command.ended(130)
         assert command.stderr == ""
-    for name in "ab":
-        (chain,) = verify_all(RunDirectory(place / f"run-{name}"), (name,))
+    for name in ("a", "again-b"):
+        (chain,) = verify_all(RunDirectory(place / f"run-{name}"), (name[-1],))
         assert chain.receipts == chain.transactions > 0
-    shown = start("chain", "verify", "run-b")
+    shown = start("chain", "verify", "run-again-b")
     shown.ended(0)
-    assert shown.stdout.startswith("node b: ok")
+    assert shown.stdout.startswith("node b: ok, blocks ") and "those before were lost" in shown.stdout
+
+
+def lost_and_adopted(start: Start, place: Path, a: Command, b: Command) -> Command:
+    """b loses its directory; is started with a wrong seed, then without its directory, then with `--adopt`. a is never touched."""
+    b.signal(signal.SIGTERM)
+    b.ended(143)
+    (place / "seed.toml").write_text((place / "far.toml").read_text().replace("seed = 3", "seed = 4"))
+    wrong = node(start, place, "seed.toml", "b", "key-b", "run-seed")
+    for command, other, said in ((a, "b", "its seed is 4, ours 3"), (wrong, "a", "its seed is 3, ours 4")):
+        command.until(partial(tells, command, f"{other}: refused", f"other_genesis: {said}"), f"line with {said}")
+    ill = start("status", "run-a", "--json")
+    ill.ended(1)
+    assert "its seed is 4, ours 3" in ill.stdout
+    wrong.signal(signal.SIGINT, group=True)
+    wrong.ended(130)
+
+    stopped = node(start, place, "far.toml", "b", "key-b", "run-again-b")
+    stopped.ended(8)
+    assert "of this key that this directory lacks" in one_line(stopped.stderr) and not (place / "run-again-b").exists()
+    height = a.height("a")
+    b = node(start, place, "far.toml", "b", "key-b", "run-again-b", "--adopt")
+    b.until(lambda: b.height("b"), "block of b behind what it lost")
+    assert "node b goes on behind them" in b.stdout
+    a.until(lambda: a.height("a") >= height + 3, "blocks of a with b's directory lost")
+    return b
+
+
+def tells(command: Command, *words: str) -> bool:
+    return any(all(word in line for word in words) for line in command.stdout.splitlines())
