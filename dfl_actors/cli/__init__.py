@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
-from dfl_actors.cli import chain, deploy, inject, keys, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
+from dfl_actors.cli import chain, deploy, inject, keys, model, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -29,6 +29,7 @@ app.command("tail")(tail.tail)
 app.command("status")(status.status)
 app.add_typer(chain.app, name="chain")
 app.add_typer(keys.app, name="keys")
+app.add_typer(model.app, name="model")
 app.add_typer(topo.app, name="topo")
 app.add_typer(runs.app, name="runs")
 app.add_typer(sdk.app, name="sdk")

@@ -36,15 +36,15 @@ def build_of(model: str) -> Build:
     if model == LENET:
         return lenet
     if model.endswith(MODEL_FILES):
-        return lambda form: _of_file(model, _config(Path(model)))
+        return lambda form: _of_file(model)
     function = find_function("model", model, ModelError, "'lenet', 'name.keras', ")
     return lambda form: _called(model, function, form)
 
 
 def file_weights(model: str) -> list[np.ndarray]:
     """The weights in a `.keras` file, those to train first. Raises `ModelError`."""
-    _of_file(model, _config(Path(model)))
-    read = guarded(f"training.model {model!r} cannot be read", lambda: keras.saving.load_model(model, compile=False), ModelError)
+    check_safe(Path(model))
+    read = guarded(f"model {model!r} cannot be read", lambda: keras.saving.load_model(model, compile=False), ModelError)
     return [one.numpy() for one in (*read.trainable_variables, *read.non_trainable_variables) if "float" in one.dtype]
 
 
@@ -90,27 +90,34 @@ def _config(path: Path) -> dict[str, Any]:
             return _parsed(path, path.read_bytes())
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("config.json").file_size > LARGEST_CONFIG:
-                raise ModelError(f"training.model {str(path)!r}: its config.json is too large; save it again with model.save")
+                raise ModelError(f"model {str(path)!r}: its config.json is too large; save it again with model.save")
             return _parsed(path, archive.read("config.json"))
     except OSError as error:
-        raise ModelError(f"training.model {str(path)!r} cannot be read ({error.strerror or error}); correct the path") from error
+        raise ModelError(f"model {str(path)!r} cannot be read ({error.strerror or error}); correct the path") from error
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ModelError(f"training.model {str(path)!r} is no model that Keras 3 saved ({error}); save it with model.save") from error
+        raise ModelError(f"model {str(path)!r} is no model that Keras 3 saved ({error}); save it with model.save") from error
 
 
 def _parsed(path: Path, text: bytes) -> dict[str, Any]:
     config: dict[str, Any] = json.loads(text)
     if not isinstance(config, dict) or "class_name" not in config:
-        raise ModelError(f"training.model {str(path)!r} does not describe a Keras model; write it with model.to_json() or model.save")
+        raise ModelError(f"model {str(path)!r} does not describe a Keras model; write it with model.to_json() or model.save")
     return config
 
 
-def _of_file(model: str, config: dict[str, Any]) -> keras.Model:
-    """The model with this description, weights as its initialisers draw them. Raises `ModelError` for what would run code."""
+def check_safe(path: Path) -> dict[str, Any]:
+    """What a saved model says of its architecture. Raises `ModelError` for what would run code."""
+    config = _config(path)
     for part in _parts(config):
         if problem := _problem(part):
-            raise ModelError(f'training.model {model!r} {problem}, and no code is run from a file: give the model as "file.py:build"')
-    what = f"training.model {model!r} cannot be built"
+            raise ModelError(f'model {str(path)!r} {problem}, and no code is run from a file: give the model as "file.py:build"')
+    return config
+
+
+def _of_file(model: str) -> keras.Model:
+    """The model in a file, weights as its initialisers draw them. Raises `ModelError`."""
+    config = check_safe(Path(model))
+    what = f"model {model!r} cannot be built"
     made: keras.Model = guarded(what, lambda: keras.saving.deserialize_keras_object(config, safe_mode=True), ModelError)
     return made
 

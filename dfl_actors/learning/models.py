@@ -20,8 +20,10 @@ from typing import TypeVar
 import numpy as np
 
 from dfl_actors.config import Config
+from dfl_actors.config.sections import Data
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.architectures import Build, build_of, file_weights, lenet
+from dfl_actors.learning.export import Contract, contract_of, taking_samples, write
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.form import Array, Form, Samples
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf, use_device
@@ -62,7 +64,8 @@ class Learner:
         self._model = self._built(seed=0)
         self.parameters = _parameters(name, self._model)
         self._size = self.parameters.size
-        network, flat = Network(self._model, form, self._width), tf.TensorSpec([self._size])
+        self._network, flat = Network(self._model, form, self._width), tf.TensorSpec([self._size])
+        network = self._network
         (target, kind), one = form.targets, tf.TensorSpec([], tf.int64)
         steps, many = (tf.TensorSpec([*lead, *target], kind) for lead in ([None, None], [None]))
         rule, self.remark = rule_of(recipe, self._model, network), remark_on(name, recipe, self._model)
@@ -133,25 +136,20 @@ class Learner:
         with tempfile.TemporaryDirectory(prefix="dfl-model-") as folder:
             self.save(np.zeros(self._size, np.float32), Path(folder, "model.keras"))
 
-    def save(self, weights: Vector, path: Path) -> None:
-        """Writes a .keras file for `keras.saving.load_model`, which needs nothing of ours; it takes samples as their source holds them.
+    def save(self, weights: Vector, path: Path, contract: Contract | None = None, kind: str = ".keras") -> None:
+        """Writes the model as `export` has it, which needs nothing of ours: ".keras", ".safetensors", or "" for a SavedModel's folder.
 
-        Raises `ModelError` if the model or the path (which must end in .keras) cannot be saved.
+        Raises `ModelError` if the model or the path cannot be saved.
         """
         views = self.parameters.views(weights)
         for variable, layer in zip(_vector_variables(self._model), self.parameters.layers, strict=True):
             variable.assign(views[layer.name])
-        with warnings.catch_warnings(action="ignore"):
-            self._try(f"saved to {path}", lambda: self._taking_samples().save(path))
+        form, logits, said = self.form, self._network.from_logits, contract or contract_of(self.form, Data(), {})
 
-    def _taking_samples(self) -> keras.Model:
-        """The model with what is done to a sample in front of it."""
-        given = {one.name: keras.Input(one.shape, name=one.name or None, dtype=one.dtype) for one in self.form.inputs}
-        scale = keras.layers.Rescaling(self.form.scale)
-        seen = {one.name: scale(given[one.name]) if one.scaled else given[one.name] for one in self.form.inputs}
-        if len(given) == 1:
-            return keras.Model(given[""], self._model(seen[""]))
-        return keras.Model(given, self._model(seen))
+        def written() -> None:
+            write(taking_samples(self._model, form, self._width, logits), views, said, path, kind)
+
+        self._try(f"saved to {path}", written)
 
     def _try(self, what: str, action: Callable[[], T]) -> T:
         return guarded(f"model {self.name!r} cannot be {what}", action, ModelError)

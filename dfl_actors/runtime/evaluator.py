@@ -67,9 +67,9 @@ class Evaluator:
     """Answers `Evaluate` with `Evaluated`, one at a time."""
 
     def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, parent: Channel, clock: Clock) -> None:
-        from dfl_actors.learning import models
+        from dfl_actors.learning import export, models
 
-        self._clock = clock
+        self._clock, self._contract_of = clock, export.contract_of
         self._config, self._run, self._parameters, self._parent = config, run, parameters, parent
         names = tuple(read_about(run).nodes)
         self._data = load_datasets(config, cache, names)
@@ -119,7 +119,8 @@ class Evaluator:
                 return Evaluated(node=order.node, model=order.model, correct=0, tested=self._all(order.node) if order.measure else 0)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
-                self._learner.save(weights, draft)
+                origin = {"network": self._config.network.name, "node": order.node, "model": order.model}
+                self._learner.save(weights, draft, self._contract_of(self._form, self._config.data, origin))
         correct, tested = self._measure(order.node, weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)

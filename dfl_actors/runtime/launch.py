@@ -23,6 +23,7 @@ from dfl_actors.errors import ActorError, ConfigError, KeyFileError, StoreError
 from dfl_actors.files import whole
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
+from dfl_actors.learning.form import Form
 from dfl_actors.learning.partition import shares, stock
 from dfl_actors.learning.weights import Parameters
 from dfl_actors.processes import faults
@@ -189,7 +190,7 @@ class Ground:
         running = scaled(config)
         stocks = {name: stock(data[name], weights) for name, weights in shares(config, data).items()}
         plans = [self._plan(running, running.node(name), genesis, stocks[name]) for name in self._keys]
-        self._write(genesis, digest)
+        self._write(genesis, digest, next(iter(data.values())).form)
         return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
 
     def _plan(self, config: Config, node: Node, genesis: Genesis, samples: int) -> NodePlan:
@@ -234,7 +235,7 @@ class Ground:
             if node.name not in self._keys
         }
 
-    def _write(self, genesis: Genesis, data: str) -> None:
+    def _write(self, genesis: Genesis, data: str, form: Form) -> None:
         config, run = self._config, self._run
         about = About(
             name=config.network.name,
@@ -249,6 +250,7 @@ class Ground:
             starts=self._before.starts + 1,
             sockets=str(self._sockets),
             data=data,
+            form=form,
         )
         with whole(run.config) as draft:
             draft.write_text(config.resolved(), encoding="utf-8")

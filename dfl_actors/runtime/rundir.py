@@ -22,6 +22,7 @@ import msgspec
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes
+from dfl_actors.learning.form import Form
 
 LEAST_SPACE = 200_000_000  # bytes
 
@@ -40,7 +41,7 @@ STARTED = (
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started.
 
-    `data` is the digest of the data set; empty in a directory from before it was recorded.
+    `data` is the digest of the data set, `form` what it gives a model; a directory from before they were recorded lacks them.
     """
 
     name: str
@@ -55,6 +56,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     starts: int = 1
     sockets: str = ""
     data: str = ""
+    form: Form | None = None
 
 
 class NodeDirectory:

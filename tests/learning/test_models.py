@@ -1,7 +1,6 @@
 """Training and measuring real Keras models on real MNIST; what is computed here is checked against Keras used the plain way."""
 
 import importlib
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl_actors.config.sections import Data
 from dfl_actors.errors import ModelError
-from dfl_actors.learning.data import Dataset, load_dataset
-from dfl_actors.learning.form import Input
+from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.models import Learner, Recipe, TrainState, load_learner
 from dfl_actors.learning.network import Network
-from tests.learning.forms import image_form, only
+from tests.learning.forms import image_form
 from tests.learning.learners import FORM, NORMALISED, RECIPE, SHAPE, batches
 
 # After the import above, which sets TensorFlow up.
@@ -202,43 +199,6 @@ def test_a_saved_model_predicts_from_raw_pixels_what_measure_counts(
     assert learner.initial(0).tobytes() != weights.tobytes()
 
 
-PLAIN = """
-import sys
-sys.modules["dfl_actors"] = None  # a process that has only Keras
-import keras, numpy
-data, model = numpy.load(sys.argv[1]), keras.saving.load_model(sys.argv[2])
-print(int((model.predict(data["x_test"], verbose=0).argmax(axis=1) == data["y_test"]).sum()))
-"""
-
-
-def raw_samples(mnist: Dataset, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """400 samples to train on and 300 to test, in the shape and of the type of a source."""
-    x = np.concatenate([only(mnist.x_train)[:400], only(mnist.x_test)[:300]])
-    floats = (x - 33.3) / 78.6  # z-scores
-    x = {"pixels": x[..., None], "float32": floats.astype(np.float32), "float64": floats, "rows": floats[:, 14]}[kind]
-    return x[:400], x[400:]
-
-
-@pytest.mark.parametrize(("source", "kind"), [(None, "pixels"), (None, "float32"), (NORMALISED, "float64"), (NORMALISED, "rows")])
-def test_a_saved_model_takes_the_samples_of_the_source_in_a_process_with_keras_alone(
-    source: str | None, kind: str, custom: Callable[..., Learner], mnist: Dataset, tmp_path: Path
-) -> None:
-    x_train, x_test = raw_samples(mnist, kind)
-    np.savez(tmp_path / "data.npz", x_train=x_train, y_train=mnist.y_train[:400], x_test=x_test, y_test=mnist.y_test[:300])
-    data = load_dataset(Data(source=str(tmp_path / "data.npz")), tmp_path / "cache" if kind == "float32" else None)
-    assert data.form.inputs == (Input("", x_train.shape[1:], "uint8" if kind == "pixels" else "float32"),)
-    (tmp_path / "mine.py").write_text(source or "")
-    learner = load_learner(f"{tmp_path / 'mine.py'}:build" if source else "lenet", RECIPE, data.form)
-    state = learner.start(learner.initial(0))
-    for _ in range(4):
-        state, _ = learner.train(state, only(data.x_train).reshape(10, 40, *x_train.shape[1:]), data.y_train.reshape(10, 40))
-    learner.save(state.weights, tmp_path / "model.keras")
-    right, _ = learner.measure(state.weights, data.x_test, data.y_test)
-    command = [sys.executable, "-c", PLAIN, str(tmp_path / "data.npz"), str(tmp_path / "model.keras")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert int(said) == right > 75
-
-
-def test_a_model_cannot_be_saved_under_another_ending(lenet: Learner, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot be saved to .*model\.npz"):
-        lenet.save(lenet.initial(0), tmp_path / "model.npz")
+def test_a_model_cannot_be_saved_where_there_is_no_folder(lenet: Learner, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot be saved to .*none/model\.keras"):
+        lenet.save(lenet.initial(0), tmp_path / "none" / "model.keras")
