@@ -142,6 +142,13 @@ class Quit(Control, frozen=True, kw_only=True):
     says, hears = "supervisor", ("actor",)
 
 
+class Happened(Control, frozen=True, kw_only=True):
+    """An event of the topology happened to the node; whoever watches it is told."""
+
+    says, hears = "supervisor", ("gossiper",)
+    what: str
+
+
 class Failed(Control, frozen=True, kw_only=True):
     """It cannot go on, for a reason that a restart does not mend: the user's line, and the exit code."""
 

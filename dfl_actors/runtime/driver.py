@@ -15,6 +15,7 @@ from dfl_actors.core.control import (
     FROM_SUPERVISOR,
     Adoption,
     Endpoints,
+    Happened,
     Holdings,
     Listening,
     Neighbours,
@@ -214,6 +215,9 @@ class Driver:
                     self._stopped, self._status_at = True, self._now.mono
                     self._delivery.hurry()
                     yield Stopping()
+                case Happened(what=what):
+                    if self._tap.watched:
+                        self._tap.happened(what)
                 case Quit():
                     self._running = False
                 case other:

@@ -20,6 +20,7 @@ from dfl_actors.core.control import (
     Evaluate,
     Evaluated,
     Failed,
+    Happened,
     Listening,
     Neighbours,
     Quit,
@@ -358,6 +359,8 @@ class Supervisor:
     def _tell_event(self, event: Event) -> None:
         what = told(event)
         self._board.say(what)
+        for name in self._plans.keys() & {event.node, *self._course.ends(event)}:
+            self._actors[f"{name}/gossiper"].say(Happened(what=what))
         do, node, link, attack = event.do or "", event.node or "", event.link or "", event.attack or ""
         self._note(events.Happened(do=do, node=node, link=link, factor=event.factor, attack=attack, what=what))
 

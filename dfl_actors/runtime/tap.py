@@ -114,6 +114,10 @@ class Tap:
             said[NAMED[what]] = fields.get("id", "")
         self._tell(kind, name if kind == "note" else what, said)
 
+    def happened(self, what: str) -> None:
+        """An event of the topology."""
+        self._tell("note", "event", {"code": what})
+
     def undecodable(self, error: Refused) -> None:
         """Bytes that are no message."""
         self._tell("refused", "bytes", {"code": error.code, "detail": error.detail})

@@ -236,12 +236,13 @@ def test_a_node_that_leaves_is_ended_in_order_and_begins_again_when_it_joins(tmp
     assert outcome.reason == "terminated" and watcher.texts == ["node b leaves", "node b joins"]
     for actor in ACTORS:
         assert troupe.lives[f"b/{actor}"] == 2 and troupe.lives[f"a/{actor}"] == 1
-        assert [what for name, what in stage.course if name == f"b/{actor}" and what not in ("Neighbours", "Told")][:5] == [
+        assert [what for name, what in stage.course if name == f"b/{actor}" and what not in ("Neighbours", "Told", "Happened")][:5] == [
             "begins", "Start", "Stop", "Quit", "begins",
         ]  # fmt: skip
     assert [(happened.do, happened.node, happened.what) for happened in noted(tmp_path, events.Happened)] == [
         ("leave", "b", "node b leaves"), ("join", "b", "node b joins"),
     ]  # fmt: skip
+    assert ("b/gossiper", "Happened") in stage.course, "for whoever watches it"
     assert noted(tmp_path, events.Restarted) == [] and troupe.plans["b/gossiper"].rejoins
 
 
