@@ -7,7 +7,7 @@ rule broken by ourselves is a `LocalError`, which is nobody else's fault: `our_o
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 
 class DflError(Exception):
@@ -90,6 +90,21 @@ Code = Literal[
     "previous", "other_generator", "time_backwards", "transaction_twice",
 ]  # fmt: skip
 """Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""
+
+
+CODES = frozenset(get_args(Code))
+UNKNOWN = "unknown"
+"""What stands for a code that another version, or a liar, has sent."""
+
+
+def plain(text: str) -> str:
+    """Text of a neighbour as it may be shown: nothing in it moves a cursor or breaks a line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def known_code(code: str) -> str:
+    """A code that stands in chapter 9 of the protocol, or `UNKNOWN`: so nobody invents reasons without end."""
+    return code if code in CODES else UNKNOWN
 
 
 class Refused(Exception):

@@ -16,7 +16,7 @@ from dfl_actors.core.messages import Probe, Probed
 from dfl_actors.core.objects import Address, Digest
 from dfl_actors.core.pulse import MILLION, MOST_COMPLAINTS, UNKNOWN, Complaint, Pulse, check_pulse, differing, pulse, table
 from dfl_actors.core.recent import Recent
-from dfl_actors.errors import Refused
+from dfl_actors.errors import Refused, known_code, plain
 
 PROBE_EVERY = 2_000  # Milliseconds between two probes of a neighbour.
 ANSWERED_APART = 200  # Milliseconds between two answers to one peer; what it asks in between is left.
@@ -95,8 +95,8 @@ class Pulses:
         peer.nonce = ""
         peer.pulse, peer.offset = said, said.sent - (peer.asked.wall + now.wall) // 2
         if said.settings:
-            peer.settings, peer.known = {one.key: one.value for one in said.settings}, said.known
-        peer.refused = tuple(Refusals(neighbour, one.code, one.count, one.detail, now.wall - one.ago) for one in said.refused)
+            peer.settings, peer.known = {plain(one.key): plain(one.value) for one in said.settings}, said.known
+        peer.refused = tuple(_refusals(neighbour, one, now) for one in said.refused)
         return bool(said.serves)
 
     # --- answering
@@ -164,3 +164,7 @@ class Pulses:
             accuracy=said.score / MILLION if said.steps else None,
             other_genesis=said.genesis if said.genesis != self._settings.genesis else "",
         )
+
+
+def _refusals(neighbour: Address, one: Complaint, now: Now) -> Refusals:
+    return Refusals(neighbour, known_code(one.code), one.count, plain(one.detail), now.wall - one.ago)

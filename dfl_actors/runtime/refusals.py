@@ -3,16 +3,17 @@
 Each process counts what it notes (`Tally`) and reports the counts; `Complaints` makes one line of each reason that is new.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import get_args
 
 from dfl_actors.core import events
 from dfl_actors.core.control import Refusals
-from dfl_actors.errors import Code
+from dfl_actors.errors import CODES, known_code, plain
 
 MOST = 256  # Reasons that a process counts apart; it is told of more by the metrics alone.
 LONGEST_DETAIL = 160  # Characters of what is told of one refusal.
 QUIET = 30_000  # Milliseconds without a refusal after which it is over.
+MOST_TOLD = 20  # How often one reason is told in a run: who changes its mind without end is told no more.
 AGAIN = 600_000  # Milliseconds after which one that was over and comes back is told again.
 A_STRANGER = "somebody who is no neighbour"
 
@@ -20,7 +21,7 @@ _VERSION = "run the same version of dfl-actors on both hosts; if no node is ther
 _FORGED = "`dfl-actors keys show` on its host must give the key that this topology has; else somebody speaks in its name"
 _BROKEN = "it breaks the protocol: run the same version of dfl-actors there, or take the node out of the topology"
 _CLOCK = "set the clocks of both hosts right, and start the node whose clock was wrong again"
-_LOST = "its directory is older than the network knows, or its key is used twice: stop it and restore its newer directory"
+_LOST = "its directory is older than the network knows, or its key is used twice: stop it, and restore its newer directory or give --adopt"
 _MODEL = "give both hosts the same training.model and gossip.codec"
 _NOTHING = "nothing is to be done if it stops by itself"
 _ALTERED = "its chain was altered: restore it from a copy"
@@ -54,7 +55,7 @@ REMEDIES: dict[str, str] = {
 LASTING = frozenset(code for code, remedy in REMEDIES.items() if remedy != _NOTHING)
 """The codes that do not go by themselves."""
 
-assert REMEDIES.keys() == set(get_args(Code))
+assert REMEDIES.keys() == CODES
 
 Reason = tuple[str, str]
 """The neighbour's address, empty for one who did not say, and the code."""
@@ -71,9 +72,9 @@ class Tally:
         """Count it, if it is a refusal; `now` is wall time."""
         match event:
             case events.Refused():
-                _count(self._refused, event.by, event.code, event.detail, now)
+                _count(self._refused, event.by, event.code, plain(event.detail), now)
             case events.RefusedBy():
-                _count(self._refused_by, event.by, event.code, event.what, now)
+                _count(self._refused_by, event.by, known_code(event.code), plain(event.what), now)
 
     def refused(self) -> tuple[Refusals, ...]:
         return tuple(self._refused.values())
@@ -95,6 +96,7 @@ class Complaints:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._told: dict[tuple[str, ...], tuple[str, int]] = {}
+        self._times: Counter[tuple[str, ...]] = Counter()
         self._standing: dict[tuple[str, ...], tuple[str, int]] = {}
 
     def standing(self, now: int) -> tuple[str, ...]:
@@ -106,7 +108,8 @@ class Complaints:
         known, before = self._told.get(key, ("", 0)), self._standing.get(key, ("", 0))[1]
         self._standing[key] = text, refusals.at
         back = refusals.at - before >= QUIET and refusals.at - known[1] >= AGAIN
-        if essence != known[0] or back:
+        if (essence != known[0] or back) and self._times[key] < MOST_TOLD:
+            self._times[key] += 1
             self._told[key] = essence, refusals.at
             self._tell(text)
 

@@ -11,7 +11,7 @@ from dfl_actors.core.control import Neighbour, Refusals
 from dfl_actors.core.pulse import differences_text, of_genesis, of_settings
 from dfl_actors.runtime.handshakes import KEY
 from dfl_actors.runtime.plan import NodePlan
-from dfl_actors.runtime.refusals import A_STRANGER, Complaints, refused_by_text, refused_text
+from dfl_actors.runtime.refusals import A_STRANGER, MOST_TOLD, Complaints, refused_by_text, refused_text
 
 Wording = Callable[[str, str, Refusals, str], str]
 
@@ -27,7 +27,7 @@ class Remarks:
         self._failing: dict[tuple[str, ...], str] = {}
         self._rewriting: dict[tuple[str, ...], str] = {}
         self._standing: dict[tuple[str, ...], str] = {}
-        self._otherwise: dict[tuple[str, str], str] = {}
+        self._otherwise: dict[tuple[str, str], tuple[str, int]] = {}
         self._complaints = Complaints(tell)
         self._steps = Steps()
 
@@ -58,8 +58,9 @@ class Remarks:
         names = neighbour_names(plan)
         for address, known in neighbours.items():
             key, text = (plan.node.name, names[address]), "" if known.other_genesis else differences_text(of_settings(known.differs))
-            if self._otherwise.get(key, "") != text:
-                self._otherwise[key] = text
+            before, times = self._otherwise.get(key, ("", 0))
+            if before != text and times < MOST_TOLD:
+                self._otherwise[key] = text, times + 1
                 self._tell(settings_text(*key, text))
 
     def clocks(self, plan: NodePlan, off: Mapping[str, int]) -> None:

@@ -100,3 +100,11 @@ def test_a_neighbour_is_linked_while_it_is_heard_and_what_it_refused_long_ago_is
     assert not told(mine, at(NOW + AWAY)).linked and not told(mine, at(NOW + 3), stands=False).linked
     theirs.learn(Facts(refused=(Refusals(ME, "expired", 4, "late", NOW - TOLD_FOR),)))
     assert not answer(theirs, probe(mine, at()), at()).pulse.refused
+
+
+def test_what_a_neighbour_says_cannot_move_a_cursor_or_invent_reasons() -> None:
+    mine, theirs = sides(**{"data.rate": "\x1b[2J8"})
+    theirs.learn(Facts(refused=(Refusals(ME, "made up \x1b[2J", 1, "two\nlines", NOW),)))
+    mine.arrived(G, answer(theirs, probe(mine, at()), at()), at())
+    (one,) = told(mine, at()).refused
+    assert (one.code, one.detail) == ("unknown", "two?lines") and told(mine, at()).differs == {"data.rate": ("?[2J8", "9")}

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from dfl_actors.errors import DataError, StoreError
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.errors import DataError, KeyFileError, StoreError
 from dfl_actors.runtime import launch
-from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.rundir import About, RunDirectory
 
 
 def test_a_directory_that_somebody_else_removed_or_fills_does_not_hide_why_a_start_failed(tmp_path: Path) -> None:
@@ -34,3 +36,13 @@ def test_what_cannot_be_removed_is_told_beside_why_the_start_failed(tmp_path: Pa
     with pytest.raises(StoreError, match=r"^no data; and .* cannot be removed \(Directory not empty\)"), launch._begun(tmp_path / "out"):
         monkeypatch.setattr(RunDirectory, "forget", forget)
         raise DataError("no data")
+
+
+def test_a_directory_that_was_begun_with_another_key_is_called_that(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    old, new = KeyPair(b"\1" * 32), KeyPair(b"\2" * 32)
+    run.run.write_bytes(msgspec.json.encode(About(name="far", started=1, nodes={"b": old.address})))
+    launch._check_owner(run, "b", old)
+    launch._check_owner(run, "c", new)  # a name that it does not know is told by who looks for its chain
+    with pytest.raises(KeyFileError, match=f"begun by node b with the key of address {old.address[:8]}.*now has {new.address[:8]}"):
+        launch._check_owner(run, "b", new)

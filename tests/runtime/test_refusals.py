@@ -4,7 +4,7 @@ import pytest
 
 from dfl_actors.core import events
 from dfl_actors.core.control import Refusals
-from dfl_actors.runtime.refusals import AGAIN, MOST, QUIET, Complaints, Tally, merged, refused_by_text, refused_text
+from dfl_actors.runtime.refusals import AGAIN, MOST, MOST_TOLD, QUIET, Complaints, Tally, merged, refused_by_text, refused_text
 
 B = "bb" * 32
 
@@ -61,3 +61,11 @@ def test_a_line_says_who_how_often_why_and_what_to_do() -> None:
     assert refused_by_text("delft", "utrecht", Refusals(B, "stranger", 1, "Hello", 1), "Hello").startswith(
         "node delft: utrecht: refuses what this node says, once, stranger: Hello; "
     )
+
+
+def test_who_changes_without_end_is_told_no_more() -> None:
+    told: list[str] = []
+    complaints = Complaints(told.append)
+    for number in range(10 * MOST_TOLD):
+        complaints.take(("a",), Refusals(B, "other_genesis", number, "", number), "line", str(number))
+    assert len(told) == MOST_TOLD
