@@ -52,8 +52,10 @@ REMEDIES: dict[str, str] = {
 }
 """What to do, by the code of the broken rule."""
 
-LASTING = frozenset(code for code, remedy in REMEDIES.items() if remedy != _NOTHING)
-"""The codes that do not go by themselves."""
+BUSY = frozenset({"model_missing", "model_gone", "fetch_timeout", "expired"})
+LASTING = frozenset(code for code, remedy in REMEDIES.items() if remedy != _NOTHING) - BUSY
+"""The codes that do not go by themselves. `BUSY` come of a machine or a link that is too slow for a while, and what they cost is asked for
+again; a clock that is wrong shows by itself."""
 
 assert REMEDIES.keys() == CODES
 

@@ -41,7 +41,8 @@ class Remarks:
         """What all actors of a node refused of others, and others of it. What both refuse of each other for one reason is told once; for
         another genesis nothing is told before it is known what differs."""
         node, both, at = plan.node.name, {(one.by, one.code) for one in refused}, plan.node.name if plan.whole_network else ""
-        for way, text, told in (("refused", refused_text, refused), ("refused by", refused_by_text, refused_by)):
+        others = () if plan.whole_network else refused_by  # where all nodes are here, each tells for itself
+        for way, text, told in (("refused", refused_text, refused), ("refused by", refused_by_text, others)):
             for one in told:
                 if way == "refused" or (one.by, one.code) not in both:
                     self._refusal((node, way), at, one, plan, neighbours.get(one.by, Neighbour()), text)
