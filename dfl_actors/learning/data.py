@@ -174,6 +174,8 @@ def readable(where: str) -> Iterator[None]:
         raise DataError(f"data set {where}: {error}") from error
     except OSError:
         raise
+    except UnicodeDecodeError as error:
+        raise DataError(f"data set {where}: it is not in UTF-8 ({one_line(error)}); save it so") from error
     except Exception as error:
         raise DataError(f"data set {where}: it cannot be read ({one_line(error)}); is it whole? Copy or write it again") from error
 

@@ -80,10 +80,20 @@ def test_columns_and_targets_of_a_table_are_chosen_by_name(tmp_path: Path) -> No
         ("a,c,b\n1,2,0\n1\n", {"target": "b"}, "it cannot be read ("),
         ("a,b\n1,x\n2,3\n", {"target": "b", "task": "regression"}, "data.target holds a cell that is no number"),
         ("a,b\n1,1\n", {"target": "b"}, "it takes two at least"),
+        ("a,b\n1,x\n2,\n", {"target": "b"}, "a label is no name at all"),
+        ("a,b\n1,x\n2,y\n", {"target": "b", "labels": ("x", "x")}, "names a label twice"),
+        (f"a,b\n1,x\n2,{'y' * 130}\n", {"target": "b"}, "longer than 128 characters"),
     ],
 )
 def test_what_is_wrong_with_a_table(tmp_path: Path, text: str, said: dict[str, Any], words: str) -> None:
     assert words in refusal(csv(tmp_path, text, **said))
+
+
+def test_a_table_in_another_encoding_or_with_other_line_ends(tmp_path: Path) -> None:
+    dataset = load_dataset(csv(tmp_path, "a,kind\r\n1,x\r\n2,y\r\n3,x\r\n", target="kind"))
+    assert sorted([*only(dataset.x_train)[:, 0], *only(dataset.x_test)[:, 0]]) == [1, 2, 3]
+    (tmp_path / "t.csv").write_bytes("a,kind\n1,\xe9\n2,x\n".encode("latin-1"))
+    assert "it is not in UTF-8" in refusal(Data(source=str(tmp_path / "t.csv"), target="kind"))
 
 
 def test_a_parquet_table(tmp_path: Path) -> None:
@@ -126,6 +136,7 @@ def test_a_folder_of_images(images: Path) -> None:
 
 
 def test_images_that_do_not_fit_are_named(images: Path, tmp_path: Path) -> None:
+    (images / "train" / ".hidden").mkdir()
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(images / "train" / "dog" / "9.png")
     assert "9.png is 5 x 5, others 6 x 4; set data.shape" in refusal(Data(source=str(images)))
     (images / "train" / "dog" / "9.png").write_bytes(b"no image")

@@ -70,7 +70,7 @@ def _parts(root: Path) -> list[Path]:
 
 def _by_label(folder: Path) -> list[tuple[str, Path]]:
     """Label and path of every image, in the order of their paths."""
-    labels = sorted(path for path in folder.iterdir() if path.is_dir())
+    labels = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return [(label.name, path) for label in labels for path in sorted(label.rglob("*")) if path.suffix.lower() in ENDINGS]
 
 

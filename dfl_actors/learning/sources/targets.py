@@ -12,6 +12,7 @@ from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Task, numbered
 
 MOST_LABELS = 65_536
+LONGEST_LABEL = 128  # Characters.
 
 Named: TypeAlias = tuple[str, Array]
 """The name of an array in errors, and the array."""
@@ -27,6 +28,7 @@ class Targets(NamedTuple):
 def targets(said: Data, known: tuple[str, ...], parts: list[Named]) -> Targets:
     """What the parts hold, as the topology says to read it; `known` are the names that the source has. Raises `DataError`."""
     names = said.labels if isinstance(said.labels, tuple) else known
+    _check_names(names)
     count = said.labels if isinstance(said.labels, int) else len(said.labels)
     if said.task == "classification":
         return _classes(names, count, [(name, _flat(name, array)) for name, array in parts])
@@ -40,6 +42,7 @@ def _classes(names: tuple[str, ...], count: int, parts: list[Named]) -> Targets:
             raise DataError(f"{parts[0][0]} holds names, and data.labels is a number; give the names in their order")
         texts = [(name, array.astype(str)) for name, array in parts]
         names = names or tuple(np.unique(np.concatenate([array for _, array in texts])).tolist())
+        _check_names(names)
         parts = [(name, _positions(names, name, array)) for name, array in texts]
     numbers = [(name, _whole_numbers(name, array)) for name, array in parts]
     labels = names or numbered(count or 1 + max(int(array.max()) for _, array in numbers))
@@ -48,6 +51,18 @@ def _classes(names: tuple[str, ...], count: int, parts: list[Named]) -> Targets:
         _check_range(name, array, len(labels))
     kind = np.uint8 if len(labels) <= 256 else np.int32
     return Targets(labels, [array.astype(kind) for _, array in numbers])
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    """What names hosts may agree on. Raises `DataError`."""
+    if len(names) > MOST_LABELS:
+        raise DataError(f"it has {len(names)} different labels, and {MOST_LABELS} may be; is it data.target that says what a sample is?")
+    if len(set(names)) < len(names):
+        raise DataError("data.labels names a label twice; name each once")
+    for name in names:
+        if not 0 < len(name) <= LONGEST_LABEL:
+            what = "no name at all" if not name else f"{name[:20]!r}..., longer than {LONGEST_LABEL} characters"
+            raise DataError(f"a label is {what}; remove or name such samples")
 
 
 def _check_count(labels: tuple[str, ...]) -> None:
