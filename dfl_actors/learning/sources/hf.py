@@ -5,6 +5,7 @@ is, by default `label` or `labels`; the others, or those that `columns` names, a
 vector, as in a table; other columns, arrays and images, are inputs of their own.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,8 @@ def opened(name: str, said: Data) -> Iterator[Raw]:
     except ImportError as error:
         raise DataError('it takes the library datasets to read; pip install "dfl-actors[hf]"') from error
     datasets.disable_progress_bars()
+    for talkative in ("datasets", "huggingface_hub"):  # What they have to say about a missing network, we say.
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)
     splits = guarded("it cannot be loaded; is it in the cache, or is there a network", lambda: _load(datasets, name), DataError)
     if not isinstance(splits, Mapping):
         splits = {"train": splits}
