@@ -68,7 +68,7 @@ Node {name} of the network {network}: what its host ({host}) needs, and nothing 
 
        {program} status {place}/run; {program} chain verify {place}/run
 
-Ports {port} and {next_port} (TCP) must be reachable from: {neighbours}.
+Ports {port} and {next_port} (TCP) must be reachable from: {neighbours}.{inlet}
 {key}
 """
 HAS_KEY = "`key` is this node's name and must stay secret: keep a copy of it in a safe place, and remove it here once the host has it."
@@ -196,10 +196,11 @@ def _fill(
     host, port = host_port(node.listen or "")
     hosts = sorted({host_port(config.node(other).listen or "")[0] for other in node.neighbours})
     words = {"name": node.name, "network": config.network.name, "host": host, "folder": folder, "unit": unit, **wishes._asdict()}
+    inlet = "" if node.inlet is None else f"\nWhat others feed it comes to {node.inlet}, which they must reach."
     key = (HAS_KEY if public[node.name].secret else NO_KEY).format(**words)
     _write(folder / "topology.toml", topology)
     _write(folder / unit, UNIT.format(**words))
-    _write(folder / "README.txt", README.format(port=port, next_port=port + 1, neighbours=", ".join(hosts), key=key, **words))
+    _write(folder / "README.txt", README.format(port=port, next_port=port + 1, neighbours=", ".join(hosts), inlet=inlet, key=key, **words))
     for old in (folder / "public").glob("*.pub"):
         if old.stem not in public:
             old.unlink()  # of a node that has been taken out

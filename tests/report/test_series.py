@@ -28,6 +28,14 @@ def test_marks_name_who_was_struck_and_why(tmp_path: Path) -> None:
     ]
 
 
+def test_an_event_of_the_topology_is_a_mark_with_its_words(tmp_path: Path) -> None:
+    happened = [line(4, "b", "happened", do="leave", what="node b leaves"), line(2, "", "happened", do="unlink", link="a--b", what="cut")]
+    assert [(mark.second, mark.kind, mark.text) for mark in marks(loaded(tmp_path, happened))] == [
+        (2.0, "event", "cut"),
+        (4.0, "event", "node b leaves"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

@@ -24,6 +24,7 @@ listen = "tcp://10.0.0.5:7000"
 [node.delft]
 listen = "tcp://10.0.0.6:7000"
 attack = "fading.py:build"
+inlet = "tcp://10.0.0.6:7010"
 [node.leiden]
 listen = "tcp://leiden.example.org:7100"
 """
@@ -73,6 +74,7 @@ def test_the_unit_and_the_three_commands_say_what_is_so_on_the_host(place: Path)
     read = (folder / "README.txt").read_text()
     assert f"rsync -a {folder}/ root@10.0.0.6:{home}/" in read
     assert f"systemctl enable --now {home}/dfl-actors-delft.service" in read and f"chain verify {home}/run" in read
+    assert "What others feed it comes to tcp://10.0.0.6:7010, which they must reach." in read
     assert "Ports 7000 and 7001 (TCP) must be reachable from: 10.0.0.5, leiden.example.org." in read
     assert "Ports 7100 and 7101 (TCP) must be reachable from: 10.0.0.6." in (place / "out" / "leiden" / "README.txt").read_text()
 
