@@ -12,6 +12,7 @@ FILE = "sim.json"
 
 class About(msgspec.Struct, kw_only=True):
     """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are done.
+    `data` is the digest of the data set.
 
     `version` is the program's; in a directory from before all this was recorded everything is as here.
     """
@@ -20,6 +21,7 @@ class About(msgspec.Struct, kw_only=True):
     version: str = ""
     seconds: float = 0.0
     cpu: float = 0.0
+    data: str = ""
     over: bool = False
 
 

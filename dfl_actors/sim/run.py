@@ -85,10 +85,13 @@ def carry_out(
     cache: Path,
     team: AbstractContextManager[Team],
     resume: bool = False,
+    digest: str = "",
 ) -> None:
     """Simulate `config` into the directory `out`, which exists, by a team that is yet to start; with `resume` go on from its checkpoint.
 
-    `cache` holds the data set, unpacked, and is no other's at the same time. Raises `Stopped` soon after `stop` says so, and `DflError`;
+    `cache` holds the data set, unpacked, and is no other's at the same time; its `digest` must be this, where it is known.
+
+    Raises `Stopped` soon after `stop` says so, and `DflError`;
     what has been written by then stays, so that the simulation can be resumed.
     """
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
@@ -102,7 +105,8 @@ def carry_out(
 
     with team as workers, _accounted(out, about, workers):
         data = load_datasets(config, cache)
-        kept = kept._replace(data=check_unchanged(data, kept.data))
+        about.data = check_unchanged(data, kept.data or digest)
+        kept = kept._replace(data=about.data)
         for line in few_samples(config, data):
             listener.warn(line)
         check()

@@ -26,15 +26,16 @@ SAY_EVERY = 0.5  # Seconds between two words on how far it is.
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A cell to simulate: its configuration, where it lies meanwhile, and where at the end."""
+    """A cell to simulate: its configuration, where it lies meanwhile and at the end, and the digest of its data set, if that is known."""
 
     config: str
     part: str
     over: str
+    data: str
 
 
 class Word(msgspec.Struct, frozen=True):
-    """What the process says: how far it is, or that the cell is over, has failed and why, or was stopped."""
+    """What the process says: how far it is, a warning, or that the cell is over, has failed and why, or was stopped."""
 
     kind: str
     done: float = 0.0
@@ -59,7 +60,7 @@ def _word(order: Order, parent: Channel, folder: Path, cache: Path) -> Word:
         resume = _begin(part, order.config)
         listener = _Listener(parent, config)
         if not load_about(part).over:
-            carry_out(config, part, folder, listener, listener.stop, cache, alone(config, cache, folder), resume)
+            carry_out(config, part, folder, listener, listener.stop, cache, alone(config, cache, folder), resume, order.data)
         leave(load_run(part), picture=False, place=Path(order.over))
         with explained(f"{part} cannot be finished", FULL):
             finish(part, Path(order.over))
@@ -110,7 +111,8 @@ class _Listener:
 
     def voting(self, done: float) -> None: ...
 
-    def warn(self, text: str) -> None: ...
+    def warn(self, text: str) -> None:
+        self._parent.send(msgspec.json.encode(Word("warning", text=text)))
 
     def done(self, ticks: int) -> None:
         now = time.monotonic()

@@ -48,12 +48,16 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One simulation of a sweep: its point on each axis, its seed, and its whole configuration as TOML. `name` names its directory."""
+    """One simulation of a sweep: its point on each axis, its seed, and its whole configuration as TOML; `source` is that of its data.
+
+    `name` names its directory.
+    """
 
     name: str
     values: dict[str, str]
     seed: int
     config: str
+    source: str
 
 
 def plan_of(base: Topology | str | Path, vary: Vary, seeds: Sequence[int] | str, overrides: Overrides = ()) -> Plan:
@@ -198,7 +202,7 @@ def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int
     text = config.resolved()
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join([*values.values(), f"seed-{seed}"]))[-SHORT:].strip("-.")
     digest = hashlib.sha256("\n".join([text, *(f"{name}={value}" for name, value in values.items())]).encode()).hexdigest()[:10]
-    return Cell(f"{short}-{digest}", values, seed, text)
+    return Cell(f"{short}-{digest}", values, seed, text, config.data.source)
 
 
 def axis_named(plan: Plan, name: str) -> Axis:

@@ -6,7 +6,7 @@ so is one that cannot be simulated; the others do not wait for it.
 
 import select
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,15 +23,17 @@ LOOK = 0.25  # Seconds between two looks at signals and at who has died.
 STOP = b"stop"
 
 Watch = Callable[[Cell | None, str], None]
-"""Is told of each cell that is over, with "" or why it failed, and now and then, without a cell."""
+"""Is told of each cell that is over, with "" or why it failed, of each warning, and now and then, without a cell."""
 
 
 class Pool:
-    """Simulates `cells` into `folder`, `jobs` at once."""
+    """Simulates `cells` into `folder`, `jobs` at once. `digests` are those of the data sets of cells that are over, by their source."""
 
-    def __init__(self, folder: Folder, cells: Sequence[Cell], jobs: int, server: ForkServer, stop: Stop, watch: Watch) -> None:
+    def __init__(
+        self, folder: Folder, cells: Sequence[Cell], digests: Mapping[str, str], jobs: int, server: ForkServer, stop: Stop, watch: Watch
+    ) -> None:
         self._folder, self._waiting, self._jobs = folder, deque(cells), min(jobs, len(cells))
-        self._server, self._stop, self._watch = server, stop, watch
+        self._server, self._stop, self._watch, self._digests = server, stop, watch, digests
         self._busy: dict[Process, Cell] = {}
         self._done: dict[Process, float] = {}
         self._deaths: Counter[str] = Counter()
@@ -57,7 +59,9 @@ class Pool:
         """The next cell, to a process that has nothing to do."""
         cell = self._waiting.popleft()
         self._busy[process], self._done[process] = cell, 0.0
-        process.channel.send(msgspec.json.encode(Order(cell.config, str(self._folder.part(cell)), str(self._folder.over(cell)))))
+        data = self._digests.get(cell.source, "")
+        order = Order(cell.config, str(self._folder.part(cell)), str(self._folder.over(cell)), data)
+        process.channel.send(msgspec.json.encode(order))
 
     def _wait(self) -> None:
         """Hear what the processes have to say."""
@@ -74,6 +78,9 @@ class Pool:
     def _hear(self, process: Process, word: Word) -> None:
         if word.kind == "progress":
             self._done[process] = word.done
+            return
+        if word.kind == "warning":
+            self._watch(None, word.text)
             return
         cell = self._busy.pop(process)
         if word.kind != "stopped":

@@ -21,6 +21,7 @@ from dfl_actors.api.topology import Overrides, Tell, Topology, warn
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.progress import How, Shown, shown
 from dfl_actors.runtime.rundir import RunDirectory, default_path
+from dfl_actors.sim.about import load_about
 
 MODULES = (*PRELOAD, "dfl_actors.api.sweeps.cells")  # What the fork server of the cells imports.
 
@@ -118,8 +119,9 @@ def sweep(
         folder.prepare(plan)
         with RunDirectory(path).lock():
             todo = [cell for cell in cells if not folder.is_over(cell)]
-            watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo))
-            pool = Pool(folder, todo, jobs or os.cpu_count() or 1, server, stop, watch)
+            watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo), tell)
+            digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_over(cell)}
+            pool = Pool(folder, todo, digests, jobs or os.cpu_count() or 1, server, stop, watch)
             watch.begin(pool)
             try:
                 pool.run()
@@ -144,22 +146,26 @@ def _check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
 
 
 class _Watch:
-    """Shows how far a sweep is, and remembers what failed."""
+    """Shows how far a sweep is, tells each warning once, and remembers what failed."""
 
-    def __init__(self, shown: Shown, total: int, over: int) -> None:
-        self._shown, self._total, self._over = shown, total, over
+    def __init__(self, shown: Shown, total: int, over: int, tell: Tell) -> None:
+        self._shown, self._total, self._over, self._tell = shown, total, over, tell
+        self._warned: set[str] = set()
         self.failures: dict[str, str] = {}
 
     def begin(self, pool: Pool) -> None:
         self._pool = pool
         self._shown.begin(self._total)
 
-    def __call__(self, cell: Cell | None, failure: str) -> None:
+    def __call__(self, cell: Cell | None, text: str) -> None:
         if cell is not None:
-            self._over += not failure
-            if failure:
-                self.failures[cell.name] = failure
-                self._shown.tell(f"{cell.name} failed: {failure}")
+            self._over += not text
+            if text:
+                self.failures[cell.name] = text
+                self._shown.tell(f"{cell.name} failed: {text}")
+        elif text and text not in self._warned:
+            self._warned.add(text)
+            self._tell(text)
         failed = f", {len(self.failures)} failed" if self.failures else ""
         done = self._over + len(self.failures) + self._pool.under_way
         self._shown.show(done, f"cells{failed}")
