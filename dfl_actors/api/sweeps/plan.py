@@ -48,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One simulation of a sweep: its point on each axis, its seed, and its whole configuration as TOML; `source` is that of its data.
+    """One simulation of a sweep: its point on each axis, its seed, and its whole configuration as TOML; `source` is what its data is.
 
     `name` names its directory.
     """
@@ -202,7 +202,7 @@ def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int
     text = config.resolved()
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join([*values.values(), f"seed-{seed}"]))[-SHORT:].strip("-.")
     digest = hashlib.sha256("\n".join([text, *(f"{name}={value}" for name, value in values.items())]).encode()).hexdigest()[:10]
-    return Cell(f"{short}-{digest}", values, seed, text, config.data.source)
+    return Cell(f"{short}-{digest}", values, seed, text, " ".join(dict.fromkeys(node.source for node in config.nodes)))
 
 
 def axis_named(plan: Plan, name: str) -> Axis:
