@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 
-from dfl_actors.core.codec import decode, digest, encode
+from dfl_actors.core.codec import convert, decode, digest, encode
 from dfl_actors.core.objects import (
     MAX_RECEIPTS,
     MAX_TRANSACTIONS,
@@ -13,6 +14,7 @@ from dfl_actors.core.objects import (
     UNSIGNED,
     Confirmation,
     Draft,
+    Genesis,
     Receipt,
     Record,
     Signed,
@@ -145,3 +147,29 @@ def test_what_we_sign_ourselves_must_keep_the_rules(field: str, value: Any) -> N
     assert issue(Transaction, made.ALICE, made.NET, **fields) == TX
     with pytest.raises(LocalError, match=f"our own transaction .*{field}"):
         issue(Transaction, made.ALICE, made.NET, **{**fields, field: value})
+
+
+def test_what_goes_without_saying_is_left_out_and_has_one_spelling() -> None:
+    layers = [{"name": "w", "shape": [20, 1]}]
+    kinds = {"hash": "sha256", "model_hash": "blake3", "signature": "ed25519"}
+    plain = {
+        "network": "n",
+        "protocol": PROTOCOL,
+        "model": "m",
+        "layers": layers,
+        "dtype": "float32",
+        "labels": 2,
+        "initial": "ab" * 32,
+    } | kinds
+    assert msgspec.to_builtins(convert(Genesis, plain)).keys() == plain.keys()
+    said = {"task": "regression", "score": "r2", "names": ["price"], "labels": 1, "scale": "0.5"}
+    said["inputs"] = [{"name": "", "shape": [20], "dtype": "float32"}]
+    genesis = convert(Genesis, plain | said)
+    assert decode(Genesis, encode(genesis)) == genesis and set(said) < set(orjson.loads(encode(genesis)))
+    refused: list[dict[str, object]] = [{"task": None}, {"task": "classification"}, {"score": "accuracy"}, {"names": []}, {"samples": 3}]
+    for wrong in refused:
+        with pytest.raises(Refused):
+            convert(Genesis, plain | wrong)
+    stated = made.transaction(samples=40)
+    assert b'"samples":40' in encode(stated) and decode(Transaction, encode(stated)) == stated and b"samples" not in encode(TX)
+    check_signed(stated, made.NET)
