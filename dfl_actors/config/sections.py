@@ -137,6 +137,7 @@ class Sim(Section, frozen=True):
     interval: Intervals = (8, 9, 10, 11, 12)
     check_every: Amount = 20
     check_samples: Amount = 100
+    models: bool = True  # whether each node's model is kept as it was measured last
     compare_every: Amount = 20
     exchange: Literal["all", "weights"] = "all"
     measure_biases: bool = True

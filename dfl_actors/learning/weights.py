@@ -58,6 +58,18 @@ class Parameters(msgspec.Struct, frozen=True):
         return found
 
 
+LAST = -1  # In place of a transaction's number: the model that a node ended with.
+
+
+class Kept(NamedTuple):
+    """A model from a directory: weights [P] as on the wire, digest, number of its transaction or `LAST`, layers where they are known."""
+
+    weights: Vector
+    digest: str
+    sequence: int
+    layers: tuple[Layer, ...] | None = None
+
+
 class Recipe(msgspec.Struct, frozen=True):
     """How a model is trained. "" as optimiser or loss: what the model was compiled with, else SGD and the task's usual loss.
 

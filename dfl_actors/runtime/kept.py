@@ -1,7 +1,6 @@
 """The model of a node as its run directory keeps it, also while the run goes on. A child process reads: a damaged store ends its reader."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,21 +10,10 @@ from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.codec import model_digest, reread
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import StoreError
-from dfl_actors.learning.weights import Parameters, Vector, decode_model, encode_model
+from dfl_actors.learning.weights import LAST, Kept, Parameters, decode_model, encode_model
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
-
-LAST = -1  # In place of a transaction's number: what a clean stop left.
-
-
-class Kept(NamedTuple):
-    """A model: its weights [P] as they are on the wire, its digest, the number of its transaction, or `LAST`, its layers."""
-
-    weights: Vector
-    digest: str
-    sequence: int
-    parameters: Parameters
 
 
 def kept_model(run: RunDirectory, name: str, number: str, at: int | None) -> Kept:
@@ -44,7 +32,7 @@ def _kept_model(path: Path, name: str, number: str, at: int | None) -> Kept:
     point = None if saved is None else reread(Checkpoint, saved)
     if state is not None and point is not None:
         data = encode_model(np.frombuffer(state, "<f4")[: parameters.size], number)
-        return Kept(decode_model(data, number, parameters.size).copy(), model_digest(data), LAST, parameters)
+        return Kept(decode_model(data, number, parameters.size).copy(), model_digest(data), LAST, parameters.layers)
     if point is None or not point.model:
         raise StoreError(f"node {name} has no model yet: it has one with its first transaction, an observer when the run ends; wait for it")
     return _stored(node, point.model, number, point.sequence, parameters)
@@ -65,4 +53,4 @@ def _stored(node: NodeDirectory, digest: str, number: str, sequence: int, parame
     with ModelStore(node.models) as models, models.view(digest) as data:
         if data is None or model_digest(data) != digest:
             raise StoreError(f"{node.models} no longer holds model {digest[:8]}: raise store.models, or take a newer block")
-        return Kept(decode_model(data, number, parameters.size).copy(), digest, sequence, parameters)
+        return Kept(decode_model(data, number, parameters.size).copy(), digest, sequence, parameters.layers)

@@ -6,13 +6,15 @@ import msgspec
 
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes, whole
+from dfl_actors.learning.form import Form
 
 FILE = "sim.json"
+MODELS = "models"  # The folder of models: NAME.npy, the weights of a node as they were measured last, float32 [P].
 
 
 class About(msgspec.Struct, kw_only=True):
-    """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are done.
-    `data` is the digest of the data set.
+    """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are
+    done. `data` is the digest of the data set, `form` what it gives a model.
 
     `version` is the program's; in a directory from before all this was recorded everything is as here.
     """
@@ -23,6 +25,7 @@ class About(msgspec.Struct, kw_only=True):
     cpu: float = 0.0
     data: str = ""
     over: bool = False
+    form: Form | None = None
 
 
 def save_about(path: Path, about: About) -> None:

@@ -65,17 +65,24 @@ class Results:
 
 
 class Engine:
-    """Runs a timeline on the workers behind `connections`; `begin` is its first tick."""
+    """Runs a timeline on the workers behind `connections`; `begin` is its first tick, and models checked at tick `keep` are kept."""
 
     def __init__(
-        self, timeline: Timeline, names: Sequence[str], connections: Sequence[Wire], slots: Slots, results: Results, begin: int = 0
+        self,
+        timeline: Timeline,
+        names: Sequence[str],
+        connections: Sequence[Wire],
+        slots: Slots,
+        results: Results,
+        begin: int = 0,
+        keep: int = -1,
     ) -> None:
         self._timeline, self._names, self._results = timeline, names, results
         self._connections = list(connections)
         self._answers = DefaultSelector()  # asked thousands of times: a `multiprocessing.connection.wait` makes one each time
         for number, connection in enumerate(connections):
             self._answers.register(connection, EVENT_READ, number)
-        self._slots = slots
+        self._slots, self._keep = slots, keep
         self._asked = self.closed = begin
         self._shared: deque[Task] = deque()
         self._own: list[deque[Task]] = [deque() for _ in connections]
@@ -222,7 +229,8 @@ class Engine:
             else:
                 self._results.accuracy(job.tick, job.node, *score)
 
-        return self.of_node(Task(job, "check", (job.node, job.samples), done), job.node)
+        kept = (True,) if isinstance(job, Check) and job.tick == self._keep else ()
+        return self.of_node(Task(job, "check", (job.node, job.samples, *kept), done), job.node)
 
     def _judged(self, tick: int, node: int, accuracy: float) -> None:
         self._timeline.judged(tick, node, accuracy)

@@ -17,7 +17,7 @@ from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
 from dfl_actors.learning.score import score_of, sums_of
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, plan
-from dfl_actors.sim.about import About, load_about, save_about
+from dfl_actors.sim.about import MODELS, About, load_about, save_about
 from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.engine import Engine
 from dfl_actors.sim.files import Tables
@@ -72,8 +72,23 @@ def simulate(
     Raises as `carry_out` does.
     """
     with tempfile.TemporaryDirectory(prefix="sim-", dir=server.folder) as cache:
-        team = starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server)
+        team = starting(config, Path(cache), folder, min(jobs, len(config.nodes)), server, _kept_in(config, out))
         carry_out(config, out, folder, listener, stop, Path(cache), team, resume)
+
+
+def _kept_in(config: Config, out: Path) -> Path | None:
+    """The folder of the models as they were measured last, made; None where none are kept. Raises `StoreError`."""
+    if not config.sim.models:
+        return None
+    with explained(f"{out / MODELS} cannot be made", checkpoint.ROOM):
+        (out / MODELS).mkdir(exist_ok=True)
+    return out / MODELS
+
+
+def _last_check(config: Config) -> int:
+    """The tick of the last row of accuracies; -1: there is none."""
+    sim = config.sim
+    return (sim.ticks - 1) // sim.check_every * sim.check_every if sim.check_every else -1
 
 
 def carry_out(
@@ -105,7 +120,7 @@ def carry_out(
 
     with team as workers, _accounted(out, about, workers):
         data = load_datasets(config, cache)
-        about.data = check_unchanged(data, kept.data or digest)
+        about.data, about.form = check_unchanged(data, kept.data or digest), next(iter(data.values())).form
         kept = kept._replace(data=about.data)
         for line in few_samples(config, data):
             listener.warn(line)
@@ -148,7 +163,7 @@ class _Run:
         self._timeline, self._slots = plan.timeline(config, folder, data), Slots(plan.slots(config))
         names = [node.name for node in config.nodes]
         self._tables = Tables(out, names, [node.senders for node in config.nodes], listener)
-        self._engine = Engine(self._timeline, names, team.connections, self._slots, self._tables, begin=kept.tick)
+        self._engine = Engine(self._timeline, names, team.connections, self._slots, self._tables, begin=kept.tick, keep=_last_check(config))
         self._saved, self._keeps = kept.tick, True
 
     def go(self, found: Path | None, kept: Kept, slab: Slab, stop: Callable[[], bool], folder: Path) -> None:

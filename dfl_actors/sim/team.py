@@ -72,12 +72,13 @@ class Workers:
 
 
 @contextmanager
-def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkServer) -> Iterator[Workers]:
-    """So many workers, which are gone afterwards, whatever happens. `cache` is where they find the data set, or put it."""
+def starting(config: Config, cache: Path, folder: Path, jobs: int, server: ForkServer, models: Path | None = None) -> Iterator[Workers]:
+    """So many workers, which are gone afterwards, whatever happens. `cache` is where they find the data set, or put it,
+    `models` where they keep those that were measured last."""
     allow_files(FILES + FILES_A_WORKER * jobs, f"a simulation with {jobs} workers")
     processes: list[Process] = []
     with _slab_file() as slab:
-        shared = WorkerPlan(config, cache, folder, slab, plan.slots(config))
+        shared = WorkerPlan(config, cache, folder, slab, plan.slots(config), models)
         try:
             for number in range(jobs):
                 mine = [node for node in range(len(config.nodes)) if node % jobs == number]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from dfl_actors.config import Config, Node
 from dfl_actors.errors import DflError
-from dfl_actors.files import explained
+from dfl_actors.files import explained, whole
 from dfl_actors.learning.data import load_datasets
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
@@ -46,13 +46,14 @@ Slab = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class WorkerPlan:
     """What every worker needs. `cache` holds the data set and what all models together say of each sample; plug-ins are looked for from
-    `folder` on; `slab` is the file of models on their way, of so many `slots`."""
+    `folder` on; `slab` is the file of models on their way, of so many `slots`; `models` where a model is kept for later."""
 
     config: Config
     cache: Path
     folder: Path
     slab: Path
     slots: int
+    models: Path | None = None
 
 
 class Resident:
@@ -192,9 +193,12 @@ class Worker:
         """How good each model is on its own row of test samples [models, tests] of the node."""
         return [self._score(number, self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
 
-    def check(self, number: int, samples: np.ndarray) -> Score:
-        """The same of the node's own model."""
+    def check(self, number: int, samples: np.ndarray, keep: bool = False) -> Score:
+        """The same of the node's own model; `keep`: which is kept for later."""
         weights = self._nodes[number].state.weights
+        if keep and self._plan.models is not None:
+            with whole(self._plan.models / f"{self._nodes[number].name}.npy", ROOM) as draft, draft.open("wb") as file:
+                np.save(file, self._without_biases(weights) if self._zero_biases else weights, allow_pickle=False)
         if not self._zero_biases:
             return self._score(number, weights, samples)
         biases = weights[self._biases]

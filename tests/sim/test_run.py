@@ -22,6 +22,7 @@ from dfl_actors.errors import DataError, DflError, StoreError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.sim import checkpoint, engine, files, run
+from dfl_actors.sim.kept import kept_model
 from dfl_actors.sim.run import Stopped
 from tests.learning.forms import only
 from tests.sim.small import SMALL
@@ -32,6 +33,7 @@ nodes = 4
 links = "ring"
 seed = 5
 [training]
+optimizer = "adam"
 model = "small.py:build"
 batch = 16
 init = "independent"
@@ -169,7 +171,9 @@ def begun(place: Path, name: str) -> Path:
 
 
 def tables(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+    """The tables, and the models as they were measured last."""
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".csv", ".npy")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +190,10 @@ def never() -> bool:
 def whole(place: Path) -> dict[str, bytes]:
     out = begun(place, "whole")
     simulate(config(place), out, 2, place, Watcher(), never)
-    assert sorted(path.name for path in out.iterdir()) == ["accuracy.csv", "model_weight_diff.csv", "reputation", "sim.json", "steps.csv"]
+    names = ["accuracy.csv", "model_weight_diff.csv", "models", "reputation", "sim.json", "steps.csv"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    kept = [kept_model(out, node.name, None) for node in config(place).nodes]
+    assert len({one.digest for one in kept}) == len(kept) and {one.weights.shape for one in kept} == {(500,)}
     return tables(out)
 
 
