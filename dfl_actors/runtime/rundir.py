@@ -1,7 +1,7 @@
 """The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
 
-    config.toml  run.json  metrics.jsonl  status.json  accuracy.png  summary.json
-    nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras
+    config.toml  run.json  metrics.jsonl  status.json  events.json  accuracy.png  summary.json
+    nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras  fed/
     lock           while a run uses the directory
 
 Also here: what `run.json` holds, and the check for free disk space.
