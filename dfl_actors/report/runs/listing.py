@@ -22,8 +22,8 @@ from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation, load_about
 
 OURS = (
-    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "events.json", "accuracy.png", "summary.json", "nodes", "lock",
-    "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
+    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "events.json", "accuracy.png", "summary.json", "nodes",
+    "lock", "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
     "sim.json", "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "reputation",
     "checkpoint*",
 )  # fmt: skip
