@@ -10,11 +10,11 @@ from dfl_actors.processes.signals import Stop, deferred
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or SIGTERM, once everything is put away. The text says how to go on, and is empty where there is nothing to go on with."""
+    """Ctrl-C, or SIGTERM, once everything is put away. The text says how to go on; `told`: closing figures say already that it came."""
 
-    def __init__(self, number: int, text: str = "") -> None:
+    def __init__(self, number: int, text: str, *, told: bool = False) -> None:
         super().__init__(text)
-        self.number = number
+        self.number, self.told = number, told
 
 
 class Crew(NamedTuple):

@@ -48,8 +48,9 @@ class Result:
     columns. Accuracies are fractions; time is `seconds` in a run and `tick` in a simulation.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.path = run, run.path
+    def __init__(self, run: Run, ran: float | None = None) -> None:
+        """`ran`: seconds until it was asked to end, in its last session, where that is known."""
+        self.run, self.path, self._ran = run, run.path, run.elapsed if ran is None else ran
 
     @property
     def name(self) -> str:
@@ -87,7 +88,7 @@ class Result:
         """Raises `TargetMissed` where a run had a target and ended by its duration."""
         if self.run.target and self.reason == "duration":
             raise TargetMissed(
-                f"not every node reached {self.run.target:g} within {self.run.elapsed:.0f} s: "
+                f"not every node reached {self.run.target:g} within {self._ran:.0f} s: "
                 f"give more time (--duration), or go on with --resume {self.path}"
             )
 

@@ -8,10 +8,11 @@ import orjson
 from rich.console import Console
 
 from dfl_actors.api.crew import Interrupted, crew
-from dfl_actors.api.result import Result, load_run
+from dfl_actors.api.result import Result
 from dfl_actors.api.topology import Overrides, Tell, Topology, options_of, topology_of, warn
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
+from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.progress import How, NotebookWatch, in_notebook
 from dfl_actors.report.table import Watch
 from dfl_actors.runtime.launch import PRELOAD, Launch, resume_network
@@ -97,7 +98,7 @@ def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Re
         finally:
             watch.close()
     try:
-        result = _leave(RunDirectory(path))
+        result = _leave(RunDirectory(path), outcome.elapsed)
         closing(result)
     except StoreError:
         # What ended the run comes first; a full disk may have done both.
@@ -106,15 +107,16 @@ def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Re
     if outcome.error is not None:
         raise outcome.error
     if outcome.reason in SIGNALS:
-        raise Interrupted(SIGNALS[outcome.reason], f"the run was {outcome.reason}; go on with: dfl-actors run --resume {path}")
+        text = f"the run was {outcome.reason}; go on with: dfl-actors run --resume {path}"
+        raise Interrupted(SIGNALS[outcome.reason], text, told=True)
     return result
 
 
-def _leave(directory: RunDirectory) -> Result:
+def _leave(directory: RunDirectory, ran: float) -> Result:
     """`summary.json` and `accuracy.png`. Raises `StoreError`."""
     from dfl_actors.report.pictures import plot_accuracy
 
-    result = load_run(directory.path)
+    result = Result(read_run(directory.path), ran)
     with whole(directory.summary) as draft:
         draft.write_bytes(orjson.dumps(result.summary, option=orjson.OPT_INDENT_2))
     with whole(directory.accuracy) as draft:

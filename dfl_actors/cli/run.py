@@ -33,7 +33,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Run every node of a topology on this machine."""
-    with interruptible(quiet=True):
+    with interruptible():
         result = running.run(
             topology or None,
             duration=duration,
@@ -63,7 +63,7 @@ def node(
     json: Json = False,
 ) -> None:
     """Run one node on this host; the others run on theirs."""
-    with interruptible(quiet=True):
+    with interruptible():
         closing = lambda result: close(result, quiet, json)  # noqa: E731
         result = running.run_node(topology, name, keys, overrides=sets, out=out, adopt=adopt, progress=how(quiet, json), closing=closing)
     result.check_target()
@@ -91,11 +91,11 @@ def warn(*lines: str) -> None:
 
 
 @contextmanager
-def interruptible(quiet: bool = False) -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Ctrl-C and SIGTERM end the command with the exit code that says so, once everything is put away."""
     try:
         yield
     except Interrupted as end:
-        if str(end) and not quiet:
+        if not end.told:
             typer.echo(str(end), err=True)
         raise typer.Exit(128 + end.number) from None
