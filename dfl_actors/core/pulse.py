@@ -104,7 +104,8 @@ EXPLAINED: Mapping[str, tuple[str, ...]] = {
 
 def differing(theirs: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, Pair]:
     """What both state and state differently. A key that one of them alone knows is of another version, and no difference."""
-    return {key: (theirs[key], value) for key, value in ours.items() if key in theirs and theirs[key] != value}
+    fitting = {key: _fitting(value) for key, value in ours.items()}
+    return {key: (theirs[key], value) for key, value in fitting.items() if key in theirs and theirs[key] != value}
 
 
 def of_genesis(pairs: Mapping[str, Pair]) -> dict[str, Pair]:

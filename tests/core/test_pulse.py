@@ -72,3 +72,11 @@ def test_settings_of_any_number_and_length_fit_and_differ_if_they_differ() -> No
     listed, known = table(long)
     assert decode(Pulse, encode(pulse(settings=listed, known=known))).settings == listed and len(listed) == MOST_SETTINGS
     assert table({"a": "x" * 10_000})[1] != table({"a": "x" * 9_999 + "y"})[1]
+
+
+def test_values_too_long_to_state_differ_only_if_they_differ() -> None:
+    ours = {"genesis.layers": "x" * 10_000}
+    heard = {setting.key: setting.value for setting in table(ours)[0]}
+    assert differing(heard, ours) == {}
+    ((theirs, own),) = differing(heard, {"genesis.layers": "x" * 9_999 + "y"}).values()
+    assert theirs != own and len(theirs) == len(own) <= 128
