@@ -56,7 +56,7 @@ def test_data_that_cannot_be_used(start: Start, place: Path) -> None:
     assert untouched(place)
     images, labels = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 4
     np.savez(place / "short.npz", x_train=images, y_train=labels[:19], x_test=images, y_test=labels)
-    assert "x_train has 20 images but y_train has 19 labels" in refused(start, 4, "-s", f"data.source={place}/short.npz")
+    assert "x_train has 20 samples but y_train has 19; " in refused(start, 4, "-s", f"data.source={place}/short.npz")
     assert untouched(place)
 
 
