@@ -79,7 +79,7 @@ def test_for_is_the_recordings_own_time(recording: Path, capsys: pytest.CaptureF
 
 def test_the_table_of_a_recording(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys, file=recording, stats=True)
-    assert lines[0] == "net: 3 nodes, 14 s, 1 restarts" and lines[-1].split()[:2] == ["all", "16"]
+    assert lines[0] == "net: 3 nodes, 14 s, 1 restart" and lines[-1].split()[:2] == ["all", "16"]
     (line,) = shown(capsys, file=recording, stats=True, json=True, types=("Witnessed",))
     summary = orjson.loads(line)
     assert [(row["type"], row["messages"]) for row in summary["types"]] == [("Witnessed", 2)] and summary["missed"] == 1
