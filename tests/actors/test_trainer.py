@@ -246,6 +246,28 @@ def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
     assert made.give(samples(BATCH)) == [], "nothing begins before the word"
 
 
+@pytest.mark.parametrize(("optimizer", "kept"), [("", True), ("adam", False)])
+def test_the_state_of_another_optimizer_begins_at_rest(optimizer: str, kept: bool) -> None:
+    """The topology names another one after a stop: its state may be as long, but is another. Weights and schedule stay."""
+    named = [""]
+
+    def build(one: Bench) -> Trainer:
+        settings, rng = bench.settings(TrainerSettings, optimizer=named[0]), np.random.default_rng(1)
+        trainer = Trainer(settings, KEYS["me"], parts.Learner(), parts.initial(8), one.models, one.journal, Received(), rng)
+        if named == [""] and not trainer.state.iteration:
+            trainer.state.slots[:] = 7
+        return trainer
+
+    made = Bench(build)
+    made.give(Started(), samples(BATCH * 4), Stopping())
+    before = made.actor.state  # type: ignore[attr-defined]
+    named[0] = optimizer
+    made.give(crash=99)
+    after = made.actor.state  # type: ignore[attr-defined]
+    assert np.array_equal(before.weights, after.weights) and before.iteration == after.iteration == 4
+    assert before.slots.all() and np.array_equal(after.slots, before.slots) == kept and after.slots.any() == kept
+
+
 # ---- samples that are fed to the node
 
 
