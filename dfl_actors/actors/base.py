@@ -15,8 +15,8 @@ from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Note
 from dfl_actors.core.family import Event, FromDriver, Letter, Message, News, Reply, Request, heard_by
-from dfl_actors.core.messages import Started, Stopping, Tick
 from dfl_actors.core.objects import Address, Digest
+from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import Refused
 
 Handler = Callable[..., Iterator[Effect] | None]  # `on_<message>`; None when there is nothing to do but to take note.

@@ -19,8 +19,9 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.control import Holdings
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
 from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, issue
+from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError, Refused, our_own
 
 MOST_TOUCHED = 8  # Transactions, oldest first, whose models are kept in the store while they wait for receipts.

@@ -28,6 +28,7 @@ from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
 from dfl_actors.core.recent import Recent
+from dfl_actors.core.words import Asked, Heard, Known, Opened, Replied, Started, Subscribed, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
@@ -75,20 +76,20 @@ class Gossiper(Actor):
 
     # --- time and links
 
-    def on_opened(self, message: m.Opened, now: Now) -> Iterator[Effect]:
+    def on_opened(self, message: Opened, now: Now) -> Iterator[Effect]:
         self._links.part(message.parted)
         self.ready = self.ready or self._enough()
         yield from self._links.greet(now)
         yield from self._pulses.ask(now, self._links.parted)
         self._set_wake(now)
 
-    def on_subscribed(self, _: m.Subscribed, now: Now) -> Iterator[Effect]:
+    def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
         self._links.hurry(now)
         self._pulses.hurry(now)
         self.wake = min(now.mono + SOON, now.mono + SOON if self.wake is None else self.wake)
         yield self._announce(m.Beat())
 
-    def on_tick(self, _: m.Tick, now: Now) -> Iterator[Effect]:
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         yield from self._links.greet(now)
         yield from self._pulses.ask(now, self._links.parted)
         yield from self._asking.ask(self._links.up(), now)
@@ -106,10 +107,10 @@ class Gossiper(Actor):
     def _enough(self) -> bool:
         return self._links.standing() + len(self._links.parted) >= self.settings.links and self._asking.done
 
-    def on_started(self, _: m.Started, now: Now) -> Iterator[Effect]:
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         yield self._announce(m.Beat())
 
-    def on_known(self, message: m.Known, now: Now) -> None:
+    def on_known(self, message: Known, now: Now) -> None:
         self._pulses.learn(message.facts)
 
     def neighbours(self, now: Now) -> dict[Address, Neighbour]:
@@ -160,7 +161,7 @@ class Gossiper(Actor):
 
     # --- news of neighbours
 
-    def on_heard(self, message: m.Heard, now: Now) -> Iterator[Effect]:
+    def on_heard(self, message: Heard, now: Now) -> Iterator[Effect]:
         self._pulses.heard(message.neighbour, now)
         fresh = yield from self._links.heard(message)
         self.ready = self.ready or self._enough()
@@ -258,7 +259,7 @@ class Gossiper(Actor):
 
     # --- replies of neighbours
 
-    def on_replied(self, message: m.Replied, now: Now) -> Iterator[Effect]:
+    def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
         reply = message.reply
         self._pulses.heard(message.neighbour, now)
         try:
@@ -304,7 +305,7 @@ class Gossiper(Actor):
 
     # --- requests of neighbours
 
-    def on_asked(self, message: m.Asked, now: Now) -> Iterator[Effect]:
+    def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
         request, peer = message.request, message.peer
         try:
             yield from self._call(request, peer, now)

@@ -15,7 +15,8 @@ import numpy as np
 from dfl_actors.actors.base import Actor, Settings
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Publish
-from dfl_actors.core.messages import Fed, Injected, Pull, Started, Stocked, Stopping, Tick
+from dfl_actors.core.messages import Fed, Injected, Pull
+from dfl_actors.core.words import Started, Stocked, Stopping, Tick
 from dfl_actors.learning.stock import FED
 
 SHORTEST_WAIT = 50  # Milliseconds between two injections: faster rates inject several samples at once.

@@ -14,9 +14,10 @@ from dfl_actors.core.effects import Answer, Effect, Note, Send
 from dfl_actors.core.gossip import Incoming
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import Ours, Step, Theirs, check_hello, check_proof, check_welcome, ours_after, proof, theirs_after, welcome
-from dfl_actors.core.messages import Admitted, Beat, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
+from dfl_actors.core.messages import Admitted, Beat, Hello, Proof, Refusal, Resend, Resent, Welcome
 from dfl_actors.core.objects import Address
 from dfl_actors.core.recent import Recent
+from dfl_actors.core.words import Heard
 from dfl_actors.errors import Refused
 
 ATTEMPTS = 3  # How often lost news are asked for.

@@ -19,8 +19,9 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, model_digest, reread, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, issue
+from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import our_own
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState, decode_model, known_model

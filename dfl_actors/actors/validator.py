@@ -19,20 +19,10 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import (
-    Confirmed,
-    DraftArrived,
-    Fetched,
-    HoldingAsked,
-    HoldingFound,
-    Injected,
-    Scored,
-    Started,
-    Stopping,
-    Witnessed,
-)
+from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
 from dfl_actors.core.objects import Address, Confirmation, Count, Draft, Receipt, Record, Time, Transaction, issue
 from dfl_actors.core.recent import Recent
+from dfl_actors.core.words import Started, Stopping
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 

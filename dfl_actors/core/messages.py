@@ -1,6 +1,6 @@
 """Every message inside a node and between nodes. `docs/protocol.md` is the authority and changes with this file.
 
-A message is a frozen struct whose class states its way (`core.family`); `codec` gives its bytes. In order: the driver's words, events
+A message is a frozen struct whose class states its way (`core.family`); `codec` gives its bytes. In order: events
 and letters inside a node, news, requests and replies between nodes. The signed objects stand inside
 as themselves, so that the bytes on the wire are readable and checked in one pass. Weights never stand in a message: they lie in
 the node's model store, and between nodes follow `Chunk` as a frame of their own.
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from dfl_actors.core.control import Adoption, Facts
-from dfl_actors.core.family import Event, FromDriver, Letter, News, Reply, Request, members, union
+from dfl_actors.core.family import Event, Letter, News, Reply, Request, members, union
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 from dfl_actors.core.pulse import Pulse
 
@@ -25,74 +24,6 @@ Confirmations = Annotated[tuple[Confirmation, ...], Meta(max_length=MOST_CONFIRM
 LastTransaction = Annotated[tuple[Transaction, ...], Meta(max_length=1)]
 LastDraft = Annotated[tuple[Draft, ...], Meta(max_length=1)]
 Word = Annotated[str, Meta(max_length=64)]
-
-
-class Started(FromDriver, frozen=True, kw_only=True):
-    """Every subscription of the node stands and work may begin; with an `adoption`, behind what the node's directory has lost."""
-
-    adoption: Adoption | None = None
-
-
-class Tick(FromDriver, frozen=True, kw_only=True):
-    """The time that an actor asked for (`wake`) has come."""
-
-
-class Stopping(FromDriver, frozen=True, kw_only=True):
-    """The run ends: begin nothing new; what is under way may finish."""
-
-
-class Opened(FromDriver, frozen=True, kw_only=True):
-    """The gossiper's sockets stand and links may be made, but for those to `parted`, which are down on purpose."""
-
-    hears = ("gossiper",)
-    parted: tuple[Address, ...] = ()
-
-
-class Subscribed(FromDriver, frozen=True, kw_only=True):
-    """A neighbour now hears the gossiper's news."""
-
-    hears = ("gossiper",)
-
-
-class Heard(FromDriver, frozen=True, kw_only=True):
-    """News of a neighbour, with its number in the epoch of that neighbour's gossiper."""
-
-    hears = ("gossiper",)
-    neighbour: Address
-    epoch: Count
-    number: Count
-    news: News
-
-
-class Asked(FromDriver, frozen=True, kw_only=True):
-    """A request from whoever the driver calls `peer`."""
-
-    hears = ("gossiper",)
-    peer: bytes
-    request: Request
-
-
-class Replied(FromDriver, frozen=True, kw_only=True):
-    """A neighbour's reply, with the frame of bytes that followed it."""
-
-    hears = ("gossiper",)
-    neighbour: Address
-    reply: Reply
-    body: memoryview | bytes = b""
-
-
-class Known(FromDriver, frozen=True, kw_only=True):
-    """What the node's other actors have reported, for the neighbours to be told."""
-
-    hears = ("gossiper",)
-    facts: Facts
-
-
-class Stocked(FromDriver, frozen=True, kw_only=True):
-    """So many samples have been fed to the node by now, and are on its disk."""
-
-    hears = ("injector",)
-    count: Count
 
 
 class Injected(Event, frozen=True, kw_only=True):

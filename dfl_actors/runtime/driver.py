@@ -29,8 +29,8 @@ from dfl_actors.core.control import (
 from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Known, Opened, Started, Stopping, Tick
 from dfl_actors.core.objects import Address
+from dfl_actors.core.words import Known, Opened, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.assembly import Owned

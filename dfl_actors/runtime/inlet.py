@@ -20,7 +20,7 @@ import numpy as np
 import zmq
 
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Stocked
+from dfl_actors.core.words import Stocked
 from dfl_actors.errors import Refused
 from dfl_actors.learning.form import Array, Form
 from dfl_actors.learning.stock import Kind, Stock

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dfl_actors.core import messages as m
 from dfl_actors.core.events import Cpu
 from dfl_actors.core.family import Message
+from dfl_actors.core.words import Asked, Heard, Replied
 
 WORK = ("learning", "blockchain", "network")
 
@@ -55,11 +56,11 @@ def work_of(actor: str, message: Message) -> str:
 def _said(message: Message) -> Message:
     """What a neighbour said stands inside."""
     match message:
-        case m.Heard():
+        case Heard():
             return message.news
-        case m.Asked():
+        case Asked():
             return message.request
-        case m.Replied():
+        case Replied():
             return message.reply
     return message
 

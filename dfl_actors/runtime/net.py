@@ -14,8 +14,9 @@ from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
 from dfl_actors.core.letters import NUMBERS
-from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Beat, Heard, Replied, Subscribed
+from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Beat
 from dfl_actors.core.objects import Address
+from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.handshakes import Handshakes

@@ -8,8 +8,9 @@ from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
 from dfl_actors.core.family import Message
 from dfl_actors.core.link import proof, welcome
-from dfl_actors.core.messages import Admitted, Asked, Beat, Heard, Hello, Opened, Replied, TransactionNews, Welcome
+from dfl_actors.core.messages import Admitted, Beat, Hello, TransactionNews, Welcome
 from dfl_actors.core.objects import Transaction
+from dfl_actors.core.words import Asked, Heard, Opened, Replied
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, notes
 

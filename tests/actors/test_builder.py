@@ -14,8 +14,9 @@ from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled, Started, Tick
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
+from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction

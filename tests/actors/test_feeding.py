@@ -10,7 +10,8 @@ from dfl_actors.actors.injector import SILENCE, Injector, InjectorSettings
 from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect
-from dfl_actors.core.messages import Fed, Injected, Pull, Settled, Started, Stocked, Stopping, Trained
+from dfl_actors.core.messages import Fed, Injected, Pull, Settled, Trained
+from dfl_actors.core.words import Started, Stocked, Stopping
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState

@@ -8,7 +8,6 @@ import pytest
 from dfl_actors.core.effects import Announce
 from dfl_actors.core.messages import (
     Announced,
-    Asked,
     Beat,
     BlockNews,
     Chunk,
@@ -20,7 +19,6 @@ from dfl_actors.core.messages import (
     Fetch,
     Fetched,
     Finalised,
-    Heard,
     Hello,
     Lacking,
     ReceiptArrived,
@@ -28,14 +26,12 @@ from dfl_actors.core.messages import (
     Refusal,
     Resend,
     Resent,
-    Started,
-    Subscribed,
-    Tick,
     Trained,
     TransactionNews,
     Witnessed,
 )
 from dfl_actors.core.objects import Entry, Receipt
+from dfl_actors.core.words import Asked, Heard, Started, Subscribed, Tick
 from tests.actors.bench import KEYS, NOW, Bench, confirmation, draft, receipt, told, transaction
 from tests.actors.gossiping import DATA, MODEL, PEER, admit, announced, answers, built, codes, hear, join, news, opened, reply, sent, served
 from tests.objects import unsigned

@@ -5,7 +5,8 @@ import pytest
 
 from dfl_actors.actors.injector import MOST, SHORTEST_WAIT, SILENCE, Injector, InjectorSettings, due
 from dfl_actors.core.effects import Effect
-from dfl_actors.core.messages import Fed, Injected, Pull, Started, Stocked, Stopping, Tick
+from dfl_actors.core.messages import Fed, Injected, Pull
+from dfl_actors.core.words import Started, Stocked, Stopping, Tick
 from dfl_actors.learning.stock import FED
 from tests.actors import bench
 from tests.actors.bench import NOW, at, told

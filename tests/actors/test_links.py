@@ -10,7 +10,8 @@ from dfl_actors.actors.base import Settings
 from dfl_actors.actors.links import ATTEMPTS, LONGEST_PAUSE, MOST_SESSIONS, PAUSE, QUICK, Links, pause
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Answer, Effect, Note, Send
-from dfl_actors.core.messages import Admitted, Beat, BlockNews, Heard, Hello, Proof, Refusal, Resend, Resent, Welcome
+from dfl_actors.core.messages import Admitted, Beat, BlockNews, Hello, Proof, Refusal, Resend, Resent, Welcome
+from dfl_actors.core.words import Heard
 from dfl_actors.errors import Refused
 from tests.actors import bench
 from tests.actors.bench import KEYS

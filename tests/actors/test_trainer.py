@@ -14,7 +14,8 @@ from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
-from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Started, Stopping, Tick, Trained, Versioned
+from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Trained, Versioned
+from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import decode_model

@@ -9,7 +9,8 @@ from dfl_actors.core import events
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.gossip import CHUNK, WINDOW
-from dfl_actors.core.messages import Admitted, Asked, Chunk, Fetch, Fetched, Gone, Proof, Refusal, Replied, Tick, Trained
+from dfl_actors.core.messages import Admitted, Chunk, Fetch, Fetched, Gone, Proof, Refusal, Trained
+from dfl_actors.core.words import Asked, Replied, Tick
 from tests.actors.bench import KEYS, NOW, notes, receipt, told, transaction
 from tests.actors.gossiping import DATA, MODEL, PEER, answers, built, codes, hear, news, reply, sent, served
 from tests.objects import unsigned

@@ -12,19 +12,9 @@ from dfl_actors.core import events
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
-from dfl_actors.core.messages import (
-    Confirmed,
-    DraftArrived,
-    Fetched,
-    HoldingAsked,
-    HoldingFound,
-    Injected,
-    Scored,
-    Started,
-    Stopping,
-    Witnessed,
-)
+from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
 from dfl_actors.core.objects import Draft, Entry
+from dfl_actors.core.words import Started, Stopping
 from dfl_actors.errors import LocalError
 from dfl_actors.learning.partition import Received
 from tests.actors import bench

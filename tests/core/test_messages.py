@@ -14,6 +14,7 @@ from dfl_actors.core.codec import decode, encode
 from dfl_actors.core.control import Adoption, Endpoints, Facts, Holdings, Listening, Neighbours, Refusals
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
+from dfl_actors.core.words import Started
 from dfl_actors.errors import Refused
 from tests import objects as made
 from tests.actors import bench
@@ -160,7 +161,7 @@ def test_an_actor_that_handles_what_never_comes_cannot_be_defined() -> None:
 
 def test_a_message_that_never_comes_is_not_nothing() -> None:
     keeper = actor("keeper", on_versioned=nothing, on_scored=nothing)(bench.settings(Settings))
-    assert keeper.handle(m.Started(), bench.at()) == []
+    assert keeper.handle(Started(), bench.at()) == []
     with pytest.raises(KeyError):
         keeper.handle(m.Pull(samples=1), bench.at())
 

@@ -11,7 +11,7 @@ import zmq
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Data
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Stocked
+from dfl_actors.core.words import Stocked
 from dfl_actors.errors import DataError, TransportError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.stock import Stock, kinds_of

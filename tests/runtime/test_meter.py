@@ -6,6 +6,7 @@ import pytest
 
 from dfl_actors.core import messages as m
 from dfl_actors.core.family import ACTORS, Message
+from dfl_actors.core.words import Asked, Heard, Replied, Tick
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from tests import objects
 
@@ -21,13 +22,13 @@ TX = objects.transaction()
         ("trainer", m.Injected(samples=()), "generate_transaction", "blockchain"),
         ("trainer", m.Averaged(delta=D, number=1), "update_model", "learning"),
         ("keeper", m.Versioned(model=D, applied=0), "update_model", "learning"),
-        ("injector", m.Tick(), "inject", "network"),
+        ("injector", Tick(), "inject", "network"),
         ("gossiper", m.Trained(transaction=TX), "generate_transaction", "network"),
-        ("gossiper", m.Heard(**HEARD, news=m.TransactionNews(transaction=TX, receipts=())), "receive_transaction", "network"),
-        ("gossiper", m.Heard(**HEARD, news=m.ReceiptNews(receipt=objects.receipt(TX))), "generate_block", "network"),
-        ("gossiper", m.Asked(**ASKED, request=m.Fetch(model=D, first=0, count=1)), "generate_transaction", "network"),
-        ("gossiper", m.Asked(**ASKED, request=m.ConfirmationsFor(confirmations=())), "generate_block", "network"),
-        ("gossiper", m.Replied(neighbour=D, reply=m.Chunk(model=D, index=0)), "receive_transaction", "blockchain"),
+        ("gossiper", Heard(**HEARD, news=m.TransactionNews(transaction=TX, receipts=())), "receive_transaction", "network"),
+        ("gossiper", Heard(**HEARD, news=m.ReceiptNews(receipt=objects.receipt(TX))), "generate_block", "network"),
+        ("gossiper", Asked(**ASKED, request=m.Fetch(model=D, first=0, count=1)), "generate_transaction", "network"),
+        ("gossiper", Asked(**ASKED, request=m.ConfirmationsFor(confirmations=())), "generate_block", "network"),
+        ("gossiper", Replied(neighbour=D, reply=m.Chunk(model=D, index=0)), "receive_transaction", "blockchain"),
     ],
 )
 def test_a_message_costs_for_a_task_and_is_some_work(actor: str, message: Message, task: str, work: str) -> None:

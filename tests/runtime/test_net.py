@@ -9,7 +9,8 @@ import zmq
 from dfl_actors.core.codec import encode
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Asked, Beat, Fetch, Gone, Heard, Replied, Subscribed
+from dfl_actors.core.messages import Beat, Fetch, Gone
+from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.runtime.net import TOPIC, Net
 

@@ -28,8 +28,9 @@ from dfl_actors.core.clock import Steps
 from dfl_actors.core.delivery import Step
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Asked, Chunk, Heard, Replied, Subscribed
+from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Chunk
 from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, Transaction
+from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters

@@ -16,7 +16,8 @@ from dfl_actors.core.effects import Announce, Answer, Commit, Effect, Keep, Note
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import HEADER, NUMBERS, Inbox, Outbox
-from dfl_actors.core.messages import EVENT, LETTER, Chunk, Opened, Started, Tick
+from dfl_actors.core.messages import EVENT, LETTER, Chunk
+from dfl_actors.core.words import Opened, Started, Tick
 from dfl_actors.errors import Refused
 from tests.simnet import parts
 

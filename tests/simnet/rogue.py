@@ -15,25 +15,9 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
 from dfl_actors.core.family import Letter, Message, Request
 from dfl_actors.core.gossip import Outgoing, chunk_count
-from dfl_actors.core.messages import (
-    Admitted,
-    AnyNews,
-    Asked,
-    Beat,
-    ConfirmationsFor,
-    Fetch,
-    Heard,
-    Hello,
-    Opened,
-    Proof,
-    Refusal,
-    Replied,
-    Subscribed,
-    Tick,
-    TransactionNews,
-    Welcome,
-)
+from dfl_actors.core.messages import Admitted, AnyNews, Beat, ConfirmationsFor, Fetch, Hello, Proof, Refusal, TransactionNews, Welcome
 from dfl_actors.core.objects import Confirmation, Draft, Entry, Receipt, Transaction
+from dfl_actors.core.words import Asked, Heard, Opened, Replied, Subscribed, Tick
 from tests import objects
 from tests.simnet import parts
 
