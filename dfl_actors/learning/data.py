@@ -24,7 +24,7 @@ from dfl_actors.errors import DataError
 from dfl_actors.learning.foreign import one_line
 from dfl_actors.learning.form import Array, Form, Input, Samples, joined
 from dfl_actors.learning.sources import find
-from dfl_actors.learning.sources.columns import Part, Picked, Raw, whole
+from dfl_actors.learning.sources.columns import Part, Picked, Raw, chosen, whole
 from dfl_actors.learning.sources.inputs import check_alike, inputs_of, name_of, pieces
 from dfl_actors.learning.sources.targets import targets
 
@@ -157,10 +157,12 @@ def _fill(draft: Path, said: Data) -> None:
         train, test = _parted(raw, said.holdout)
         inputs = inputs_of(said, train, "train")
         check_alike(inputs, inputs_of(said, test, "test"))
-        found = targets(said, raw.names, [("y_train", whole(train.y)), ("y_test", whole(test.y))])
+        # As a whole, not yet divided: what is wrong is named by its row in the source.
+        given = [(f"y_{part}", whole(samples.y)) for part, samples in zip(PARTS, (raw.train, raw.test), strict=True) if samples]
+        found = targets(said, raw.names, given)
         form = Form(inputs, said.task, found.labels, said.scale)
-        for part, samples, y in zip(PARTS, (train, test), found.parts, strict=True):
-            _write(draft, part, samples, y, form)
+        for part, samples, y in zip(PARTS, (train, test), (found.parts[0], found.parts[-1]), strict=True):
+            _write(draft, part, samples, chosen(samples.y, y), form)
         digest = source.digest() or _digest_of(sorted(draft.glob("*.npy")))
     (draft / ABOUT).write_bytes(msgspec.json.encode(About(digest, form)))
 

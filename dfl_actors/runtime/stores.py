@@ -354,7 +354,7 @@ class ChainStore(_Store):
             elif present != genesis:
                 raise StoreError(
                     f"{self.path} holds a chain of another genesis: it is {sha256(present).hexdigest()}, this network's is "
-                    f"{sha256(genesis).hexdigest()}: use this network's directory, or remove it to begin anew"
+                    f"{sha256(genesis).hexdigest()}: use this network's directory, or begin anew in another (--out)"
                 )
 
         self._write(change)

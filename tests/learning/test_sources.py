@@ -76,7 +76,7 @@ def test_columns_and_targets_of_a_table_are_chosen_by_name(tmp_path: Path) -> No
         ("a,a,b\n1,2,3\n", {"target": "b"}, "two of its columns have one name"),
         ("a,c,b\n1,2,0\n1,x y,1\n", {"target": "b"}, "column 'c' holds 'x y', which is no number (row 2)"),
         ("a,c,b\n1,2,0\n1,,1\n", {"target": "b"}, "column 'c' holds an empty cell (row 2)"),
-        ("a,c,b\n1,2,0\n1,nan,1\n3,4,0\n", {"target": "b"}, "holds a number that is not finite"),
+        ("a,c,b\n1,2,0\n1,nan,1\n3,4,0\n", {"target": "b"}, "holds a number that is not finite (sample 1)"),
         ("a,c,b\n1,2,0\n1\n", {"target": "b"}, "it cannot be read ("),
         ("a,b\n1,x\n2,3\n", {"target": "b", "task": "regression"}, "data.target holds a cell that is no number"),
         ("a,b\n1,1\n", {"target": "b"}, "it takes two at least"),
@@ -87,6 +87,13 @@ def test_columns_and_targets_of_a_table_are_chosen_by_name(tmp_path: Path) -> No
 )
 def test_what_is_wrong_with_a_table(tmp_path: Path, text: str, said: dict[str, Any], words: str) -> None:
     assert words in refusal(csv(tmp_path, text, **said))
+
+
+@pytest.mark.parametrize("at", [0, 7, 19])
+@pytest.mark.parametrize("column", ["a", "b"])
+def test_what_is_not_finite_is_named_by_its_row_in_the_file_whichever_rows_are_held_out(tmp_path: Path, at: int, column: str) -> None:
+    rows = "".join(f"{'nan' if row == at and column == 'a' else 1},{'inf' if row == at and column == 'b' else 2}\n" for row in range(20))
+    assert f"(sample {at})" in refusal(csv(tmp_path, f"a,b\n{rows}", target="b", task="regression"))
 
 
 def test_a_table_in_another_encoding_or_with_other_line_ends(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ class Picked(NamedTuple):
             begin += len(piece)
 
 
+def source_row(column: Column, row: int) -> int:
+    """Which row of its source a row of a column is."""
+    return int(np.flatnonzero(column.mask)[row]) if isinstance(column, Picked) else row
+
+
+def chosen(column: Column, rows: Array) -> Array:
+    """Of the rows of a source those that a column has."""
+    return np.asarray(rows[column.mask]) if isinstance(column, Picked) else rows
+
+
 class Part(NamedTuple):
     """The training or the test samples of a source: inputs by name ("" for the only one), and what they are."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Input
-from dfl_actors.learning.sources.columns import Column, Part
+from dfl_actors.learning.sources.columns import Column, Part, source_row
 
 KEPT = frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "float16", "float32"})
 NARROWED = {"int64": "int32", "uint64": "int32", "uint32": "int32", "float64": "float32", "longdouble": "float32"}
@@ -75,16 +75,16 @@ def pieces(name: str, column: Column, form: Input) -> Iterator[Array]:
     """The column, piece by piece, as the input wants it. Raises `DataError` for a number that is not finite or too large."""
     begin = 0
     for piece in column.pieces():
-        yield _brought(name, piece, form, begin)
+        yield _brought(name, piece, form, column, begin)
         begin += len(piece)
 
 
-def _brought(name: str, piece: Array, form: Input, begin: int) -> Array:
+def _brought(name: str, piece: Array, form: Input, column: Column, begin: int) -> Array:
     if piece.dtype.kind in "iu" and piece.size and not INT32.min <= int(piece.min()) <= int(piece.max()) <= INT32.max:
         raise DataError(f"{name} holds whole numbers beyond 32 bits; number such codes anew, or save them as floats")
     with np.errstate(over="ignore"):
         brought = np.ascontiguousarray(piece.astype(form.dtype, copy=False)).reshape(len(piece), *form.shape)
     if brought.dtype.kind == "f" and not (finite := np.isfinite(brought)).all():
-        row = begin + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0])
+        row = source_row(column, begin + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0]))
         raise DataError(f"{name} holds a number that is not finite (sample {row}); remove or fill such samples")
     return brought
