@@ -66,7 +66,9 @@ def ask(run: RunDirectory, now: int) -> Answer:
     running, standing = run.held(), _read(run)
     if not running:
         when = "" if standing is None else f", it last said how it was {_ago(now - standing.t)}"
-        why = f"not running{when}: start its command again with the same --out, or `dfl-actors run --resume {run.path}`"
+        # `run` keeps the keys of its nodes here; a `node` has its key elsewhere, and is started as before.
+        resume = f", or `dfl-actors run --resume {run.path}`" if any(run.nodes.glob("*/key")) else ""
+        why = f"not running{when}: start its command again with the same --out{resume}"
     elif standing is None:
         why = "starting: nothing is known yet"
     elif now - standing.t > STALE:

@@ -69,8 +69,9 @@ Node {name} of the network {network}: what its host ({host}) needs, and nothing 
        {program} status {place}/run; {program} chain verify {place}/run
 
 Ports {port} and {next_port} (TCP) must be reachable from: {neighbours}.{inlet}
-{key}
+{key}{data}
 """
+HAS_DATA = "\nIts data, {source}, are not in this folder: put them there, beside the topology."
 HAS_KEY = "`key` is this node's name and must stay secret: keep a copy of it in a safe place, and remove it here once the host has it."
 NO_KEY = "The topology gives this node's public key: its host has the secret part. Put that file, `key` (mode 0600), into {place} first."
 
@@ -110,7 +111,7 @@ def deploy(topology: str, options: Sequence[str], out: Path, wishes: Wishes) -> 
     examine_table(_copied(table), Mistakes(Source(topology)), config.network.name)[1].raise_first()
     wishes = wishes._replace(place=wishes.place.replace("{network}", config.network.name.replace(" ", "_")))
     for node in config.nodes:
-        _fill(folders[node.name], config, node, public, dump_table(table), files, wishes)
+        _fill(folders[node.name], config, node, public, dump_table(table), files, wishes, _data_beside(config, node, table))
     return folders
 
 
@@ -177,6 +178,13 @@ def _named_files(table: Table, folder: Path) -> Iterator[tuple[Table, str, Path,
                 yield holder, key, path, f":{plugin['function']}" if plugin else ""
 
 
+def _data_beside(config: Config, node: Node, table: Table) -> str:
+    """What a host is told of data that are looked for beside its topology."""
+    given = table["node"][node.name].get("source") or table.get("data", {}).get("source", "")
+    beside = given and not Path(given).expanduser().is_absolute() and Path(config.data_of(node.name).source).is_absolute()
+    return HAS_DATA.format(source=given) if beside else ""
+
+
 def _tables(table: Table) -> Iterator[tuple[str, Table]]:
     """The tables that hold keys, with their sections."""
     for name, value in table.items():
@@ -189,7 +197,14 @@ def _copied(table: Table) -> Table:
 
 
 def _fill(
-    folder: Path, config: Config, node: Node, public: Mapping[str, Public], topology: str, files: Mapping[str, Path], wishes: Wishes
+    folder: Path,
+    config: Config,
+    node: Node,
+    public: Mapping[str, Public],
+    topology: str,
+    files: Mapping[str, Path],
+    wishes: Wishes,
+    data: str,
 ) -> None:
     """Everything of a host but its key. Raises `StoreError`."""
     unit = f"dfl-actors-{node.name}.service"
@@ -200,7 +215,10 @@ def _fill(
     key = (HAS_KEY if public[node.name].secret else NO_KEY).format(**words)
     _write(folder / "topology.toml", topology)
     _write(folder / unit, UNIT.format(**words))
-    _write(folder / "README.txt", README.format(port=port, next_port=port + 1, neighbours=", ".join(hosts), inlet=inlet, key=key, **words))
+    _write(
+        folder / "README.txt",
+        README.format(port=port, next_port=port + 1, neighbours=", ".join(hosts), inlet=inlet, key=key, data=data, **words),
+    )
     for old in (folder / "public").glob("*.pub"):
         if old.stem not in public:
             old.unlink()  # of a node that has been taken out

@@ -41,7 +41,7 @@ REMEDIES: dict[str, str] = {
         _BROKEN,
     ),
     **dict.fromkeys(("transaction_order", "unknown_receipt", "not_the_witness", "no_receipt", "model_digest"), _BROKEN),
-    "receipt_not_issued": "this node's directory lacks what it once signed: restore its newer directory",
+    "receipt_not_issued": "this node's directory lacks what it once signed: restore its newer directory; after --adopt this ends by itself",
     **dict.fromkeys(("sequence_reused", "block_rewritten", "confirmed_elsewhere"), _LOST),
     "model_size": _MODEL,
     **dict.fromkeys(("model_missing", "model_gone"), "the model store is too small for this pace: raise store.models"),

@@ -219,6 +219,8 @@ def test_a_function_that_is_not_there(loading: Callable[[str], Data], tmp_path: 
     assert "cannot be imported: FileNotFoundError" in refusal(Data(source=f"{tmp_path / 'other.py'}:load"))
     assert "no_such_module cannot be imported: ModuleNotFoundError" in refusal(Data(source="no_such_module:load"))
     assert "there is no such source; give mnist, digits, a file" in refusal(Data(source=str(tmp_path / "nothing")))
+    (tmp_path / "sheet.xlsx").touch()
+    assert "a file of no kind that is read; give mnist" in refusal(Data(source=str(tmp_path / "sheet.xlsx")))
 
 
 # ---- by name

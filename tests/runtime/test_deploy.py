@@ -79,6 +79,14 @@ def test_the_unit_and_the_three_commands_say_what_is_so_on_the_host(place: Path)
     assert "Ports 7100 and 7101 (TCP) must be reachable from: 10.0.0.6." in (place / "out" / "leiden" / "README.txt").read_text()
 
 
+@pytest.mark.parametrize(
+    ("source", "said"), [("/srv/samples.npz", False), ("mnist", False), ("keras:cifar10", False), ("mine/own.npz", True)]
+)
+def test_data_that_must_be_put_beside_the_topology_are_named(place: Path, source: str, said: bool) -> None:
+    read = (made(place, "net.toml", f"data.source={source}")["delft"] / "README.txt").read_text()
+    assert (f"Its data, {source}, are not in this folder: put them there" in read) == said
+
+
 def test_keys_are_kept_when_a_node_is_added_taken_out_or_moved(place: Path) -> None:
     before = {name: load_key(folder).seed for name, folder in made(place).items()}
     other = NETWORK.replace("leiden", "utrecht").replace("10.0.0.5", "10.0.0.9")

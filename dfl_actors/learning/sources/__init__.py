@@ -46,7 +46,9 @@ def find(source: str) -> Source:
     if ":" in source:
         return Source(source, lambda _: function.opened(source), lambda: "")
     known = f"{', '.join(BUNDLED)}, a file ({', '.join(FILES)}), a folder of images, keras:NAME, hf:NAME or file.py:load"
-    raise DataError(f"data set {source!r}: there is no such source; give {known}")
+    raise DataError(
+        f"data set {source!r}: {'a file of no kind that is read' if path.exists() else 'there is no such source'}; give {known}"
+    )
 
 
 def _bundled(name: str) -> Source:
