@@ -4,6 +4,7 @@ A network finds only when it starts that an algorithm, an attack, a model or a d
 and the mistake gets the line of the key that names them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -52,10 +53,19 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
                 warnings += few_samples(config, datasets)
-        if config.training.model != LENET or data.name != Data().source:
-            with _noted(mistakes, ("training", "model")):
+        if not mistakes.touch(["training.model", "training.init"]) and (config.training.model != LENET or data.name != Data().source):
+            try:
                 _try_model(config, data)
+            except DflError as problem:
+                key, text = _key_of(str(problem))
+                mistakes.add(("training", key), text)
     return warnings
+
+
+def _key_of(problem: str) -> tuple[str, str]:
+    """The key of `[training]` that a problem with a model names first, and the rest of it; `model` when it names none."""
+    named = re.match(r"training\.(\w+) ", problem)
+    return (named[1], problem[named.end() :]) if named else ("model", problem)
 
 
 def _try_model(config: Config, data: Dataset) -> None:

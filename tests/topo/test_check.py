@@ -159,6 +159,20 @@ def test_a_model_that_no_network_can_agree_on_is_told(tmp_path: Path) -> None:
     assert line.startswith("2: training.model: ") and "does not fit a genesis" in line
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("optimizer = 'adamm'", "3: training.optimizer: 'adamm' is not known; "),
+        ("loss = 'foo'", "3: training.loss: 'foo' is not known; "),
+        ("init = 'file'", '3: training.init: "file" takes the weights of a saved model'),
+    ],
+)
+def test_what_is_wrong_beside_the_model_is_told_once_and_under_its_key(said: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    (told_,) = told(tmp_path, f"[training]\nmodel = 'mine.py:build'\n{said}")
+    assert told_.startswith(line)
+
+
 def test_images_too_small_for_the_model_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     x, y = np.zeros((4, 8, 8), np.uint8), np.arange(4)
