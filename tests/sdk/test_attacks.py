@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.learning.form import Form, Input
 from dfl_actors.sdk import Attack, View
 from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_lesson, checked_offer, load_attack
 from tests.learning.forms import image_form, only
@@ -79,6 +80,19 @@ def test_images_of_noise_have_the_labels_that_were_drawn() -> None:
 def test_noise_is_as_bright_as_it_is_told_and_no_brighter() -> None:
     dark = lesson_of(load_attack("random_data", {"high": 1}), np.full((1, 64, 28, 28, 1), 9, np.uint8), LABELS)[0]
     assert np.unique(dark).tolist() == [0, 1] and dark.mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("given", [np.linspace(-3, 5, 600, dtype=np.float32), np.arange(600, dtype=np.int32) % 9])
+def test_noise_in_the_place_of_other_samples_is_of_their_type_and_range(given: np.ndarray) -> None:
+    made = lesson_of(load_attack("random_data", {}), given.reshape(1, 100, 6), LABELS)[0]
+    assert made.dtype == given.dtype and made.shape == (1, 100, 6) and not np.array_equal(made.ravel(), given)
+    assert given.min() <= made.min() < np.median(given) < made.max() <= given.max()
+
+
+def test_a_regression_has_no_labels_to_teach_otherwise() -> None:
+    form = Form((Input("", (2,), "float32"),), "regression", ("y",))
+    with pytest.raises(AlgorithmError, match="teaches other labels, and a regression has none; choose another attack"):
+        checked_lesson(load_attack("label_flip", {}), np.zeros((1, 2, 2), np.float32), np.zeros((1, 2, 1), np.float32), form, rng())
 
 
 def test_uniform_labels_are_drawn_from_all_there_are_not_from_the_batch() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dfl_actors.config import parse_topology
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk import Algorithm, Context, ReceivedModel, Result
-from dfl_actors.sdk.loader import ALGORITHMS, BUILT_IN, checked_apply, first_state, load_algorithm
+from dfl_actors.sdk.loader import ALGORITHMS, BUILT_IN, check_plugins, checked_apply, first_state, load_algorithm
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -328,3 +329,10 @@ def test_an_old_plug_in_that_takes_whatever_comes_still_works(tmp_path: Path) ->
         '    return Algorithm("old", lambda context: None, lambda s, own, r, p: Result(s, own + parameters["step"], p, {}))\n'
     )
     assert checked_apply(load_algorithm("old.py:build", {"step": 2}, tmp_path), None, OWN, RECEIVED, {}).weights.tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize("wrong", ["[node.1]\nattack = 'odd'", "[[event]]\ntick = 3\ndo = 'attack'\nnode = '1'\nattack = 'odd'"])
+def test_every_plug_in_of_a_configuration_is_loaded_those_of_events_too(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(AlgorithmError, match="attack 'odd' is not known"):
+        check_plugins(parse_topology(wrong, where="net.toml", name="net"), tmp_path)
+    check_plugins(parse_topology(wrong.replace("odd", "sign_flip"), where="net.toml", name="net"), tmp_path)

@@ -23,7 +23,6 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.forkserver import ForkServer, fork_server
 from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.kept import kept_model
-from dfl_actors.sim.run import Stopped
 from tests.learning.forms import only
 from tests.sim.small import SMALL
 
@@ -207,7 +206,7 @@ def test_models_are_compared_however_few_may_lie_ready_at_once(place: Path, monk
 
 def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same_bytes(place: Path, whole: dict[str, bytes]) -> None:
     out, watcher = begun(place, "stopped"), Watcher()
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(run.Stopped) as stopped:
         simulate(config(place), out, 2, place, watcher, lambda: watcher.ticks >= 25)
     assert 25 <= stopped.value.tick == watcher.ticks < 61
     assert tables(out)["accuracy.csv"] != whole["accuracy.csv"]
@@ -231,7 +230,7 @@ def test_events_give_the_same_bytes_interrupted_and_on_another_number_of_workers
     averaged = [int(row["tick"]) for row in csv.DictReader((out / "reputation" / "0_reputation.csv").open())]
     assert averaged and not [tick for tick in averaged if 5 <= tick < 18]
     watcher, second = Watcher(), begun(place, "events-stopped")
-    with pytest.raises(Stopped):
+    with pytest.raises(run.Stopped):
         simulate(eventful, second, 1, place, watcher, lambda: watcher.ticks >= 25)
     simulate(eventful, second, 2, place, Watcher(), never, resume=True)
     assert tables(second) == tables(out)
@@ -248,7 +247,7 @@ def test_a_data_set_that_has_changed_is_not_gone_on_with(place: Path) -> None:
     mnist = load_dataset(Data())
     save(400)
     out, watcher = begun(place, "data"), Watcher()
-    with pytest.raises(Stopped):
+    with pytest.raises(run.Stopped):
         simulate(own(), out, 1, place, watcher, lambda: watcher.ticks >= 5)
     shutil.move(place / "data.npz", place / "first.npz")
     save(399)
@@ -290,7 +289,7 @@ def test_a_memory_that_no_checkpoint_can_hold_is_told_and_costs_only_the_resumin
 
 def test_a_checkpoint_of_a_damaged_node_is_refused(place: Path, whole: dict[str, bytes]) -> None:
     out, watcher = begun(place, "damaged"), Watcher()
-    with pytest.raises(Stopped):
+    with pytest.raises(run.Stopped):
         simulate(config(place), out, 1, place, watcher, lambda: watcher.ticks >= 5)
     (out / "checkpoint" / "nodes" / "2.npz").write_bytes(b"no")
     with pytest.raises(StoreError, match=r"2\.npz is damaged"):
@@ -384,11 +383,9 @@ def wait_for_file(process: subprocess.Popen[str], path: Path) -> None:
             raise AssertionError(process.stderr.read() if process.stderr else "it has ended")
 
 
-def test_a_disk_that_fills_is_told_and_what_was_written_can_be_gone_on_with(
-    place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_is_told_and_resumed_from(place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     out, watcher = begun(place, "full"), Watcher()
-    with pytest.raises(Stopped):
+    with pytest.raises(run.Stopped):
         simulate(config(place), out, 1, place, watcher, lambda: watcher.ticks >= 5)
     kept = (out / "accuracy.csv").read_bytes()
     (out / "accuracy.csv").unlink()

@@ -108,11 +108,7 @@ def sweep(
     if jobs < 0:
         raise ConfigError(f"jobs is {jobs}: give the number of simulations at once, or 0 for one a processor")
     with crew(MODULES, impatient=True) as (server, stop):
-        if not isinstance(base, Topology) and is_sweep(Path(base)) and not vary and not seeds and not overrides:
-            plan, path = load_plan(Path(base)), Path(base)
-        else:
-            plan = plan_of(base, vary or {}, seeds, overrides)
-            path = default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)
+        plan, path = _planned(base, vary or {}, seeds, overrides, out)
         cells = cells_of(plan)
         _check(cells, plan, tell)
         folder = Folder(path)
@@ -133,6 +129,16 @@ def sweep(
             over = len(cells) - sum(row["state"] != "over" for row in result.rows)
             raise Interrupted(stop.number, f"stopped with {over} of {len(cells)} cells over; go on with: dfl-actors sweep {path}")
     return result
+
+
+def _planned(
+    base: Topology | str | Path, vary: Vary, seeds: Sequence[int] | str, overrides: Overrides, out: str | Path | None
+) -> tuple[Plan, Path]:
+    """What is to be simulated, and where it goes. Raises `DflError`."""
+    if not isinstance(base, Topology) and is_sweep(Path(base)) and not vary and not seeds and not overrides:
+        return load_plan(Path(base)), Path(base)
+    plan = plan_of(base, vary, seeds, overrides)
+    return plan, default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)
 
 
 def _check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
