@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from dfl_actors.report.load import word_for
 from dfl_actors.report.progress import How, Progress, shown
 from dfl_actors.report.simulation import leave
 from dfl_actors.runtime.rundir import RunDirectory, default_path
+from dfl_actors.sim.about import MODELS
 from dfl_actors.sim.run import Stopped
 from dfl_actors.sim.run import simulate as compute
 
@@ -217,7 +218,10 @@ def _forget(path: Path) -> None:
     """A simulation that was stopped before anything was computed leaves nothing."""
     for name in ("config.toml", "sim.json", *(file.name for file in path.glob("*.csv"))):
         (path / name).unlink(missing_ok=True)
-    path.rmdir()
+    with suppress(OSError):  # what is in it is not ours, and stays
+        for folder in (path / MODELS, path):
+            if folder.is_dir():
+                folder.rmdir()
 
 
 # --- several seeds

@@ -84,7 +84,7 @@ def test_a_chain_of_another_genesis(start: Start, place: Path) -> None:
     other = start("run", "--resume", "run", "-s", "network.seed=77")
     other.ended(6)
     error = one_line(other.stderr)
-    assert "run/nodes/0/chain holds a chain of another genesis" in error and "remove it" in error
+    assert "run/nodes/0/chain holds a chain of another genesis" in error and "begin anew in another (--out)" in error
     assert {path: path.read_bytes() for path in before} == before
 
     key = out / "nodes/1/key"

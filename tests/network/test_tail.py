@@ -17,7 +17,8 @@ from dfl_actors.runtime.tail import Numbers
 from tests.network.conftest import Start
 from tests.network.harness import PATIENCE, free_ports
 
-RARE = {"Lacking", "Resend", "Resent", "Refusal", "Gone", "Pull", "Hello", "Welcome", "Proof", "Admitted"}
+LOST = {"Holding", "Held", "HoldingAsked", "HoldingFound"}  # A `node` asks its neighbours what its directory lacks; in a run none can.
+RARE = {"Lacking", "Resend", "Resent", "Refusal", "Gone", "Pull", "Fed", "Hello", "Welcome", "Proof", "Admitted", *LOST}
 """Messages that a short, sound run of these settings does not need, or not once it has begun."""
 
 
