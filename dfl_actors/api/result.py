@@ -3,7 +3,7 @@
 from functools import cached_property
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfl_actors.api import frames
 from dfl_actors.api.frames import Frame
@@ -16,6 +16,8 @@ from dfl_actors.report.load import load_run as read_run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
+
+    from dfl_actors.report.summary import Figures
 
 
 class Picture:
@@ -67,7 +69,7 @@ class Result:
         return load_topology(self.path / "config.toml")
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> "Figures":
         """The closing figures, as `summary.json` has them."""
         if self.simulated:
             from dfl_actors.report.simulation import summarise_simulation

@@ -9,9 +9,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dfl_actors.files import unheard
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LONGEST_TEMPORARY = 60
 """Bytes of the directory for temporary files below which Unix sockets, whose paths end at 107, have room for their names."""
@@ -30,7 +33,7 @@ class Output(io.BufferedWriter):
     def __init__(self, descriptor: int) -> None:
         super().__init__(io.FileIO(descriptor, "w", closefd=False))
 
-    def write(self, data: Any) -> int:
+    def write(self, data: "ReadableBuffer") -> int:
         with self._losing():
             return super().write(data)
         return memoryview(data).nbytes

@@ -8,12 +8,11 @@ import math
 from collections.abc import Callable, Iterator
 from heapq import merge
 from random import Random
-from typing import Any
 
 import msgspec
 
 from dfl_actors.config.config import Config
-from dfl_actors.config.sections import Event
+from dfl_actors.config.sections import Event, Parameter
 from dfl_actors.config.toml_text import Mistakes, Path, Table, convert, nearest
 from dfl_actors.config.topology import Link
 from dfl_actors.config.trace import read_trace
@@ -29,7 +28,7 @@ Problem = tuple[str, str] | None
 # --- reading
 
 
-def read_events(given: Any, config: Config, mistakes: Mistakes) -> Config:
+def read_events(given: object, config: Config, mistakes: Mistakes) -> Config:
     """The configuration with its events, those of `churn.trace` among them. What is wrong is noted, and left out."""
     if not isinstance(given, list):
         mistakes.add(("event",), "is no list of tables; write each event as a table of its own, [[event]]")
@@ -46,7 +45,7 @@ def read_events(given: Any, config: Config, mistakes: Mistakes) -> Config:
     return msgspec.structs.replace(config, churn=churn, events=(*(event for _, event in events), *traced))
 
 
-def _read(table: Any, number: int, mistakes: Mistakes) -> Event | None:
+def _read(table: object, number: int, mistakes: Mistakes) -> Event | None:
     """One event, None when it is wrong."""
     before, path = len(mistakes.found), ("event", str(number))
     event = convert(Event, table, path, mistakes)
@@ -225,7 +224,7 @@ def hasten(table: Table, speed: float) -> None:
         event["at_s"] = (event["at_s"] if at_tick is None else at_tick * tick_s) / speed
 
 
-def attack_after(config: Config, event: Event) -> tuple[str | None, dict[str, Any]]:
+def attack_after(config: Config, event: Event) -> tuple[str | None, dict[str, Parameter]]:
     """What a node attacks with from an `attack` or `honest` on, and its parameters: its own attack when the event names none."""
     if event.do == "honest":
         return None, {}

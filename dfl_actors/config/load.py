@@ -211,7 +211,7 @@ def _graph(network: Network, mistakes: Mistakes) -> tuple[tuple[str, ...], tuple
     return names, parse_links(names, Network().links)
 
 
-def _node_options(table: Any, names: Sequence[str], mistakes: Mistakes) -> dict[str, NodeOptions]:
+def _node_options(table: object, names: Sequence[str], mistakes: Mistakes) -> dict[str, NodeOptions]:
     if not isinstance(table, dict):
         mistakes.add(("node",), "is not a table; write a section for a node as [node.NAME]")
         return {}

@@ -134,14 +134,14 @@ def _put(table: Table, path: Path, value: str, option: str) -> None:
         table[path[-1]] = parse_value(value)
 
 
-def check_known(table: Mapping[str, Any], known: Collection[str], path: Path, mistakes: Mistakes, what: str = "") -> None:
+def check_known(table: Mapping[str, object], known: Collection[str], path: Path, mistakes: Mistakes, what: str = "") -> None:
     """Every key of the table must be one of `known`; the mistake offers the nearest known one."""
     for key in table:
         if key not in known:
             mistakes.add((*path, key), f"unknown {what or ('key' if path else 'section')}; {nearest(key, known)}")
 
 
-def convert(kind: type[T], table: Any, path: Path, mistakes: Mistakes) -> T:
+def convert(kind: type[T], table: object, path: Path, mistakes: Mistakes) -> T:
     """The table as a checked `kind`, of which every key has a default: it stands in for a value that does not fit."""
     if not isinstance(table, dict):
         mistakes.add(path, f"is not a table; write it as a section [{'.'.join(path)}]")
@@ -158,7 +158,7 @@ def convert(kind: type[T], table: Any, path: Path, mistakes: Mistakes) -> T:
     return kind(**values)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     try:
         text = dump_value(value)
     except TypeError:
@@ -205,7 +205,7 @@ def _newlines_before(value: str, item: int) -> int:
     return 0
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> object:
     """The value of an option: TOML where it is TOML (`4`, `true`, `["a"]`), otherwise the text itself."""
     try:
         table = tomllib.loads(f"value = {text}")
@@ -214,7 +214,7 @@ def parse_value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-def dump_table(table: Mapping[str, Any], path: Path = ()) -> str:
+def dump_table(table: Mapping[str, object], path: Path = ()) -> str:
     """The table as TOML text that `tomllib` reads back to an equal table: plain values first, then one section a sub-table."""
     plain = [f"{_key(key)} = {dump_value(value)}\n" for key, value in table.items() if not isinstance(value, Mapping)]
     tables = [(key, value) for key, value in table.items() if isinstance(value, Mapping)]
@@ -223,7 +223,7 @@ def dump_table(table: Mapping[str, Any], path: Path = ()) -> str:
     return "\n".join(part for part in (body, *(dump_table(value, (*path, key)) for key, value in tables)) if part)
 
 
-def dump_value(value: Any) -> str:
+def dump_value(value: object) -> str:
     """One value as TOML on one line. Raises TypeError for a value that a topology cannot hold."""
     match value:
         case bool():

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from dfl_actors.learning.framework import keras
 from dfl_actors.learning.weights import LENET
 
 Build = Callable[[Form], keras.Model]
+Description: TypeAlias = dict[str, object]
+"""An object of Keras, or a part of one, as JSON describes it."""
 
 LARGEST_CONFIG = 1 << 26  # bytes
 CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")  # Layers that hold code, or a program's file.
@@ -72,7 +74,7 @@ def lenet(form: Form) -> keras.Model:
     )
 
 
-def _called(model: str, function: Callable[..., Any], form: Form) -> keras.Model:
+def _called(model: str, function: Callable[..., object], form: Form) -> keras.Model:
     """What a builder of the user's returns. It is given, by their names, as many of `shape`, `labels` and `task` as it takes."""
     known = {"shape": form.shape, "input_shape": form.shape, "labels": form.outputs, "task": form.task}
     taken = signature(function).parameters
@@ -83,7 +85,7 @@ def _called(model: str, function: Callable[..., Any], form: Form) -> keras.Model
     return made
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _config(path: Path) -> Description:
     """What a saved model says of its architecture. Raises `ModelError`."""
     try:
         if path.suffix == ".json":
@@ -98,14 +100,14 @@ def _config(path: Path) -> dict[str, Any]:
         raise ModelError(f"model {str(path)!r} is no model that Keras 3 saved ({error}); save it with model.save") from error
 
 
-def _parsed(path: Path, text: bytes) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text)
+def _parsed(path: Path, text: bytes) -> Description:
+    config = json.loads(text)
     if not isinstance(config, dict) or "class_name" not in config:
         raise ModelError(f"model {str(path)!r} does not describe a Keras model; write it with model.to_json() or model.save")
-    return config
+    return Description(config)
 
 
-def check_safe(path: Path) -> dict[str, Any]:
+def check_safe(path: Path) -> Description:
     """What a saved model says of its architecture. Raises `ModelError` for what would run code."""
     config = _config(path)
     for part in _parts(config):
@@ -122,14 +124,14 @@ def _of_file(model: str) -> keras.Model:
     return made
 
 
-def _parts(value: Any) -> Iterator[dict[str, Any]]:
+def _parts(value: object) -> Iterator[Description]:
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _parts(inner)
 
 
-def _problem(part: dict[str, Any]) -> str:
+def _problem(part: Description) -> str:
     """Why an object of a description is none that only computes; "" if it is one."""
     name, module = part.get("class_name"), part.get("module")
     if isinstance(part.get("vocabulary"), str):

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -37,8 +37,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[Input, ...]
     scale: float
     output: str
-    data: dict[str, Any] = {}
-    origin: dict[str, Any] = {}
+    data: dict[str, object] = {}
+    origin: dict[str, object] = {}
 
     @property
     def form(self) -> Form:
@@ -50,11 +50,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         return json.dumps(msgspec.to_builtins(self), indent=2, ensure_ascii=False)
 
 
-def contract_of(form: Form, data: Data, origin: Mapping[str, Any]) -> Contract:
+def contract_of(form: Form, data: Data, origin: Mapping[str, object]) -> Contract:
     """The contract of a model that was trained on such data."""
     said = {key: msgspec.to_builtins(getattr(data, key)) for key in ("labels", "shape", "target", "holdout")}
-    its: dict[str, Any] = {"task": form.task, "labels": form.labels, "inputs": form.inputs, "scale": form.scale}
-    return Contract(**its, output=OUTPUTS[form.task], data=said, origin=dict(origin))
+    return Contract(
+        task=form.task, labels=form.labels, inputs=form.inputs, scale=form.scale, output=OUTPUTS[form.task], data=said, origin=dict(origin)
+    )
 
 
 def write(model: keras.Model, weights: Mapping[str, Array], contract: Contract, path: Path, kind: str) -> None:
@@ -82,7 +83,7 @@ def _write_safetensors(weights: Mapping[str, Array], contract: Contract, path: P
 def _write_saved_model(model: keras.Model, contract: Contract, path: Path) -> None:
     names = tf.constant(contract.labels)
 
-    def serve(samples: Any) -> dict[str, Any]:
+    def serve(samples: tf.Tensor | dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         answers = model(samples, training=False)
         found = {contract.output: answers}
         return found | ({"label": tf.gather(names, tf.argmax(answers, 1))} if contract.task == "classification" else {})
@@ -109,7 +110,7 @@ def taking_samples(model: keras.Model, form: Form, width: int, from_logits: bool
     return keras.Model(next(iter(given.values())) if alone else given, answers)
 
 
-def _answers(output: Any, form: Form, from_logits: bool) -> Any:
+def _answers(output: keras.KerasTensor, form: Form, from_logits: bool) -> keras.KerasTensor:
     name = None if OUTPUTS[form.task] in [one.name for one in form.inputs] else OUTPUTS[form.task]
     if form.task == "regression":
         return keras.layers.Identity(name=name)(output)
@@ -143,6 +144,6 @@ def answers_of(model: keras.Model, form: Form, x: Samples) -> Array:
     return np.concatenate([np.asarray(model(_given(form, x[start : start + CHUNK]), training=False)) for start in range(0, len(x), CHUNK)])
 
 
-def _given(form: Form, x: Samples) -> Any:
+def _given(form: Form, x: Samples) -> Array | dict[str, Array]:
     arrays = arrays_of(x)
     return arrays[0] if len(arrays) == 1 else dict(by_name(form, arrays))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dfl_actors.errors import AlgorithmError, DflError
 
@@ -39,19 +39,19 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
 
 
-def find_function(key: str, place: str, kind: type[DflError], ways: str = "") -> Callable[..., Any]:
+def find_function(key: str, place: str, kind: type[DflError], ways: str = "") -> Callable[..., object]:
     """The function that the topology's `key` names as "package.module:name" or "path/file.py:name", beside other `ways`."""
     module, _, name = place.rpartition(":")
     if not module or not name:
         raise kind(f"{key} {place!r} is not known; give {ways}'package.module:build' or 'path/file.py:build'")
-    found = guarded(f"{key} {place!r}: {module} cannot be imported", lambda: getattr(_module(module), name, None), kind)
+    found: object = guarded(f"{key} {place!r}: {module} cannot be imported", lambda: getattr(module_at(module), name, None), kind)
     if not callable(found):
         raise kind(f"{key} {place!r}: {module} has no function {name!r}")
-    function: Callable[..., Any] = found
-    return function
+    return found
 
 
-def _module(place: str) -> ModuleType:
+def module_at(place: str) -> ModuleType:
+    """A module by its name, or by the path of its file."""
     return load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
 
 

@@ -15,6 +15,10 @@ Task = Literal["classification", "multilabel", "regression"]
 MILLION = 1_000_000
 SCALE = 1 / 256  # Of uint8 images, unless the topology says otherwise: Caffe's for LeNet.
 Array: TypeAlias = npt.NDArray[Any]
+"""Of any type: what samples are is found out when they are read."""
+
+Chosen: TypeAlias = int | slice | npt.NDArray[np.integer] | None
+"""Which samples an index takes; None adds an axis before them."""
 
 
 class Input(Struct, frozen=True):
@@ -84,7 +88,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.arrays[0])
 
-    def __getitem__(self, chosen: Any) -> "Inputs":
+    def __getitem__(self, chosen: Chosen) -> "Inputs":
         return Inputs(array[chosen] for array in self.arrays)
 
 

@@ -6,7 +6,6 @@ numbers, or one-hot. One of the user's, a function `(y_true, y_pred)`, gets labe
 
 from collections.abc import Callable
 from inspect import Parameter, signature
-from typing import Any
 
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.foreign import find_function, guarded
@@ -38,13 +37,13 @@ def loss_of(said: str, compiled: object, network: Network) -> Loss:
     return _fitted("the loss that the model was compiled with", _named(single) if isinstance(single, str) else single, network)
 
 
-def known_losses() -> dict[str, Callable[..., Any]]:
+def known_losses() -> dict[str, Callable[..., object]]:
     """Keras' losses by name."""
     found = {name: one for name, one in vars(keras.losses).items() if name.islower() and callable(one)}
     return {name: one for name, one in found.items() if {"y_true", "y_pred"} <= set(signature(one).parameters)}
 
 
-def _named(name: str) -> Callable[..., Any]:
+def _named(name: str) -> Callable[..., object]:
     known = known_losses()
     found = known.get(name) or known.get(ALIASES.get(name, ""))
     if found is None:

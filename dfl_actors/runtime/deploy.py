@@ -10,9 +10,9 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dfl_actors.config import Config, Node, examine_table, load_topology
 from dfl_actors.config.listen import host_port
@@ -188,7 +188,7 @@ def _data_beside(config: Config, node: Node, table: Table) -> str:
 def _tables(table: Table) -> Iterator[tuple[str, Table]]:
     """The tables that hold keys, with their sections."""
     for name, value in table.items():
-        several: Any = value.values() if name == "node" else value if isinstance(value, list) else [value]
+        several: Iterable[object] = value.values() if name == "node" else value if isinstance(value, list) else [value]
         yield from ((name, holder) for holder in several if isinstance(holder, dict))
 
 

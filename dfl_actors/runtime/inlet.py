@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
@@ -26,6 +26,9 @@ from dfl_actors.learning.form import Array, Form
 from dfl_actors.learning.stock import Kind, Stock
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.net import Curve, authenticator, guard
+
+if TYPE_CHECKING:
+    from zmq.auth.thread import ThreadAuthenticator
 
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
 Socket: TypeAlias = "zmq.Socket[bytes]"
@@ -52,7 +55,7 @@ class Inlet:
 
     def __init__(self, context: Context, place: str, stock: Stock, asks: Asks, room: Callable[[], bool]) -> None:
         self._context, self._stock, self._asks, self._room = context, stock, asks, room
-        self._authenticator: Any = None
+        self._authenticator: ThreadAuthenticator | None = None
         self.doors = [self._door()]
         sockets.bind(self.doors[0], place)
 

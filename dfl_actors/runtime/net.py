@@ -5,7 +5,7 @@ exactly the bytes received is refused and counted, never raised. With CURVE, onl
 """
 
 from collections.abc import Container, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import zmq
@@ -20,6 +20,9 @@ from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.handshakes import Handshakes
+
+if TYPE_CHECKING:
+    from zmq.auth.thread import ThreadAuthenticator
 
 TOPIC = b"n"
 DOMAIN = b"dfl-actors"
@@ -43,7 +46,7 @@ class AllowList:
         return key in self._allowed
 
 
-def authenticator(context: "zmq.Context[zmq.Socket[bytes]]", allowed: frozenset[bytes]) -> Any:
+def authenticator(context: "zmq.Context[zmq.Socket[bytes]]", allowed: frozenset[bytes]) -> "ThreadAuthenticator":
     """Lets nobody but these keys into the sockets of a process that are `guarded`, until it is stopped."""
     # Here, for it brings asyncio and ssl with it, some 10 MB that a network on one machine has no use for.
     from zmq.auth.thread import ThreadAuthenticator

@@ -19,15 +19,16 @@ Name it in a topology as ``attack = "louder.py:build"`` of a node; its `attack_p
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dfl_actors.learning.form import Array
 from dfl_actors.sdk.interface import Weights
 
 Labels = npt.NDArray[np.integer]
-Images = npt.NDArray[Any]
+Images = Array
 
 
 MOST_REMEMBERED = 100  # The own models that an attack may look back at: of LeNet, 172 MB in a node.

@@ -14,12 +14,15 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dfl_actors import __version__
 from dfl_actors.errors import StoreError
+
+if TYPE_CHECKING:
+    from dfl_actors.sim.timeline import TimelineState
 
 FOLDER = "checkpoint"
 FORMAT = 4
@@ -36,7 +39,7 @@ class Kept(NamedTuple):
     """A checkpoint: the next tick, the state of the timeline, the bytes of each table, the models on their way, the data set's digest."""
 
     tick: int
-    timeline: dict[str, Any]
+    timeline: "TimelineState | None"
     tables: dict[str, int]
     models: dict[int, np.ndarray]
     data: str = ""
@@ -91,7 +94,7 @@ def remove(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
-def save_node(place: Path, number: int, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+def save_node(place: Path, number: int, arrays: Mapping[str, np.ndarray], values: Mapping[str, object]) -> None:
     """Write one node: its arrays, and its values, in which arrays may be too. Raises `Unkept` or `OSError`."""
     found: Arrays = {}
     text = json.dumps(_plain(dict(values), found))
@@ -109,7 +112,7 @@ def load_node(place: Path, number: int) -> tuple[Arrays, dict[str, Any]]:
         raise StoreError(f"{path} is damaged ({error}): simulate it again") from error
 
 
-def _plain(value: Any, arrays: Arrays) -> Any:
+def _plain(value: object, arrays: Arrays) -> object:
     """`value` as JSON holds it: what JSON has no word for is a list of its kind and its parts; arrays go into `arrays`."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -117,7 +120,7 @@ def _plain(value: Any, arrays: Arrays) -> Any:
         name = f"array{len(arrays)}"
         arrays[name] = np.asarray(value)
         return ["scalar" if isinstance(value, np.generic) else "array", name]
-    if type(value) in (list, tuple):
+    if type(value) is list or type(value) is tuple:
         return [type(value).__name__, [_plain(part, arrays) for part in value]]
     if type(value) is dict:
         return ["dict", [[_plain(key, arrays), _plain(part, arrays)] for key, part in value.items()]]
@@ -126,7 +129,7 @@ def _plain(value: Any, arrays: Arrays) -> Any:
     raise Unkept(f"an object of type {type(value).__name__}")
 
 
-def _rich(value: Any, arrays: Arrays) -> Any:
+def _rich(value: object, arrays: Arrays) -> Any:
     """The value that `_plain` wrote."""
     if not isinstance(value, list):
         return value

@@ -1,11 +1,10 @@
 """What events have made of a simulated network by now: who is away, which links are cut, how fast each node is."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dfl_actors.config import Config
 from dfl_actors.config.events import attack_after, link_ends, tick, timetable
-from dfl_actors.config.sections import Event
+from dfl_actors.config.sections import Event, Parameter
 
 
 class Conditions:
@@ -46,7 +45,7 @@ class Conditions:
         """The place of a node."""
         return self._numbers[name]
 
-    def attack(self, event: Event) -> tuple[str | None, dict[str, Any]]:
+    def attack(self, event: Event) -> tuple[str | None, dict[str, Parameter]]:
         """What a node attacks with from `event` on, and its parameters; its own attack when the event names none."""
         return attack_after(self._config, event)
 

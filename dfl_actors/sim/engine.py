@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -330,7 +330,7 @@ class Engine:
     def _lost(self) -> DflError:
         return DflError("a worker of the simulation ended unexpectedly: go on with --resume, with fewer --jobs if memory was short")
 
-    def _finish(self, task: Task, answer: Any) -> None:
+    def _finish(self, task: Task, answer: object) -> None:
         task.finished = True
         task.done(answer)
         if task.job is not None:

@@ -14,7 +14,7 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
@@ -118,7 +118,7 @@ class Tables(Results):
                 file.close()
         self._files = {}
 
-    def _write(self, path: Path, columns: Sequence[str], key: int | str, row: Iterable[Any], first: str = "tick") -> None:
+    def _write(self, path: Path, columns: Sequence[str], key: int | str, row: Iterable[object], first: str = "tick") -> None:
         """Numbers have six digits, as the reference program prints them."""
         with explained(f"{self._out / path} cannot be written", ROOM):
             file = self._files.get(path) or self._open(path, (first, *columns))
@@ -136,5 +136,5 @@ class Tables(Results):
         return place.open("a", newline="", encoding="utf-8")
 
 
-def _printed(value: Any) -> str:
+def _printed(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ it: its planned buffer times the share of its planned senders that send now, rou
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -22,6 +22,16 @@ class Change(NamedTuple):
     added: bool
     peer: int
     buffer: int
+
+
+class PeersState(TypedDict):
+    """What a checkpoint keeps: of each node its receivers, its buffer, when it last changed and was last measured, and its accuracy."""
+
+    receivers: list[list[int]]
+    buffers: list[int]
+    changed: list[int]
+    measured: list[int]
+    accuracy: list[float]
 
 
 class Peers:
@@ -76,7 +86,7 @@ class Peers:
         senders = sum(node in receivers for receivers in self.receivers)
         return max(1, int(self._planned_buffers[node] * senders / self._senders[node] + 0.5))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> PeersState:
         """What a checkpoint keeps; `restore` takes it."""
         return {
             "receivers": [list(those) for those in self.receivers],
@@ -86,6 +96,6 @@ class Peers:
             "accuracy": list(self._accuracy),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: PeersState) -> None:
         self.receivers, self.buffers = state["receivers"], state["buffers"]
         self._changed, self._measured, self._accuracy = state["changed"], state["measured"], state["accuracy"]

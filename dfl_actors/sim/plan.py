@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
 from dfl_actors.sim.conditions import Conditions
 from dfl_actors.sim.engine import SLOTS_A_TICK
+from dfl_actors.sim.generators import Drawn, draw_on, drawn
 from dfl_actors.sim.timeline import Member, Timeline
 
 
@@ -40,12 +40,11 @@ class NodeDraw:
             return np.arange(self._every, dtype=np.uint32)
         return self._rngs[2].choice(self._every, self._checks, replace=False).astype(np.uint32)
 
-    def state(self) -> list[Any]:
-        return [rng.bit_generator.state for rng in self._rngs]
+    def state(self) -> list[Drawn]:
+        return drawn(self._rngs)
 
-    def restore(self, state: list[Any]) -> None:
-        for rng, found in zip(self._rngs, state, strict=True):
-            rng.bit_generator.state = found
+    def restore(self, state: list[Drawn]) -> None:
+        draw_on(self._rngs, state)
 
 
 def seed_of(config: Config, name: str) -> tuple[int, int]:

@@ -112,7 +112,7 @@ def carry_out(
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
     save_about(out, about)
     found = checkpoint.find(out) if resume else None
-    kept = Kept(0, {}, {}, {}) if found is None else checkpoint.load(found)
+    kept = Kept(0, None, {}, {}) if found is None else checkpoint.load(found)
 
     def check() -> None:
         if stop():
@@ -183,7 +183,8 @@ class _Run:
     def _restore(self, place: Path, kept: Kept) -> None:
         """Raises `StoreError` for a checkpoint that is none of this simulation."""
         try:
-            self._timeline.restore(kept.timeline)
+            if kept.timeline is not None:
+                self._timeline.restore(kept.timeline)
             for model, readers in sorted(self._timeline.waiting().items()):
                 self._slab[self._slots.take(model, readers)] = kept.models[model]
         except (KeyError, ValueError, TypeError) as error:

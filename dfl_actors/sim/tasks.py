@@ -13,7 +13,7 @@ class Task:
 
     job: Job | None
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     done: Callable[[Any], object] = lambda nothing: None
     worker: int | None = None
     waits: int = 0

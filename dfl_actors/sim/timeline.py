@@ -13,14 +13,15 @@ asks for accuracies: while it waits for them (`waits`), the next tick must not b
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.config.sections import Event, Sim
+from dfl_actors.config.sections import Event, Parameter, Sim
 from dfl_actors.sim.conditions import Conditions
-from dfl_actors.sim.peers import Change, Peers
+from dfl_actors.sim.generators import Drawn, draw_on, drawn
+from dfl_actors.sim.peers import Change, Peers, PeersState
 
 Indices = npt.NDArray[np.uint32]
 
@@ -88,7 +89,7 @@ class Turn(NamedTuple):
     tick: int
     node: int
     attack: str | None
-    parameters: dict[str, Any]
+    parameters: dict[str, Parameter]
 
 
 class Check(NamedTuple):
@@ -126,9 +127,23 @@ class Draw(Protocol):
 
     def check(self) -> Indices: ...
 
-    def state(self) -> Any: ...
+    def state(self) -> list[Drawn]: ...
 
-    def restore(self, state: Any) -> None: ...
+    def restore(self, state: list[Drawn]) -> None: ...
+
+
+class TimelineState(TypedDict):
+    """What a checkpoint keeps of a timeline between two ticks."""
+
+    due: list[int]
+    models: int
+    steps: list[int]
+    buffers: list[list[Offered]]
+    coming: list[tuple[int, list[tuple[int, Offered]]]]
+    peers: PeersState
+    conditions: int
+    rngs: list[Drawn]
+    draws: list[list[Drawn]]
 
 
 class Timeline:
@@ -264,7 +279,7 @@ class Timeline:
         for coming in self._coming.values():
             yield from (offered for _, offered in coming)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> TimelineState:
         """What a checkpoint keeps between two ticks, as plain values; `restore` takes it."""
         return {
             "due": list(self._due),
@@ -274,11 +289,11 @@ class Timeline:
             "coming": [(tick, list(coming)) for tick, coming in self._coming.items()],
             "peers": self._peers.state(),
             "conditions": self._conditions.state(),
-            "rngs": [rng.bit_generator.state for rng in self._rngs],
+            "rngs": drawn(self._rngs),
             "draws": [draw.state() for draw in self._draws],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: TimelineState) -> None:
         """Go on where another timeline of the same simulation was when it gave `state`."""
         self._due, self._models, self.steps = state["due"], state["models"], state["steps"]
         self._buffers = [[Offered(*one) for one in buffer] for buffer in state["buffers"]]
@@ -286,10 +301,9 @@ class Timeline:
             self._coming[tick] = [(receiver, Offered(*offered)) for receiver, offered in coming]
         self._peers.restore(state["peers"])
         self._conditions.restore(state["conditions"])
-        for rng, found in zip(self._rngs, state["rngs"], strict=True):
-            rng.bit_generator.state = found
-        for draw, found in zip(self._draws, state["draws"], strict=True):
-            draw.restore(found)
+        draw_on(self._rngs, state["rngs"])
+        for draw, its in zip(self._draws, state["draws"], strict=True):
+            draw.restore(its)
 
 
 def _due(tick: int, every: int) -> bool:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from dfl_actors.config import Config, Node
+from dfl_actors.config.sections import Parameter
 from dfl_actors.errors import DflError
 from dfl_actors.files import explained, whole
 from dfl_actors.learning.data import load_datasets
@@ -32,6 +33,7 @@ from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 from dfl_actors.sim.checkpoint import ROOM, Unkept, load_node, save_node
+from dfl_actors.sim.generators import draw_on, drawn
 from dfl_actors.sim.plan import seed_of
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Resident:
     ) -> None:
         self.name, self.state, self.algorithm = node.name, state, algorithm
         self.rng = np.random.default_rng([*seed, 3])
-        self.turned: tuple[str | None, dict[str, Any]] | None = None  # what an event made of it, since the last of them
+        self.turned: tuple[str | None, dict[str, Parameter]] | None = None  # what an event made of it, since the last of them
         self.turn(attack)
         self.seen: dict[str, Vector] = {}
         self.offered = 0
@@ -99,7 +101,7 @@ class Resident:
             "past": [] if self.offering is None else list(self.offering.past),
             "memory": self.memory,
             "turned": self.turned,
-            "rngs": [rng.bit_generator.state for rng in (self.rng, self.context.rng)],
+            "rngs": drawn([self.rng, self.context.rng]),
         }
         try:
             with explained(f"{place} cannot be written", ROOM):
@@ -108,7 +110,7 @@ class Resident:
             return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
         return ""
 
-    def load(self, place: Path, number: int, attack_of: Callable[[str | None, dict[str, Any]], Attack | None]) -> None:
+    def load(self, place: Path, number: int, attack_of: Callable[[str | None, dict[str, Parameter]], Attack | None]) -> None:
         """Become the node that a checkpoint holds. `attack_of` loads the attack that an event gave it. Raises `StoreError`."""
         arrays, values = load_node(place, number)
         if values["turned"] is not None:
@@ -119,8 +121,7 @@ class Resident:
         self.seen = values["seen"]
         if self.offering is not None:
             self.offering.past.extend(values["past"])
-        for rng, found in zip((self.rng, self.context.rng), values["rngs"], strict=True):
-            rng.bit_generator.state = found
+        draw_on([self.rng, self.context.rng], values["rngs"])
 
 
 class Worker:
@@ -158,10 +159,10 @@ class Worker:
         attack = self._attack(node.attack, node.attack_parameters)
         return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters, self._stocks[node.name])
 
-    def _attack(self, name: str | None, parameters: dict[str, Any]) -> Attack | None:
+    def _attack(self, name: str | None, parameters: dict[str, Parameter]) -> Attack | None:
         return None if name is None else load_attack(name, parameters, self._plan.folder)
 
-    def turn(self, number: int, name: str | None, parameters: dict[str, Any]) -> None:
+    def turn(self, number: int, name: str | None, parameters: dict[str, Parameter]) -> None:
         """The node attacks so from now on, or is honest."""
         node = self._nodes[number]
         node.turned = name, parameters

@@ -7,10 +7,10 @@ and the mistake gets the line of the key that names them.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dfl_actors.config import Config, examine_topology
-from dfl_actors.config.sections import Data
+from dfl_actors.config.sections import Data, Parameter
 from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples
@@ -87,7 +87,7 @@ def _check_plugins(config: Config, mistakes: Mistakes) -> None:
             mistakes.add((*section, key), str(problem))
 
 
-def _plugins(config: Config) -> Iterator[tuple[Path, str, Callable[..., object], str, dict[str, Any]]]:
+def _plugins(config: Config) -> Iterator[tuple[Path, str, Callable[..., object], str, dict[str, Parameter]]]:
     """Each section that says something of an algorithm or an attack: its path, the key, what loads it, its name and parameters."""
     yield ("update",), "algorithm", load_algorithm, config.update.algorithm, config.update.parameters
     for node in config.nodes:

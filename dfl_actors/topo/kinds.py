@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Kind(NamedTuple):
 
     about: str
     needs: tuple[str, ...]
-    takes: Mapping[str, Any] = {}
+    takes: Mapping[str, float | None] = {}
     settle: Callable[[Request], Request] = lambda request: request
     draw: Callable[[Request, Random], Pairs] | None = None
     remedy: Callable[[Request], str] = lambda request: "raise --degree"
@@ -212,8 +212,8 @@ def _less_rewiring(request: Request) -> str:
 
 
 NODES = ("nodes",)
-GRID: Mapping[str, Any] = {"nodes": None, "rows": None, "cols": None}
-EITHER: Mapping[str, Any] = {"degree": None, "probability": None}
+GRID: Mapping[str, None] = {"nodes": None, "rows": None, "cols": None}
+EITHER: Mapping[str, None] = {"degree": None, "probability": None}
 MOVED = "a ring of {degree} nearest neighbours, each link moved with probability {rewire} (Watts-Strogatz)"
 GROWN = "nodes come one by one and link with {degree} earlier ones, rather with those that have many (Barabasi-Albert)"
 KINDS: Mapping[str, Kind] = {

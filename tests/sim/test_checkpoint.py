@@ -8,8 +8,20 @@ import pytest
 from dfl_actors.errors import StoreError
 from dfl_actors.sim import checkpoint
 from dfl_actors.sim.checkpoint import Kept, Unkept
+from dfl_actors.sim.timeline import TimelineState
 
-KEPT = Kept(7, {"due": [1, 2], "rngs": [{"state": 2**127 + 1}]}, {"accuracy.csv": 40}, {3: np.arange(4, dtype=np.float32)})
+TIMELINE: TimelineState = {
+    "due": [1, 2],
+    "models": 3,
+    "steps": [2, 1],
+    "buffers": [[], []],
+    "coming": [],
+    "peers": {"receivers": [[1], [0]], "buffers": [1, 1], "changed": [0, 0], "measured": [0, 0], "accuracy": [0.5, 0.25]},
+    "conditions": 0,
+    "rngs": [{"state": 2**127 + 1}],
+    "draws": [],
+}
+KEPT = Kept(7, TIMELINE, {"accuracy.csv": 40}, {3: np.arange(4, dtype=np.float32)})
 
 
 def test_values_of_a_node_come_back_with_their_types(tmp_path: Path) -> None:

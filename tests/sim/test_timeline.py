@@ -10,6 +10,7 @@ from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Sim
 from dfl_actors.config.toml_text import dump_value
 from dfl_actors.sim.conditions import Conditions
+from dfl_actors.sim.generators import Drawn
 from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, Timeline, Train, Turn, Update
 
 
@@ -40,11 +41,11 @@ class Numbered:
     def check(self) -> Indices:
         return self._next(4)
 
-    def state(self) -> Any:
-        return self.drawn
+    def state(self) -> list[Drawn]:
+        return [{"drawn": self.drawn}]
 
-    def restore(self, state: Any) -> None:
-        self.drawn = state
+    def restore(self, state: list[Drawn]) -> None:
+        self.drawn = int(str(state[0]["drawn"]))
 
 
 def line(buffer: int = 2, observer: bool = False, measures: bool = False, intervals: tuple[int, ...] = (2,)) -> list[Member]:

@@ -4,10 +4,10 @@ Images become uint8, grey (height, width) or coloured (height, width, 3), as the
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -74,7 +74,7 @@ def _by_label(folder: Path) -> list[tuple[str, Path]]:
     return [(label.name, path) for label in labels for path in sorted(label.rglob("*")) if path.suffix.lower() in ENDINGS]
 
 
-def look_of(said: Data, first: Any) -> Look:
+def look_of(said: Data, first: Callable[[], Image.Image]) -> Look:
     """What images are brought to: the topology's shape, or what the first one is."""
     if isinstance(said.shape, tuple) and said.shape:
         channels = said.shape[2] if len(said.shape) == 3 else 1
@@ -86,7 +86,7 @@ def look_of(said: Data, first: Any) -> Look:
         return Look("L" if grey else "RGB", (image.height, image.width) if grey else (image.height, image.width, 3), resized=False)
 
 
-def brought(image: Any, look: Look, name: str) -> Array:
+def brought(image: Image.Image, look: Look, name: str) -> Array:
     """The image as an array of that look. Raises `DataError` where it has another size and nobody said to which to bring it."""
     height, width = look.shape[:2]
     if image.size != (width, height):
@@ -96,7 +96,7 @@ def brought(image: Any, look: Look, name: str) -> Array:
     return np.asarray(image.convert(look.mode), np.uint8).reshape(look.shape)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except OSError as error:

@@ -7,37 +7,44 @@
 `x` is an array, or a mapping of several inputs by their names. A `tf.data.Dataset` goes into files of its own first, element by element.
 """
 
-import importlib
 import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 
 from dfl_actors.errors import DataError
-from dfl_actors.learning.foreign import guarded, load_file
+from dfl_actors.learning.foreign import guarded, module_at
 from dfl_actors.learning.form import Array
 from dfl_actors.learning.sources.columns import Column, Part, Raw, Whole
 
+if TYPE_CHECKING:
+    from dfl_actors.learning.framework import tf
+
 MAY_RETURN = "return (x_train, y_train), (x_test, y_test), or x, y, a mapping as an .npz file has it, or a tf.data.Dataset of (x, y)"
+
+
+class Stream(Protocol):
+    """What is used of a `tf.data.Dataset`."""
+
+    @property
+    def element_spec(self) -> "tf.TypeSpec | tuple[tf.TypeSpec, ...]": ...
+
+    def as_numpy_iterator(self) -> Iterator[object]: ...
 
 
 @contextmanager
 def opened(source: str) -> Iterator[Raw]:
     """What the function `source`, "file.py:load" or "package.module:load", returns. Raises `DataError`."""
     place, _, name = source.rpartition(":")
-    load = guarded(f"{place} cannot be imported", lambda: getattr(_module(place), name, None), DataError)
+    load = guarded(f"{place} cannot be imported", lambda: getattr(module_at(place), name, None), DataError)
     if not callable(load):
         raise DataError(f"{place} has no function {name!r}")
     with taken(guarded("it failed", load, DataError)) as raw:
         yield raw
-
-
-def _module(place: str) -> Any:
-    return load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
 
 
 @contextmanager
@@ -67,15 +74,15 @@ def _parts(made: object) -> list[object] | None:
     return None
 
 
-def _is_stream(value: object) -> bool:
+def _is_stream(value: object) -> TypeGuard[Stream]:
     return hasattr(value, "as_numpy_iterator")
 
 
-def _is_pair(value: object) -> bool:
+def _is_pair(value: object) -> TypeGuard[tuple[object, object]]:
     return isinstance(value, tuple) and len(value) == 2
 
 
-def _of_mapping(made: Mapping[Any, Any]) -> list[object] | None:
+def _of_mapping(made: Mapping[str, object]) -> list[object] | None:
     if "train" in made:
         return [made[part] for part in ("train", "test") if part in made]
     parts: list[object] = []
@@ -86,14 +93,16 @@ def _of_mapping(made: Mapping[Any, Any]) -> list[object] | None:
     return parts or None
 
 
-def _part(made: Any, folder: Path) -> Part:
+def _part(made: object, folder: Path) -> Part:
     if _is_stream(made):
         return _spooled(made, folder)
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise DataError(f"a part of it is {type(made).__name__}, no pair (x, y); {MAY_RETURN}")
     x, y = made
     return Part({name: _column(f"x.{name}" if name else "x", one) for name, one in named(x).items()}, _column("y", y))
 
 
-def named(x: object) -> Mapping[str, Any]:
+def named(x: object) -> Mapping[str, object]:
     """Inputs by their names: "" for a single one."""
     return {str(name): one for name, one in x.items()} if isinstance(x, Mapping) else {"": x}
 
@@ -109,7 +118,7 @@ def _column(name: str, value: object) -> Column:
     return Whole(array)
 
 
-def _spooled(stream: Any, folder: Path) -> Part:
+def _spooled(stream: Stream, folder: Path) -> Part:
     """A data set of TensorFlow's, read once into files."""
     folder.mkdir()
     spools: dict[str, Spool] = {}
@@ -126,10 +135,11 @@ def _spooled(stream: Any, folder: Path) -> Part:
     return Part({name[2:]: column for name, column in columns.items() if name != "y"}, columns["y"])
 
 
-def _is_batched(stream: Any) -> bool:
+def _is_batched(stream: Stream) -> bool:
     """Whether its elements are batches: all their arrays begin with an axis of one length, or of none known."""
     spec = stream.element_spec
-    shapes = [one.shape for part in (spec if isinstance(spec, tuple) else ()) for one in named(part).values()]
+    parts = spec if isinstance(spec, tuple) else ()
+    shapes = [one.shape for part in parts for one in (part.values() if isinstance(part, Mapping) else [part])]
     return bool(shapes) and all(shape.rank for shape in shapes) and len({shape[0] for shape in shapes}) == 1
 
 

@@ -9,9 +9,11 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL.Image import Image
 
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
@@ -20,6 +22,10 @@ from dfl_actors.learning.form import Array
 from dfl_actors.learning.sources.columns import Column, Part, Raw, Whole
 from dfl_actors.learning.sources.folder import Look, brought, look_of
 
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from datasets.features.features import FeatureType
+
 AT_ONCE = 1024  # Rows that are read at once.
 USUAL = ("label", "labels")
 
@@ -27,7 +33,7 @@ USUAL = ("label", "labels")
 class Field(NamedTuple):
     """One column of a split, or several of single numbers side by side."""
 
-    split: Any
+    split: "Dataset"
     names: Sequence[str]
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -75,14 +81,14 @@ def opened(name: str, said: Data) -> Iterator[Raw]:
     yield Raw(train, None if test is None else _part(test, target, said), _names(splits["train"], target))
 
 
-def _load(datasets: Any, name: str) -> Any:
+def _load(datasets: ModuleType, name: str) -> "Dataset | DatasetDict":
     if Path(name).is_dir():
         return datasets.load_from_disk(name)
     where, _, configuration = name.partition(":")
     return datasets.load_dataset(where, configuration or None)
 
 
-def _target(split: Any, said: Data) -> list[str]:
+def _target(split: "Dataset", said: Data) -> list[str]:
     given = [said.target] if isinstance(said.target, str) else list(said.target)
     named = given if said.target else [name for name in USUAL if name in split.column_names][:1]
     if not named or (lost := set(named) - set(split.column_names)):
@@ -91,11 +97,11 @@ def _target(split: Any, said: Data) -> list[str]:
     return named
 
 
-def _names(split: Any, target: list[str]) -> tuple[str, ...]:
+def _names(split: "Dataset", target: list[str]) -> tuple[str, ...]:
     return tuple(getattr(split.features[target[0]], "names", None) or ()) if len(target) == 1 else tuple(target)
 
 
-def _part(split: Any, target: list[str], said: Data) -> Part:
+def _part(split: "Dataset", target: list[str], said: Data) -> Part:
     names = list(said.columns) or [name for name in split.column_names if name not in target]
     if lost := [name for name in names if name not in split.column_names]:
         raise DataError(f"it has no column {lost[0]!r}, which data.columns names; it has {', '.join(split.column_names)}")
@@ -110,9 +116,9 @@ def _part(split: Any, target: list[str], said: Data) -> Part:
     return Part(fields if len(fields) > 1 else {"": next(iter(fields.values()))}, _whole(split, target))
 
 
-def _field(split: Any, name: str, first: object, said: Data) -> Field:
-    if hasattr(first, "convert"):  # an image, decoded by Pillow
-        look = look_of(said, lambda: first)
+def _field(split: "Dataset", name: str, first: object, said: Data) -> Field:
+    if isinstance(first, Image):
+        look = look_of(said, first.copy)
         return Field(split, [name], (len(split), *look.shape), np.dtype(np.uint8), look)
     if not isinstance(first, list):
         raise DataError(f"column {name!r} holds {type(first).__name__}, no numbers; map it first, or name the others in data.columns")
@@ -120,13 +126,13 @@ def _field(split: Any, name: str, first: object, said: Data) -> Field:
     return Field(split, [name], (len(split), *array.shape), array.dtype, None)
 
 
-def _number(feature: Any) -> str:
+def _number(feature: "FeatureType") -> str:
     """The kind of number in a column, however deep its lists go."""
     while not isinstance(getattr(feature, "dtype", None), str) or hasattr(feature, "feature"):
         feature = feature[0] if isinstance(feature, list) else feature.feature
     return str(feature.dtype)
 
 
-def _whole(split: Any, target: list[str]) -> Whole:
+def _whole(split: "Dataset", target: list[str]) -> Whole:
     columns = [np.asarray(split[name][:]) for name in target]
     return Whole(columns[0] if len(columns) == 1 else np.stack(columns, axis=1))

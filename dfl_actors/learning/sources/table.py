@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import nearest
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array
 from dfl_actors.learning.sources.columns import Part, Raw, Whole
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 ROWS = 8192  # Rows that are read at once.
 DELIMITERS = ",;\t"
@@ -113,7 +117,9 @@ def _texts(path: Path, delimiter: str, columns: list[int]) -> Array:
     return np.concatenate(pieces)
 
 
-def _read(path: Path, delimiter: str, columns: list[int], dtype: Any, explain: Callable[[ValueError, int], DataError]) -> Iterator[Array]:
+def _read(
+    path: Path, delimiter: str, columns: list[int], dtype: npt.DTypeLike, explain: Callable[[ValueError, int], DataError]
+) -> Iterator[Array]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         next(file)
         lines, done = filter(str.strip, file), 0
@@ -162,7 +168,7 @@ def opened_parquet(path: Path, said: Data) -> Iterator[Raw]:
     yield raw(said, Rows(len(y), len(names), pieces), y[:, 0] if y.shape[1] == 1 else y)
 
 
-def _parquet_piece(batch: Any, dtype: Any) -> Array:
+def _parquet_piece(batch: "RecordBatch", dtype: type[np.float32] | None) -> Array:
     arrays = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if column.null_count:
