@@ -176,8 +176,10 @@ class Gossiper(Actor):
 
     def on_transaction_news(self, news: m.TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
-        if sender == transaction.generator and (ms := self.skews.saw(sender, transaction.sequence, transaction.created, now)) is not None:
-            yield Note(events.ClockOff(by=sender, ms=ms))
+        if sender == transaction.generator:
+            ms = self.skews.saw(sender, transaction.sequence, transaction.created, now, self._pulses.offset(sender))
+            if ms is not None:
+                yield Note(events.ClockOff(by=sender, ms=ms))
         for receipt in news.receipts:
             yield from self._pass_back(receipt)
         sighting = self._seen.get(identity)

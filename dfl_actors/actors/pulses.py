@@ -69,6 +69,10 @@ class Pulses:
         if neighbour in self._peers:
             self._peers[neighbour].heard = now
 
+    def offset(self, neighbour: Address) -> int | None:
+        """Milliseconds that its clock was ahead of ours when it answered last; None if it never did."""
+        return self._peers[neighbour].offset if neighbour in self._peers else None
+
     # --- asking
 
     def hurry(self, now: Now) -> None:

@@ -24,7 +24,7 @@ def run(
     topology: Annotated[str, typer.Argument(help="A topology file, or the bare name of a ready one.")] = "",
     out: Out = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
-    target: Annotated[float | None, typer.Option(help="Stop when every node has this accuracy on the test samples (0..1).")] = None,
+    target: Annotated[float | None, typer.Option(help="Stop when every node has this accuracy, or R2, on the test samples (0..1).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the weights, the partition and the samples.")] = None,
     speed: Annotated[float | None, typer.Option(help="Scale the injection rate and all protocol times.")] = None,
     sets: Sets = [],  # noqa: B006

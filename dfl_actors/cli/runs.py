@@ -108,7 +108,9 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the name of a run in --dir.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one, named likewise.")],
     directory: Where = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw both accuracies over time: a .png or .svg file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw accuracy, or score, of both over time: a .png or .svg file.")
+    ] = None,
     axis: Annotated[
         str, typer.Option(metavar="time|steps", help="Draw over time, or over training steps, as a simulation beside a run is.")
     ] = "auto",

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from dfl_actors.config.config import Config
 from dfl_actors.config.listen import host_port, listen_problem
-from dfl_actors.config.sections import LabelWeights, Sim, Training
+from dfl_actors.config.sections import LabelWeight, LabelWeights, Sim, Training
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.config.topology import within
 
 LARGEST_DRAFT = 3 << 20  # bytes
 TRANSACTION_BYTES, RECEIPT_BYTES = 700, 560  # at most, in a draft
 SGD_KEYS = ("momentum", "weight_decay", "gamma", "power", "bias_rate")
-LABELS = tuple(str(label) for label in range(256))
+MOST_WEIGHTS = 256
 
 
 def check_roles(config: Config, mistakes: Mistakes) -> None:
@@ -58,22 +58,23 @@ def check_own_data(config: Config, mistakes: Mistakes) -> None:
 
 
 def _weights_problem(weights: LabelWeights) -> str | None:
-    if isinstance(weights, dict) and (wrong := next((label for label in weights if label not in LABELS), None)) is not None:
-        return f'"{wrong}" is no label; write labels as "0" to "{len(LABELS) - 1}"'
     ranges = label_ranges(weights)
-    for label, (low, high) in enumerate(ranges):
+    by_label = ranges if isinstance(ranges, dict) else {str(label): row for label, row in enumerate(ranges)}
+    for label, (low, high) in by_label.items():
         if low > high:
             return f"the range [{low:g}, {high:g}] of label {label} ends below its begin; give the lower number first"
-    if len(ranges) > len(LABELS) or not any(high for _, high in ranges):
-        return f"no label has a weight above 0; give 1 to {len(LABELS)} weights, one of them above 0"
+    if len(ranges) > MOST_WEIGHTS or not any(high for _, high in by_label.values()):
+        return f"no label has a weight above 0; give 1 to {MOST_WEIGHTS} weights, one of them above 0"
     return None
 
 
-def label_ranges(given: LabelWeights) -> tuple[tuple[float, float], ...]:
-    """The least and the largest weight of each label, from label 0 on; a label that a table leaves out weighs nothing."""
-    rows = {int(label): row for label, row in given.items() if label in LABELS} if isinstance(given, dict) else dict(enumerate(given))
-    weights = [rows.get(label, 0.0) for label in range(max(rows, default=-1) + 1)]
-    return tuple((weight[0], weight[-1]) if isinstance(weight, tuple) else (weight, weight) for weight in weights)
+def label_ranges(given: LabelWeights) -> tuple[tuple[float, float], ...] | dict[str, tuple[float, float]]:
+    """The least and the largest weight of each label that is given one, as they are given: a list, or by label."""
+    return {label: _range(row) for label, row in given.items()} if isinstance(given, dict) else tuple(map(_range, given))
+
+
+def _range(weight: LabelWeight) -> tuple[float, float]:
+    return (weight[0], weight[-1]) if isinstance(weight, tuple) else (weight, weight)
 
 
 def check_receipts(config: Config, mistakes: Mistakes) -> None:

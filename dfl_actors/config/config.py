@@ -30,9 +30,9 @@ from dfl_actors.errors import ConfigError
 class Node(Struct, frozen=True, kw_only=True):
     """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`.
 
-    A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_ranges` are the least
-    and the largest weight of each label where some weight is drawn anew for every batch, and None where all are fixed; `label_weights`
-    are their middles. `speed` is what events have made of its own.
+    A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_weights` are the least
+    and the largest weight of each label, from the first label on, or by the names that the data give to labels. `speed` is what events
+    have made of its own.
     """
 
     name: str
@@ -43,8 +43,7 @@ class Node(Struct, frozen=True, kw_only=True):
     source: str
     rate: float
     steps_per_transaction: int
-    label_weights: tuple[float, ...] | None
-    label_ranges: tuple[tuple[float, float], ...] | None
+    label_weights: tuple[tuple[float, float], ...] | dict[str, tuple[float, float]] | None
     buffer: int
     algorithm: str
     parameters: dict[str, Parameter]

@@ -236,7 +236,6 @@ def _fill(
     algorithm = given.algorithm or update.algorithm
     # The network's parameters belong to the network's algorithm: a node with another one starts from that one's defaults.
     inherited = update.parameters if algorithm == update.algorithm else {}
-    ranges = None if given.label_weights is None else label_ranges(given.label_weights)
     return Node(
         name=name,
         role=given.role,
@@ -246,8 +245,7 @@ def _fill(
         source=data.source if given.source is None else given.source,
         rate=data.rate if given.rate is None else given.rate,
         steps_per_transaction=given.steps_per_transaction or training.steps_per_transaction,
-        label_weights=None if ranges is None else tuple((low + high) / 2 for low, high in ranges),
-        label_ranges=ranges if ranges is not None and any(low != high for low, high in ranges) else None,
+        label_weights=None if given.label_weights is None else label_ranges(given.label_weights),
         buffer=given.buffer or update.buffer,
         algorithm=algorithm,
         parameters=inherited if given.parameters is None else given.parameters,

@@ -43,8 +43,8 @@ class Skews:
     """How far the clocks of neighbours are from ours, as the signed times of their own transactions show, accepted or refused.
 
     A delay makes a clock look slow, and never fast: of transactions that come together (a link that was cut and heals) only the
-    newest counts, and two moments must agree before a difference is reported. One that was is reported again when it has changed by more
-    than `skew`, and when it is gone.
+    newest counts, two moments must agree before a difference is reported, and no clock counts as slower than the neighbour said when
+    it was asked. One that was is reported again when it has changed by more than `skew`, and when it is gone.
     """
 
     def __init__(self, skew: int) -> None:
@@ -55,12 +55,15 @@ class Skews:
         """What was reported of each neighbour: milliseconds ahead of us, 0 when it is right again."""
         return {neighbour: look.reported for neighbour, look in self._looks.items() if look.before is not None}
 
-    def saw(self, neighbour: str, sequence: int, created: int, now: Now) -> int | None:
-        """A transaction came straight from its generator: what is to be reported of its clock, if anything."""
+    def saw(self, neighbour: str, sequence: int, created: int, now: Now, said: int | None = None) -> int | None:
+        """A transaction came straight from its generator: what is to be reported of its clock, if anything. `said` is how far that was
+        ahead when the neighbour was asked last."""
         look = self._looks.setdefault(neighbour, _Look())
         if sequence <= look.sequence:
             return None
         ahead, look.sequence = created - now.wall, sequence
+        if said is not None:
+            ahead = max(ahead, min(said, 0))
         if look.at > -FOREVER and now.mono - look.at < APART:
             look.ahead = max(look.ahead, ahead)
         else:

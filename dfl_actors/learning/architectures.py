@@ -39,7 +39,7 @@ def build_of(model: str) -> Build:
         return lenet
     if model.endswith(MODEL_FILES):
         return lambda form: _of_file(model)
-    function = find_function("model", model, ModelError, "'lenet', 'name.keras', ")
+    function = find_function("model", model, ModelError, "'lenet', 'name.keras', 'name.json', ")
     return lambda form: _called(model, function, form)
 
 

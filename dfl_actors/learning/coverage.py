@@ -10,8 +10,9 @@ import numpy as np
 
 from dfl_actors.config import Config
 from dfl_actors.config.toml_text import Mistakes, Source, listed
+from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, shares, stock, weights_by_node
+from dfl_actors.learning.partition import Floats, label_ranges, shares, stock, weights_by_node
 
 SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
 """The partitions that can leave a label out; of the others every node draws all labels."""
@@ -19,15 +20,16 @@ SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
 
 def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
     """Notes each node that gives a weight to a label that the data set does not have, or has no training sample of."""
-    labels = data.form.classes
-    counts = np.bincount(data.kinds_train, minlength=labels)
+    counts = np.bincount(data.kinds_train, minlength=data.form.classes)
     for node in config.nodes:
-        key, weights = ("node", node.name, "label_weights"), node.label_weights or ()
-        if len(weights) > labels:
-            problem = f'goes up to label {len(weights) - 1}, and data.source = "{config.data.source}" has labels 0 to {labels - 1}'
-            mistakes.add(key, f"{problem}; give weights for those alone")
-        elif empty := [label for label, weight in enumerate(weights) if weight and not counts[label]]:
-            problem = f'label {empty[0]} has a weight, and data.source = "{config.data.source}" has no sample of it'
+        key = ("node", node.name, "label_weights")
+        try:
+            weights = label_ranges(node, data.form)
+        except ConfigError as error:
+            mistakes.add(key, str(error))
+            continue
+        if len(empty := np.flatnonzero((weights[:, 1] > 0) & (counts == 0))):
+            problem = f'label {data.form.labels[empty[0]]} has a weight, and data.source = "{config.data.source}" has no sample of it'
             mistakes.add(key, f"{problem}; give it none")
 
 
@@ -57,6 +59,6 @@ def coverage_warning(config: Config, data: Dataset, source: Source) -> str | Non
         return None
     ceiling = 1 - np.isin(data.kinds_test, labels).mean()
     mistakes = Mistakes(source)
-    problem = f"no node draws label {listed([str(label) for label in labels])} to train on"
+    problem = f"no node draws label {listed([data.form.labels[label] for label in labels])} to train on"
     mistakes.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
     return mistakes.found[0].text

@@ -155,14 +155,15 @@ def _fill(draft: Path, said: Data) -> None:
     source = find(said.source)
     with readable(source.where), source.opened(said) as raw:
         train, test = _parted(raw, said.holdout)
-        inputs = inputs_of(said, train, "train")
-        check_alike(inputs, inputs_of(said, test, "test"))
-        # As a whole, not yet divided: what is wrong is named by its row in the source.
+        # As a whole, not yet divided: what is wrong is named as it is in the source.
+        inputs = inputs_of(said, raw.train, "train")
+        if raw.test is not None:
+            check_alike(inputs, inputs_of(said, raw.test, "test"))
         given = [(f"y_{part}", whole(samples.y)) for part, samples in zip(PARTS, (raw.train, raw.test), strict=True) if samples]
         found = targets(said, raw.names, given)
         form = Form(inputs, said.task, found.labels, said.scale)
         for part, samples, y in zip(PARTS, (train, test), (found.parts[0], found.parts[-1]), strict=True):
-            _write(draft, part, samples, chosen(samples.y, y), form)
+            _write(draft, part, samples, chosen(samples.y, y), form, "train" if raw.test is None else part)
         digest = source.digest() or _digest_of(sorted(draft.glob("*.npy")))
     (draft / ABOUT).write_bytes(msgspec.json.encode(About(digest, form)))
 
@@ -211,12 +212,13 @@ def _check_lengths(part: str, samples: Part) -> None:
             )
 
 
-def _write(draft: Path, part: str, samples: Part, y: Array, form: Form) -> None:
+def _write(draft: Path, part: str, samples: Part, y: Array, form: Form, given: str) -> None:
+    """The arrays of a part, which in errors are those of the source's part `given`."""
     for number, one in enumerate(form.inputs):
         header = {"descr": np.dtype(one.dtype).str, "fortran_order": False, "shape": (len(y), *one.shape)}
         with (draft / f"x_{part}-{number}.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for piece in pieces(name_of(part, one.name), samples.x[one.name], one):
+            for piece in pieces(name_of(given, one.name), samples.x[one.name], one):
                 file.write(piece.data)
     np.save(draft / f"y_{part}.npy", y, allow_pickle=False)
 

@@ -72,6 +72,15 @@ def _fitted(what: str, loss: object, network: Network) -> Loss:
     one_hot = network.form.task == "classification" and not sparse
 
     def fitted(y: Tensor, output: Tensor) -> Tensor:
-        return loss(tf.one_hot(y, network.form.outputs) if one_hot else y, output, **told)
+        aim = tf.one_hot(y, network.form.outputs) if one_hot else y
+        return _checked(what, guarded(f"{what} fails", lambda: loss(aim, output, **told), ModelError))
 
     return fitted
+
+
+def _checked(what: str, found: Tensor) -> Tensor:
+    """What a loss has returned. Raises `ModelError` for what no gradient can be taken of."""
+    if not tf.is_tensor(found) or not found.dtype.is_floating:
+        kind = f"a tensor of {found.dtype.name}" if tf.is_tensor(found) else type(found).__name__
+        raise ModelError(f"{what} returns {kind}; return a float tensor made of y_pred: the loss of each sample [n], or their mean")
+    return found

@@ -5,14 +5,16 @@ with equal chance and with replacement. A random generator is always an argument
 Samples are indices into the training set (uint32): images are looked up where they are used.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.config import Config
+from dfl_actors.config import Config, Node
+from dfl_actors.config.toml_text import nearest
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
+from dfl_actors.learning.form import Form
 
 Indices = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -25,7 +27,7 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
     * ``samples``: every sample with the same chance; ``own`` the same, of data that is the node's alone.
     * ``dirichlet``: each row drawn from a symmetric Dirichlet of concentration `alpha`; small `alpha`, few labels a node.
     * ``labels``: node i has labels i .. i + `labels_per_node` - 1, modulo all, in equal shares (the paper's two labels a node).
-    * ``weights``: the node's own, scaled to sum to 1; a row may end early, the labels it leaves out weigh nothing.
+    * ``weights``: the node's own, scaled to sum to 1, the middles of ranges; labels that it leaves out weigh nothing.
 
     Raises `ConfigError` naming the key that does not fit the data.
     """
@@ -42,7 +44,7 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
         case "labels":
             rows = _shifted_rows(config.data.labels_per_node, nodes, labels)
         case "weights":
-            rows = _given_rows([node.label_weights or () for node in config.nodes], labels)
+            rows = _normalised("label_weights", np.array([_given_row(node, data.form) for node in config.nodes]))
     return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
 
 
@@ -74,12 +76,38 @@ def _shifted_rows(count: int, nodes: int, labels: int) -> Floats:
     return np.where(distance < count, 1.0 / count, 0.0)
 
 
-def _given_rows(weights: Sequence[Sequence[float]], labels: int) -> Floats:
-    """One row for each node, filled up with zeros to `labels`."""
-    longest = max(map(len, weights))
-    if longest > labels:
-        raise ConfigError(f"label_weights gives a node {longest} weights; the data set has {labels} labels, give at most one for each")
-    return _normalised("label_weights", np.array([[*row, *[0.0] * (labels - len(row))] for row in weights], dtype=np.float64))
+def label_ranges(node: Node, form: Form) -> Floats:
+    """The least and the largest weight [labels, 2] of each label as the topology gives them to a node: 0 of those that it leaves out.
+
+    Raises `ConfigError` for a label that the data do not have, or that has two weights.
+    """
+    given, ranges = node.label_weights or (), np.zeros((form.classes, 2))
+    rows = [(label_number(label, form), row) for label, row in given.items()] if isinstance(given, dict) else list(enumerate(given))
+    last = max((label for label, _ in rows), default=0)
+    if last >= form.classes:
+        raise ConfigError(f"goes up to label {last}, and the data have labels 0 to {form.classes - 1}; give weights for those alone")
+    if len(dict(rows)) < len(rows):
+        raise ConfigError("gives a label two weights, one by its name and one by its number; give one")
+    for label, row in rows:
+        ranges[label] = row
+    return ranges
+
+
+def label_number(label: str, form: Form) -> int:
+    """The number of a label that is given by its name in the data, else by that number. Raises `ConfigError`."""
+    if label in form.labels:
+        return form.labels.index(label)
+    if label.isascii() and label.isdigit():
+        return int(label)
+    raise ConfigError(f'"{label}" is no label of the data; {nearest(label, form.labels)}')
+
+
+def _given_row(node: Node, form: Form) -> Floats:
+    """The weights [labels] of a node, the middles of ranges. Raises `ConfigError`."""
+    try:
+        return np.asarray(label_ranges(node, form).mean(axis=1))
+    except ConfigError as error:
+        raise ConfigError(f"node.{node.name}.label_weights: {error}") from error
 
 
 def _normalised(key: str, rows: Floats) -> Floats:
@@ -103,15 +131,9 @@ class SampleStream:
     weight has no sample.
     """
 
-    def __init__(
-        self,
-        y_train: npt.NDArray[np.integer],
-        weights: Floats,
-        rng: np.random.Generator,
-        ranges: Sequence[tuple[float, float]] | None = None,
-    ) -> None:
-        self._ranges = None if ranges is None else _given_ranges(ranges, len(weights))
-        shares = _normalised("label_weights", np.asarray(weights if self._ranges is None else self._ranges[1], dtype=np.float64))
+    def __init__(self, y_train: npt.NDArray[np.integer], weights: Floats, rng: np.random.Generator, ranges: Floats | None = None) -> None:
+        self._ranges = ranges
+        shares = _normalised("label_weights", np.asarray(weights if ranges is None else ranges[:, 1], dtype=np.float64))
         counts = np.bincount(y_train, minlength=len(shares))
         _check_stocked(shares, counts)
         self._rng = rng
@@ -122,18 +144,13 @@ class SampleStream:
 
     def draw(self, n: int) -> Indices:
         """The next `n` samples: uint32 [n], indices into the training set."""
-        bounds = self._bounds if self._ranges is None else _bounds(self._rng.uniform(self._ranges[0], self._ranges[1]))
+        bounds = self._bounds if self._ranges is None else _bounds(self._rng.uniform(self._ranges[:, 0], self._ranges[:, 1]))
         # Pairs, not two arrays: sample k takes draws 2k and 2k + 1 however the stream is cut.
         chances = self._rng.random((n, 2))
         label = np.searchsorted(bounds, chances[:, 0], side="right")
         offset = (chances[:, 1] * self._counts[label]).astype(np.int64)
         drawn: Indices = self._by_label[self._starts[label] + offset]
         return drawn
-
-
-def _given_ranges(ranges: Sequence[tuple[float, float]], labels: int) -> Floats:
-    """The lowest and the highest weights [2, labels], 0 for the labels that are left out."""
-    return np.array([*ranges, *[(0.0, 0.0)] * (labels - len(ranges))], dtype=np.float64).T
 
 
 def _bounds(shares: Floats) -> Floats:

@@ -23,6 +23,8 @@ from dfl_actors.files import read_text
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation
 
+Measure = Literal["accuracy", "score"]
+MEASURES: tuple[Measure, ...] = ("accuracy", "score")  # Words for what models are measured by; a regression has no accuracy.
 AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
 
 
@@ -39,7 +41,7 @@ class Run(About, frozen=True, kw_only=True):
 
     `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal,
     `attacks` what the malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks. `score` is the word for what models are
-    measured by: a regression has no accuracy.
+    measured by.
     """
 
     path: Path
@@ -51,11 +53,16 @@ class Run(About, frozen=True, kw_only=True):
     roles: dict[str, str]
     attacks: dict[str, str]
     unit: Literal["seconds", "tick"] = "seconds"
-    score: Literal["accuracy", "score"] = "accuracy"
+    score: Measure = "accuracy"
 
     @property
     def simulated(self) -> bool:
         return self.unit == "tick"
+
+    @property
+    def measured_by(self) -> str:
+        """What the fractions in JSON are, whose keys are `accuracy` whatever the task: that, or R2, clipped to 0..1."""
+        return "r2" if self.score == "score" else "accuracy"
 
     @property
     def axis(self) -> str:
@@ -160,7 +167,7 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
     )
 
 
-def _word(path: Path) -> Literal["accuracy", "score"]:
+def _word(path: Path) -> Measure:
     """What the nodes of a configuration are measured by."""
     try:
         return word_for(tomllib.loads(read_text(path)).get("data", {}).get("task", ""))
@@ -168,7 +175,7 @@ def _word(path: Path) -> Literal["accuracy", "score"]:
         return "accuracy"
 
 
-def word_for(task: str) -> Literal["accuracy", "score"]:
+def word_for(task: str) -> Measure:
     """What a task's models are measured by, for titles and tables."""
     return "score" if task == "regression" else "accuracy"
 

@@ -100,6 +100,7 @@ def summarise_simulation(run: Run) -> Figures:
         "ticks": run.elapsed,
         "seconds": about.seconds,
         "cpu_seconds": about.cpu,
+        "measured_by": run.measured_by,
         "accuracy": None if figures is None else msgspec.to_builtins(figures),
         "nodes": {
             name: {

@@ -103,21 +103,22 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     head = answer.why or ("all is well" if answer.well else "not all is well")
     rows = [row for node in standing.nodes for row in _rows(node, now)]
     parts: list[RenderableType] = [Text(f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}", style="bold")]
-    parts.append(grid(_columns(rows), width))
+    parts.append(grid(_columns(rows, "score" if standing.measured_by == "r2" else MEASURED), width))
     parts += [Text(line, style="yellow") for node in standing.nodes for line in problems(node)]
     return Group(*parts)
 
 
 Row = tuple[str, ...]
-HEADERS = ("node", "neighbour", "link", "heard", "clock", "height", "accuracy", "configuration", "refused")
+MEASURED = "accuracy"  # The column of what models are measured by, and its word unless they do a regression.
+HEADERS = ("node", "neighbour", "link", "heard", "clock", "height", MEASURED, "configuration", "refused")
 IMPORTANCE = (9, 9, 9, 7, 6, 8, 8, 9, 9)
 
 
-def _columns(rows: Sequence[Row]) -> list[Column]:
+def _columns(rows: Sequence[Row], word: str) -> list[Column]:
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(HEADERS)
     left = ("node", "neighbour", "link", "configuration", "refused")
     return [
-        Column(header, list(column), importance, left=header in left)
+        Column(word if header == MEASURED else header, list(column), importance, left=header in left)
         for header, column, importance in zip(HEADERS, cells, IMPORTANCE, strict=True)
     ]
 

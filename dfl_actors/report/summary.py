@@ -45,6 +45,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "elapsed": run.elapsed,
         "stopped": stops[-1].reason if stops else None,
         "skipped_lines": run.skipped,
+        "measured_by": run.measured_by,
         "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
         "nodes": nodes,
         "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},

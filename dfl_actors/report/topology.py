@@ -14,8 +14,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dfl_actors.config.toml_text import counted
-from dfl_actors.report.charts.chart import Dot, Edge, Graph
+from dfl_actors.config.toml_text import counted, listed
+from dfl_actors.learning.form import numbered
+from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
 from dfl_actors.report.layout import positions
 from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain, save
 from dfl_actors.topo.describe import Described, Description
@@ -30,6 +31,7 @@ LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "atta
 """Colour and symbol in the picture, by kind of node."""
 
 MOST_NAMES = 8
+MOST_TEXT = 40  # Characters in a row of labels.
 MOST_BARS = 60
 
 
@@ -41,7 +43,7 @@ def render(description: Description, console: Console) -> None:
     console.print(Text(headline(description), style="bold"), soft_wrap=True)
     console.print(figures(description))
     console.print()
-    console.print(Text("rate in samples a second; data by label in percent", style="dim"))
+    console.print(Text(f"rate in samples a second; data by label in percent{legend(description.labels)}", style="dim"), soft_wrap=True)
     console.print(nodes_table(description))
 
 
@@ -89,13 +91,25 @@ def nodes_table(description: Description) -> Table:
         table.add_column(count, justify="right")
     table.add_column("neighbours", min_width=12)
     table.add_column("rate", justify="right")
-    for label in range(len(description.nodes[0].labels)):
-        table.add_column(str(label), justify="right", min_width=3, no_wrap=True)
+    for label in headings(description.labels):
+        table.add_column(Text(label), justify="right", min_width=3, no_wrap=True)
     for node in description.nodes:
         counts = [node.receivers, node.senders] if description.one_way else [node.neighbours]
         cells = [node.name, node.kind, *(str(len(others)) for others in counts), _names(node), f"{node.rate:g}" if node.rate else "max"]
         table.add_row(*map(Text, [*cells, *map(_percent, node.labels)]), style=STYLES[node.kind])
     return table
+
+
+def headings(labels: Sequence[str]) -> Sequence[str]:
+    """The labels' names where they fit into so many characters in a row, else their numbers."""
+    return labels if sum(max(3, len(label)) + 1 for label in labels) <= MOST_TEXT else numbered(len(labels))
+
+
+def legend(labels: Sequence[str]) -> str:
+    """What the numbers mean where `headings` gives those instead of names."""
+    if headings(labels) == labels or tuple(labels) == numbered(len(labels)):
+        return ""
+    return f": {listed([f'{number} {label}' for number, label in enumerate(labels)])}"
 
 
 def _names(node: Described) -> str:
@@ -132,9 +146,9 @@ def draw_topology(description: Description) -> "Figure":
     draw_graph(axes, graph_of(description))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9, markerscale=0.5 if count <= 12 else 0.7)
     if columns:
-        _draw_bars(data, description.nodes, columns)
+        _draw_bars(data, description, columns)
     else:
-        _draw_shades(data, description.nodes)
+        _draw_shades(data, description)
     figure.suptitle(f"{plain(description.name)}: {summary(description)}", fontsize=11)
     return figure
 
@@ -165,8 +179,9 @@ def graph_of(description: Description) -> Graph:
     return Graph(places, [*both, *arrows], dots)
 
 
-def _draw_bars(axes: "Axes", nodes: Sequence[Described], columns: int) -> None:
+def _draw_bars(axes: "Axes", description: Description, columns: int) -> None:
     """A bar chart a node, in columns from the top; all have the same scale."""
+    nodes, names = description.nodes, headings(description.labels)
     rows, labels = math.ceil(len(nodes) / columns), len(nodes[0].labels)
     # Data that is spread evenly should not look like full bars.
     top = max(2 / labels, *(max(node.labels) for node in nodes))
@@ -180,17 +195,21 @@ def _draw_bars(axes: "Axes", nodes: Sequence[Described], columns: int) -> None:
         axes.text(left, bottom + height + 0.03, plain(node.name), fontsize=8, color=colour, va="bottom", fontweight="bold")
         if number % rows == rows - 1 or number == len(nodes) - 1:
             for label in range(0, labels, math.ceil(labels / 10)):
-                axes.text(left + (label + 0.4) * width / labels, bottom - 0.04, str(label), fontsize=6, ha="center", va="top")
+                axes.text(left + (label + 0.4) * width / labels, bottom - 0.04, plain(names[label]), fontsize=6, ha="center", va="top")
     axes.set(xlim=(-0.05, columns), ylim=(-rows - 0.25, 0.05))
     axes.axis("off")
-    axes.set_title(f"data by label, up to {top:.0%}", fontsize=9, loc="left")
+    axes.set_title(f"data by label, up to {top:.0%}{plain(legend(description.labels))}", fontsize=9, loc="left", wrap=True)
 
 
-def _draw_shades(axes: "Axes", nodes: Sequence[Described]) -> None:
+def _draw_shades(axes: "Axes", description: Description) -> None:
     """A row a node, a column a label, the darker the larger the share."""
+    nodes = description.nodes
     table = np.array([node.labels for node in nodes])
     image = axes.imshow(table, aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")
-    axes.set_xticks(range(0, table.shape[1], math.ceil(table.shape[1] / 10)))
+    ticks = range(0, table.shape[1], math.ceil(table.shape[1] / 10))
+    axes.set_xticks(ticks, [plain(cut(description.labels[label], 12)) for label in ticks])
+    if max(map(len, description.labels)) > 3:
+        axes.tick_params(axis="x", labelrotation=45)
     axes.set_xlabel("label")
     axes.set_ylabel("node")
     step = math.ceil(len(nodes) / 25)

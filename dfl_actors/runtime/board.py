@@ -96,7 +96,13 @@ class Board:
             if plan.node.name in rows
         )
         return Standing(
-            t=self._clock().wall, name=status.name, state=status.state, elapsed=status.elapsed, nodes=nodes, remarks=status.remarks
+            t=self._clock().wall,
+            name=status.name,
+            state=status.state,
+            elapsed=status.elapsed,
+            nodes=nodes,
+            remarks=status.remarks,
+            measured_by="r2" if self._plans[0].config.data.task == "regression" else "accuracy",
         )
 
     def _neighbours(self, plan: NodePlan) -> list[NeighbourStatus]:
@@ -122,11 +128,11 @@ class Board:
             handshake=handshake_text(plan.node.name, name, failing) if failing else "",
             genesis=cause,
             settings={} if cause else known.differs,
-            refused=tuple(refused_text("", name, one, cause or one.detail) for one in self._fresh(here, address)),
-            refused_by=tuple(refused_by_text("", name, one, cause or one.detail) for one in self._fresh(there, address)),
+            refused=tuple(refused_text("", name, one, cause or one.detail) for one in self._fresh(here, address, known)),
+            refused_by=tuple(refused_by_text("", name, one, cause or one.detail) for one in self._fresh(there, address, known)),
         )
 
-    def _fresh(self, refusals: Sequence[Refusals], by: Address) -> list[Refusals]:
-        """Those of a neighbour that go on, and do not go by themselves."""
-        now = self._clock().wall
-        return [one for one in refusals if one.by == by and now - one.at < QUIET and one.code in LASTING]
+    def _fresh(self, refusals: Sequence[Refusals], by: Address, known: Neighbour) -> list[Refusals]:
+        """Those of a neighbour that go on, and do not go by themselves. A link that stands shows that both are of one network."""
+        now, over = self._clock().wall, {"other_genesis"} if known.linked and not known.other_genesis else set[str]()
+        return [one for one in refusals if one.by == by and now - one.at < QUIET and one.code in LASTING - over]

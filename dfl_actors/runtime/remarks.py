@@ -15,7 +15,7 @@ from dfl_actors.runtime.refusals import A_STRANGER, MOST_TOLD, Complaints, refus
 
 Wording = Callable[[str, str, Refusals, str], str]
 
-PATIENT = 10  # Refusals for another genesis that are waited for before they are told without what differs.
+PATIENT = 10_000  # Milliseconds of refusals for another genesis before they are told without what differs, which a neighbour says in 2 s.
 
 
 class Remarks:
@@ -29,6 +29,8 @@ class Remarks:
         self._standing: dict[tuple[str, ...], str] = {}
         self._otherwise: dict[tuple[str, str], tuple[str, int]] = {}
         self._complaints = Complaints(tell)
+        self._explained: dict[tuple[str, ...], int] = {}
+        self._unexplained: dict[tuple[str, ...], int] = {}
         self._steps = Steps()
 
     def standing(self, now: int = 0) -> tuple[str, ...]:
@@ -50,9 +52,18 @@ class Remarks:
     def _refusal(self, place: tuple[str, ...], at: str, one: Refusals, plan: NodePlan, known: Neighbour, text: Wording) -> None:
         other = neighbour_names(plan).get(one.by, A_STRANGER)
         cause = genesis_cause(known, plan.settings.genesis) if one.code == "other_genesis" else ""
-        if one.code == "other_genesis" and not cause and one.count < PATIENT:
+        if one.code == "other_genesis" and not self._due((*place, one.by), one.at, bool(cause)):
             return
         self._complaints.take(place, one, text(at, other, one, cause or one.detail), one.code + cause)
+
+    def _due(self, key: tuple[str, ...], at: int, explained: bool) -> bool:
+        """Whether a refusal for another genesis, the last of them `at` that wall time, is told: with what differs at once, without it only
+        when they go on for long. So one whose reason is gone is not told again without it."""
+        if explained:
+            self._unexplained.pop(key, None)
+            self._explained[key] = at
+            return True
+        return at > self._explained.get(key, 0) and at - self._unexplained.setdefault(key, at) >= PATIENT
 
     def settings(self, plan: NodePlan, neighbours: Mapping[str, Neighbour]) -> None:
         """Which settings neighbours have otherwise that need not agree."""

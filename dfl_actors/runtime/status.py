@@ -71,7 +71,7 @@ class NodeStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What `status.json` holds: how the run was at `t` (ms since the epoch)."""
+    """What `status.json` holds: how the run was at `t` (ms since the epoch). The accuracies are what `measured_by` says."""
 
     t: int
     name: str
@@ -79,6 +79,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     elapsed: float
     nodes: tuple[NodeStanding, ...] = ()
     remarks: tuple[str, ...] = ()
+    measured_by: str = "accuracy"
 
     @property
     def well(self) -> bool:

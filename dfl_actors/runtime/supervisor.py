@@ -350,7 +350,9 @@ class Supervisor:
                 self._rendezvous.lost(child.name)
             self._children.start(child)
         elif child is self._evaluator and not self._config.run.target:
-            self._watcher.event(f"the evaluator crashed too often ({how}): the run goes on without test accuracies, see {child.log}")
+            self._watcher.event(
+                f"the evaluator crashed too often ({how}): the run goes on without measurements on the test samples, see {child.log}"
+            )
         else:
             self._fail(ActorError(f"{child.what} crashed {child.restarts.most + 1} times ({how}): see {child.log}"))
 

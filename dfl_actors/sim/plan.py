@@ -7,7 +7,7 @@ import numpy as np
 
 from dfl_actors.config import Config, Node
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, Indices, SampleStream, shares, stocked
+from dfl_actors.learning.partition import Floats, Indices, SampleStream, label_ranges, shares, stocked
 from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
@@ -25,8 +25,10 @@ class NodeDraw:
         seed = seed_of(config, node.name)
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
-        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], node.label_ranges)
-        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], node.label_ranges)
+        ranges = None if node.label_weights is None else label_ranges(node, data.form)
+        drawn = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
+        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], drawn)
+        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], drawn)
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:

@@ -27,7 +27,8 @@ Neighbours = Mapping[str, Sequence[str]]
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """One node. `labels` are the shares of its samples by label, sum 1; `rate` is in samples a second, 0 as fast as it goes.
+    """One node. `labels` are the shares of its samples by label, in the order of the description's, sum 1; `rate` is in samples a second, 0
+    as fast as it goes.
 
     It sends its models to its `receivers` and gets those of its `senders`; with links both ways these are its `neighbours`.
     """
@@ -66,6 +67,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     gap: float
     partition: str
     source: str
+    labels: tuple[str, ...]
+    """Their names, numbers where the data have none; one where samples are not of labels."""
     nodes: tuple[Described, ...]
 
     def kinds(self) -> dict[str, str]:
@@ -102,8 +105,13 @@ def describe(config: Config, data: Mapping[str, Dataset]) -> Description:
         gap=spectral_gap(neighbours),
         partition=_partition(config),
         source=config.data.source,
+        labels=_labels(next(iter(data.values()))),
         nodes=tuple(msgspec.convert(asdict(node) | {"labels": weights[node.name].tolist()}, Described) for node in config.nodes),
     )
+
+
+def _labels(data: Dataset) -> tuple[str, ...]:
+    return data.form.labels if data.form.task == "classification" else ("all",)
 
 
 def _spread(counts: Sequence[int]) -> tuple[int, float, int]:

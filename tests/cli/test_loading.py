@@ -86,7 +86,7 @@ def test_a_weight_of_a_label_that_the_data_set_has_not_names_file_line_and_node(
     Path("net.toml").write_text(WEIGHTS.replace("[0, 1, 1]", '{ "10" = 1 }'), encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
         loaded("net.toml", [])
-    problem = 'node.1.label_weights: goes up to label 10, and data.source = "mnist" has labels 0 to 9; give weights for those alone'
+    problem = "node.1.label_weights: goes up to label 10, and the data have labels 0 to 9; give weights for those alone"
     assert str(raised.value) == f"net.toml:8: {problem}"
 
 

@@ -49,8 +49,10 @@ def test_an_unknown_node_is_refused_with_the_nearest() -> None:
         config.node("ana")
 
 
-@pytest.mark.parametrize(("given", "weights"), [('{ "2" = 1, "0" = 0.5 }', (0.5, 0.0, 1.0)), ("[0, 1]", (0.0, 1.0))])
-def test_label_weights_are_one_number_a_label(given: str, weights: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    ("given", "weights"), [('{ "2" = 1, "0" = 0.5 }', {"2": (1.0, 1.0), "0": (0.5, 0.5)}), ("[0, 1]", ((0.0, 0.0), (1.0, 1.0)))]
+)
+def test_label_weights_are_one_number_a_label(given: str, weights: object) -> None:
     config = parse(f'[network]\nnodes = 2\n[data]\npartition = "weights"\n[node.0]\nlabel_weights = {given}\n[node.1]\nlabel_weights = [1]')
     assert config.node("0").label_weights == weights
 

@@ -79,11 +79,6 @@ REFUSED = [
         "net.toml:6: node.0.label_weights: no label has a weight above 0;",
         "one of them above 0",
     ),
-    (
-        "[network]\nnodes=2\n[data]\npartition='weights'\n[node]\n0={label_weights={one=1}}\n1={label_weights=[1]}",
-        'node.0.label_weights: "one" is no label;',
-        'write labels as "0" to "255"',
-    ),
     ("[node.0]\nlabel_weights = [-1]", "node.0.label_weights: [-1] does not fit;", "a number from 0"),
     ("[node.0]\nlisten = 'x:1'", 'net.toml:2: node.0.listen: "x:1" is no address;', "write tcp://host:port"),
     ("[node.0]\nlisten='tcp://h:70'\n[node.1]\nlisten='tcp://h:71'", "net.toml:4: node.1.listen: h:71 is taken", "2 ports of its own"),

@@ -57,6 +57,17 @@ def test_a_clock_that_is_off_is_told_once(rows: Rows) -> None:
     assert skews.reported().get("g", 0) == ([one for one in told if one is not None] or [0])[-1]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(None, -20_010), (15, None), (-40, None), (-20_000, -20_000), (3_600_000, None)],
+    ids=["nothing", "right", "nearly right", "it is slow", "fast"],
+)
+def test_what_comes_late_over_a_link_that_was_cut_makes_no_clock_slow_that_answers_in_time(said: int | None, told: int | None) -> None:
+    skews = Skews(SKEW)
+    found = [skews.saw("g", at, WALL + at + ahead, Now(at, WALL + at), said) for at, ahead in ((0, -20_000), (2_000, -20_010))]
+    assert found == [None, told]
+
+
 def test_each_neighbour_has_its_own_clock_and_an_unknown_one_is_not_called_right() -> None:
     skews = Skews(SKEW)
     for at in (0, 2_000):

@@ -56,8 +56,8 @@ def test_the_warning_tells_what_is_left_of_the_test_set_and_its_line() -> None:
 @pytest.mark.parametrize(
     ("weights", "problem"),
     [
-        ("[1, 0, 1, 0, 1]", 'goes up to label 4, and data.source = "mnist" has labels 0 to 3; give weights for those alone'),
-        ('{"9" = 1}', 'goes up to label 9, and data.source = "mnist" has labels 0 to 3; give weights for those alone'),
+        ("[1, 0, 1, 0, 1]", "goes up to label 4, and the data have labels 0 to 3; give weights for those alone"),
+        ('{"9" = 1}', "goes up to label 9, and the data have labels 0 to 3; give weights for those alone"),
         ("[1, 1, [0, 1]]", 'label 2 has a weight, and data.source = "mnist" has no sample of it; give it none'),
     ],
 )

@@ -79,6 +79,10 @@ def make():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 def wrong():
     return 3
+def whole(y_true, y_pred):
+    return 1
+def raising(y_true, y_pred):
+    return y_pred.no_such_thing
 """
 
 
@@ -94,6 +98,21 @@ def test_ones_own_optimizer_and_loss(tmp_path: Path, custom: Custom, mnist: Data
         np.testing.assert_array_equal(still.weights, start.weights)
         moved, _ = learner.train(start._replace(iteration=10), x, y)
         assert learner.train(moved, x, y)[1] < first
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("whole", "own.py:whole' returns int; return a float tensor made of y_pred: the loss of each sample [n], or their mean"),
+        ("raising", "own.py:raising' fails: AttributeError: "),
+    ],
+)
+def test_a_loss_that_is_none_is_named(name: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(WARMING)
+    learner = load_learner("lenet", Recipe(loss=f"{tmp_path}/own.py:{name}"), image_form((28, 28)))
+    with pytest.raises(ModelError, match=r"^training\.loss '") as told:
+        learner.warm(2, 1, 2)
+    assert wanted in str(told.value) and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(

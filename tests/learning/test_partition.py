@@ -1,8 +1,10 @@
 """Label weights, the sample stream over real MNIST, and the ring of received samples."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,8 +14,8 @@ from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
-from dfl_actors.learning.partition import Received, SampleStream, shares, stock, stocked, weights_by_node
-from tests.learning.forms import image_data
+from dfl_actors.learning.partition import Received, SampleStream, label_ranges, shares, stock, stocked, weights_by_node
+from tests.learning.forms import image_data, image_form
 
 SEED = 20_260
 
@@ -83,12 +85,30 @@ def test_weights_are_scaled_and_filled_up_with_zeros() -> None:
     ("data", "words"),
     [
         ("partition = 'labels'\nlabels_per_node = 4", "data.labels_per_node is 4; use 1 to 3"),
-        (given_weights("[1, 2, 3]", "[1, 2, 3, 4]"), "label_weights gives a node 4 weights; the data set has 3 labels"),
+        (given_weights("[1, 2, 3]", "[1, 2, 3, 4]"), "node.1.label_weights: goes up to label 3, and the data have labels 0 to 2"),
     ],
 )
 def test_a_key_that_does_not_fit_the_data_is_named(data: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         table(data, 2, range(3))
+
+
+def test_labels_go_by_the_names_that_the_data_give_them_then_by_number() -> None:
+    form = msgspec.structs.replace(image_form(), labels=("cat", "1", "dog"))
+
+    def ranges(weights: str) -> np.ndarray:
+        config = parse_topology(f"[network]\nnodes = 2\n[data]\n{given_weights(weights, '[1]')}", where="net.toml", name="net")
+        return label_ranges(config.nodes[0], form)
+
+    assert ranges('{dog = [1, 3], "0" = 2}').tolist() == [[2, 2], [0, 0], [1, 3]]
+    assert ranges('{"1" = 4}').tolist() == [[0, 0], [4, 4], [0, 0]]
+    for wrong, said in (
+        ("{dgo = 1}", '"dgo" is no label of the data; did you mean "dog"?'),
+        ('{dog = 1, "2" = 1}', "gives a label two weights"),
+        ('{"3" = 1}', "goes up to label 3"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            ranges(wrong)
 
 
 @pytest.mark.parametrize("weights", [[0.1] * 10, [0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0], [0.05] * 8 + [0.6, 0.0]])

@@ -76,11 +76,15 @@ def test_columns_and_targets_of_a_table_are_chosen_by_name(tmp_path: Path) -> No
         ("a,a,b\n1,2,3\n", {"target": "b"}, "two of its columns have one name"),
         ("a,c,b\n1,2,0\n1,x y,1\n", {"target": "b"}, "column 'c' holds 'x y', which is no number (row 2)"),
         ("a,c,b\n1,2,0\n1,,1\n", {"target": "b"}, "column 'c' holds an empty cell (row 2)"),
-        ("a,c,b\n1,2,0\n1,nan,1\n3,4,0\n", {"target": "b"}, "holds a number that is not finite (sample 1)"),
-        ("a,c,b\n1,2,0\n1\n", {"target": "b"}, "it cannot be read ("),
+        ("a,c,b\n1,2,0\n1,nan,1\n3,4,0\n", {"target": "b"}, "x_train holds NaN or infinity (sample 1, counted from 0); remove"),
+        ("a,c,b\n1,2,0\n1\n", {"target": "b"}, "row 2 has 1 cell, and its first line names 3 columns; give that row"),
+        ("a,c,b\n1,2,0\n\n1,2,0,4\n", {"target": "a"}, "row 2 has 4 cells, and its first line names 3 columns; give that row"),
+        ('a,c,b\n1,2,0\n"1,5",2\n', {"target": "b"}, "row 2 has 2 cells, and its first line names 3 columns; give that row"),
+        ("a,b\n1,1\n2,nan\n", {"target": "b"}, "y_train holds NaN or infinity (sample 1, counted from 0); remove"),
+        ("a,b\n1,1\n2,0.5\n", {"target": "b"}, "holds 0.5, which is not whole (sample 1, counted from 0); set data.task"),
         ("a,b\n1,x\n2,3\n", {"target": "b", "task": "regression"}, "data.target holds a cell that is no number"),
         ("a,b\n1,1\n", {"target": "b"}, "it takes two at least"),
-        ("a,b\n1,x\n2,\n", {"target": "b"}, "a label is no name at all"),
+        ("a,b\n1,x\n2,\n", {"target": "b"}, "a label that is no name at all (sample 1, counted from 0); remove"),
         ("a,b\n1,x\n2,y\n", {"target": "b", "labels": ("x", "x")}, "names a label twice"),
         (f"a,b\n1,x\n2,{'y' * 130}\n", {"target": "b"}, "longer than 128 characters"),
     ],
@@ -92,8 +96,21 @@ def test_what_is_wrong_with_a_table(tmp_path: Path, text: str, said: dict[str, A
 @pytest.mark.parametrize("at", [0, 7, 19])
 @pytest.mark.parametrize("column", ["a", "b"])
 def test_what_is_not_finite_is_named_by_its_row_in_the_file_whichever_rows_are_held_out(tmp_path: Path, at: int, column: str) -> None:
+    column_is = {"a": "x_train", "b": "y_train"}
     rows = "".join(f"{'nan' if row == at and column == 'a' else 1},{'inf' if row == at and column == 'b' else 2}\n" for row in range(20))
-    assert f"(sample {at})" in refusal(csv(tmp_path, f"a,b\n{rows}", target="b", task="regression"))
+    assert f"{column_is[column]} holds NaN or infinity (sample {at}, counted from 0)" in refusal(
+        csv(tmp_path, f"a,b\n{rows}", target="b", task="regression")
+    )
+
+
+def test_a_shape_is_that_of_the_file_whatever_is_held_out(tmp_path: Path) -> None:
+    np.savez(tmp_path / "none.npz", x_train=np.zeros((10, 0)), y_train=np.arange(10))
+    assert "x_train has shape (10, 0); " in refusal(Data(source=str(tmp_path / "none.npz")))
+
+
+def test_a_quoted_cell_may_hold_what_divides_cells_or_lines(tmp_path: Path) -> None:
+    dataset = load_dataset(csv(tmp_path, 'a,kind\n1,"x,y"\n2,z\n3,"x,y"\n', target="kind"))
+    assert dataset.form.labels == ("x,y", "z")
 
 
 def test_a_table_in_another_encoding_or_with_other_line_ends(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """`dfl-actors status` from a status file: every kind of trouble has its line, and the exit code says whether there is any."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from dfl_actors import cli
 from dfl_actors.report.status import STALE, ask, problems, render
@@ -42,6 +44,15 @@ def test_what_is_wrong_with_a_neighbour_has_a_line_with_what_to_do(fields: dict[
     made = standing(**fields)
     assert made.well is well
     assert [line in text for text in problems(made.nodes[0])] == ([True] if line else [])
+
+
+def test_a_regression_has_a_score_and_no_accuracy(run: RunDirectory) -> None:
+    for measured_by, header in (("accuracy", "accuracy"), ("r2", "score")):
+        run.status.write_bytes(msgspec.json.encode(msgspec.structs.replace(standing(), measured_by=measured_by)))
+        console = Console(width=200, file=StringIO())
+        with console.capture() as capture:
+            console.print(render(ask(run, NOW), 200, NOW))
+        assert f"height  {header}  configuration" in capture.get()
 
 
 @pytest.mark.parametrize("state", ["5 of 6 ready", "restarting", "away"])

@@ -5,7 +5,7 @@ from typing import cast
 
 from dfl_actors.core.control import Neighbour, Refusals
 from dfl_actors.runtime.plan import NodePlan
-from dfl_actors.runtime.remarks import Remarks
+from dfl_actors.runtime.remarks import PATIENT, Remarks
 
 B, C = "bb" * 32, "cc" * 32
 SETTINGS = SimpleNamespace(neighbours=(B, C), genesis="11" * 32)
@@ -67,6 +67,17 @@ def test_another_genesis_is_told_with_what_differs_once_that_is_known_and_once_f
     (line,) = told
     assert line.startswith("b: refused 5 times, other_genesis: its seed is 3, ours 0; make these keys the same in both topologies")
     assert [text.partition(";")[0] for text in remarks.standing(42)] == ["b: refused 41 times, other_genesis: its seed is 3, ours 0"]
+    remarks.refusals(PLAN, refused, [], {B: Neighbour(since=1)})
+    assert told == [line], "the cause is gone: what was refused before is not told again without it"
+
+
+def test_another_genesis_that_nobody_explains_is_told_after_a_while() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    for at in range(0, PATIENT + 1, PATIENT // 20):
+        assert not told
+        remarks.refusals(PLAN, [Refusals(B, "other_genesis", 100 + at, "network 22222222", 1 + at)], [], {})
+    assert [text.partition(";")[0] for text in told] == ["b: refused 10100 times, other_genesis: network 22222222"]
 
 
 def test_settings_that_differ_are_told_once_and_when_they_agree_again() -> None:

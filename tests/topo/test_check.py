@@ -99,7 +99,7 @@ def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
         ("[data]\npartition='labels'\nlabels_per_node=11", "3: data.labels_per_node: data.labels_per_node is 11; use 1 to 10"),
         (
             "[network]\nnodes=2\n[data]\npartition='weights'\n[node]\n0={label_weights=[0,0,0,0,0,0,0,0,0,0,1]}\n1={label_weights=[1]}",
-            '6: node.0.label_weights: goes up to label 10, and data.source = "mnist" has labels 0 to 9; give weights for those alone',
+            "6: node.0.label_weights: goes up to label 10, and the data have labels 0 to 9; give weights for those alone",
         ),
         ("[update]\nalgorithm='mine.py:build'\nparameters={least=1,most=2}", "3: update.parameters: algorithm"),
         ("[update]\nalgorithm='mine.py:broken'", "2: update.algorithm: algorithm"),

@@ -21,6 +21,8 @@ from dfl_actors.topo.reference import Reference
 from dfl_actors.topo.write import topology_text
 from tests.topo.made import node, reference, saved
 
+ALL_ALIKE = {str(label): (1.0, 1.0) for label in range(10)}
+
 
 def converted(folder: Path, seed: int = 0, simulated: bool = False, **changes: Any) -> tuple[Config, list[str]]:
     path = saved(folder / "simulator_config.json", **changes)
@@ -165,10 +167,7 @@ def test_two_labels_a_node_become_label_weights(tmp_path: Path) -> None:
     config, lost = converted(tmp_path, nodes=nodes(dataset_mode=["non-iid"] * 4, non_iid_distribution=spread))
     assert config.data.partition == "weights" and len(lost) == 2
     assert [node.label_weights for node in config.nodes] == [
-        (100.0, 100.0),
-        (0.0, 100.0, 100.0),
-        (0.0, 0.0, 100.0, 100.0),
-        (0.0, 0.0, 0.0, 100.0, 100.0),
+        dict.fromkeys((str(number), str(number + 1)), (100.0, 100.0)) for number in range(4)
     ]
 
 
@@ -177,23 +176,22 @@ def test_a_range_stays_one_and_a_label_that_is_left_out_has_the_usual_range(tmp_
     config, lost = converted(tmp_path, nodes=nodes(dataset_mode=modes, non_iid_distribution=spread))
     assert config.data.partition == "weights" and len(lost) == 2
     usual = (10.0, 15.0)
-    ranges = (usual, (1.0, 2.0), usual, (2.0, 3.0), (0.0, 0.0), (4.0, 4.0), *[usual] * 4)
-    assert config.node("0").label_ranges == ranges
-    assert config.node("0").label_weights == tuple((low + high) / 2 for low, high in ranges)
-    assert config.node("1").label_weights == (1.0,) * 10 and config.node("1").label_ranges is None
+    ranges = (usual, (1.0, 2.0), usual, (2.0, 3.0), None, (4.0, 4.0), *[usual] * 4)
+    assert config.node("0").label_weights == {str(label): pair for label, pair in enumerate(ranges) if pair}
+    assert config.node("1").label_weights == ALL_ALIKE
 
 
 def test_all_samples_alike_among_other_nodes_are_the_weights_that_the_data_set_has(tmp_path: Path) -> None:
     config, lost = converted(tmp_path, nodes=nodes(dataset_mode=["default", "iid", "iid", "iid"]))
     assert config.data.partition == "weights" and len(lost) == 2
-    assert config.node("0").label_weights == tuple(np.bincount(load_dataset(Data()).y_train))
-    assert config.node("1").label_weights == (1.0,) * 10
+    assert config.node("0").label_weights == {str(label): (n, n) for label, n in enumerate(np.bincount(load_dataset(Data()).y_train))}
+    assert config.node("1").label_weights == ALL_ALIKE
 
 
 def test_fewer_labels_are_weights_of_those(tmp_path: Path) -> None:
     config, _ = converted(tmp_path, ml_dataset_all_possible_labels=[3, 0])
     assert config.data.partition == "weights"
-    assert all(node.label_weights == (1.0, 0.0, 0.0, 1.0) for node in config.nodes)
+    assert all(node.label_weights == {"0": (1.0, 1.0), "3": (1.0, 1.0)} for node in config.nodes)
 
 
 # ---- links

@@ -1,9 +1,11 @@
 """Figures of a topology: distances and the spectral gap against closed forms and networkx, the data of each node."""
 
+import dataclasses
 from functools import cache
 from io import StringIO
 from math import cos, log, pi
 
+import msgspec
 import networkx
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from dfl_actors.report.topology import render
 from dfl_actors.topo.describe import Description, describe, distances, mixing_matrix, spectral_gap
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
-from tests.learning.forms import alike
+from tests.learning.forms import alike, image_data
 
 
 @cache
@@ -153,6 +155,20 @@ def test_the_table_has_a_row_a_node_and_fits_80_columns() -> None:
     assert rows[3][1:3] == ["observer", "9"]
     assert rows[3][-11:] == ["2.5", ".", ".", ".", "50", "50", ".", ".", ".", ".", "."]
     assert rows[0][-11] == "max"
+
+
+@pytest.mark.parametrize(
+    ("names", "heading", "legend"),
+    [(("cat", "dog"), "cat dog", ""), (("airplane", "a" * 40), "0   1", f": 0 airplane, 1 {'a' * 40}"), (("0", "1"), "0   1", "")],
+)
+def test_labels_are_known_by_their_names(names: tuple[str, ...], heading: str, legend: str) -> None:
+    data = image_data([0, 1, 1], [0, 1])
+    named = dataclasses.replace(data, form=msgspec.structs.replace(data.form, labels=names))
+    config = parse_topology("[network]\nnodes = 2\n[data]\npartition = 'samples'", where="net.toml", name="net")
+    about = describe(config, alike(config, named))
+    lines = shown(about, 200)
+    assert about.labels == names and lines[-3].endswith(heading) and lines[-2].split()[-2:] == ["33", "67"]
+    assert f"rate in samples a second; data by label in percent{legend}" in lines
 
 
 def test_many_neighbours_are_counted_not_listed() -> None:

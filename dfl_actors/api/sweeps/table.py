@@ -13,6 +13,7 @@ import orjson
 from dfl_actors.api.frames import Frame, frame
 from dfl_actors.api.sweeps.folder import Folder
 from dfl_actors.api.sweeps.plan import Axis, Cell, Plan
+from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
@@ -174,8 +175,10 @@ def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: 
 
     Points beyond the first few are left out. Raises `DflError`.
     """
-    names = list(across.points)[:MOST_PANELS] if across is not None else ["accuracy"]
     over = [cell for cell in cells if folder.is_over(cell)]
+    names = (
+        list(across.points)[:MOST_PANELS] if across is not None else [load_run(folder.over(cell), (Evaluated,)).score for cell in over[:1]]
+    )
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
     panels = []
     for name in names:
@@ -192,8 +195,6 @@ def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: 
 
 def _curve(place: Path) -> Series | None:
     """The mean of the honest nodes over ticks."""
-    from dfl_actors.core.events import Evaluated
-
     run = load_run(place, (Evaluated,))
     measured = accuracies(run, run.of(Evaluated))
     honest = [series for name, series in measured.items() if name not in run.attacks] or list(measured.values())

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array
 
 PIECE = 4 << 20  # Bytes of a piece, about.
@@ -65,6 +66,11 @@ class Picked(NamedTuple):
 def source_row(column: Column, row: int) -> int:
     """Which row of its source a row of a column is."""
     return int(np.flatnonzero(column.mask)[row]) if isinstance(column, Picked) else row
+
+
+def not_finite(name: str, row: int) -> DataError:
+    """What is said of the first row of an array, counted from 0, that holds NaN or infinity."""
+    return DataError(f"{name} holds NaN or infinity (sample {row}, counted from 0); remove or fill such samples")
 
 
 def chosen(column: Column, rows: Array) -> Array:

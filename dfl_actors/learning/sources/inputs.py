@@ -10,7 +10,7 @@ import numpy as np
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Input
-from dfl_actors.learning.sources.columns import Column, Part, source_row
+from dfl_actors.learning.sources.columns import Column, Part, not_finite, source_row
 
 KEPT = frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "float16", "float32"})
 NARROWED = {"int64": "int32", "uint64": "int32", "uint32": "int32", "float64": "float32", "longdouble": "float32"}
@@ -86,5 +86,5 @@ def _brought(name: str, piece: Array, form: Input, column: Column, begin: int) -
         brought = np.ascontiguousarray(piece.astype(form.dtype, copy=False)).reshape(len(piece), *form.shape)
     if brought.dtype.kind == "f" and not (finite := np.isfinite(brought)).all():
         row = source_row(column, begin + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0]))
-        raise DataError(f"{name} holds a number that is not finite (sample {row}); remove or fill such samples")
+        raise not_finite(name, row)
     return brought

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfl_actors.config.sections import Data
-from dfl_actors.config.toml_text import nearest
+from dfl_actors.config.toml_text import counted, nearest
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array
 from dfl_actors.learning.sources.columns import Part, Raw, Whole
@@ -88,13 +88,13 @@ def opened_csv(path: Path, said: Data) -> Iterator[Raw]:
     if not any(header):
         raise DataError("it is empty; its first line must name the columns")
     columns = chosen(header, said)
-    texts = _texts(path, delimiter, columns.y)
+    texts = _texts(path, delimiter, len(header), columns.y)
     y = _numbers_or_names(said, texts)
     yield raw(said, Rows(len(texts), len(columns.x), lambda: _csv_pieces(path, delimiter, header, columns.x)), y)
 
 
 def _csv_pieces(path: Path, delimiter: str, header: Sequence[str], columns: list[int]) -> Iterator[Array]:
-    return _read(path, delimiter, columns, np.float32, lambda error, done: _wrong_cell(error, header, done))
+    return _read(path, delimiter, len(header), columns, np.float32, lambda error, done: _wrong_cell(error, header, done))
 
 
 def _wrong_cell(error: ValueError, header: Sequence[str], done: int) -> DataError:
@@ -110,25 +110,43 @@ def _wrong_cell(error: ValueError, header: Sequence[str], done: int) -> DataErro
     )
 
 
-def _texts(path: Path, delimiter: str, columns: list[int]) -> Array:
-    pieces = list(_read(path, delimiter, columns, np.str_, lambda error, _: DataError(f"it cannot be read ({str(error)[:200]})")))
+def _texts(path: Path, delimiter: str, cells: int, columns: list[int]) -> Array:
+    def explain(error: ValueError, done: int) -> DataError:
+        return DataError(f"its rows after row {done} cannot be read ({str(error)[:200]}); is a quote left open?")
+
+    pieces = list(_read(path, delimiter, cells, columns, np.str_, explain))
     if not pieces:
         raise DataError("it has no rows below its first line, which names the columns")
     return np.concatenate(pieces)
 
 
 def _read(
-    path: Path, delimiter: str, columns: list[int], dtype: npt.DTypeLike, explain: Callable[[ValueError, int], DataError]
+    path: Path, delimiter: str, cells: int, columns: list[int], dtype: npt.DTypeLike, explain: Callable[[ValueError, int], DataError]
 ) -> Iterator[Array]:
+    """These columns of the rows below the first line, each of so many `cells`, a piece at a time."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         next(file)
         lines, done = filter(str.strip, file), 0
         while some := list(islice(lines, ROWS)):
+            _check_cells(some, delimiter, cells, done)
             try:
                 yield np.loadtxt(some, dtype, delimiter=delimiter, usecols=columns, ndmin=2, comments=None, quotechar='"')
             except ValueError as error:
                 raise explain(error, done) from error
             done += len(some)
+
+
+def _check_cells(lines: Sequence[str], delimiter: str, cells: int, done: int) -> None:
+    """Every row has a cell for each name. Raises `DataError`. A quoted cell that goes on in the next line is left to numpy."""
+    for row, line in enumerate(lines, start=done + 1):
+        found = line.count(delimiter) + 1
+        if '"' in line:
+            found = cells if line.count('"') % 2 else len(next(csv.reader([line], delimiter=delimiter)))
+        if found != cells:
+            raise DataError(
+                f"row {row} has {counted(found, 'cell')}, and its first line names {counted(cells, 'column')}; give that row one cell a"
+                " column, empty ones too, and quote a cell that holds the delimiter"
+            )
 
 
 def _numbers_or_names(said: Data, texts: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Task, numbered
+from dfl_actors.learning.sources.columns import not_finite
 
 MOST_LABELS = 65_536
 LONGEST_LABEL = 128  # Characters.
@@ -41,6 +42,11 @@ def _classes(names: tuple[str, ...], count: int, parts: list[Named]) -> Targets:
         if count and not names:
             raise DataError(f"{parts[0][0]} holds names, and data.labels is a number; give the names in their order")
         texts = [(name, array.astype(str)) for name, array in parts]
+        for name, array in texts:
+            if len(empty := np.flatnonzero(array == "")):
+                raise DataError(
+                    f"{name} holds a label that is no name at all (sample {empty[0]}, counted from 0); remove or name such samples"
+                )
         names = names or tuple(np.unique(np.concatenate([array for _, array in texts])).tolist())
         _check_names(names)
         parts = [(name, _positions(names, name, array)) for name, array in texts]
@@ -62,7 +68,7 @@ def _check_names(names: tuple[str, ...]) -> None:
     for name in names:
         if not 0 < len(name) <= LONGEST_LABEL:
             what = "no name at all" if not name else f"{name[:20]!r}..., longer than {LONGEST_LABEL} characters"
-            raise DataError(f"a label is {what}; remove or name such samples")
+            raise DataError(f"a label is {what}; give it a short one")
 
 
 def _check_count(labels: tuple[str, ...]) -> None:
@@ -93,8 +99,11 @@ def _positions(names: tuple[str, ...], name: str, array: Array) -> Array:
 def _whole_numbers(name: str, array: Array) -> Array:
     if array.dtype.kind not in "iufb":
         raise DataError(f"{name} is {array.dtype}; labels are whole numbers or names")
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.trunc(array)).all()):
-        raise DataError(f'{name} holds numbers that are not whole; set data.task = "regression", or number the labels from 0')
+    if array.dtype.kind == "f" and len(wrong := np.flatnonzero(array != np.trunc(array))):
+        if not np.isfinite(array).all():
+            raise not_finite(name, int(np.flatnonzero(~np.isfinite(array))[0]))
+        what = f"{array[wrong[0]]:g}, which is not whole (sample {wrong[0]}, counted from 0)"
+        raise DataError(f'{name} holds {what}; set data.task = "regression", or number the labels from 0')
     return array.astype(np.int64)
 
 
@@ -120,8 +129,7 @@ def _table(task: Task, name: str, array: Array) -> Array:
     with np.errstate(over="ignore"):
         table = table.astype(np.float32)
     if not np.isfinite(table).all():
-        row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-        raise DataError(f"{name} holds a number that is not finite (sample {row}); remove or fill such samples")
+        raise not_finite(name, int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0]))
     return table
 
 

@@ -1,7 +1,8 @@
 """Two runs side by side: what differs in their configuration, and every figure of their summaries with its difference.
 
 The figures are made anew from the metrics, so that runs that still go on and runs that died can be compared too. Times to an accuracy
-are those of the whole network (its least accurate node) and asked for both runs, whatever target each of them had.
+are those of the whole network (its least accurate node) and asked for both runs, whatever target each of them had. A regression has a
+score where a classification has an accuracy.
 """
 
 import tomllib
@@ -16,7 +17,7 @@ from rich.text import Text
 from dfl_actors.core.events import Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
-from dfl_actors.report.load import Run
+from dfl_actors.report.load import MEASURES, Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
 from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
 from dfl_actors.report.table import name_text, size_text
@@ -25,13 +26,23 @@ from dfl_actors.runtime.rundir import RunDirectory
 Value = str | int | float | None
 
 USUAL_TARGET = 0.9  # The accuracy that is asked for where neither run had a target; the paper's.
+FORMATS: dict[str, str] = {
+    "seconds": "{:.1f} s",
+    "ticks": "{:.0f} ticks",
+    "ms": "{:.2f} ms",
+    "ratio": "{:.2f}",
+    "count": "{}",
+    "accuracy": "{:.4f}",
+    "score": "{:.4f}",
+}
 WIDEST = 40  # Longer texts are cut: a list of links can be very long.
-NODES = "accuracy of node "
+OF_NODE = " of node "
+NODES = tuple(f"{word}{OF_NODE}" for word in MEASURES)  # How the lines of single nodes begin.
 OF_A_CHAIN = ("run", "chain", "CPU of the nodes", "traffic", "trouble")  # Groups of which lines that neither side has are left out.
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One line of the comparison. `kind` is text, count, accuracy, seconds, ticks, ms, ratio or bytes; None is not known, or never."""
+    """One line of the comparison. `kind` is text or one of `FORMATS`, or bytes; None is not known, or never."""
 
     group: str
     name: str
@@ -93,7 +104,8 @@ def compare(a: Side, b: Side) -> list[Figure]:
     goals = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET})
     nodes = list(dict.fromkeys([*a.run.nodes, *b.run.nodes]))
     codes = sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]})
-    pairs = zip(*(_lines(side, goals, nodes, codes) for side in (a, b)), strict=True)
+    word = a.run.score if a.run.score == b.run.score else "score"
+    pairs = zip(*(_lines(side, word, goals, nodes, codes) for side in (a, b)), strict=True)
     figures = [_figure(one, other) for one, other in pairs]
     known = [figure for figure in figures if figure.group not in OF_A_CHAIN or (figure.a, figure.b) != (None, None)]
     return [*_settings_figures(a, b), *known]
@@ -121,7 +133,7 @@ def _settings_figures(a: Side, b: Side) -> Iterator[Figure]:
 Line = tuple[str, str, str, Value]  # Group, name, kind and value of one side's figure.
 
 
-def _lines(side: Side, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
+def _lines(side: Side, word: str, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
     run = side.run
     yield "run", "name", "text", run.name
     yield "run", "state", "text", side.state
@@ -129,7 +141,7 @@ def _lines(side: Side, goals: Sequence[float], names: Sequence[str], codes: Sequ
     yield "run", "links", "count", len(run.links)
     yield "run", "ready after", "seconds", None if run.simulated else run.ready_seconds
     yield "run", "ran for", time_kind(run), run.elapsed
-    yield from _learning(side, goals, names)
+    yield from _learning(side, word, goals, names)
     for group, name, kind, value in (*_chain(side), *_cost(side.summary), *_trouble(side, codes)):
         yield group, name, kind, None if run.simulated else value
 
@@ -148,17 +160,17 @@ def _trouble(side: Side, codes: Sequence[str]) -> "Iterator[Line]":
     yield "trouble", "torn lines of metrics", "count", side.run.skipped
 
 
-def _learning(side: Side, goals: Sequence[float], names: Sequence[str]) -> Iterator[Line]:
+def _learning(side: Side, word: str, goals: Sequence[float], names: Sequence[str]) -> Iterator[Line]:
     for goal in goals:
         reached = seconds_to_target(side.run, goal)
         yield "learning", f"every node at {goal:g} after", time_kind(side.run), reached
         yield "learning", "training steps a node by then", "ratio", None if reached is None else steps_by(side.run, reached)
     of = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}
     known = [accuracy for accuracy in of.values() if accuracy is not None]
-    yield "learning", "accuracy, lowest", "accuracy", min(known, default=None)
-    yield "learning", "accuracy, mean", "accuracy", sum(known) / len(known) if known else None
+    yield "learning", f"{word}, lowest", word, min(known, default=None)
+    yield "learning", f"{word}, mean", word, sum(known) / len(known) if known else None
     for name in names:
-        yield "learning", f"{NODES}{name}", "accuracy", of.get(name)
+        yield "learning", f"{word}{OF_NODE}{name}", word, of.get(name)
     yield from _totals("learning", side.summary["nodes"], {"samples": "samples", "training steps": "steps", "updates": "updates"})
 
 
@@ -227,7 +239,8 @@ def _shown(figures: list[Figure]) -> Iterator[Figure]:
         if not figure.name.startswith(NODES):
             yield figure
         elif rows <= ROWS:
-            yield msgspec.structs.replace(figure, name=NODES + name_text(figure.name.removeprefix(NODES)))
+            word, of, name = figure.name.partition(OF_NODE)
+            yield msgspec.structs.replace(figure, name=word + of + name_text(name))
         elif rows == ROWS + 1:
             hidden = sum(other.name.startswith(NODES) for other in figures) - ROWS
             yield Figure(figure.group, f"... and {hidden} more nodes with --json", "text", "", "")
@@ -239,8 +252,7 @@ def text_of(kind: str, value: Value) -> str:
         return "-"
     if isinstance(value, str):
         return value if len(value) <= WIDEST else value[: WIDEST - 2] + ".."
-    formats = {"accuracy": "{:.4f}", "seconds": "{:.1f} s", "ticks": "{:.0f} ticks", "ms": "{:.2f} ms", "ratio": "{:.2f}", "count": "{}"}
-    return size_text(value) if kind == "bytes" else formats[kind].format(value)
+    return size_text(value) if kind == "bytes" else FORMATS[kind].format(value)
 
 
 def difference_text(figure: Figure) -> str:
@@ -249,7 +261,7 @@ def difference_text(figure: Figure) -> str:
         return ""
     if figure.difference is None:
         return "differs" if None not in (figure.a, figure.b) else "only A" if figure.b is None else "only B"
-    if figure.kind == "accuracy":
+    if figure.kind in MEASURES:
         return f"{figure.difference:+.4f}"
     return f"{100 * figure.difference / float(figure.a):+.1f} %" if figure.a else f"{figure.difference:+g}"
 

@@ -1,4 +1,4 @@
-"""Two runs in one picture: accuracy on the test samples over time, a colour a run.
+"""Two runs in one picture: accuracy, of regressions the score, on the test samples over time, a colour a run.
 
 The mean of a run's nodes is a thick line, and a band goes from its least to its most accurate node. Both begin when every node has been
 measured, for a mean of whoever happened to be first would jump. Up to ten nodes have a thin line each; more would hide the rest.
@@ -24,7 +24,7 @@ Axis = Literal["auto", "time", "steps"]  # What is drawn over what; auto is step
 AXES: tuple[Axis, ...] = ("auto", "time", "steps")
 
 KEY = Line(name="mean of the nodes", series=NOTHING, colour="@muted")
-KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the least to the most accurate")
+KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the least to the greatest")
 
 
 def plot_comparison(a: Run, b: Run, path: Path, axis: Axis = "auto") -> None:
@@ -43,7 +43,8 @@ def draw_comparison(a: Run, b: Run, axis: Axis = "auto") -> "Figure":
     end = max((float(x[-1]) for nodes in measured.values() for x, _ in nodes.values()), default=1.0)
     lines = [line for place, (label, nodes) in enumerate(measured.items()) for line in _lines(label, nodes, place)]
     bands = [Band(f"@node{place}", *_span(nodes)) for place, nodes in enumerate(measured.values()) if len(nodes) > 1]
-    panel = Panel(title=f"{a.score} on the test samples", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
+    word = a.score if a.score == b.score else "score"
+    panel = Panel(title=f"{word} on the test samples", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
     targets = sorted({run.target for run in (a, b) if run.target})
     unit, end = ("training steps of a node", end) if by_steps else (a.axis, max(a.elapsed, b.elapsed))
     shown = OverTime(panels=[panel], end=end, targets=targets, unit=unit)

@@ -32,10 +32,10 @@ def _scalars(run: Run) -> Iterator[tuple[str, int, dict[str, float]]]:
     known = set(run.nodes)
     for event in run.of(Evaluated):
         if event.tested and event.node in known:
-            yield event.node, event.t, {"accuracy/test": event.correct / event.tested}
+            yield event.node, event.t, {f"{run.score}/test": event.correct / event.tested}
     for trained in run.of(Trained):
         if trained.node in known:
-            own = {"accuracy/own": trained.correct / trained.tested} if trained.tested else {}
+            own = {f"{run.score}/own": trained.correct / trained.tested} if trained.tested else {}
             loss = {} if trained.loss is None else {"loss": trained.loss}
             yield trained.node, trained.t, {"steps": trained.steps, "samples": trained.samples, **own, **loss}
     for update in run.of(Updated):

@@ -38,7 +38,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One run, or by its `kind` a simulation. `started` is ms since the epoch, `seconds` how long it ran, `bytes` its size on disk.
 
     `state` is starting, running, finished, interrupted, terminated, failed, died or damaged; `reason` says why a run
-    finished, or what is damaged. Accuracies are those of the nodes' last measurements on the test samples. None is not known.
+    finished, or what is damaged. `lowest` and `mean` are of the nodes' last measurements on the test samples, `measured_by` says of what.
+    None is not known.
     """
 
     directory: str
@@ -52,6 +53,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     lowest: float | None = None
     mean: float | None = None
+    measured_by: str | None = None
     blocks: int | None = None
 
 
@@ -102,6 +104,7 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
         seconds=_ran(run, last),
         lowest=min(accuracies.values(), default=None),
         mean=sum(accuracies.values()) / len(accuracies) if accuracies else None,
+        measured_by=run.measured_by,
         blocks=None if run.simulated else len({event.block for event in run.of(Final)}),
         bytes=size_of(path),
     )

@@ -17,6 +17,7 @@ from dfl_actors.report.load import load_run
 from dfl_actors.report.pictures import picture_format
 from dfl_actors.report.runs.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
 from dfl_actors.report.runs.compare_picture import draw_comparison, plot_comparison
+from dfl_actors.report.summary import summarise
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
@@ -49,6 +50,20 @@ def pair(path: Path, **about: Any) -> tuple[Path, Path]:
     one = write_run(path / "one", ["a", "b"], small(95, 2), **about)
     other = write_run(path / "other", ["a", "b", "c"], [*small(80, 3), line(9, "c", "refused", code="ttl")], target=0.75)
     return one, other
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_regression_has_a_score_and_no_accuracy(tmp_path: Path, both: bool) -> None:
+    one, other = pair(tmp_path)
+    for place in (one, other) if both else (one,):
+        (place / "config.toml").write_text("[data]\ntask = 'regression'\n")
+    found = compare(*load_sides(one, other))
+    named = {figure.name: figure.kind for figure in found if figure.name.startswith(("score", "accuracy"))}
+    assert set(named.values()) == {"score"} and len(named) == 5 and "score of node a" in named
+    assert summarise(load_run(one))["measured_by"] == "r2" and summarise(load_run(other))["measured_by"] == ("r2" if both else "accuracy")
+    with (console := Console(width=200, file=io.StringIO())).capture() as capture:
+        render(*load_sides(one, other), found, console)
+    assert "score of node a" in capture.get() and "accuracy" not in capture.get()
 
 
 def figures(a: Path, b: Path) -> dict[str, Figure]:

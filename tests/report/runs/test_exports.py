@@ -132,6 +132,13 @@ def near(*points: tuple[int, float]) -> list[tuple[int, Any]]:
     return [(step, pytest.approx(value, rel=1e-6)) for step, value in points]
 
 
+def test_a_regression_has_a_score_in_tensorboard(run: Path, scalars: Any) -> None:
+    (run / "config.toml").write_text("[data]\ntask = 'regression'\n")
+    place, _ = export(run, "tensorboard", None, force=False)
+    assert {tag for tag in scalars(place / "a") if "/" in tag} >= {"score/test", "score/own"}
+    assert not any("accuracy" in tag for tag in scalars(place / "a"))
+
+
 def test_tensorboard_reads_a_directory_a_node(run: Path, scalars: Any) -> None:
     place, told = export(run, "tensorboard", None, force=False)
     assert told == ["event files: 3 with 24 values; TensorBoard shows them"]
