@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from dfl_actors.actors.base import Actor
@@ -31,9 +32,10 @@ from dfl_actors.runtime.plan import NodePlan, settings_of
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 from dfl_actors.sdk.attack import Attack
-from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
+from dfl_actors.sdk.attacks import checked_lesson, load_attack
 from dfl_actors.sdk.interface import Context
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
+from dfl_actors.sdk.rehearsal import offering
 
 if TYPE_CHECKING:
     from dfl_actors.learning.models import Learner
@@ -113,15 +115,7 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
         offer, lesson, trains = attack(plan, seeds)
         learner, metered = learners(plan, actor, owned.meter, lesson, trains)
         return Trainer(
-            settings_of(plan, TrainerSettings),
-            owned.key,
-            metered,
-            initial(plan, learner),
-            owned.models,
-            owned.journal,
-            Received(),
-            seeds,
-            offer,
+            trainer_settings(plan), owned.key, metered, initial(plan, learner), owned.models, owned.journal, Received(), seeds, offer
         )
     if actor == "validator":
         _, metered = learners(plan, actor, owned.meter)
@@ -137,13 +131,23 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     return keeper(plan, owned, seeds)
 
 
+def trainer_settings(plan: NodePlan) -> TrainerSettings:
+    """Those of the node; of one whose attack sends nothing, as if it were an observer."""
+    settings, malice = settings_of(plan, TrainerSettings), attack_of(plan)
+    return settings if malice is None or malice.sends else msgspec.structs.replace(settings, role="observer")
+
+
 def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, bool]:
     """What the node's attack has it offer in place of its model, learn in place of the right samples, and whether it learns at all."""
     chosen = attack_of(plan)
     if chosen is None:
         return None, None, True
     form = load_dataset(plan.config.data_of(plan.node.name), plan.cache).form
-    return (None if chosen.offer is None else Offering(chosen, rng), lambda x, y: checked_lesson(chosen, x, y, form, rng), chosen.trains)
+    offer = None
+    if chosen.offer is not None:
+        parameters = Parameters(plan.layers)
+        offer = offering(chosen, plan.config, plan.node.name, rng, plan.folder, parameters, plan.addresses)
+    return offer, lambda x, y: checked_lesson(chosen, x, y, form, rng), chosen.trains
 
 
 def attack_of(plan: NodePlan) -> Attack | None:

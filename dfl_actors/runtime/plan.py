@@ -54,6 +54,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says of the node, for its neighbours to compare (`config.stated`)."""
     expected: dict[str, dict[str, str]] = {}
     """What it says of the neighbours, by address, where that is something else."""
+    addresses: dict[str, str] = {}
+    """The addresses of the nodes whose keys are known, by name: for an attack that looks around."""
 
 
 def settings_of(plan: NodePlan, kind: type[S]) -> S:

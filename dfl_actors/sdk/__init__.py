@@ -3,7 +3,7 @@ and `from dfl_actors.sdk import Attack, View`; `Meta` bounds a parameter."""
 
 from msgspec import Meta
 
-from dfl_actors.sdk.attack import Attack, View
+from dfl_actors.sdk.attack import Attack, Scene, Stage, View
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, weighted_mean
 
-__all__ = ["Algorithm", "Attack", "Context", "Meta", "ReceivedModel", "Result", "View", "weighted_mean"]
+__all__ = ["Algorithm", "Attack", "Context", "Meta", "ReceivedModel", "Result", "Scene", "Stage", "View", "weighted_mean"]

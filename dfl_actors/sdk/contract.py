@@ -14,7 +14,8 @@ import numpy as np
 from dfl_actors.errors import AlgorithmError, DflError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import Layer, Parameters
-from dfl_actors.sdk.attack import Attack, View
+from dfl_actors.sdk import median
+from dfl_actors.sdk.attack import Attack, Stage, View
 from dfl_actors.sdk.describe import registry_of
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
 from dfl_actors.sdk.loader import extra_inputs, first_state, is_reputation, plain_notes
@@ -191,9 +192,18 @@ def applied(algorithm: Algorithm, state: object, given: Trial) -> Result:
 
 def acted(attack: Attack, given: Trial, turn: int, rng: np.random.Generator) -> Result:
     """What an attack's function gives, whatever it is. Raises `AlgorithmError`."""
-    view = View(given.own, turn, rng, given.others, given.past)
+    view = View(given.own, turn, rng, given.others, given.past, stage=staged(given.others) if attack.rehearses else None)
     arguments = {"offer": (view,), "teach": (given.own, LABELS, rng), "imagine": (given.own, rng)}[given.part]
     return Result(None, guarded(f"{given.part} failed", lambda: getattr(attack, given.part)(*arguments)), {}, {})
+
+
+def staged(others: Mapping[str, Weights]) -> Stage | None:
+    """A victim to rehearse with: the first sender, whose defence is the median."""
+    if not others:
+        return None
+    victim, *rest = sorted(others)
+    honest = [others[name] for name in rest]
+    return Stage(victim, others[victim], honest, lambda offered: median.median([others[victim], *honest, offered]))
 
 
 def _runs(build: Build, trial: Trial) -> str:

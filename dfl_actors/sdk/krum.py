@@ -20,7 +20,7 @@ import numpy as np
 from msgspec import Meta
 
 from dfl_actors.sdk.interface import Algorithm, ReceivedModel, Reputations, Result, Weights
-from dfl_actors.sdk.robust import newest, square_distance
+from dfl_actors.sdk.robust import newest, square_distances
 
 
 def build(f: Annotated[int, Meta(ge=0, le=1000)] = 1) -> Algorithm:
@@ -43,9 +43,6 @@ def krum_scores(models: Sequence[Weights], f: int) -> np.ndarray | None:
     count = len(models)
     if count < f + 3:
         return None
-    squares = np.zeros((count, count))
-    for row in range(count):
-        for column in range(row):
-            squares[row, column] = squares[column, row] = square_distance(models[row], models[column])
+    squares = square_distances(models)
     np.fill_diagonal(squares, np.inf)
     return np.asarray(np.sort(squares, axis=1)[:, : count - f - 2].sum(axis=1))

@@ -12,14 +12,31 @@ from dfl_actors.config import Config
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.weights import is_finite
-from dfl_actors.sdk import balance, clustering, fedavg, half_fedavg, krum, median, multi_krum, reputation, scclip, trimmed_mean, ubar
+from dfl_actors.sdk import (
+    balance,
+    clipped_gossip,
+    clustering,
+    cs_plus,
+    fedavg,
+    half_fedavg,
+    krum,
+    local,
+    median,
+    monna,
+    multi_krum,
+    nnm_trimmed_mean,
+    reputation,
+    scclip,
+    trimmed_mean,
+    ubar,
+)
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
-BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module(
-    (fedavg, half_fedavg, reputation, median, trimmed_mean, krum, multi_krum, balance, scclip, ubar, clustering)
-)
+AVERAGES = (fedavg, half_fedavg, local, reputation)
+ROBUST = (median, trimmed_mean, nnm_trimmed_mean, krum, multi_krum, monna, balance, scclip, clipped_gossip, cs_plus, ubar, clustering)
+BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module((*AVERAGES, *ROBUST))
 
 ALGORITHMS = Registry("algorithm", "dfl_actors.algorithms", BUILT_IN, (Algorithm,))
 

@@ -103,6 +103,8 @@ def _check_demands(name: str, plugin: Algorithm | Attack) -> None:
             raise AlgorithmError(f"algorithm {name!r} {needs}")
     elif not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= plugin.remembers <= MOST_REMEMBERED):
         raise AlgorithmError(f"attack {name!r} remembers {plugin.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
+    elif plugin.rehearses and not plugin.watches:
+        raise AlgorithmError(f"attack {name!r} rehearses with the models of others and sees none; make it watch as well")
 
 
 def module_name(name: str) -> str:

@@ -2,13 +2,15 @@
 
 Several models of one sender may lie in one buffer. A robust rule counts on so many of its inputs being honest, so an attacker that sends
 twice must not count twice, nor support itself by a near-identical pair: only the newest model of each sender is used. They are taken in the
-order of the senders' names, so that neither a tie nor rounding depends on who came first.
+order of the senders' names, so that neither a tie nor rounding depends on who came first. In a node no model that is not finite comes this
+far (a validator refuses it); one that does, in a script, is left out, for it is at no distance from any other.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dfl_actors.learning.weights import is_finite
 from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
 
 BLOCK = 16_384  # Weights that are looked at together: some ten models' worth of them stay in the processor's cache.
@@ -20,7 +22,7 @@ square in their number: a block of 300 models takes it 10 times as long."""
 
 def newest(received: Sequence[ReceivedModel]) -> list[ReceivedModel]:
     """The newest model of each sender, by the senders' names; `received` is in order of arrival."""
-    last = {model.sender: model for model in received}
+    last = {model.sender: model for model in received if is_finite(model.weights) or np.isfinite(model.weights).all()}
     return [last[sender] for sender in sorted(last)]
 
 
@@ -32,6 +34,15 @@ def square_distance(one: Weights, other: Weights) -> float:
             difference = one[begin : begin + BLOCK] - other[begin : begin + BLOCK]
             total += float(difference @ difference)
     return total
+
+
+def square_distances(models: Sequence[Weights]) -> np.ndarray:
+    """|model_i - model_j|^2 of all pairs, float64 [n, n]; infinite as `square_distance` is."""
+    squares = np.zeros((len(models), len(models)))
+    for row in range(len(models)):
+        for column in range(row):
+            squares[row, column] = squares[column, row] = square_distance(models[row], models[column])
+    return squares
 
 
 def distance(one: Weights, other: Weights) -> float:

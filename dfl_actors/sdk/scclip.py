@@ -39,10 +39,15 @@ def apply(
     models = [model.weights for model in newest(received)]
     distances = [distance(model, own) for model in models]
     tau = chosen_radius(distances, f) if radius is None else radius
-    shares = [clipped(length, tau) / (len(models) + 1) for length in distances]
-    # The sum above as a mean: each model by its clipped share, the own one by what is left.
-    weights = weighted_mean([own, *models], [1.0 - sum(shares), *shares])
+    weights = clipped_mean(own, models, distances, tau)
     return Result(state, weights, dict(reputations), {"clipped": sum(length > tau for length in distances)})
+
+
+def clipped_mean(own: Weights, models: Sequence[Weights], distances: Sequence[float], tau: float) -> Weights:
+    """own + sum over n of 1 / (N + 1) * clip(model_n - own, tau), float32 [P], for N models at these distances."""
+    shares = [clipped(length, tau) / (len(models) + 1) for length in distances]
+    # The sum as a mean: each model by its clipped share, the own one by what is left.
+    return weighted_mean([own, *models], [1.0 - sum(shares), *shares])
 
 
 def clipped(length: float, tau: float) -> float:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dfl_actors.sim.timeline import TimelineState
 
 FOLDER = "checkpoint"
-FORMAT = 4
+FORMAT = 5
 ROOM = "free some space and go on with --resume"  # What helps when a simulation cannot write.
 
 Arrays = dict[str, np.ndarray]

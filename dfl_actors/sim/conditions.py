@@ -1,6 +1,6 @@
-"""What events have made of a simulated network by now: who is away, which links are cut, how fast each node is."""
+"""What events have made of a simulated network by now: who is away or silent, which links are cut, how fast each node is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dfl_actors.config import Config
 from dfl_actors.config.events import attack_after, link_ends, tick, timetable
@@ -10,8 +10,9 @@ from dfl_actors.config.sections import Event, Parameter
 class Conditions:
     """Holds what has happened so far; `happen` is to be asked for every tick in its order."""
 
-    def __init__(self, config: Config) -> None:
-        self._config, self._tick_s = config, config.sim.tick_s
+    def __init__(self, config: Config, silences: Callable[[str, dict[str, Parameter]], bool] = lambda attack, parameters: False) -> None:
+        """`silences`: whether a node that attacks so sends nothing."""
+        self._config, self._tick_s, self._silences = config, config.sim.tick_s, silences
         self._numbers = {node.name: place for place, node in enumerate(config.nodes)}
         self._begin()
 
@@ -21,6 +22,9 @@ class Conditions:
         self._present = tuple(range(len(self._numbers)))
         self._speeds = [1.0] * len(self._numbers)
         self._cut: set[frozenset[int]] = set()
+        self._silent: set[int] = set()
+        for number, node in enumerate(self._config.nodes):
+            self._attacks(number, node.attack, node.attack_parameters)
 
     def happen(self, now: int) -> Iterator[Event]:
         """The events of a tick, each after it has happened."""
@@ -38,8 +42,16 @@ class Conditions:
                 self._present = tuple(sorted({*self._present, self.number(event.node or "")}))
             case "slow":
                 self._speeds[self.number(event.node or "")] = event.factor or 1.0
+            case "attack" | "honest":
+                self._attacks(self.number(event.node or ""), *self.attack(event))
             case "link" | "unlink":
                 self._cut ^= {frozenset(self._numbers[end] for end in link_ends(self._config, event.link or "") or ())}
+
+    def _attacks(self, number: int, attack: str | None, parameters: dict[str, Parameter]) -> None:
+        if attack is not None and self._silences(attack, parameters):
+            self._silent.add(number)
+        else:
+            self._silent.discard(number)
 
     def number(self, name: str) -> int:
         """The place of a node."""
@@ -59,6 +71,8 @@ class Conditions:
 
     def reaches(self, sender: int, receiver: int) -> bool:
         """Whether a model that is sent now finds its way."""
+        if sender in self._silent:
+            return False
         if not self._past:
             return True
         return receiver in self._present and frozenset((sender, receiver)) not in self._cut

@@ -22,7 +22,7 @@ from dfl_actors.learning.score import Score
 from dfl_actors.processes import faults
 from dfl_actors.sim.peers import Change
 from dfl_actors.sim.tasks import Slots, Task
-from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, Timeline, Train, Turn, Update
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Job, Judge, Measure, See, Timeline, Train, Turn, Update
 
 AHEAD = 2  # Jobs sent to a worker before it has answered the first: it never waits for us.
 TICKS_AHEAD = 24  # Ticks that may be under way at once.
@@ -152,6 +152,8 @@ class Engine:
                 yield self._train(job)
             case Measure():
                 yield from self._measure(job)
+            case See():
+                yield self._see(job)
             case Update():
                 yield self._update(job)
             case Check() | Judge():
@@ -214,6 +216,15 @@ class Engine:
             task.follow(self._trained.get(model))
         for measure in measured:
             task.follow(measure)
+        return self.of_node(task, job.node)
+
+    def _see(self, job: See) -> Task:
+        models = [offered.model for offered in job.received]
+        arguments = (job.node, [self._names[offered.sender] for offered in job.received], [self._slots.of(model) for model in models])
+        task = Task(job, "see", arguments, lambda nothing: self._read(models))
+        for model in models:
+            self._slots.hold(model)
+            task.follow(self._trained.get(model))
         return self.of_node(task, job.node)
 
     def _read(self, models: Sequence[int]) -> None:

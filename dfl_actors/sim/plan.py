@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from dfl_actors.config import Config, Node
+from dfl_actors.config.events import attack_after
+from dfl_actors.config.sections import Parameter
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, label_ranges, shares, stocked
 from dfl_actors.learning.seeds import name_number
+from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
 from dfl_actors.sdk.loader import load_algorithm
 from dfl_actors.sim.conditions import Conditions
@@ -57,13 +60,18 @@ def seed_of(config: Config, name: str) -> tuple[int, int]:
 def timeline(config: Config, folder: Path, data: Mapping[str, Dataset]) -> Timeline:
     """All that will happen, before any of it is computed. Raises `DflError`."""
     rngs = [np.random.default_rng([config.network.seed, number]) for number in (5, 6, 7, 8)]
-    return Timeline(members(config, folder), draws(config, data), config.sim, rngs, Conditions(config))
+
+    def silences(attack: str, parameters: dict[str, Parameter]) -> bool:
+        return not load_attack(attack, parameters, folder).sends
+
+    return Timeline(members(config, folder), draws(config, data), config.sim, rngs, Conditions(config, silences))
 
 
 def members(config: Config, folder: Path) -> list[Member]:
     """The nodes in their order."""
     number = {node.name: place for place, node in enumerate(config.nodes)}
     needs = [load_algorithm(node.algorithm, node.parameters, folder).needs for node in config.nodes]
+    together = [number[name] for name in gang(config, folder)]
     return [
         Member(
             receivers=tuple(sorted(number[name] for name in node.receivers)),
@@ -72,9 +80,18 @@ def members(config: Config, folder: Path) -> list[Member]:
             offers=node.role == "normal",
             measures=ACCURACY in need,
             judges=OWN_ACCURACY in need,
+            accomplices=tuple(other for other in together if other != number[node.name]) if number[node.name] in together else (),
         )
         for node, need in zip(config.nodes, needs, strict=True)
     ]
+
+
+def gang(config: Config, folder: Path) -> list[str]:
+    """The nodes that attack together, at the beginning or later: they share what they see all the time."""
+    attacks = [(node.name, node.attack, node.attack_parameters) for node in config.nodes]
+    attacks += [(event.node or "", *attack_after(config, event)) for event in config.events if event.do == "attack"]
+    found = {name for name, attack, parameters in attacks if attack is not None and load_attack(attack, parameters, folder).together}
+    return [node.name for node in config.nodes if node.name in found]
 
 
 def draws(config: Config, data: Mapping[str, Dataset]) -> list[NodeDraw]:

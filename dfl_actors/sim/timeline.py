@@ -29,7 +29,8 @@ Indices = npt.NDArray[np.uint32]
 @dataclass(frozen=True)
 class Member:
     """A node of a simulation. `receivers` are those it sends to; `intervals` the ticks that may lie between two trainings, each
-    as likely; `offers` is false for an observer, which trains nothing; `measures` what it receives, `judges` its own model, at updates."""
+    as likely; `offers` is false for an observer, which trains nothing; `measures` what it receives, `judges` its own model, at updates.
+    `accomplices` see what it averages."""
 
     receivers: tuple[int, ...]
     intervals: tuple[int, ...]
@@ -37,6 +38,7 @@ class Member:
     offers: bool = True
     measures: bool = False
     judges: bool = False
+    accomplices: tuple[int, ...] = ()
 
 
 class Offered(NamedTuple):
@@ -74,6 +76,14 @@ class Update(NamedTuple):
     received: tuple[Offered, ...]
     measured: bool
     own: Indices | None
+
+
+class See(NamedTuple):
+    """A node that attacks together with others sees what one of them averages in this tick."""
+
+    tick: int
+    node: int
+    received: tuple[Offered, ...]
 
 
 class Broadcast(NamedTuple):
@@ -114,7 +124,7 @@ class Judge(NamedTuple):
     samples: Indices
 
 
-Job = Train | Measure | Update | Broadcast | Check | Compare | Judge | Turn
+Job = Train | Measure | See | Update | Broadcast | Check | Compare | Judge | Turn
 
 
 class Draw(Protocol):
@@ -248,6 +258,7 @@ class Timeline:
         if member.measures:
             models = tuple(offered.model for offered in received)
             yield Measure(tick, number, models, self._draws[number].tests(len(models)))
+        yield from (See(tick, other, received) for other in member.accomplices)
         judges = member.judges or self._peers.controlled
         self._judging += self._peers.controlled
         yield Update(tick, number, received, member.measures, self._draws[number].tests(1)[0] if judges else None)

@@ -32,6 +32,7 @@ from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
+from dfl_actors.sdk.rehearsal import offering
 from dfl_actors.sim.checkpoint import ROOM, Unkept, load_node, save_node
 from dfl_actors.sim.generators import draw_on, drawn
 from dfl_actors.sim.plan import seed_of
@@ -71,8 +72,9 @@ class Resident:
         attack: Attack | None,
         parameters: Parameters,
         samples: int,
+        offering_of: Callable[[str, Attack, np.random.Generator], Offering],
     ) -> None:
-        self.name, self.state, self.algorithm = node.name, state, algorithm
+        self.name, self.state, self.algorithm, self._offering_of = node.name, state, algorithm, offering_of
         self.rng = np.random.default_rng([*seed, 3])
         self.turned: tuple[str | None, dict[str, Parameter]] | None = None  # what an event made of it, since the last of them
         self.turn(attack)
@@ -84,7 +86,12 @@ class Resident:
 
     def turn(self, attack: Attack | None) -> None:
         """Attack so from now on, or not at all."""
-        self.attack, self.offering = attack, None if attack is None else Offering(attack, self.rng)
+        self.attack, self.offering = attack, None if attack is None else self._offering_of(self.name, attack, self.rng)
+
+    def watch(self, received: Sequence[ReceivedModel]) -> None:
+        """Remember the newest model of each sender, if the node's attack looks at them."""
+        if self.attack is not None and self.attack.watches:
+            self.seen |= {model.sender: model.weights.copy() for model in received}
 
     def become(self, state: TrainState) -> None:
         """Go on with the state that a training step left."""
@@ -98,7 +105,7 @@ class Resident:
             "offered": self.offered,
             "reputations": self.reputations,
             "seen": self.seen,
-            "past": [] if self.offering is None else list(self.offering.past),
+            "offering": None if self.offering is None else self.offering.state(),
             "memory": self.memory,
             "turned": self.turned,
             "rngs": drawn([self.rng, self.context.rng]),
@@ -120,7 +127,7 @@ class Resident:
         self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
         self.seen = values["seen"]
         if self.offering is not None:
-            self.offering.past.extend(values["past"])
+            self.offering.restore(values["offering"])
         draw_on([self.rng, self.context.rng], values["rngs"])
 
 
@@ -157,7 +164,12 @@ class Worker:
         state = TrainState(weights, slots, 0)
         algorithm = load_algorithm(node.algorithm, node.parameters, folder)
         attack = self._attack(node.attack, node.attack_parameters)
-        return Resident(node, seed_of(config, node.name), state, algorithm, attack, self.parameters, self._stocks[node.name])
+        seed, samples = seed_of(config, node.name), self._stocks[node.name]
+        return Resident(node, seed, state, algorithm, attack, self.parameters, samples, self._offering)
+
+    def _offering(self, name: str, attack: Attack, rng: np.random.Generator) -> Offering:
+        names = {node.name: node.name for node in self._plan.config.nodes}
+        return offering(attack, self._plan.config, name, rng, self._plan.folder, self.parameters, names)
 
     def _attack(self, name: str | None, parameters: dict[str, Parameter]) -> Attack | None:
         return None if name is None else load_attack(name, parameters, self._plan.folder)
@@ -226,13 +238,18 @@ class Worker:
             ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place], self._stocks[sender])
             for place, (sender, slot) in enumerate(zip(senders, slots, strict=True))
         ]
-        if node.attack is not None and node.attack.watches:
-            node.seen |= {model.sender: model.weights.copy() for model in received}
+        node.watch(received)
         own_accuracy = None if score is None else score.correct / score.tested
         result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
         node.memory, node.reputations = result.state, dict(result.reputations)
         self._take(node, result.weights)
         return node.reputations, score
+
+    def see(self, number: int, senders: Sequence[str], slots: Sequence[int]) -> None:
+        """The node attacks together with another, which averages these models."""
+        node = self._nodes[number]
+        if node.attack is not None and node.attack.together:
+            node.watch([ReceivedModel(sender, self._slab[slot]) for sender, slot in zip(senders, slots, strict=True)])
 
     def _take(self, node: Resident, weights: Vector) -> None:
         """Give a node new weights; its biases stay where biases do not travel."""

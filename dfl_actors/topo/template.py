@@ -5,6 +5,7 @@ seconds, so that ten nodes leave two CPU cores mostly idle; `data.rate = 0` woul
 """
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from math import inf
 from random import Random
@@ -19,7 +20,8 @@ from dfl_actors.topo.kinds import KINDS
 LABELS = 10  # Labels of MNIST, which a generated network learns.
 DEFAULT_ATTACK = "sign_flip"
 PARTITIONS = ("iid", "samples", "dirichlet:ALPHA", "labels:COUNT")
-ROLES = ("observer=COUNT", "attacker=COUNT", "attacker:ATTACK=COUNT")
+ROLES = ("observer=COUNT", "attacker=COUNT", "attacker:ATTACK=COUNT", "ROLE=COUNT@hubs")
+HUBS = "@hubs"
 
 
 def generated_table(drawn: Drawn, roles: Sequence[str], partition: str) -> Table:
@@ -35,7 +37,7 @@ def generated_table(drawn: Drawn, roles: Sequence[str], partition: str) -> Table
         "update": {"algorithm": "half_fedavg", "buffer": 4},
         "run": {"duration_s": 300, "evaluate_s": 10},
     }
-    special = assigned(drawn.names, roles, drawn.request.seed)
+    special = assigned(drawn.names, roles, drawn.request.seed, hubs(drawn))
     return table | ({"node": special} if special else {})
 
 
@@ -60,23 +62,35 @@ def heading(drawn: Drawn, roles: Sequence[str], partition: str) -> list[str]:
     return lines
 
 
-def assigned(names: Sequence[str], roles: Sequence[str], seed: int) -> dict[str, Table]:
-    """The keys of the nodes that have a role. Who gets which is drawn apart from the graph, so that roles do not change it."""
+def hubs(drawn: Drawn) -> list[str]:
+    """The nodes, those with most neighbours first, and of as many by name: numbers by their size, before other names."""
+    degree = Counter(name for link in drawn.links for name in link)
+    return sorted(drawn.names, key=lambda name: (-degree[name], int(name) if name.isdecimal() else inf, name))
+
+
+def assigned(names: Sequence[str], roles: Sequence[str], seed: int, hubs: Sequence[str] = ()) -> dict[str, Table]:
+    """The keys of the nodes that have a role: those that go to the `hubs`, in that order, and then the others.
+
+    Who gets these is drawn apart from the graph, so that roles do not change it.
+    """
     wanted = [role_keys(role) for role in roles]
     total = sum(count for _, count in wanted)
     if total >= len(names):
         raise ConfigError(f"--role: {total} of {len(names)} nodes have a role; leave one that trains and means well")
-    chosen = Random(f"roles {seed}").sample(list(names), total)
+    on_hubs = sum(count for role, (_, count) in zip(roles, wanted, strict=True) if role.endswith(HUBS))
+    first = list(hubs[:on_hubs])
+    chosen = Random(f"roles {seed}").sample([name for name in names if name not in first], total - on_hubs)
     keys: dict[str, Table] = {}
-    for role, count in wanted:
-        keys |= dict.fromkeys(chosen[:count], role)
-        chosen = chosen[count:]
+    for role, (table, count) in zip(roles, wanted, strict=True):
+        those = first if role.endswith(HUBS) else chosen
+        keys |= dict.fromkeys(those[:count], table)
+        del those[:count]
     return {name: keys[name] for name in names if name in keys}
 
 
 def role_keys(role: str) -> tuple[Table, int]:
-    """What `[node.NAME]` says for a role given as `ROLE=COUNT`, and how many nodes have it. Raises ConfigError."""
-    name, _, count = role.partition("=")
+    """What `[node.NAME]` says for a role given as `ROLE=COUNT` or `ROLE=COUNT@hubs`, and how many nodes have it. Raises ConfigError."""
+    name, _, count = role.removesuffix(HUBS).partition("=")
     kind, _, attack = name.partition(":")
     if not count.isdecimal() or not 1 <= int(count) <= 1000:
         raise ConfigError(f"--role {role}: how many nodes? write {' or '.join(ROLES)}")

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from dfl_actors.errors import ConfigError
+from dfl_actors.sdk import Scene, Stage, View
 from dfl_actors.sdk.attacks import checked_offer, load_attack
-from dfl_actors.sdk.attacks.a_little_is_enough import LARGEST, z_max
+from dfl_actors.sdk.attacks.a_little_is_enough import z_max
+from dfl_actors.sdk.attacks.known import LARGEST
 
 OWN = np.array([1.0, -2.0, 7.0], np.float32)
 OTHERS = {"a": np.array([3.0, -2.0, 7.0], np.float32), "b": np.array([5.0, 4.0, 7.0], np.float32)}
 
 
 def offered(others: dict[str, np.ndarray], own: np.ndarray = OWN, **parameters: float) -> np.ndarray:
-    return checked_offer(load_attack("a_little_is_enough", parameters), own, 0, np.random.default_rng(0), others)
+    return checked_offer(load_attack("a_little_is_enough", parameters), View(own, 0, np.random.default_rng(0), others))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,21 @@ def test_left_out_z_follows_from_what_is_known_and_from_n_and_m() -> None:
     for parameters, z in (({}, z_max(9, 4)), ({"m": 3}, z_max(9, 3)), ({"n": 50}, z_max(50, 24)), ({"n": 50, "m": 20}, z_max(50, 20))):
         assert offered(known, own, **parameters) == pytest.approx([8 - z * np.sqrt(80 / 3)], rel=1e-6)
     assert offered(known, own, m=8).tolist() == offered(known, own).tolist(), "more than a minority counts as the largest"
+
+
+def test_fellow_attackers_are_no_part_of_the_mean() -> None:
+    view = View(OWN, 0, np.random.default_rng(0), {**OTHERS, "c": np.full(3, 1e9, np.float32)}, scene=Scene("me", frozenset("c")))
+    assert checked_offer(load_attack("a_little_is_enough", {"z": 1.5}), view).tolist() == offered(OTHERS, z=1.5).tolist()
+
+
+def test_the_optimum_is_what_brings_the_victim_furthest_and_is_not_given_besides() -> None:
+    """1 and 3: mean 2, deviation 1. A defence that gives way up to z = 5, and not beyond: the search doubles 1, 3, 7 and comes back."""
+    one, three = np.array([1.0], np.float32), np.array([3.0], np.float32)
+    stage = Stage("a", one, [three], lambda model: model if model >= -3.1 else model * 0)
+    view = View(one, 0, np.random.default_rng(0), {"a": three}, stage=stage)
+    assert -3.1 <= checked_offer(load_attack("a_little_is_enough", {"optimal": True}), view)[0] <= -2.7
+    with pytest.raises(ConfigError, match="optimal finds how many deviations harm most; leave out z and m, or optimal"):
+        load_attack("a_little_is_enough", {"optimal": True, "z": 1.0, "m": 1})
 
 
 def test_alone_it_offers_its_own() -> None:

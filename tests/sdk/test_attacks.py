@@ -1,6 +1,6 @@
 """The attacks that come with the program, and what holds an author's to its contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.form import Form, Input
 from dfl_actors.sdk import Attack, View
-from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, Offering, checked_lesson, checked_offer, load_attack
+from dfl_actors.sdk.attacks import ATTACKS, BUILT_IN, NOBODY, Offering, checked_lesson, checked_offer, load_attack
+from dfl_actors.sdk.contract import staged
 from tests.learning.forms import image_form, only
 
 OWN = np.array([1.0, -2.0, 0.5], np.float32)
@@ -23,6 +24,11 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
+def view(own: np.ndarray = OWN, turn: int = 0, others: Mapping[str, np.ndarray] = NOBODY, past: Sequence[np.ndarray] = ()) -> View:
+    """What an attacker sees."""
+    return View(own, turn, rng(), others, past, stage=staged(others))
+
+
 def lesson_of(attack: Attack, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What it makes of images of 10 labels."""
     x, y = checked_lesson(attack, images, labels, image_form(), rng())
@@ -30,7 +36,7 @@ def lesson_of(attack: Attack, images: np.ndarray, labels: np.ndarray) -> tuple[n
 
 
 def offered(name: str, **parameters: object) -> np.ndarray:
-    return checked_offer(load_attack(name, parameters), OWN, 3, rng())
+    return checked_offer(load_attack(name, parameters), view(turn=3))
 
 
 def taught(name: str, labels: np.ndarray = LABELS, **parameters: object) -> np.ndarray:
@@ -42,28 +48,28 @@ def test_an_attack_changes_something_leaves_its_input_alone_and_repeats_from_a_s
     own, labels, past = OWN.copy(), LABELS.copy(), (OWN * 2, OWN * 3)
     attack = load_attack(name, {})
     images = IMAGES.copy()
-    model, lesson = checked_offer(attack, own, 1, rng(), OTHERS, past), lesson_of(attack, images, labels)
+    model, lesson = checked_offer(attack, view(own, 1, OTHERS, past)), lesson_of(attack, images, labels)
     assert (own == OWN).all() and (labels == LABELS).all() and (images == IMAGES).all()
-    assert (model != OWN).any() or (lesson[0] != IMAGES).any() or (lesson[1] != LABELS).any() or not attack.trains
+    assert (model != OWN).any() or (lesson[0] != IMAGES).any() or (lesson[1] != LABELS).any() or not (attack.trains and attack.sends)
     again = lesson_of(attack, images, labels)
-    assert (checked_offer(attack, own, 1, rng(), OTHERS, past) == model).all() and all(map(np.array_equal, again, lesson))
+    assert (checked_offer(attack, view(own, 1, OTHERS, past)) == model).all() and all(map(np.array_equal, again, lesson))
 
 
 def test_the_models_that_are_offered() -> None:
     assert offered("sign_flip").tolist() == [-1.0, 2.0, -0.5]
     assert offered("sign_flip", scale=2.0).tolist() == [-2.0, 4.0, -1.0]
     assert offered("scaled_model", factor=-3.0).tolist() == [-3.0, 6.0, -1.5]
-    noise = checked_offer(load_attack("gaussian_noise", {"sigma": 0.5}), np.zeros(20_000, np.float32), 0, rng())
+    noise = checked_offer(load_attack("gaussian_noise", {"sigma": 0.5}), view(np.zeros(20_000, np.float32)))
     assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(0.5, rel=0.02)
-    random = checked_offer(load_attack("random_model", {"high": 0.01}), np.ones(20_000, np.float32), 0, rng())
+    random = checked_offer(load_attack("random_model", {"high": 0.01}), view(np.ones(20_000, np.float32)))
     assert random.min() >= 0 and random.max() < 0.01 and random.mean() == pytest.approx(0.005, rel=0.02)
 
 
 def test_by_turns_the_first_model_is_honest_and_the_second_is_not() -> None:
     attack = load_attack("random_by_turns", {})
-    assert (checked_offer(attack, OWN, 0, rng()) == OWN).all() and (checked_offer(attack, OWN, 2, rng()) == OWN).all()
-    assert checked_offer(attack, OWN, 1, rng()).max() < 0.001
-    biased = checked_offer(load_attack("biased_model", {"high": 0.5}), OWN, 0, rng())
+    assert (checked_offer(attack, view()) == OWN).all() and (checked_offer(attack, view(turn=2)) == OWN).all()
+    assert checked_offer(attack, view(turn=1)).max() < 0.001
+    biased = checked_offer(load_attack("biased_model", {"high": 0.5}), view())
     assert ((biased > OWN - 0.5) & (biased <= OWN)).all()
 
 
@@ -135,13 +141,19 @@ def test_an_attack_that_remembers_too_much_is_refused(tmp_path: Path, remembers:
         load_attack("long.py:build", {}, tmp_path)
 
 
+def test_an_attack_that_rehearses_must_watch(tmp_path: Path) -> None:
+    (tmp_path / "blind.py").write_text("from dfl_actors.sdk import Attack\ndef build():\n    return Attack(rehearses=True)\n")
+    with pytest.raises(AlgorithmError, match=r"'blind.py:build' rehearses with the models of others and sees none; make it watch as well"):
+        load_attack("blind.py:build", {}, tmp_path)
+
+
 def test_models_of_others_and_of_the_past_are_read_only_and_what_is_offered_is_no_view_of_them() -> None:
     for offer in (lambda view: view.others["a"], lambda view: view.past[0]):
-        offered = checked_offer(Attack("replays", offer=offer), OWN, 1, rng(), OTHERS, (OWN * 2,))
+        offered = checked_offer(Attack("replays", offer=offer), view(OWN, 1, OTHERS, (OWN * 2,)))
         assert not np.may_share_memory(offered, OTHERS["a"]) and (offered != OWN).any() and offered.flags.writeable
     for write in (lambda view: view.others["a"].__imul__(2), lambda view: view.past[0].__imul__(2), lambda view: view.others.pop("a")):
         with pytest.raises(AlgorithmError, match="attack 'bad': offer failed"):
-            checked_offer(Attack("bad", offer=write), OWN, 1, rng(), OTHERS, (OWN * 2,))
+            checked_offer(Attack("bad", offer=write), view(OWN, 1, OTHERS, (OWN * 2,)))
 
 
 def test_the_labels_that_are_learned() -> None:
@@ -162,6 +174,16 @@ def test_the_labels_that_are_learned() -> None:
         ("shuffled_labels", {"uniform": 1}, "attack shuffled_labels, parameters"),
         ("delayed", {"by": 0}, "attack delayed, parameters"),
         ("delayed", {"by": 101}, "attack delayed, parameters"),
+        ("inner_product", {"tau": -1.0}, "attack inner_product, parameters"),
+        ("inner_product", {"of": "gradients"}, "attack inner_product, parameters.*one of models, progress"),
+        ("min_max", {"deviation": "variance"}, "attack min_max, parameters.*one of sign, std, unit"),
+        ("min_sum", {"gamma": 1}, "attack min_sum, parameters.*deviation"),
+        ("mimic", {"number": -1}, "attack mimic, parameters"),
+        ("dissensus", {"t": -1.0}, "attack dissensus, parameters"),
+        ("spectral", {"t": float("nan")}, "attack spectral, parameters"),
+        ("adaptive", {"aim": "harm"}, "attack adaptive, parameters"),
+        ("adaptive", {"r": 1001.0}, "attack adaptive, parameters"),
+        ("silent", {"long": 1}, "attack silent, parameters"),
     ],
 )
 def test_wrong_parameters_are_named(name: str, parameters: dict[str, object], words: str) -> None:
@@ -181,7 +203,7 @@ def test_an_attack_of_a_file_gets_its_parameters(tmp_path: Path) -> None:
         "def build(factor=2.0):\n    return Attack('louder', offer=lambda view: view.own * np.float32(factor * view.turn))\n"
     )
     attack = load_attack("louder.py:build", {"factor": 3.0}, tmp_path)
-    assert checked_offer(attack, OWN, 2, rng()).tolist() == [6.0, -12.0, 3.0]
+    assert checked_offer(attack, view(turn=2)).tolist() == [6.0, -12.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +219,7 @@ def test_an_attack_of_a_file_gets_its_parameters(tmp_path: Path) -> None:
 )
 def test_an_offer_that_breaks_the_contract_is_named(offer: Callable[[View], np.ndarray]) -> None:
     with pytest.raises(AlgorithmError, match="attack 'bad'"):
-        checked_offer(Attack("bad", offer=offer), OWN, 0, rng())
+        checked_offer(Attack("bad", offer=offer), view())
 
 
 def test_a_lesson_that_breaks_the_contract_is_named() -> None:

@@ -152,7 +152,7 @@ def test_an_installed_entry_point_is_found_and_listed(tmp_path: Path, monkeypatc
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     text = refusal("fedavgg")
-    assert all(name in text for name in ("fedavg, half_fedavg, reputation", "'file.py:function'"))
+    assert all(name in text for name in ("fedavg, half_fedavg, local, reputation", "'file.py:function'"))
 
 
 def test_each_way_a_plug_in_fails_is_named(base: Path) -> None:

@@ -106,5 +106,7 @@ def documented(row: str) -> tuple[str, dict[str, Any]]:
 def test_the_table_of_attacks_holds_their_parameters_and_defaults() -> None:
     rows = re.findall(r'^\| `"\w+"` \| .*$', FORMAT.read_text(encoding="utf-8").partition("### Attacks")[2], re.MULTILINE)
     parameters = {name: {one.name: one.default for one in described_parameters(build)} for name, build in ATTACKS.items()}
-    told = {name: {key: "" if value == "chosen" else value.lower() for key, value in them.items()} for name, them in parameters.items()}
+    told = {
+        name: {key: value.lower().strip("'").removeprefix("chosen") for key, value in them.items()} for name, them in parameters.items()
+    }
     assert dict(map(documented, rows)) == told

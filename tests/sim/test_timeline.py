@@ -1,6 +1,7 @@
 """What happens in which tick: the order within a tick, who receives what, and the same again from a seed."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ from dfl_actors.config.sections import Sim
 from dfl_actors.config.toml_text import dump_value
 from dfl_actors.sim.conditions import Conditions
 from dfl_actors.sim.generators import Drawn
-from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, Timeline, Train, Turn, Update
+from dfl_actors.sim.timeline import Broadcast, Check, Compare, Indices, Job, Judge, Measure, Member, See, Timeline, Train, Turn, Update
 
 
 def sim(**options: Any) -> Sim:
@@ -59,7 +60,7 @@ def line(buffer: int = 2, observer: bool = False, measures: bool = False, interv
 
 def conditions(events: str, links: str = '"line"', nodes: int = 3) -> Conditions:
     text = f"[network]\nnodes = {nodes}\nlinks = {links}\n{events}"
-    return Conditions(parse_topology(text, where="net.toml", name="net"))
+    return Conditions(parse_topology(text, where="net.toml", name="net"), lambda attack, _: attack == "silent")
 
 
 def timeline(members: list[Member], seed: int = 0, options: Sim = NONE, events: str = "") -> Timeline:
@@ -241,6 +242,22 @@ def test_a_node_turns_before_it_trains_in_that_tick() -> None:
     attack = event(tick=2, do="attack", node="0", attack="sign_flip", attack_parameters={"scale": 2.0})
     made = jobs(line(buffer=9), 5, events=attack + event(tick=4, do="honest", node="0"))
     assert [tick[0] for tick in made[2:5:2]] == [Turn(2, 0, "sign_flip", {"scale": 2.0}), Turn(4, 0, None, {})]
+
+
+def test_what_one_of_those_who_attack_together_averages_the_others_see_before_it_averages() -> None:
+    members = line(buffer=1)
+    members[0] = replace(members[0], accomplices=(2,))
+    (tick,) = jobs(members, 1)
+    see, update = (job for job in tick if isinstance(job, See | Update) and (isinstance(job, See) or job.node == 0))
+    assert isinstance(see, See) and isinstance(update, Update)
+    assert see.node == 2 and see.received == update.received
+
+
+def test_a_silent_node_trains_and_averages_and_sends_nothing_from_the_tick_on_in_which_it_is_silent() -> None:
+    silent = event(tick=2, do="attack", node="1", attack="silent") + event(tick=4, do="honest", node="1")
+    made = jobs(line(buffer=2), 5, events=silent)
+    assert [[job.readers for job in tick if isinstance(job, Train)] for tick in made[0:5:2]] == [[1, 2, 1], [1, 0, 1], [1, 2, 1]]
+    assert ("Update", 1) in kinds(made[2])
 
 
 def test_the_mean_that_is_forced_on_everybody_passes_over_who_is_away() -> None:

@@ -107,7 +107,27 @@ def test_an_attacker_that_looks_back_offers_what_was_its_own(folder: Path) -> No
     assert len({model.tobytes() for model in models}) == 5
 
 
-@pytest.mark.parametrize(("attack", "parameters"), [("delayed", {"by": 2}), ("a_little_is_enough", {"z": 1.0})])
+def test_attackers_that_act_together_see_what_any_of_them_averages(folder: Path) -> None:
+    for together in (True, False):
+        made = worker(folder, "mimic", together=together)
+        made._slab[1] = 7.0
+        made.see(0, ["b"], [1])
+        made._slab[1] = 99.0
+        assert np.array_equal(trained(made), np.full_like(own(made), 7.0) if together else own(made))
+
+
+def test_an_attacker_rehearses_with_the_defence_of_its_victims(folder: Path) -> None:
+    """They average by FedAvg, which gives way to anything: the strength doubles sixteen times."""
+    made = worker(folder, "a_little_is_enough", optimal=True)
+    assert np.array_equal(trained(made), own(made)), "while it knows no victim, its own"
+    seen = received(made, a=1.0, b=0.5)
+    assert np.array_equal(trained(made, 1), beside([own(made), seen["a"], seen["b"]], 2.0**15 - 1))
+
+
+REHEARSING = ("adaptive", {"aim": "noise"})
+
+
+@pytest.mark.parametrize(("attack", "parameters"), [("delayed", {"by": 2}), ("a_little_is_enough", {"z": 1.0}), REHEARSING])
 def test_what_an_attack_has_seen_is_in_a_checkpoint(folder: Path, tmp_path: Path, attack: str, parameters: dict[str, Any]) -> None:
     (tmp_path / "nodes").mkdir()
     first = worker(folder, attack, **parameters)

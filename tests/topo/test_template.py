@@ -17,7 +17,7 @@ from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.sdk.attacks import ATTACKS
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
-from dfl_actors.topo.template import DEFAULT_ATTACK, assigned, generated_table, heading, partition_keys, role_keys
+from dfl_actors.topo.template import DEFAULT_ATTACK, assigned, generated_table, heading, hubs, partition_keys, role_keys
 from dfl_actors.topo.write import REMARKS, save, topology_text
 
 TEN = draw(Request(nodes=10, degree=2))
@@ -73,6 +73,24 @@ def test_who_has_a_role_depends_on_the_seed_alone() -> None:
     chosen = [tuple(assigned(node_names(30), ["attacker=2"], seed)) for seed in range(30)]
     assert chosen == [tuple(assigned(node_names(30), ["attacker=2"], seed)) for seed in range(30)]
     assert len(set(chosen)) > 20
+
+
+def test_a_role_on_hubs_goes_to_the_nodes_with_most_neighbours_and_of_as_many_by_name() -> None:
+    star = draw(Request(kind="star", nodes=12))
+    assert hubs(star) == [str(number) for number in range(12)], "2 before 10"
+    wheel = star._replace(links=(*star.links, ("11", "9"), ("9", "10")))
+    assert hubs(wheel)[:4] == ["0", "9", "10", "11"]
+    given_roles = assigned(wheel.names, ["attacker=1", "attacker:mimic=2@hubs", "observer=1@hubs"], 3, hubs(wheel))
+    assert {name: given_roles[name] for name in ("0", "9", "10")} == {
+        "0": {"attack": "mimic"},
+        "9": {"attack": "mimic"},
+        "10": {"role": "observer"},
+    }
+    assert len(given_roles) == 4 and {"attack": "sign_flip"} in given_roles.values()
+    plain = generated_table(wheel, ["attacker=2@hubs"], "iid")
+    assert list(plain["node"]) == ["0", "9"] and "--role attacker=2@hubs" in "".join(heading(wheel, ["attacker=2@hubs"], "iid"))
+    with pytest.raises(ConfigError, match="--role attacker=2@hub: how many nodes"):
+        role_keys("attacker=2@hub")
 
 
 def test_roles_leave_a_node_that_means_well() -> None:

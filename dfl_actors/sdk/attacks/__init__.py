@@ -1,26 +1,27 @@
 """The attacks that come with the program by name, held to their contract when they run."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import getmembers, isfunction
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.form import Form, Samples, arrays_of, joined
-from dfl_actors.sdk.attack import Attack, Images, Imagine, Labels, View
-from dfl_actors.sdk.attacks import a_little_is_enough, random_data, simple
+from dfl_actors.sdk.attack import Attack, Images, Imagine, Labels, Scene, Stage, View
+from dfl_actors.sdk.attacks import a_little_is_enough, adaptive, dissensus, inner_product, min_max, min_sum, random_data, simple, spectral
 from dfl_actors.sdk.interface import Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
 A = TypeVar("A", bound=np.ndarray)
 
+MODULES = (a_little_is_enough, adaptive, dissensus, inner_product, min_max, min_sum, random_data, spectral)
 SIMPLE: Mapping[str, Callable[..., Attack]] = dict(getmembers(simple, isfunction))
-BUILT_IN = dict(sorted({**SIMPLE, **by_module((a_little_is_enough, random_data))}.items()))
+BUILT_IN = dict(sorted({**SIMPLE, **by_module(MODULES)}.items()))
 ATTACKS = Registry("attack", "dfl_actors.attacks", BUILT_IN, (Attack,))
 
 NOBODY: Mapping[str, Weights] = MappingProxyType({})
@@ -28,34 +29,62 @@ NOBODY: Mapping[str, Weights] = MappingProxyType({})
 load_attack = ATTACKS.load
 
 
+Rehearsed: TypeAlias = dict[str, tuple[object, dict[str, float]]]
+"""Of each victim the state of its algorithm, and the reputations that it holds."""
+
+
+class Rehearsing(Protocol):
+    """Puts a victim on the stage, and remembers what became of it (`sdk/rehearsal.py`)."""
+
+    def stage(self, view: View) -> Stage | None: ...
+
+    def settle(self, stage: Stage, offered: Weights) -> None: ...
+
+    def state(self) -> Rehearsed: ...
+
+    def restore(self, state: Rehearsed) -> None: ...
+
+
 class Offering:
     """An attack at work in one node. `past` holds the own models of earlier offers, oldest first, as many as the attack remembers."""
 
-    def __init__(self, attack: Attack, rng: np.random.Generator) -> None:
-        self._attack, self._rng = attack, rng
+    def __init__(self, attack: Attack, rng: np.random.Generator, scene: Scene | None = None, rehearsal: Rehearsing | None = None) -> None:
+        self._attack, self._rng, self._scene, self._rehearsal = attack, rng, scene or Scene(), rehearsal
         self.past: deque[Weights] = deque(maxlen=attack.remembers)
 
     def __call__(self, own: Weights, turn: int, others: Mapping[str, Weights] = NOBODY) -> Weights:
         """What the node offers in place of `own`, having offered `turn` models before. Raises as `checked_offer`."""
-        offered = checked_offer(self._attack, own, turn, self._rng, others, tuple(self.past))
+        view = View(own, turn, self._rng, others, tuple(self.past), self._scene)
+        stage = None if self._rehearsal is None else self._rehearsal.stage(view)
+        offered = checked_offer(self._attack, view._replace(stage=stage))
+        if self._rehearsal is not None and stage is not None:
+            self._rehearsal.settle(stage, offered)
         if self._attack.remembers:
             self.past.append(own.copy())
         return offered
 
+    def state(self) -> tuple[list[Weights], Rehearsed]:
+        """What a checkpoint keeps of it; `restore` takes it."""
+        return list(self.past), {} if self._rehearsal is None else self._rehearsal.state()
 
-def checked_offer(
-    attack: Attack, own: Weights, turn: int, rng: np.random.Generator, others: Mapping[str, Weights] = NOBODY, past: Sequence[Weights] = ()
-) -> Weights:
-    """What the node offers in place of `own`, float32 [P]; it shares no memory with `others` and `past`.
+    def restore(self, state: tuple[list[Weights], Rehearsed]) -> None:
+        past, rehearsed = state
+        self.past.extend(past)
+        if self._rehearsal is not None:
+            self._rehearsal.restore(rehearsed)
+
+
+def checked_offer(attack: Attack, view: View) -> Weights:
+    """What the node offers in place of its own model, float32 [P]; it shares no memory with the models of others and of the past.
 
     Raises `AlgorithmError` naming the attack and the rule that it broke.
     """
     if attack.offer is None:
-        return own
-    seen = MappingProxyType({sender: read_only(weights) for sender, weights in others.items()})
-    view = View(read_only(own), turn, rng, seen, tuple(map(read_only, past)))
-    finite = f"finite float32 {own.shape}"
-    offered = _checked(attack, "offer", partial(attack.offer, view), own, finite, lambda made: bool(np.isfinite(made).all()))
+        return view.own
+    seen = MappingProxyType({sender: read_only(weights) for sender, weights in view.others.items()})
+    view = view._replace(own=read_only(view.own), others=seen, past=tuple(map(read_only, view.past)))
+    finite = f"finite float32 {view.own.shape}"
+    offered = _checked(attack, "offer", partial(attack.offer, view), view.own, finite, lambda made: bool(np.isfinite(made).all()))
     # A model of another node may be a view of a store that is about to reuse the memory.
     shared = any(np.may_share_memory(offered, weights) for weights in (*view.others.values(), *view.past))
     return offered.copy() if shared else np.ascontiguousarray(offered)

@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Meta
 
 from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack
+from dfl_actors.sdk.attacks import known
 
 
 def biased_model(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.1) -> Attack:
@@ -39,6 +40,19 @@ def label_flip() -> Attack:
     return Attack(teach=lambda labels, count, rng: (count - 1 - labels).astype(labels.dtype))
 
 
+def mimic(number: Annotated[int, Meta(ge=0, le=1000)] = 0, together: bool = False) -> Attack:
+    """Mimic: it repeats an honest node, whose labels and mistakes then count twice, and which no distance gives away.
+
+        offered = the newest model of honest sender `number`
+
+    From Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing (arXiv 2006.09365), where the server's
+    attackers all repeat one and the same. Parameters: `number`, from 0, default 0: which of the honest senders that it averaged, by name,
+    the last where there are fewer; `together`, default false: in the simulator it sees what its fellows see, so all repeat the same.
+    While it knows no model but its own, it offers that.
+    """
+    return Attack(offer=lambda view: known.honest(view)[: number + 2][-1], watches=True, together=together)
+
+
 def random_by_turns(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.001) -> Attack:
     """Random by turns: every other model that is offered is noise, every weight uniform in 0 up to `high`; the first is honest."""
     return Attack(offer=lambda view: np.float32(high) * view.rng.random(view.own.size, np.float32) if view.turn % 2 else view.own)
@@ -68,6 +82,11 @@ def shuffled_labels(uniform: bool = False) -> Attack:
     if uniform:
         return Attack(teach=lambda labels, count, rng: rng.integers(0, count, labels.shape).astype(labels.dtype))
     return Attack(teach=lambda labels, count, rng: rng.permuted(labels))
+
+
+def silent() -> Attack:
+    """Silent: it learns and listens, and offers nothing to anybody. A yardstick: no defence does better than with attackers that say nothing."""  # noqa: E501 - shown as it is
+    return Attack(sends=False)
 
 
 def sign_flip(scale: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0) -> Attack:
