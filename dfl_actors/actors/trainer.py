@@ -238,6 +238,9 @@ class Trainer(Actor):
         self.state = self.state._replace(weights=weights)
         if self.settings.role == "observer":
             yield from self._keep()
+            # It makes no transactions: after a crash it goes on with this model, and until then others find it by this.
+            self._point = msgspec.structs.replace(self._point, model=self.model)
+            yield Journal(b"point", encode(self._point))
             yield Publish(Versioned(model=self.model, applied=message.number))
 
     def _encoded(self, weights: np.ndarray | None = None) -> bytes:

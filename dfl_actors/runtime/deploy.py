@@ -3,7 +3,7 @@
     DIR/NAME/topology.toml  public/OTHER.pub  key  key.pub  dfl-actors-NAME.service  README.txt  and plug-ins of one's own
 
 Keys that are there are used again and never replaced, so that the same command adds a node or moves one. A node whose `public_key` the
-topology has already keeps its key where it is.
+topology has already keeps its key where it is, and so does one of which only `key.pub` is left in the folder.
 """
 
 import os
@@ -72,8 +72,12 @@ Ports {port} and {next_port} (TCP) must be reachable from: {neighbours}.{inlet}
 {key}{data}
 """
 HAS_DATA = "\nIts data, {source}, are not in this folder: put them there, beside the topology."
-HAS_KEY = "`key` is this node's name and must stay secret: keep a copy of it in a safe place, and remove it here once the host has it."
-NO_KEY = "The topology gives this node's public key: its host has the secret part. Put that file, `key` (mode 0600), into {place} first."
+NO_PUBLIC = "is damaged or of no key: put back what `dfl-actors keys show` prints on its host, or move it away for a new key"
+HAS_KEY = (
+    "`key` is this node's name and must stay secret: keep a copy of it in a safe place, and remove it here once the host has it"
+    " (`key.pub` stays)."
+)
+NO_KEY = "Only the public part of this node's key is known here: its host has the secret part, the file `key` (mode 0600) in {place}."
 
 
 class Wishes(NamedTuple):
@@ -138,12 +142,28 @@ def _public(node: Node, folder: Path, curve: bool, topology: str) -> Public:
         if curve and not node.curve_key:
             raise ConfigError(f"{topology}: node.{node.name}.curve_key is missing beside its public_key (`dfl-actors keys show`)")
         return Public(node.public_key, node.curve_key or "", secret=False)
+    if not there and (folder / "key.pub").exists():
+        return _kept(folder / "key.pub")
     pair = load_key(folder) if there else new_key(folder)
     if node.public_key not in (None, pair.public):
         raise KeyFileError(
             f"{folder / 'key'} is not the key of node.{node.name}.public_key in {topology}: correct one of them; no key is replaced"
         )
     return _of(pair)
+
+
+def _kept(path: Path) -> Public:
+    """What `key.pub` says of a key that only its host has by now. Raises `DflError`."""
+    try:
+        said = tomllib.loads(read_text(path))
+        public = Public(said["public"], said["curve"], secret=False)
+        if said == tomllib.loads(public.text()):
+            return public
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read ({error.strerror}): correct its permissions") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KeyFileError(f"{path} {NO_PUBLIC}") from error
+    raise KeyFileError(f"{path} {NO_PUBLIC}")
 
 
 def _of(pair: KeyPair) -> Public:

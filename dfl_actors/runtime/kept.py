@@ -34,7 +34,9 @@ def _kept_model(path: Path, name: str, number: str, at: int | None) -> Kept:
         data = encode_model(np.frombuffer(state, "<f4")[: parameters.size], number)
         return Kept(decode_model(data, number, parameters.size).copy(), model_digest(data), LAST, parameters.layers)
     if point is None or not point.model:
-        raise StoreError(f"node {name} has no model yet: it has one with its first transaction, an observer when the run ends; wait for it")
+        raise StoreError(
+            f"node {name} has no model yet: it has one with its first transaction, an observer with its first average; wait for it"
+        )
     return _stored(node, point.model, number, point.sequence, parameters)
 
 

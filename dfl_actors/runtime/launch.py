@@ -1,8 +1,9 @@
 """From a configuration to a running network and back: the run directory, the keys, the genesis, the plans, the supervisor."""
 
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,9 +19,9 @@ from dfl_actors.config.stated import stated
 from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.keys import KeyPair, address_of
-from dfl_actors.core.objects import Address, Genesis
+from dfl_actors.core.objects import Address, Digest, Genesis
 from dfl_actors.errors import ActorError, ConfigError, KeyFileError, StoreError
-from dfl_actors.files import whole
+from dfl_actors.files import explained, whole
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
 from dfl_actors.learning.form import Form
@@ -38,7 +39,7 @@ from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import BEGUN, STARTED, About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import Outcome, Supervisor, Watcher
-from dfl_actors.runtime.verify import verify_all
+from dfl_actors.runtime.verify import signed_any
 
 PRELOAD = ("dfl_actors.runtime.preload",)  # What the fork server of a run imports.
 
@@ -73,9 +74,9 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
     before = read_about(run)
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
-        launch = _verified(run, tuple(before.nodes), launch)
+        launch, signed = _verified(run, tuple(before.nodes), launch)
         keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
-        return Ground(config, run, keys, launch, before).go()
+        return Ground(config, run, keys, launch, before, signed=signed).go()
 
 
 def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch, adopt: bool = False) -> Outcome:
@@ -90,8 +91,8 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: 
     run = RunDirectory.open(out)
     with run.lock():
         _check_owner(run, name, keys[name])
-        launch = _verified(run, (name,), launch)
-        return Ground(config, run, keys, launch, read_about(run), key_directory, adopt).go()
+        launch, signed = _verified(run, (name,), launch)
+        return Ground(config, run, keys, launch, read_about(run), key_directory, adopt, signed).go()
 
 
 def _check_owner(run: RunDirectory, name: str, key: KeyPair) -> None:
@@ -104,12 +105,13 @@ def _check_owner(run: RunDirectory, name: str, key: KeyPair) -> None:
         )
 
 
-def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> Launch:
-    """Its beginning put off by the time that verifying the chains took: a long chain is not late to be ready. Raises `DflError`."""
+def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> tuple[Launch, bool]:
+    """Its beginning put off by the time that verifying the chains took: a long chain is not late to be ready; and whether anything was ever
+    signed there. Raises `DflError`."""
     before = time.monotonic()
     launch.watcher.event("verifying the chains")
-    verify_all(run, names, pin=True)
-    return launch._replace(begun=launch.begun + time.monotonic() - before)
+    signed = signed_any(run, names)
+    return launch._replace(begun=launch.begun + time.monotonic() - before), signed
 
 
 @contextmanager
@@ -149,6 +151,18 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
     return outcome
 
 
+def begin_anew(run: RunDirectory, names: Iterable[str], before: Digest) -> str:
+    """A directory in which nothing was signed belongs to no network yet: what these nodes know of the one `before` goes. Returns what is to
+    be told. Raises `StoreError`."""
+    for name in names:
+        node = run.node(name)
+        with explained(f"{node.path} cannot be written", "correct its permissions, or choose another --out"):
+            node.model.unlink(missing_ok=True)
+            if node.journals.exists():
+                shutil.rmtree(node.journals)
+    return f"{run.path} was begun in another network ({before[:8]}), and nothing was signed there: it begins anew in this one"
+
+
 class Ground:
     """What one start of a run stands on."""
 
@@ -161,11 +175,12 @@ class Ground:
         before: About | None = None,
         key_directory: Path | None = None,
         adopt: bool = False,
+        signed: bool = True,
     ) -> None:
         """`keys` are those of the nodes that run here, each from its node's directory unless `key_directory` says from where; `before`
-        is what the run's last start has written."""
+        is what the run's last start has written, `signed` whether anything was signed then."""
         self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
-        self._adopt = adopt
+        self._adopt, self._signed = adopt, signed
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
         self._addresses = {
@@ -181,12 +196,14 @@ class Ground:
         self._cache.mkdir()
         launch.watcher.event("preparing the data and the model")
         data = load_datasets(config, self._cache, self._keys)
-        digest = check_unchanged(data, self._before.data)
+        digest = check_unchanged(data, self._before.data if self._signed else "")
         for line in few_samples(config, data):
             launch.watcher.event(line)
         launch.stop.check()
         genesis = _found(config, next(iter(self._keys)), self._cache, launch)
         launch.stop.check()
+        if not self._signed and self._before.genesis not in ("", codec.digest(genesis)):
+            launch.watcher.event(begin_anew(self._run, self._keys, self._before.genesis))
         running = scaled(config)
         stocks = {name: stock(data[name], weights) for name, weights in shares(config, data).items()}
         plans = [self._plan(running, running.node(name), genesis, stocks[name]) for name in self._keys]
@@ -195,7 +212,7 @@ class Ground:
 
     def _plan(self, config: Config, node: Node, genesis: Genesis, samples: int) -> NodePlan:
         with ChainStore(self._run.node(node.name).chain) as chain:
-            chain.create(codec.encode(genesis))
+            chain.create(codec.encode(genesis), anew=not self._signed)
         neighbours = tuple(self._addresses[other] for other in node.neighbours)
         said = {name: stated(config, name, genesis) for name in (node.name, *node.neighbours)}
         return NodePlan(

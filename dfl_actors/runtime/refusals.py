@@ -28,7 +28,7 @@ _ALTERED = "its chain was altered: restore it from a copy"
 
 REMEDIES: dict[str, str] = {
     **dict.fromkeys(("too_large", "malformed", "schema", "not_canonical", "frames", "chunk", "codec_unknown"), _VERSION),
-    "other_genesis": "make these keys the same in both topologies, and start the node with the wrong one again, in a new run directory",
+    "other_genesis": "make these keys the same in both topologies, and start the node with the wrong one again",
     **dict.fromkeys(("address_mismatch", "bad_signature"), _FORGED),
     "stranger": "it is no neighbour here: correct network.links, or its public_key, in the topology that is wrong",
     "wrong_neighbour": "another node answers there: correct its listen or public_key in this topology",

@@ -66,8 +66,12 @@ class NodeDirectory:
         self.path = path
         self.chain, self.models, self.model = path / "chain", path / "models", path / "model.keras"
 
+    @property
+    def journals(self) -> Path:
+        return self.path / "journal"
+
     def journal(self, actor: str) -> Path:
-        return self.path / "journal" / actor
+        return self.journals / actor
 
     @property
     def fed(self) -> Path:

@@ -344,12 +344,13 @@ class ChainStore(_Store):
         with self._reading() as transaction:
             return _first(transaction)
 
-    def create(self, genesis: bytes) -> None:
-        """Begin the chain; the same genesis again changes nothing. Raises StoreError if it is another network's chain."""
+    def create(self, genesis: bytes, anew: bool = False) -> None:
+        """Begin the chain; the same genesis again changes nothing. Raises StoreError if it is another network's chain, unless it has no
+        blocks and may begin `anew`."""
 
         def change(transaction: lmdb.Transaction[memoryview]) -> None:
             present = transaction.get(b"genesis")
-            if present is None:
+            if present is None or (anew and not _height(transaction)):
                 transaction.put(b"genesis", genesis)
             elif present != genesis:
                 raise StoreError(

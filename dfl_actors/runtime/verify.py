@@ -8,9 +8,11 @@ from typing import TypeVar
 
 import msgspec
 
+from dfl_actors.actors.trainer import Checkpoint
 from dfl_actors.core import chain, codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
+from dfl_actors.core.codec import reread
 from dfl_actors.core.objects import FinalBlock, Genesis
 from dfl_actors.errors import ChainError, Refused
 from dfl_actors.processes.isolated import in_child
@@ -36,12 +38,18 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     weights: int = 0
 
 
-def verify_all(run: RunDirectory, names: tuple[str, ...], pin: bool = False) -> list[Verified]:
-    """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`.
+def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
+    """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
+    return _isolated(verify, run, names)
 
-    `pin`: the journal of a node that has none yet gets one, so that its builder need not verify the chain once more.
+
+def signed_any(run: RunDirectory, names: tuple[str, ...]) -> bool:
+    """Verify the chains of nodes that are to go on; False where none of them ever signed anything that stays, so that there is nothing to
+    verify, and the directory may begin in another network. Raises as `verify_all`.
+
+    The journal of a node that pins no head yet gets one, so that its builder need not verify the chain once more.
     """
-    return _isolated(verify, run, names, pin)
+    return in_child(_signed_any, run.path, names)
 
 
 def read_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
@@ -64,7 +72,8 @@ def _each(path: Path, function: Callable[..., T], names: tuple[str, ...], more: 
 
 
 def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
-    """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks, and the pin."""
+    """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks, and the pin, which a
+    chain without one gets with `pin`."""
     node, about = run.node(name), read_about(run)
     with _named(name):
         pinned, base = _pinned(node), _pinned(node, chain.BASE)  # before the chain is read, which may grow meanwhile
@@ -91,6 +100,36 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
         confirmations=sum(len(block.confirmations) for block in blocks),
         weights=weights,
     )
+
+
+def _signed_any(path: Path, names: tuple[str, ...]) -> bool:
+    run = RunDirectory(path)
+    if all(_unsigned(run.node(name)) for name in names):
+        return False
+    for name in names:
+        verify(run, name, pin=True)
+    return True
+
+
+def _unsigned(node: NodeDirectory) -> bool:
+    """Whether a node has made no step, taken in no sample, and signed no transaction, receipt or draft."""
+    if not node.chain.exists() or (node.fed.exists() and any(node.fed.iterdir())):
+        return False
+    with ChainStore(node.chain, readonly=True) as store:
+        if store.genesis is None or store.height:
+            return False
+    trainer, validator, builder = (dict(_entries(node.journal(actor))) for actor in ("trainer", "validator", "builder"))
+    point = reread(Checkpoint, trainer[b"point"]) if b"point" in trainer else None
+    trained = b"transaction" in trainer or (point is not None and (point.steps > 0 or point.sequence >= 0))
+    pin = _pinned(node)
+    return not trained and not validator and builder.keys() <= {chain.PIN} and (pin is None or pin.height == 0)
+
+
+def _entries(path: Path) -> list[tuple[bytes, bytes]]:
+    if not path.exists():
+        return []
+    with Journal(path, readonly=True) as journal:
+        return list(journal.scan(b""))
 
 
 @contextmanager

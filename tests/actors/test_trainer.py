@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.trainer import IN_FLIGHT, Offer, Trainer, TrainerSettings
+from dfl_actors.actors.trainer import IN_FLIGHT, Checkpoint, Offer, Trainer, TrainerSettings
 from dfl_actors.core import events
-from dfl_actors.core.codec import digest, encode
+from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Trained, Versioned
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.stock import FED
-from dfl_actors.learning.weights import decode_model
+from dfl_actors.learning.weights import LAST, decode_model
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, notes, told
 from tests.simnet import parts
@@ -137,6 +137,17 @@ def test_an_observer_trains_nothing_and_says_its_version_again() -> None:
     made.give(Tick(), now=NOW + 1_000)
     assert made.wake == NOW + 2_000
     assert told(made.give(Tick(), now=NOW + 2_000), Versioned)[0].applied == 1
+
+
+def test_an_observers_newest_model_is_written_down_with_each_average() -> None:
+    """For whoever exports it while it runs; and a crash loses none of it."""
+    made = built(role="observer")
+    made.give(delta(made, 1, 2.0), crash=99)
+    after = weights(made)
+    version = told(made.give(Started()), Versioned)[-1]
+    assert np.array_equal(weights(made), after) and not np.array_equal(after, parts.initial(8))
+    point = reread(Checkpoint, made.journal.get(b"point") or b"")
+    assert made.models.size(point.model) and (point.model, point.applied, point.sequence) == (version.model, 1, LAST)
 
 
 def test_an_observer_at_full_speed_pulls_new_tests_with_every_heartbeat() -> None:

@@ -1,5 +1,7 @@
 """What a deployment writes for each host: whose secrets, with which modes, and what it refuses."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,20 @@ def test_the_unit_and_the_three_commands_say_what_is_so_on_the_host(place: Path)
     assert "Ports 7100 and 7101 (TCP) must be reachable from: 10.0.0.6." in (place / "out" / "leiden" / "README.txt").read_text()
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd checks its units")
+def test_systemd_has_nothing_to_say_against_the_unit(place: Path) -> None:
+    program = shutil.which("true") or "/bin/true"
+    folder = made(place, wishes=WISHES._replace(program=program, user="root"))["delft"]
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", folder / "dfl-actors-delft.service"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert "dfl-actors-delft" not in checked.stdout and checked.returncode == 0, checked.stdout
+
+
 @pytest.mark.parametrize(
     ("source", "said"), [("/srv/samples.npz", False), ("mnist", False), ("keras:cifar10", False), ("mine/own.npz", True)]
 )
@@ -95,6 +111,23 @@ def test_keys_are_kept_when_a_node_is_added_taken_out_or_moved(place: Path) -> N
     assert after["amsterdam"] == before["amsterdam"] and after["utrecht"] != before["leiden"]
     assert {path.stem for path in (place / "out" / "delft" / "public").iterdir()} == {"amsterdam", "delft", "utrecht"}
     assert load_key(place / "out" / "leiden").seed == before["leiden"], "nothing that was made is removed"
+
+
+def test_a_key_that_only_its_host_has_by_now_is_known_by_its_public_part(place: Path) -> None:
+    """As README.txt tells: `key` is removed here once the host has it."""
+    folder = made(place)["delft"]
+    before = load_topology(folder / "topology.toml", deployed=True).node("delft")
+    (folder / "key").unlink()
+    made(place)
+    after = load_topology(folder / "topology.toml", deployed=True).node("delft")
+    assert (after.public_key, after.curve_key) == (before.public_key, before.curve_key) and not (folder / "key").exists()
+    assert "its host has the secret part" in (folder / "README.txt").read_text()
+    (folder / "key.pub").write_text((folder / "key.pub").read_text().replace("public = ", "publik = "))
+    with pytest.raises(DflError, match=r"delft/key.pub is damaged or of no key: put back what `dfl-actors keys show` prints"):
+        made(place)
+    (folder / "key.pub").unlink()
+    made(place)
+    assert load_topology(folder / "topology.toml", deployed=True).node("delft").public_key != before.public_key, "a new key is another node"
 
 
 def test_a_key_that_its_host_made_stays_there(place: Path) -> None:

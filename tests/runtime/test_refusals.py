@@ -56,7 +56,7 @@ def test_a_line_says_who_how_often_why_and_what_to_do() -> None:
     refusals = Refusals(B, "other_genesis", 41, "", 1)
     assert refused_text("", "utrecht", refusals, "its seed is 3, ours 0") == (
         "utrecht: refused 41 times, other_genesis: its seed is 3, ours 0; make these keys the same in both topologies,"
-        " and start the node with the wrong one again, in a new run directory"
+        " and start the node with the wrong one again"
     )
     assert refused_by_text("delft", "utrecht", Refusals(B, "stranger", 1, "Hello", 1), "Hello").startswith(
         "node delft: utrecht: refuses what this node says, once, stranger: Hello; "

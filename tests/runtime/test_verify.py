@@ -9,13 +9,15 @@ from stat import S_IMODE
 import msgspec
 import pytest
 
+from dfl_actors.actors.trainer import Checkpoint
 from dfl_actors.core import chain
 from dfl_actors.core.codec import digest, encode, model_digest
 from dfl_actors.core.objects import Genesis, Layer
 from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.runtime.launch import begin_anew
 from dfl_actors.runtime.rundir import About, RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
-from dfl_actors.runtime.verify import prune_all, read_all, verify, verify_all
+from dfl_actors.runtime.verify import _signed_any, _unsigned, prune_all, read_all, signed_any, verify, verify_all
 from tests import objects
 
 MODEL = bytes(32)
@@ -128,12 +130,46 @@ def test_a_directory_from_before_there_were_pins_gets_one_when_it_is_gone_on_wit
     run = made(tmp_path, pinned=False)
     verify_all(run, ("a",))
     assert pin_of(run) is None
-    verify_all(run, ("a",), pin=True)
+    assert signed_any(run, ("a",))
     pin = pin_of(run)
     assert pin is not None and pin.height == 4
     cut(run, 2)
     with pytest.raises(ChainError, match=r"blocks 2 to 3 are missing"):
         verify_all(run, ("a",))
+
+
+SIGNED = {
+    "a transaction": ("trainer", b"transaction", b"any"),
+    "a step": ("trainer", b"point", encode(Checkpoint(sequence=-1, iteration=1, steps=1, samples=16, applied=0, model=""))),
+    "a receipt": ("validator", b"r/00", b"any"),
+    "a draft": ("builder", b"draft", b"any"),
+    "a block that was cut off": ("builder", chain.PIN, chain.encode_pin(msgspec.structs.replace(chain.empty(NET), height=1))),
+}
+
+
+@pytest.mark.parametrize("what", SIGNED)
+def test_a_directory_belongs_to_no_network_until_something_is_signed_there(tmp_path: Path, what: str) -> None:
+    run, other = made(tmp_path, blocks=0), msgspec.structs.replace(GENESIS, labels=11)
+    nothing = Checkpoint(sequence=-1, iteration=0, steps=0, samples=16, applied=0, model="ab")
+    with Journal(run.node("a").journal("trainer")) as journal:
+        journal.commit([(b"point", encode(nothing)), (b"state", b"any"), (b"fed", b"0")])
+    assert not _signed_any(run.path, ("a",))
+    actor, key, value = SIGNED[what]
+    with Journal(run.node("a").journal(actor)) as journal:
+        journal.commit([(key, value)])
+    assert not _unsigned(run.node("a"))
+
+    told = begin_anew(run, ["a"], NET)
+    assert told.endswith("and nothing was signed there: it begins anew in this one") and NET[:8] in told
+    with ChainStore(run.node("a").chain) as store:
+        store.create(encode(other), anew=True)
+        assert store.genesis == encode(other)
+    assert not _signed_any(run.path, ("a",)), "power may go before run.json names the new network"
+
+
+def test_a_chain_with_blocks_never_begins_anew(tmp_path: Path) -> None:
+    with ChainStore(made(tmp_path).node("a").chain) as store, pytest.raises(StoreError, match="holds a chain of another genesis"):
+        store.create(encode(msgspec.structs.replace(GENESIS, labels=11)), anew=True)
 
 
 @pytest.fixture
