@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from dfl_actors.config.toml_text import listed
 from dfl_actors.core.control import Evaluate, Evaluated
 
 
@@ -76,6 +77,15 @@ class Evaluation:
     def done(self) -> bool:
         """Whether nothing is left to save or to measure."""
         return not self.ready or (self.saved() and not self._waiting and not self._under_way)
+
+    @property
+    def unmeasured(self) -> str:
+        """What is to be told at the end of nodes whose last model could not be measured in time; empty where there is none."""
+        nodes = [node for node, model in self._last.items() if self._every and self._model.get(node) != model]
+        if not nodes:
+            return ""
+        remedy = "measure model.keras in their directories with `dfl-actors model evaluate`"
+        return f"there was no time to measure the last model of node {listed(nodes)}: what is shown is of one before; {remedy}"
 
     def _due(self, node: str, model: str, now: float) -> bool:
         return now - self._asked_at.get(node, 0.0) >= self._every and model != self._model.get(node)

@@ -302,6 +302,8 @@ class Supervisor:
         patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
         while any(child.alive for child in self._all.values()) and time.monotonic() < begun + patience:
             self._listen(0.05)
+        if self._evaluation.unmeasured:
+            self._board.say(self._evaluation.unmeasured)
         try:
             self._children.end(self._all.values())
         except ActorError as error:
@@ -350,9 +352,7 @@ class Supervisor:
                 self._rendezvous.lost(child.name)
             self._children.start(child)
         elif child is self._evaluator and not self._config.run.target:
-            self._watcher.event(
-                f"the evaluator crashed too often ({how}): the run goes on without measurements on the test samples, see {child.log}"
-            )
+            self._watcher.event(f"the evaluator crashed too often ({how}): the run goes on without measurements, see {child.log}")
         else:
             self._fail(ActorError(f"{child.what} crashed {child.restarts.most + 1} times ({how}): see {child.log}"))
 

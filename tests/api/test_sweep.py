@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dfl_actors import load_sweep, simulate
+from dfl_actors import load_sweep, simulate, sweep
 from dfl_actors.errors import StoreError
 from tests.sim.small import SMALL
 from tests.sim.test_simulation import TOPOLOGY, tables
@@ -61,13 +61,18 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = started(place, *SWEEP, "--jobs", "1")
-    cells = place / "out" / "cells"
-    while not any(cells.glob("*")):
+    cells, part = place / "out" / "cells", place / "out" / "part"
+    held: list[psutil.Process] = []
+    while not held:
         assert killed.poll() is None, killed.communicate()
         select_a_moment(killed)
+        held = held_between(killed, cells, part)
     killed.kill()
+    for process in held:
+        process.kill()
     killed.communicate()
-    first = {path.name: path.stat().st_ino for path in cells.iterdir()}
+    first, under_way = {path.name: path.stat().st_ino for path in cells.iterdir()}, [path.name for path in part.iterdir()]
+    assert first and under_way and not first.keys() & set(under_way)
     again = started(place, *SWEEP, "--jobs", "1")
     struck = False
     while again.poll() is None and not struck:
@@ -81,17 +86,45 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     assert "fedavg" in said and "worst attack" in said
     names = {path.name: path.stat().st_ino for path in cells.iterdir()}
     assert len(names) == 4 and first.items() <= names.items(), "what was over was not done again"
-    rows = list(csv.DictReader((place / "out" / "results.csv").open(encoding="utf-8")))
+    rows = read(place / "out")
     assert len(rows) == 8 == len({row["cell"] for row in rows})
     assert {row["state"] for row in rows if row["update.algorithm"] == "fedavg"} == {"over"}
     assert all("tick " in row["error"] for row in rows if row["state"] == "failed")
     monkeypatch.chdir(place)
+    calm = sweep(
+        "net.toml", {"update.algorithm": ["fedavg"], "node.3.attack": [None, "sign_flip"]}, "1-2", out="calm", jobs=2, progress="none"
+    )
+    assert [without_costs(row) for row in rows if row["state"] == "over"] == [without_costs(row) for row in read(calm.path)]
     alone = simulate(
         "net.toml", seed=2, overrides={"update.algorithm": "fedavg", "node.3.attack": None}, out="alone", jobs=2, progress="none"
     )
     swept = load_sweep("out").simulation(**{"update.algorithm": "fedavg", "node.3.attack": "none", "seed": 2})
     assert tables(swept.path) == tables(alone.path) and swept.summary["over"]
     assert (place / "out" / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def held_between(sweep: subprocess.Popen[str], cells: Path, part: Path) -> list[psutil.Process]:
+    """The processes of a sweep of which a cell is over and another under way, stopped; none while that is not so."""
+    if not any(cells.glob("*")) or not any(part.glob("*/*.csv")):
+        return []
+    held = cell_processes(sweep)
+    for process in held:
+        process.suspend()
+    if any(part.glob("*/*.csv")):
+        return held
+    for process in held:
+        process.resume()
+    return []
+
+
+def read(sweep: Path) -> list[dict[str, str]]:
+    """The rows of its results."""
+    return list(csv.DictReader((sweep / "results.csv").open(encoding="utf-8")))
+
+
+def without_costs(row: dict[str, str]) -> dict[str, str]:
+    """What does not depend on how fast it went."""
+    return {key: value for key, value in row.items() if key not in ("seconds", "cpu_seconds")}
 
 
 def select_a_moment(process: subprocess.Popen[str]) -> None:

@@ -1,6 +1,9 @@
 """Every kind of source but `.npz`: what comes out of a small one, and what is refused, in one line."""
 
 import importlib
+import json
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from dfl_actors.errors import DataError
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.form import Input, arrays_of
 from dfl_actors.learning.sources import table
+from dfl_actors.learning.sources.hf import FETCH
 from tests.learning.forms import image_form, only
 
 PYTHON = "import numpy as np\nx, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4\n"
@@ -276,6 +280,28 @@ def test_a_data_set_of_hugging_face_from_a_folder(tmp_path: Path) -> None:
     assert "it has no column 'kind'; set data.target to one of words, size" in refusal(Data(source=source, target="kind"))
     made.remove_columns(["note", "size"]).save_to_disk(tmp_path / "alone")
     assert len(load_dataset(Data(source=f"hf:{tmp_path / 'alone'}")).x_test) == 4
+
+
+def test_a_data_set_of_hugging_face_from_the_cache_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "rows.csv").write_text("a,label\n" + "".join(f"{i},{i % 2}\n" for i in range(10)))
+    datasets.load_dataset("csv", data_files=str(tmp_path / "rows.csv"), cache_dir=str(tmp_path / "made"))
+    (made,) = (tmp_path / "made").glob("csv/*/*/*/")
+    kept = tmp_path / "cache/owner___tiny/default/0.0.0/0123"
+    shutil.copytree(made, kept)
+    (kept / "csv-train.arrow").rename(kept / "tiny-train.arrow")
+    about = json.loads((kept / "dataset_info.json").read_text())
+    (kept / "dataset_info.json").write_text(json.dumps(about | {"config_name": "default", "dataset_name": "tiny"}))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")
+    dataset = load_dataset(Data(source="hf:owner/tiny"))
+    assert len(dataset.x_train) + len(dataset.x_test) == 10 and not datasets.config.HF_HUB_OFFLINE
+    begun = time.monotonic()
+    said = refusal(Data(source="hf:owner/none"))
+    assert "it is not in the cache: " in said and f"; {FETCH}, for http://127.0.0.1:9 cannot be reached: " in said and "\n" not in said
+    assert time.monotonic() - begun < 15, "the library itself asks for half a minute"
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    assert f"; {FETCH}, for HF_HUB_OFFLINE is set" in refusal(Data(source="hf:owner/none"))
 
 
 def test_images_of_hugging_face(tmp_path: Path) -> None:

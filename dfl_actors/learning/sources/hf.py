@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from datasets.features.features import FeatureType
 
+REACH_WITHIN = 5.0  # Seconds that the network has to answer.
+FETCH = "fetch it once where there is a network, or give a folder that save_to_disk wrote"
 AT_ONCE = 1024  # Rows that are read at once.
 USUAL = ("label", "labels")
 
@@ -70,7 +72,7 @@ def opened(name: str, said: Data) -> Iterator[Raw]:
     datasets.disable_progress_bars()
     for talkative in ("datasets", "huggingface_hub"):  # What they have to say about a missing network, we say.
         logging.getLogger(talkative).setLevel(logging.CRITICAL)
-    splits = guarded("it cannot be loaded; is it in the cache, or is there a network", lambda: _load(datasets, name), DataError)
+    splits = guarded("it cannot be loaded", lambda: _load(datasets, name), DataError)
     if not isinstance(splits, Mapping):
         splits = {"train": splits}
     if "train" not in splits:
@@ -85,7 +87,25 @@ def _load(datasets: ModuleType, name: str) -> "Dataset | DatasetDict":
     if Path(name).is_dir():
         return datasets.load_from_disk(name)
     where, _, configuration = name.partition(":")
+    offline = datasets.config.HF_HUB_OFFLINE
+    try:
+        datasets.config.HF_HUB_OFFLINE = True
+        return guarded("it is not in the cache", lambda: datasets.load_dataset(where, configuration or None), DataError)
+    except DataError as missing:
+        _check_reachable(datasets.config.HF_ENDPOINT, offline, f"{missing}; {FETCH}")
+    finally:
+        datasets.config.HF_HUB_OFFLINE = offline
     return datasets.load_dataset(where, configuration or None)
+
+
+def _check_reachable(hub: str, offline: bool, missing: str) -> None:
+    """Whether the network can be asked for what is not in the cache: the library itself would ask six times, in half a minute. Raises
+    `DataError`."""
+    from huggingface_hub.utils import get_session
+
+    if offline:
+        raise DataError(f"{missing}, for HF_HUB_OFFLINE is set")
+    guarded(f"{missing}, for {hub} cannot be reached", lambda: get_session().head(hub, timeout=REACH_WITHIN), DataError)
 
 
 def _target(split: "Dataset", said: Data) -> list[str]:
