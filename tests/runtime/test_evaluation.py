@@ -10,7 +10,7 @@ def test_a_last_model_that_was_not_measured_in_time_is_named() -> None:
     evaluation.ready = True
     for node in "ab":
         evaluation.last(node, f"{node}-last")
-    for order in list(orders):
+    for order in orders:
         evaluation.heard(Evaluated(node=order.node, model=order.model, correct=0, tested=0))
     evaluation.ask(1.0, [])
     evaluation.heard(Evaluated(node="a", model="a-last", correct=9, tested=10))

@@ -107,7 +107,7 @@ def test_several_clients_feed_at_once(node: Node, context: Context, tmp_path: Pa
     [
         ({"x_train": np.ones((600, 5))}, r"its samples are float32 \(5,\), those of the node float32 \(6,\); bring them to one form"),
         ({"y_train": np.full(600, 3)}, "y_train holds the label 3, outside 0 to 2"),
-        ({"x_train": np.full((600, 6), np.nan)}, r"not finite \(sample 0\)"),
+        ({"x_train": np.full((600, 6), np.nan)}, r"x_train holds NaN or infinity \(sample 0, counted from 0\)"),
         ({"y_train": np.zeros(5, int)}, "it has 5 labels for 600 samples"),
     ],
 )
