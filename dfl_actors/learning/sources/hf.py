@@ -101,7 +101,7 @@ def _load(datasets: ModuleType, name: str) -> "Dataset | DatasetDict":
 def _check_reachable(hub: str, offline: bool, missing: str) -> None:
     """Whether the network can be asked for what is not in the cache: the library itself would ask six times, in half a minute. Raises
     `DataError`."""
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import get_session
 
     if offline:
         raise DataError(f"{missing}, for HF_HUB_OFFLINE is set")
