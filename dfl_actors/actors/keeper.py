@@ -5,8 +5,8 @@ the result to the trainer as a difference against the model it started from. Dif
 model does not contain yet are added to it first, so that none is counted twice or lost.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Protocol
 
 import numpy as np
@@ -15,10 +15,12 @@ import orjson
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
-from dfl_actors.core.codec import sha256
+from dfl_actors.core.codec import model_digest, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
-from dfl_actors.learning.weights import known_model
+from dfl_actors.core.words import Started, Stopping
+from dfl_actors.learning.plain import UNREADABLE, Unkept, packed, unpacked
+from dfl_actors.learning.weights import encode_model, known_model
 from dfl_actors.sdk.interface import ReceivedModel, Result
 
 MOST_PENDING = 16
@@ -41,6 +43,8 @@ class KeeperSettings(Settings, frozen=True, kw_only=True):
 
     codec: str
     buffer: int
+    algorithm: str = ""
+    """What remembers: a state of another algorithm's is not gone on with."""
 
 
 class Keeper(Actor):
@@ -53,7 +57,8 @@ class Keeper(Actor):
         self, settings: KeeperSettings, apply: Apply, state: object, models: Models, journal: JournalReader, watched: bool = False
     ) -> None:
         super().__init__(settings)
-        self._apply, self._state, self._models, self._journal, self._watched = apply, state, models, journal, watched
+        self._apply, self._models, self._journal, self._watched = apply, models, journal, watched
+        self._state = self._remembered(state)
         saved = journal.get(b"reputations")
         self.reputations: dict[str, float] = dict.fromkeys(settings.neighbours, 1.0) if saved is None else orjson.loads(saved)
         self._number = int(journal.get(b"number") or b"0")
@@ -61,6 +66,23 @@ class Keeper(Actor):
         self._own_accuracy: float | None = None
         self._pending: dict[int, np.ndarray] = {}
         self._buffer: list[Scored] = []
+
+    def _remembered(self, first: object) -> object:
+        """The state of the algorithm that a clean stop saved, if it is this one's; else its first."""
+        saved = self._journal.get(b"memory")
+        with suppress(*UNREADABLE):
+            held = unpacked(saved or b"")
+            return held["state"] if held["algorithm"] == self.settings.algorithm else first
+        return first
+
+    def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
+        """What was saved is out of date from here on."""
+        yield Journal(b"memory", None)
+
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+        """Save what the algorithm remembers, if it can be written: else a resumed run begins with its first state."""
+        with suppress(Unkept):
+            yield Journal(b"memory", packed({"algorithm": self.settings.algorithm, "state": self._state}))
 
     def on_versioned(self, message: Versioned, now: Now) -> None:
         self._own = message.model
@@ -97,10 +119,10 @@ class Keeper(Actor):
         self._state, self.reputations = result.state, dict(result.reputations)
         # In order of arrival: of several models of a sender the last stays.
         seen = {score.generator: (score.model, score.codec) for score, _ in received}
-        yield from self._hand_over(delta, models, seen if self._watched else {}, result.notes, now)
+        yield from self._hand_over(delta, models, seen if self._watched else {}, result, now)
 
     def _hand_over(
-        self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], notes: Mapping[str, object], now: Now
+        self, delta: np.ndarray, models: list[ReceivedModel], seen: dict[str, tuple[str, str]], result: Result, now: Now
     ) -> Iterator[Effect]:
         self._number += 1
         self._pending[self._number] = delta
@@ -110,12 +132,15 @@ class Keeper(Actor):
         key = sha256(f"{self.settings.address}/delta/{self._number}/{now.wall}".encode())
         self.count("updates")
         yield Keep(key, delta.data.cast("B"))
+        serving = b"" if result.serving is None else encode_model(result.serving, self.settings.codec)
+        if serving:
+            yield Keep(model_digest(serving), serving)
         yield Journal(b"number", str(self._number).encode())
         yield Journal(b"reputations", orjson.dumps(self.reputations))
-        yield Tell(Averaged(delta=key, number=self._number, received=seen))
+        yield Tell(Averaged(delta=key, number=self._number, received=seen, serving=model_digest(serving) if serving else ""))
         yield Publish(Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()}))
         senders = {model.sender: model.accuracy for model in models}
-        yield Note(events.Updated(models=len(models), senders=senders, reputations=self.reputations, notes=dict(notes)))
+        yield Note(events.Updated(models=len(models), senders=senders, reputations=self.reputations, notes=dict(result.notes)))
 
     def _load(self, stack: ExitStack, key: str, codec: str) -> np.ndarray | None:
         data = stack.enter_context(self._models.view(key))

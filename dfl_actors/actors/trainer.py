@@ -17,12 +17,13 @@ from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, model_digest, reread, sha256
-from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell
+from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Trained, Versioned
 from dfl_actors.core.objects import Record, Transaction, issue
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import our_own
+from dfl_actors.learning.momentum import Course, Optimiser
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState, decode_model, known_model
 
@@ -35,9 +36,12 @@ IN_FLIGHT = 4  # Transactions without receipts that stop a trainer which runs as
 class Learner(Protocol):
     """What the trainer needs of the learning code; samples are named by their indices."""
 
+    @property
+    def optimiser(self) -> Optimiser | None: ...
+
     def start(self, weights: np.ndarray) -> TrainState: ...
 
-    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]: ...
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]: ...
 
     def measure(self, weights: np.ndarray, samples: np.ndarray) -> tuple[int, int]: ...
 
@@ -55,7 +59,8 @@ class Pool(Protocol):
 
 
 class Checkpoint(Record, frozen=True, kw_only=True):
-    """Where training stands: the last model, in the model store, and how far the schedule is."""
+    """Where training stands: the last model, in the model store, and how far the schedule is. `serving` is the model that the node answers
+    with, where its algorithm has made one."""
 
     sequence: int
     iteration: int
@@ -64,6 +69,7 @@ class Checkpoint(Record, frozen=True, kw_only=True):
     applied: int
     model: str
     optimizer: str = ""
+    serving: str = ""
 
 
 class TrainerSettings(Settings, frozen=True, kw_only=True):
@@ -114,10 +120,10 @@ class Trainer(Actor):
         self._running = False
         self.model = ""
         self._point = Checkpoint(sequence=-1, iteration=0, steps=0, samples=0, applied=0, model="")
-        self.state = self._recover(initial)
+        self.state, self._course = self._recover(initial)
 
-    def _recover(self, initial: np.ndarray) -> TrainState:
-        """The state a clean stop saved, else the last transaction's model, else the initial weights."""
+    def _recover(self, initial: np.ndarray) -> tuple[TrainState, Course]:
+        """The state a clean stop saved, with the optimiser's, else the last transaction's model, else the initial weights."""
         saved = self._journal.get(b"point")
         if saved is not None:
             self._point = reread(Checkpoint, saved)
@@ -126,13 +132,27 @@ class Trainer(Actor):
         if whole is not None:
             vectors = np.frombuffer(whole, "<f4")
             weights, slots = vectors[: initial.size].copy(), vectors[initial.size :].copy()
-            rested = self._learner.start(weights)._replace(iteration=self._point.iteration)
+            rested, course = self._at_rest(weights)
             # A topology that names another optimiser now: its state begins at rest, and the weights stay.
-            fits = self._point.optimizer == self.settings.optimizer and slots.size == rested.slots.size
-            return rested._replace(slots=slots) if fits else rested
+            fits = self._point.optimizer == self._trained_by(course) and slots.size == rested.slots.size
+            fits = fits and course.take(np.frombuffer(self._journal.get(b"course") or b"", "<f4"))
+            return rested._replace(slots=slots) if fits else rested, course
         with self._models.view(self._point.model) as data, our_own("model"):
             weights = initial if data is None else decode_model(data, self.settings.codec, initial.size).copy()
-        return self._learner.start(weights)._replace(iteration=self._point.iteration)
+        return self._at_rest(weights)
+
+    def _at_rest(self, weights: np.ndarray) -> tuple[TrainState, Course]:
+        return self._learner.start(weights)._replace(iteration=self._point.iteration), Course(self._learner.optimiser, weights)
+
+    def _trained_by(self, course: Course) -> str:
+        """The name of the optimiser whose state a journal holds: that of the topology, or the one that its algorithm brings."""
+        return self.settings.optimizer or course.name
+
+    @property
+    def answer(self) -> str:
+        """The model that the node answers with, in the model store."""
+        serving = self._point.serving
+        return serving if serving and self._models.size(serving) is not None else self.model
 
     def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
         self._running = True
@@ -144,6 +164,7 @@ class Trainer(Actor):
         if last is not None and (transaction := reread(Transaction, last)).expires > now.wall:
             yield Tell(Trained(transaction=transaction))
         yield Journal(b"state", None)
+        yield Journal(b"course", None)
         yield from self._keep()
         yield Publish(Versioned(model=self.model, applied=self._point.applied))
         yield Tell(Fed(upto=self._fed, next=self._taken, again=1))
@@ -155,7 +176,8 @@ class Trainer(Actor):
         yield from self._keep()
         yield Journal(b"fed", str(self._fed).encode())
         yield Journal(b"state", self.state.weights.tobytes() + self.state.slots.tobytes())
-        stands = {"iteration": self.state.iteration, "optimizer": self.settings.optimizer}
+        yield Journal(b"course", self._course.held().tobytes())
+        stands = {"iteration": self.state.iteration, "optimizer": self._trained_by(self._course)}
         yield Journal(b"point", encode(msgspec.structs.replace(self._point, **stands)))
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
@@ -229,12 +251,13 @@ class Trainer(Actor):
         if message.number <= self._point.applied:
             # A letter that came again after a crash: it is in the weights of the last transaction already.
             return
-        self._point = msgspec.structs.replace(self._point, applied=message.number)
+        self._point = msgspec.structs.replace(self._point, applied=message.number, serving=message.serving)
         with self._models.view(message.delta) as delta:
             if delta is None:
                 yield Note(events.Lost(what="delta", id=message.delta))
                 return
             weights = self.state.weights + np.frombuffer(delta, "<f4")
+        self._course.average(self.state.weights, weights)
         self.state = self.state._replace(weights=weights)
         if self.settings.role == "observer":
             yield from self._keep()
@@ -281,7 +304,10 @@ class Trainer(Actor):
     def _train(self, now: Now) -> Iterator[Effect]:
         steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
         samples = np.array([self._waiting.popleft() for _ in range(steps * self.settings.batch)], np.uint32)
-        self.state, loss = self._learner.train(self.state, samples.reshape(steps, self.settings.batch))
+        batches = samples.reshape(steps, self.settings.batch)
+        self.state, loss = self._course.train(
+            self.state, steps, lambda state, which, velocity: self._learner.train(state, batches[which], velocity)
+        )
         self._fed = max(self._fed, int(samples.max()) - FED + 1)
         self._since += steps
         self.count("steps", steps)
@@ -303,6 +329,8 @@ class Trainer(Actor):
         self.count("sent")
         self.counts["own_accuracy"] = correct / tested
         yield Keep(transaction.model, data)
+        if self._point.serving:
+            yield Touch(self._point.serving)
         yield from self._hand_over(transaction, loss)
 
     def _hand_over(self, transaction: Transaction, loss: float) -> Iterator[Effect]:

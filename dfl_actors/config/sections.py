@@ -52,11 +52,15 @@ class Training(Section, frozen=True):
     optimizer_parameters: dict[str, Parameter] = {}
     loss: Annotated[str, Meta(max_length=1024)] = ""  # "": what the model was compiled with, else the task's usual one
     learning_rate: Positive | None = None  # 0.01 for "sgd"; every other optimiser has its own
-    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    # Keys that are None are the optimiser's, see docs/models.md.
+    momentum: Annotated[float, Meta(ge=0, lt=1)] | None = None
     weight_decay: Fraction = 5e-4
-    gamma: NotNegative = 1e-4
+    gamma: NotNegative | None = None
     power: NotNegative = 0.75
+    floor: Fraction | None = None  # the part of the learning rate below which its decay does not go
     bias_rate: NotNegative = 2.0
+    balance: Fraction | None = None  # how far labels that are rare in a batch weigh more: 0 not at all, 1 as much as the others
+    clip: NotNegative | None = None  # the longest gradient; 0: any
     init: Literal["shared", "independent", "file"] = "shared"
     device: Literal["auto", "cpu", "gpu"] = "cpu"
 

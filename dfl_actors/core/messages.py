@@ -198,12 +198,14 @@ class Averaged(Letter, frozen=True, kw_only=True):
     """The difference under this key of the model store is to be added to the node's weights.
 
     For an attack that watches, `received` names the newest model of each sender among those averaged, and its codec; else it is empty.
+    `serving` is the model that the node answers with from now on, in the model store; empty: the one that it trains.
     """
 
     says, hears = "keeper", ("trainer",)
     delta: Digest
     number: Count
     received: dict[Address, tuple[Digest, str]] = msgspec.field(default_factory=dict)
+    serving: str = ""
 
 
 class TransactionNews(News, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from inspect import Parameter, signature
 
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.foreign import find_function, guarded
+from dfl_actors.learning.form import Form
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.network import Loss, Network, Tensor
 
@@ -35,6 +36,23 @@ def loss_of(said: str, compiled: object, network: Network) -> Loss:
         return _fitted(f"training.loss {said!r}", _named(said or USUAL[network.form.task]), network)
     single = compiled[0] if isinstance(compiled, list | tuple) and len(compiled) == 1 else compiled
     return _fitted("the loss that the model was compiled with", _named(single) if isinstance(single, str) else single, network)
+
+
+def balanced(loss: Loss, power: float, form: Form) -> Loss:
+    """`loss` with a sample weighing (samples of its label in the batch) ** -power, and 1 on average; as it is without a power, for a task
+    without labels, and where the loss is of a whole batch."""
+    if not power or form.task != "classification":
+        return loss
+
+    def weighed(y: Tensor, output: Tensor) -> Tensor:
+        single = loss(y, output)
+        if len(single.shape) != 1:
+            return single
+        of_label = tf.math.unsorted_segment_sum(tf.ones_like(y, tf.float32), y, form.outputs)
+        weight = tf.pow(tf.gather(of_label, y), -power)
+        return single * weight / tf.reduce_mean(weight)
+
+    return weighed
 
 
 def known_losses() -> dict[str, Callable[..., object]]:

@@ -27,6 +27,7 @@ from dfl_actors.learning.export import Contract, contract_of, taking_samples, wr
 from dfl_actors.learning.foreign import guarded
 from dfl_actors.learning.form import Array, Form, Samples
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf, use_device
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.network import Network, as_vector, by_chunk, fitting, is_float, lazy, prepared, signature, tensors
 from dfl_actors.learning.optimizers import remark_on, rule_of
 from dfl_actors.learning.score import Score, score_of
@@ -37,27 +38,28 @@ __all__ = ["LENET", "Learner", "Recipe", "TrainState", "limit_threads", "load_le
 T = TypeVar("T")
 
 
-def load_learner(model: str, recipe: Recipe, form: Form) -> "Learner":
-    """The learner of `model`, one that `architectures.build_of` knows, for samples of this form.
+def load_learner(model: str, recipe: Recipe, form: Form, proposed: Optimiser | None = None) -> "Learner":
+    """The learner of `model`, one that `architectures.build_of` knows, for samples of this form; `proposed` is the optimiser that an
+    algorithm brings, for a recipe and a model that name none.
 
     A model goes from [n, *shape] to an output that fits the task, with float32 weights; where a sample has several inputs, it is called
     with a mapping of them. Keras' global state is cleared first, so that every process finds the same names. Raises `ModelError`.
     """
-    return Learner(model, build_of(model), recipe, form)
+    return Learner(model, build_of(model), recipe, form, proposed)
 
 
-def learner_of(config: Config, form: Form) -> "Learner":
+def learner_of(config: Config, form: Form, proposed: Optimiser | None = None) -> "Learner":
     """The learner of a configuration for samples of this form, with one thread for TensorFlow, on the device that the configuration
     wants. Raises `ModelError`, and `ConfigError` for a device that is not here."""
     limit_threads()
     use_device(config.training.device)
-    return load_learner(config.training.model, recipe_of(config), form)
+    return load_learner(config.training.model, recipe_of(config), form, proposed)
 
 
 class Learner:
     """Trains and measures one architecture. Holds no weights; every vector it takes may be read-only, and is copied if kept."""
 
-    def __init__(self, name: str, build: Build, recipe: Recipe, form: Form) -> None:
+    def __init__(self, name: str, build: Build, recipe: Recipe, form: Form, proposed: Optimiser | None) -> None:
         self.name, self.form, self._build, self._from_file = name, form, build, recipe.init == "file"
         with silenced():
             tf.constant(0)  # starts TensorFlow, which prints more then
@@ -68,9 +70,11 @@ class Learner:
         network = self._network
         (target, kind), one = form.targets, tf.TensorSpec([], tf.int64)
         steps, many = (tf.TensorSpec([*lead, *target], kind) for lead in ([None, None], [None]))
-        rule, self.remark = rule_of(recipe, self._model, network), remark_on(name, recipe, self._model)
-        self.rest = rule.rest
-        self._train = lazy(rule.train, flat, tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps)
+        rule = rule_of(recipe, self._model, network, proposed)
+        self.remark, self.rest, self.optimiser = remark_on(name, recipe, self._model, rule), rule.rest, rule.optimiser
+        self._train = lazy(
+            rule.train, flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps
+        )
         self._sums = lazy(network.sums, flat, signature(form, None), many)
         self._answers = lazy(network.answers, flat, signature(form, None))
 
@@ -91,14 +95,15 @@ class Learner:
             raise ValueError(f"weights of shape {weights.shape} where a vector of {self._size} is needed")
         return TrainState(weights, self.rest.copy(), 0)
 
-    def train(self, state: TrainState, x: Samples, y: Array) -> tuple[TrainState, float]:
-        """k steps of SGD, k >= 1: samples x [k, batch, ...] and what they are, y [k, batch, ...]; k and batch may vary.
+    def train(self, state: TrainState, x: Samples, y: Array, velocity: Vector | None = None) -> tuple[TrainState, float]:
+        """k steps of SGD, k >= 1: samples x [k, batch, ...] and what they are, y [k, batch, ...]; k and batch may vary. `velocity` [P] is
+        what `optimiser` says, if there is one; `momentum.Course` asks it.
 
         The new state's vectors are read-only views of TensorFlow's memory; the loss is the mean over the steps.
         """
         if not y.size:
             raise ValueError("training needs at least one step and one sample")
-        given = state.weights, state.slots, np.int64(state.iteration)
+        given = state.weights, state.slots if velocity is None else velocity, np.int64(state.iteration)
         weights, slots, loss = self._try(
             "trained", lambda: self._train()(*map(tf.convert_to_tensor, given), tensors(x), tf.convert_to_tensor(self._targets(y)))
         )
@@ -127,7 +132,8 @@ class Learner:
         """
         weights, (target, _) = np.zeros(self._size, np.float32), self.form.targets
         if k and batch:
-            self.train(self.start(weights), self.form.zeros(k, batch), np.zeros((k, batch, *target), np.uint8))
+            velocity = None if self.optimiser is None else weights
+            self.train(self.start(weights), self.form.zeros(k, batch), np.zeros((k, batch, *target), np.uint8), velocity)
         self.sums(weights, self.form.zeros(measure_n), np.zeros((measure_n, *target), np.uint8))
 
     def rehearse(self, batch: int, measure_n: int) -> None:

@@ -12,12 +12,13 @@ once for every k, batch and number of samples. Nothing is traced before the firs
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from math import prod
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from dfl_actors.learning.form import Array, Form, Input, Samples, arrays_of
 from dfl_actors.learning.framework import keras, tf
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import Recipe, Vector
 
 CHUNK = 250  # Samples measured at once: more does not fit the caches, fewer pays the call more often.
@@ -28,6 +29,14 @@ Given: TypeAlias = Tensor | Tensors  # Samples: one tensor, or one for each inpu
 Compiled = Callable[..., Tensor]
 Lazy = Callable[[], Compiled]
 Loss = Callable[..., Tensor]  # (y [n, ...], output [n, labels]) -> the loss of each sample [n], or their mean
+
+
+class Aim(NamedTuple):
+    """What a step makes smaller, and the longest gradient of it that is followed (0: any)."""
+
+    loss: Loss
+    clip: float = 0.0
+
 
 LAST = {"classification": "softmax", "multilabel": "sigmoid"}
 """The activation that makes a task's output probabilities; without it the output is logits."""
@@ -81,15 +90,16 @@ class Network:
         return tf.nn.softmax(output) if self.form.task == "classification" else tf.nn.sigmoid(output)
 
     def gradients(
-        self, loss: Loss, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, y: Tensor, scaled: Loss | None = None
+        self, aim: Aim, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, y: Tensor, scaled: Loss | None = None
     ) -> tuple[Tensor, Tensor, Tensors]:
         """The loss of a batch with its regularisation, the moved variables after it, and the gradients of the loss, `scaled` first."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             output, moved, losses = self.call(values, moved, iteration, x, training=True)
-            total = tf.add_n([tf.reduce_mean(loss(y, output)), *(tf.reduce_sum(extra) for extra in losses)])
-            aim = total if scaled is None else scaled(total)
-        return total, moved, tape.gradient(aim, values, unconnected_gradients="zero")
+            total = tf.add_n([tf.reduce_mean(aim.loss(y, output)), *(tf.reduce_sum(extra) for extra in losses)])
+            goal = total if scaled is None else scaled(total)
+        found = tape.gradient(goal, values, unconnected_gradients="zero")
+        return total, moved, tf.clip_by_global_norm(found, aim.clip)[0] if aim.clip else found
 
     def _output(self, weights: Tensor, x: Given) -> Tensor:
         values, moved = cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
@@ -105,17 +115,25 @@ class Network:
 
 
 class CaffeRule:
-    """Caffe's SGD on the trained part w and the moved part s of the vector, with velocity v; `Recipe` has the formula."""
+    """Caffe's SGD on the trained part w and the moved part s of the vector, with velocity v; `Recipe` has the formula.
 
-    def __init__(self, recipe: Recipe, network: Network, loss: Loss) -> None:
-        self._recipe, self._network, self._loss = recipe, network, loss
+    With an `optimiser` the velocity is what that says: it stands in the place of the slots, and of momentum * velocity, in every step of
+    a call, and what a call gives back of it is nothing.
+    """
+
+    def __init__(self, recipe: Recipe, network: Network, aim: Aim, optimiser: Optimiser | None = None) -> None:
+        self._recipe, self._network, self._aim, self.optimiser = recipe, network, aim, optimiser
         factors = [np.full(prod(one.shape), recipe.bias_rate if one.name == "bias" else 1, np.float32) for one in network.trained]
         self._factor = np.concatenate(factors)
 
     @property
     def rest(self) -> Vector:
-        """The velocity before the first step [P]: none."""
-        return np.zeros(self._network.n_trained + sum(prod(one.shape) for one in self._network.moved), np.float32)
+        """The velocity before the first step [P]: none. Empty where an optimiser holds it."""
+        return (
+            np.zeros(0, np.float32)
+            if self.optimiser is not None
+            else np.zeros(self._network.n_trained + sum(prod(one.shape) for one in self._network.moved), np.float32)
+        )
 
     def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""
@@ -129,13 +147,17 @@ class CaffeRule:
         _, w, v, s, total = tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)
         if self._network.moved:
             w, v = tf.concat([w, s], 0), tf.concat([v, slots[n:]], 0)
-        return w, v, total / tf.cast(steps, tf.float32)
+        return w, v if self.optimiser is None else v[:0], total / tf.cast(steps, tf.float32)
 
     def _step(self, w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         recipe = self._recipe
-        loss, s, gradients = self._network.gradients(self._loss, cut(w, self._network.trained), s, iteration, x, y)
-        rate = recipe.rate * tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
-        v = recipe.momentum * v + (rate * self._factor) * (join(gradients) + recipe.weight_decay * w)
+        loss, s, gradients = self._network.gradients(self._aim, cut(w, self._network.trained), s, iteration, x, y)
+        decay = tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
+        rate = recipe.rate * (tf.maximum(decay, recipe.floor) if recipe.floor else decay)
+        pull = (rate * self._factor) * (join(gradients) + recipe.weight_decay * w)
+        if self.optimiser is not None:
+            return w - v - pull, v, s, loss
+        v = recipe.momentum * v + pull
         return w - v, v, s, loss
 
 

@@ -1,4 +1,5 @@
-"""How a step changes weights: Caffe's SGD, which is the program's own, or any optimiser of Keras or of the user's.
+"""How a step changes weights: Caffe's SGD, which is the program's own, also with a momentum that knows of averages (`momentum`), or any
+optimiser of Keras or of the user's.
 
 A `Rule` trains k steps inside a compiled function. Its state is one flat float32 vector, the slots: SGD's velocity, Adam's moments. The
 trainer keeps it as it keeps the weights; the number of steps done, `iteration`, is apart, and goes on when weights are averaged.
@@ -8,27 +9,35 @@ the vectors once when a call of k steps begins and read once when it ends; betwe
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import signature
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.foreign import find_function, guarded
 from dfl_actors.learning.framework import keras, tf
-from dfl_actors.learning.losses import loss_of, name_of
-from dfl_actors.learning.network import CaffeRule, Given, Loss, Network, Tensor, at, cut, join
+from dfl_actors.learning.losses import balanced, loss_of, name_of
+from dfl_actors.learning.momentum import OPTIMISERS, Optimiser
+from dfl_actors.learning.network import Aim, CaffeRule, Given, Network, Tensor, at, cut, join
 from dfl_actors.learning.weights import SGD, Recipe, Vector
 
 ITERATION, RATE = "iteration", "learning_rate"
 """Variables of Keras optimisers that are no slots: the one is the state's `iteration`; a changed rate holds for a resumed run too."""
 
+LEFT = ("learning_rate", "momentum", "gamma", "floor", "balance", "clip")
+"""Keys that an optimiser may bring, where the topology leaves them to it."""
+
 WRAPPERS = ("lossscaleoptimizer", "multioptimizer")  # They take other optimisers, which a topology cannot write.
 
 
 class Rule(Protocol):
-    """What trains."""
+    """What trains. Its state is the slots, or `optimiser` holds it, whose velocity `train` is then given in place of the slots."""
+
+    optimiser: Optimiser | None
 
     @property
     def rest(self) -> Vector:
@@ -38,40 +47,61 @@ class Rule(Protocol):
         """(weights [P], slots [S], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, slots, mean loss)."""
 
 
-def rule_of(recipe: Recipe, model: keras.Model, network: Network) -> Rule:
-    """What trains the model, by a recipe and what the model itself was compiled with. Raises `ModelError`."""
+def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Optimiser | None = None) -> Rule:
+    """What trains the model: by a recipe, else as the model itself was compiled, else by the `proposed` optimiser. Raises `ModelError`."""
+    optimizer = optimizer_of(recipe, model.optimizer if model.compiled else None, proposed)
+    if isinstance(optimizer, Optimiser):
+        recipe = settled(recipe, optimizer)
     loss = loss_of(recipe.loss, getattr(model, "loss", None) if model.compiled else None, network)
-    optimizer = optimizer_of(recipe, model.optimizer if model.compiled else None)
-    return CaffeRule(recipe, network, loss) if optimizer is None else KerasRule(optimizer, network, loss)
+    aim = Aim(balanced(loss, recipe.balance, network.form), recipe.clip)
+    if optimizer is None or isinstance(optimizer, Optimiser):
+        return CaffeRule(recipe, network, aim, optimizer)
+    return KerasRule(optimizer, network, aim)
 
 
-def remark_on(name: str, recipe: Recipe, model: keras.Model) -> str:
-    """What of a model's own is taken, because the topology says nothing else; "" if nothing is."""
-    if not model.compiled:
+def settled(recipe: Recipe, optimiser: Optimiser) -> Recipe:
+    """The recipe with the optimiser's values for what the topology leaves to it. Raises `ModelError`."""
+    for key in optimiser.training:
+        if key not in LEFT:
+            raise ModelError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(LEFT)}")
+    return msgspec.structs.replace(recipe, **{key: value for key, value in optimiser.training.items() if key in recipe.unsaid})
+
+
+def remark_on(name: str, recipe: Recipe, model: keras.Model, rule: Rule) -> str:
+    """What of a model's own is taken, because the topology says nothing else, or what it says in vain; "" if there is nothing."""
+    if rule.optimiser is not None and "momentum" not in recipe.unsaid:
+        return f"training.momentum has no effect: optimiser {rule.optimiser.name!r} has a momentum of its own"
+    if rule.optimiser is not None or not model.compiled:
         return ""
     own = [] if recipe.optimizer else [type(model.optimizer).__name__]
     own += [] if recipe.loss or model.loss is None else [model.loss if isinstance(model.loss, str) else name_of(model.loss)]
     return f"model {name!r} is trained as it was compiled, by {' and '.join(own)}" if own else ""
 
 
-def optimizer_of(recipe: Recipe, compiled: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer | None:
-    """The Keras optimiser that a recipe asks for, else the one the model was compiled with; None for the program's own SGD.
+def optimizer_of(
+    recipe: Recipe, compiled: keras.optimizers.Optimizer | None, proposed: Optimiser | None = None
+) -> keras.optimizers.Optimizer | Optimiser | None:
+    """The optimiser of a recipe, else that the model was compiled with, else the proposed one; None for the program's own SGD.
 
     Raises `ModelError`.
     """
-    name, said = recipe.optimizer, dict(recipe.optimizer_parameters)
+    name, said = recipe.optimizer, dict[str, object](recipe.optimizer_parameters)
     if name == SGD or (not name and compiled is None):
         if said:
             raise ModelError("training.optimizer_parameters has no effect: name the optimizer that takes them, or remove them")
-        return None
+        return None if name else proposed
     what = f"training.optimizer {name or type(compiled).__name__!r}"
-    if recipe.learning_rate is not None:
-        said[RATE] = recipe.learning_rate
     make = _maker(name, compiled)
+    rate: dict[str, object] = {} if recipe.learning_rate is None else {RATE: recipe.learning_rate}
+    if RATE in _taken(make, rate):
+        said |= rate
     _check_arguments(what, make, said)
     made = guarded(f"{what} cannot be made", lambda: make(**said), ModelError)
+    if isinstance(made, Optimiser):
+        return made if made.name else replace(made, name=name)
+    _check_arguments(what, make, said | rate)
     if not isinstance(made, keras.optimizers.Optimizer):
-        raise ModelError(f"{what}: it must return a keras.optimizers.Optimizer, not {type(made).__name__}")
+        raise ModelError(f"{what}: it must return a keras.optimizers.Optimizer or an Optimiser, not {type(made).__name__}")
     return made
 
 
@@ -80,13 +110,13 @@ def _maker(name: str, compiled: keras.optimizers.Optimizer | None) -> Callable[.
         return lambda **said: type(compiled).from_config(compiled.get_config() | said)
     if ":" in name:
         return find_function("training.optimizer", name, ModelError)
-    known = optimizers()
+    known: dict[str, Callable[..., object]] = optimizers() | dict(OPTIMISERS)
     if name.lower() not in known:
         raise ModelError(f'training.optimizer {name!r} is not known; give one of {", ".join(sorted(known))}, or "file.py:build"')
     return known[name.lower()]
 
 
-def optimizers() -> Mapping[str, type]:
+def optimizers() -> dict[str, Callable[..., object]]:
     """Keras' optimisers by their names in lower case. Those that wrap another, or keep more than numbers, are none that a name makes."""
     found = {name.lower(): kind for name, kind in vars(keras.optimizers).items() if isinstance(kind, type)}
     inner = keras.optimizers.Optimizer
@@ -95,22 +125,29 @@ def optimizers() -> Mapping[str, type]:
 
 def _check_arguments(what: str, make: Callable[..., object], said: Mapping[str, object]) -> None:
     """Raises `ModelError` for a parameter that `make` does not take."""
-    taken = signature(make).parameters
-    if any(one.kind is Argument.VAR_KEYWORD for one in taken.values()) and not isinstance(make, type):
-        return
-    known = [name for name, one in taken.items() if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY)]
+    known = _taken(make, said)
     for name in said:
         if name not in known:
             key = f"training.{RATE}" if name == RATE else f"training.optimizer_parameters.{name}"
             raise ModelError(f"{what} has no parameter {name!r}: remove {key}, or give one of {', '.join(known) or 'none, it takes none'}")
 
 
+def _taken(make: Callable[..., object], wanted: Mapping[str, object]) -> list[str]:
+    """The names of the parameters of `make`; one that takes whatever there is takes those that are wanted."""
+    taken = signature(make).parameters
+    if any(one.kind is Argument.VAR_KEYWORD for one in taken.values()) and not isinstance(make, type):
+        return list(wanted)
+    return [name for name, one in taken.items() if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY)]
+
+
 class KerasRule:
     """A Keras optimiser for a network's trained variables, with the variables that hold its state in the order of the vector."""
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, network: Network, loss: Loss) -> None:
+    optimiser: Optimiser | None = None
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, network: Network, aim: Aim) -> None:
         """Raises `ModelError` when the optimiser's state is more than float32 numbers."""
-        self._optimizer, self._network, self._loss = optimizer, network, loss
+        self._optimizer, self._network, self._aim = optimizer, network, aim
         name, trained = type(optimizer).__name__, list(network.trained)
         guarded(f"optimizer {name} cannot be built for the model", lambda: optimizer.build(trained), ModelError)
         own = [one for one in optimizer.variables if one.name not in (ITERATION, RATE)]
@@ -149,7 +186,7 @@ class KerasRule:
 
     def _step(self, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor]:
         values = [tf.convert_to_tensor(one.value) for one in self._network.trained]
-        loss, s, gradients = self._network.gradients(self._loss, values, s, iteration, x, y, self._optimizer.scale_loss)
+        loss, s, gradients = self._network.gradients(self._aim, values, s, iteration, x, y, self._optimizer.scale_loss)
         self._optimizer.apply([tf.convert_to_tensor(one) for one in gradients], list(self._network.trained))
         return s, loss
 

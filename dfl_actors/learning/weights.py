@@ -75,8 +75,11 @@ class Recipe(msgspec.Struct, frozen=True):
 
     What follows `learning_rate` is of "sgd": Caffe's, with the inverse decay of the learning rate; the defaults are Caffe's for LeNet.
 
-    At iteration `it`, rate = `rate` * (1 + gamma * it) ** -power, times `bias_rate` for biases, and
+    At iteration `it`, rate = `rate` * max(floor, (1 + gamma * it) ** -power), times `bias_rate` for biases, and
     velocity = momentum * velocity + rate * (gradient + weight_decay * weight); weight -= velocity.
+
+    `balance` and `clip` are of every optimiser: a sample weighs (samples of its label in the batch) ** -balance, on average 1, and a
+    gradient longer than `clip` is shortened to it (0: never). `unsaid` are the fields that the topology leaves to the optimiser.
     """
 
     optimizer: str = ""
@@ -89,6 +92,10 @@ class Recipe(msgspec.Struct, frozen=True):
     gamma: float = 1e-4
     power: float = 0.75
     bias_rate: float = 2.0
+    floor: float = 0.0
+    balance: float = 0.0
+    clip: float = 0.0
+    unsaid: frozenset[str] = frozenset()
 
     @property
     def rate(self) -> float:
@@ -98,7 +105,9 @@ class Recipe(msgspec.Struct, frozen=True):
 
 def recipe_of(config: Config) -> Recipe:
     """What a configuration says of training."""
-    return Recipe(**{name: getattr(config.training, name) for name in Recipe.__struct_fields__})
+    said = {name: getattr(config.training, name) for name in Recipe.__struct_fields__ if name != "unsaid"}
+    unsaid = frozenset(name for name, value in said.items() if value is None)
+    return Recipe(**{name: value for name, value in said.items() if value is not None}, unsaid=unsaid)
 
 
 class TrainState(NamedTuple):

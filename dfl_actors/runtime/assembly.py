@@ -20,6 +20,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.form import Form, Samples
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
@@ -81,14 +82,18 @@ class MeteredLearner:
     def start(self, weights: np.ndarray) -> TrainState:
         return self._learner.start(weights)
 
-    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
+    @property
+    def optimiser(self) -> Optimiser | None:
+        return self._learner.optimiser
+
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
         with self._meter.working("learning"):
             if not self._trains:
                 return state, 0.0
             x, y = self._samples[samples]
             if self._lesson is not None:
                 x, y = self._lesson(x, y)
-            state, loss = self._learner.train(state, x, y)
+            state, loss = self._learner.train(state, x, y, velocity)
             check_converges(state, self._name, self._attacked)
             return state, loss
 
@@ -177,7 +182,7 @@ def learners(plan: NodePlan, actor: str, meter: Meter, lesson: Lesson = None, tr
     from dfl_actors.learning import models
 
     data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
-    learner = models.learner_of(plan.config, data.form)
+    learner = models.learner_of(plan.config, data.form, load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder).optimiser)
     # Trace what messages will need, so that the first is not slow.
     learner.warm(plan.config.training.batch, int(actor == "trainer" and plan.node.role == "normal"), plan.config.data.test_samples)
     return learner, MeteredLearner(learner, data, plan, meter, lesson, trains)

@@ -288,7 +288,7 @@ class Driver:
             refused_by=self._tally.refused_by(),
             neighbours=actor.neighbours(self._now) if isinstance(actor, Gossiper) else {},
             held=getattr(actor, "held", Holdings()),
-            model=getattr(actor, "model", ""),
+            model=getattr(actor, "answer", ""),
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,
         )

@@ -30,7 +30,7 @@ from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ModelStore
-from dfl_actors.sdk.loader import check_plugins
+from dfl_actors.sdk.loader import check_plugins, load_algorithm
 
 AT_ONCE = 1_000  # Test images measured before the evaluator looks whether something more urgent has come.
 
@@ -48,7 +48,9 @@ def found(parent: Channel, config: Config, name: str, cache: Path, log: Path) ->
     data = load_dataset(config.data_of(name), cache)
     use_device(config.training.device)  # said before anything starts; but what all hosts must agree on is computed alike on all of them
     on_cpu = msgspec.structs.replace(config.training, device="cpu")
-    learner = models.learner_of(msgspec.structs.replace(config, training=on_cpu), data.form)
+    node = config.node(name)
+    brought = load_algorithm(node.algorithm, node.parameters, Path.cwd()).optimiser
+    learner = models.learner_of(msgspec.structs.replace(config, training=on_cpu), data.form, brought)
     weights_by_node(config, data)
     if config.training.model != LENET:
         learner.rehearse(config.training.batch, config.data.test_samples)

@@ -1,5 +1,6 @@
 """The model of a node as its run directory keeps it, also while the run goes on. A child process reads: a damaged store ends its reader."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ def _kept_model(path: Path, name: str, number: str, at: int | None) -> Kept:
     with Journal(node.journal("trainer"), readonly=True) as journal:
         state, saved = journal.get(b"state"), journal.get(b"point")
     point = None if saved is None else reread(Checkpoint, saved)
+    if point is not None and point.serving:
+        with suppress(StoreError):
+            return _stored(node, point.serving, number, LAST if state is not None else point.sequence, parameters)
     if state is not None and point is not None:
         data = encode_model(np.frombuffer(state, "<f4")[: parameters.size], number)
         return Kept(decode_model(data, number, parameters.size).copy(), model_digest(data), LAST, parameters.layers)

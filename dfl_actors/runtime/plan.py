@@ -88,6 +88,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "rate": node.rate * node.speed,
         "speed": node.speed,
         "optimizer": config.training.optimizer,
+        "algorithm": f"{node.algorithm} {node.parameters}",
         "tests": config.data.test_samples,
         "stock": plan.samples,
         "buffer": node.buffer,

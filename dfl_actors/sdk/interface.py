@@ -3,7 +3,7 @@
 An algorithm is a value, a pair of pure functions (the manner of fedjax, arXiv 2108.02117):
 
     init(context) -> state
-    apply(state, own, received, reputations) -> Result(state, weights, reputations, notes)
+    apply(state, own, received, reputations) -> Result(state, weights, reputations, notes, serving)
 
 An algorithm whose needs hold "own_accuracy" takes a keyword argument of that name besides: the accuracy of `own` in 0..1, or None when
 nobody measured it.
@@ -39,6 +39,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import Parameters
 
 Weights = npt.NDArray[np.float32]
@@ -80,12 +81,16 @@ class ReceivedModel:
 
 class Result(NamedTuple):
     """What `apply` returns: the next state, the node's new weights, every reputation it now holds (0..1), and notes for the metrics,
-    made of numbers, texts, lists and mappings."""
+    made of numbers, texts, lists and mappings. A note "senders" says of each sender, in words, what was taken and why not more.
+
+    `serving` are the weights that the node answers with: measured on test samples, exported, reported. None: `weights`, which it trains
+    and sends."""
 
     state: object
     weights: Weights
     reputations: Reputations
     notes: Mapping[str, object]
+    serving: Weights | None = None
 
 
 Init = Callable[[Context], object]
@@ -104,12 +109,14 @@ def missing(*_: object, **__: object) -> Result:
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """An averaging algorithm. `needs` holds "accuracy" when received models must be measured, on the node's own samples, before `apply`,
-    and "own_accuracy" when the own model must be. What is loaded without a `name` is called as its module is."""
+    and "own_accuracy" when the own model must be. `optimiser` is the momentum of a node's steps, unless its topology or its model names
+    another; None: the program's SGD. What is loaded without a `name` is called as its module is."""
 
     name: str = ""
     init: Init = stateless
     apply: Apply = missing
     needs: frozenset[str] = frozenset()
+    optimiser: Optimiser | None = None
 
 
 def read_only(weights: Weights) -> Weights:

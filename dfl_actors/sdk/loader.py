@@ -27,6 +27,7 @@ from dfl_actors.sdk import (
     nnm_trimmed_mean,
     reputation,
     scclip,
+    steady,
     trimmed_mean,
     ubar,
 )
@@ -34,7 +35,7 @@ from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
-AVERAGES = (fedavg, half_fedavg, local, reputation)
+AVERAGES = (steady, fedavg, half_fedavg, local, reputation)
 ROBUST = (median, trimmed_mean, nnm_trimmed_mean, krum, multi_krum, monna, balance, scclip, clipped_gossip, cs_plus, ubar, clustering)
 BUILT_IN: Mapping[str, Callable[..., Algorithm]] = by_module((*AVERAGES, *ROBUST))
 
@@ -90,13 +91,19 @@ def checked_apply(
     memory = result.state
     if memory is not None and not remembers:
         memory = guarded(f"algorithm {algorithm.name!r}: its state cannot be copied", lambda: deepcopy(memory))
-    shared = any(np.may_share_memory(result.weights, weights) for weights in inputs)
     return result._replace(
         state=memory,
-        weights=result.weights.copy() if shared else np.ascontiguousarray(result.weights),
+        weights=_apart(result.weights, inputs),
+        serving=None if result.serving is None else _apart(result.serving, inputs),
         reputations={sender: float(value) for sender, value in result.reputations.items()},
         notes=plain_notes(algorithm.name, result.notes),
     )
+
+
+def _apart(weights: Weights, inputs: Sequence[Weights]) -> Weights:
+    """The weights in memory that is none of the inputs'."""
+    shared = any(np.may_share_memory(weights, given) for given in inputs)
+    return weights.copy() if shared else np.ascontiguousarray(weights)
 
 
 def extra_inputs(algorithm: Algorithm, own_accuracy: float | None) -> dict[str, float | None]:
@@ -119,7 +126,18 @@ def broken_rule(result: object, own: Weights) -> str:
     """The first rule of the contract that a result of `apply` breaks, in words; empty if it keeps them all."""
     if not isinstance(result, Result):
         return f"apply must return a Result, not {type(result).__name__}"
-    weights: object = result.weights
+    for held in (result.weights,) if result.serving is None else (result.weights, result.serving):
+        if problem := _no_model(held, own):
+            return problem
+    for key, mapping in ("reputations", result.reputations), ("notes", result.notes):
+        if not isinstance(mapping, Mapping):
+            return f"{key} must be a mapping, not {type(mapping).__name__}"
+    wrong = [f"{sender} has {value!r}" for sender, value in result.reputations.items() if not is_reputation(value)]
+    return f"reputations must lie in 0..1, but {wrong[0]}" if wrong else ""
+
+
+def _no_model(weights: object, own: Weights) -> str:
+    """Why it is no model like `own`, in words; empty if it is one."""
     if not isinstance(weights, np.ndarray):
         return f"weights must be a numpy array, not {type(weights).__name__}"
     if weights.dtype != np.float32:
@@ -128,11 +146,7 @@ def broken_rule(result: object, own: Weights) -> str:
         return f"weights must keep the shape {own.shape}, not {weights.shape}"
     if not is_finite(weights) and not np.isfinite(weights).all():
         return "weights must be finite, but hold NaN or infinity"
-    for key, held in (("reputations", result.reputations), ("notes", result.notes)):
-        if not isinstance(held, Mapping):
-            return f"{key} must be a mapping, not {type(held).__name__}"
-    wrong = [f"{sender} has {value!r}" for sender, value in result.reputations.items() if not is_reputation(value)]
-    return f"reputations must lie in 0..1, but {wrong[0]}" if wrong else ""
+    return ""
 
 
 def is_reputation(value: object) -> bool:

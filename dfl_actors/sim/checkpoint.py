@@ -20,6 +20,7 @@ import numpy as np
 
 from dfl_actors import __version__
 from dfl_actors.errors import StoreError
+from dfl_actors.learning.plain import UNREADABLE, Arrays, read_plain, write_plain
 
 if TYPE_CHECKING:
     from dfl_actors.sim.timeline import TimelineState
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 FOLDER = "checkpoint"
 FORMAT = 5
 ROOM = "free some space and go on with --resume"  # What helps when a simulation cannot write.
-
-Arrays = dict[str, np.ndarray]
-
-
-class Unkept(Exception):
-    """Something that cannot be written; the text says what it is."""
 
 
 class Kept(NamedTuple):
@@ -96,55 +91,15 @@ def remove(out: Path) -> None:
 
 def save_node(place: Path, number: int, arrays: Mapping[str, np.ndarray], values: Mapping[str, object]) -> None:
     """Write one node: its arrays, and its values, in which arrays may be too. Raises `Unkept` or `OSError`."""
-    found: Arrays = {}
-    text = json.dumps(_plain(dict(values), found))
-    np.savez(place / "nodes" / f"{number}.npz", allow_pickle=False, **arrays, **found, values=np.frombuffer(text.encode(), np.uint8))
+    with (place / "nodes" / f"{number}.npz").open("wb") as file:
+        write_plain(file, arrays, values)
 
 
 def load_node(place: Path, number: int) -> tuple[Arrays, dict[str, Any]]:
     """What `save_node` wrote. Raises `StoreError`."""
     path = place / "nodes" / f"{number}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return arrays, _rich(json.loads(arrays.pop("values").tobytes()), arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:
+            return read_plain(file)
+    except (OSError, *UNREADABLE) as error:
         raise StoreError(f"{path} is damaged ({error}): simulate it again") from error
-
-
-def _plain(value: object, arrays: Arrays) -> object:
-    """`value` as JSON holds it: what JSON has no word for is a list of its kind and its parts; arrays go into `arrays`."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic | np.ndarray) and not value.dtype.hasobject:
-        name = f"array{len(arrays)}"
-        arrays[name] = np.asarray(value)
-        return ["scalar" if isinstance(value, np.generic) else "array", name]
-    if type(value) is list or type(value) is tuple:
-        return [type(value).__name__, [_plain(part, arrays) for part in value]]
-    if type(value) is dict:
-        return ["dict", [[_plain(key, arrays), _plain(part, arrays)] for key, part in value.items()]]
-    if isinstance(value, np.random.Generator) and type(value.bit_generator) is np.random.PCG64:
-        return ["generator", _plain(value.bit_generator.state, arrays)]
-    raise Unkept(f"an object of type {type(value).__name__}")
-
-
-def _rich(value: object, arrays: Arrays) -> Any:
-    """The value that `_plain` wrote."""
-    if not isinstance(value, list):
-        return value
-    kind, parts = value
-    match kind:
-        case "scalar":
-            return arrays[parts][()]
-        case "array":
-            return arrays[parts]
-        case "list" | "tuple":
-            return (list if kind == "list" else tuple)(_rich(part, arrays) for part in parts)
-        case "dict":
-            return {_rich(key, arrays): _rich(part, arrays) for key, part in parts}
-        case "generator":
-            generator = np.random.Generator(np.random.PCG64())
-            generator.bit_generator.state = _rich(parts, arrays)
-            return generator
-    raise ValueError(f"a value of kind {kind}")

@@ -264,7 +264,7 @@ class Engine:
         compared: list[Task] = []
         for group in groups:
             for node in group:
-                show = Task(job, "show", (node, slots[_seat(node)]))
+                show = Task(job, "show", (node, slots[_seat(node)], True))
                 if node > SHOWN_AT_ONCE:  # whoever had the seat is in two pairs: its own, and the next node's
                     for reader in (node - SHOWN_AT_ONCE, node - SHOWN_AT_ONCE + 1):
                         show.follow(compared[reader // at_once])
@@ -298,7 +298,7 @@ class Engine:
         slot, slots = self._slots.take(mean, len(nodes)), [self._slots.take(model, 1) for model in shown]
         average = Task(job, "average", (slots, slot), lambda nothing: self._read(shown))
         for node, own in zip(nodes, slots, strict=True):
-            show = self.of_node(Task(job, "show", (node, own)), node)
+            show = self.of_node(Task(job, "show", (node, own, False)), node)
             average.follow(show)
             yield show
         yield average

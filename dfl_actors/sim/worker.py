@@ -21,8 +21,10 @@ from dfl_actors.files import explained, whole
 from dfl_actors.learning.data import load_datasets
 from dfl_actors.learning.difference import by_layer, distances
 from dfl_actors.learning.foreign import one_line
-from dfl_actors.learning.form import Form
+from dfl_actors.learning.form import Form, Samples
+from dfl_actors.learning.momentum import Course
 from dfl_actors.learning.partition import shares, stock
+from dfl_actors.learning.plain import Unkept
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
 from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
@@ -33,7 +35,7 @@ from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
 from dfl_actors.sdk.rehearsal import offering
-from dfl_actors.sim.checkpoint import ROOM, Unkept, load_node, save_node
+from dfl_actors.sim.checkpoint import ROOM, load_node, save_node
 from dfl_actors.sim.generators import draw_on, drawn
 from dfl_actors.sim.plan import seed_of
 
@@ -70,18 +72,20 @@ class Resident:
         state: TrainState,
         algorithm: Algorithm,
         attack: Attack | None,
-        parameters: Parameters,
+        learner: "Learner",
         samples: int,
         offering_of: Callable[[str, Attack, np.random.Generator], Offering],
     ) -> None:
-        self.name, self.state, self.algorithm, self._offering_of = node.name, state, algorithm, offering_of
+        self.name, self.state, self.algorithm, self.learner = node.name, state, algorithm, learner
+        self.course, self.serving = Course(learner.optimiser, state.weights), None
+        self._offering_of = offering_of
         self.rng = np.random.default_rng([*seed, 3])
         self.turned: tuple[str | None, dict[str, Parameter]] | None = None  # what an event made of it, since the last of them
         self.turn(attack)
         self.seen: dict[str, Vector] = {}
         self.offered = 0
         self.reputations: dict[str, float] = dict.fromkeys(node.senders, 1.0)
-        self.context = Context(node.name, node.senders, parameters, np.random.default_rng([*seed, 4]), samples)
+        self.context = Context(node.name, node.senders, learner.parameters, np.random.default_rng([*seed, 4]), samples)
         self.memory = first_state(algorithm, self.context)
 
     def turn(self, attack: Attack | None) -> None:
@@ -92,6 +96,27 @@ class Resident:
         """Remember the newest model of each sender, if the node's attack looks at them."""
         if self.attack is not None and self.attack.watches:
             self.seen |= {model.sender: model.weights.copy() for model in received}
+
+    serving: Vector | None
+    """What its algorithm has it answer with; None: its weights."""
+
+    @property
+    def answer(self) -> Vector:
+        """The model that is measured, kept and compared."""
+        return self.state.weights if self.serving is None else self.serving
+
+    def train(self, x: Samples, y: np.ndarray) -> None:
+        """A step on samples x [batch, ...] that are y [batch, ...]."""
+
+        def step(state: TrainState, which: slice, velocity: Vector | None) -> tuple[TrainState, float]:
+            return self.learner.train(state, x[None], y[None], velocity)
+
+        self.become(self.course.train(self.state, 1, step)[0])
+
+    def average(self, weights: Vector) -> None:
+        """Go on with the weights that an average has made."""
+        self.course.average(self.state.weights, weights)
+        self.state.weights[:] = weights
 
     def become(self, state: TrainState) -> None:
         """Go on with the state that a training step left."""
@@ -108,11 +133,13 @@ class Resident:
             "offering": None if self.offering is None else self.offering.state(),
             "memory": self.memory,
             "turned": self.turned,
+            "serving": self.serving,
             "rngs": drawn([self.rng, self.context.rng]),
         }
         try:
             with explained(f"{place} cannot be written", ROOM):
-                save_node(place, number, {"weights": self.state.weights, "slots": self.state.slots}, values)
+                arrays = {"weights": self.state.weights, "slots": self.state.slots, "course": self.course.held()}
+                save_node(place, number, arrays, values)
         except Unkept as kind:
             return f"algorithm {self.algorithm.name!r} remembers {kind}, which no checkpoint can hold"
         return ""
@@ -124,8 +151,9 @@ class Resident:
             self.turned = values["turned"]
             self.turn(attack_of(*values["turned"]))
         self.become(TrainState(arrays["weights"], arrays["slots"], values["iteration"]))
+        self.course.take(arrays["course"])
         self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
-        self.seen = values["seen"]
+        self.seen, self.serving = values["seen"], values["serving"]
         if self.offering is not None:
             self.offering.restore(values["offering"])
         draw_on([self.rng, self.context.rng], values["rngs"])
@@ -144,28 +172,33 @@ class Worker:
         self._data = list(data.values())
         self._stocks = {name: stock(data[name], weights) for name, weights in shares(plan.config, data).items()}
         self._form = self._data[0].form
-        self._learner = learner_for(plan.config, self._form)
+        brought = {number: self._algorithm(plan.config.nodes[number]) for number in numbers}
+        learners = {number: learner_for(plan.config, self._form, *found) for number, found in brought.items()}
+        self._learner = learners[numbers[0]]
         self.parameters, self.remark = self._learner.parameters, self._learner.remark
         self._slab = opened(plan.slab, plan.slots, self.parameters.size)
         self._biases = bias_places(self.parameters)
         sim = plan.config.sim
         self._keeps_biases, self._zero_biases = sim.exchange == "weights", not sim.measure_biases
-        size, rest = self.parameters.size, self._learner.rest
-        states = np.zeros((len(numbers), size + rest.size), np.float32)
-        states[:, size:] = rest
+        size = self.parameters.size
+        states = np.zeros((len(numbers), size + max(learner.rest.size for learner in learners.values())), np.float32)
         self._nodes = {
-            number: self._settle(plan.config.nodes[number], own[:size], own[size:]) for number, own in zip(numbers, states, strict=True)
+            number: self._settle(plan.config.nodes[number], own[:size], own[size:], learners[number], brought[number][1])
+            for number, own in zip(numbers, states, strict=True)
         }
 
-    def _settle(self, node: Node, weights: Vector, slots: Vector) -> Resident:
-        """The node, with these places for its vectors; the optimiser begins at rest."""
-        config, folder = self._plan.config, self._plan.folder
-        weights[:] = self._learner.initial(initial_seed(config, node.name))
+    def _algorithm(self, node: Node) -> tuple[str, Algorithm]:
+        """What a node averages by, and what else it would have to be named."""
+        return repr((node.algorithm, node.parameters)), load_algorithm(node.algorithm, node.parameters, self._plan.folder)
+
+    def _settle(self, node: Node, weights: Vector, room: Vector, learner: "Learner", algorithm: Algorithm) -> Resident:
+        """The node, with a place for its weights and room for its slots; the optimiser begins at rest."""
+        config, slots = self._plan.config, room[: learner.rest.size]
+        weights[:], slots[:] = learner.initial(initial_seed(config, node.name)), learner.rest
         state = TrainState(weights, slots, 0)
-        algorithm = load_algorithm(node.algorithm, node.parameters, folder)
         attack = self._attack(node.attack, node.attack_parameters)
         seed, samples = seed_of(config, node.name), self._stocks[node.name]
-        return Resident(node, seed, state, algorithm, attack, self.parameters, samples, self._offering)
+        return Resident(node, seed, state, algorithm, attack, learner, samples, self._offering)
 
     def _offering(self, name: str, attack: Attack, rng: np.random.Generator) -> Offering:
         names = {node.name: node.name for node in self._plan.config.nodes}
@@ -188,7 +221,7 @@ class Worker:
         if node.attack is not None:
             x, y = checked_lesson(node.attack, x, y, self._form, node.rng)
         if node.attack is None or node.attack.trains:
-            node.become(self._learner.train(node.state, x[None], y[None])[0])
+            node.train(x, y)
             check_converges(node.state, node.name, self._attacked)
         offered = self._offer(node)
         if slot >= 0:
@@ -207,18 +240,12 @@ class Worker:
         return [self._score(number, self._slab[slot], row) for slot, row in zip(slots, samples, strict=True)]
 
     def check(self, number: int, samples: np.ndarray, keep: bool = False) -> Score:
-        """The same of the node's own model; `keep`: which is kept for later."""
-        weights = self._nodes[number].state.weights
+        """The same of the model that the node answers with; `keep`: which is kept for later."""
+        weights = self._nodes[number].answer
         if keep and self._plan.models is not None:
             with whole(self._plan.models / f"{self._nodes[number].name}.npy", ROOM) as draft, draft.open("wb") as file:
                 np.save(file, self._without_biases(weights) if self._zero_biases else weights, allow_pickle=False)
-        if not self._zero_biases:
-            return self._score(number, weights, samples)
-        biases = weights[self._biases]
-        weights[self._biases] = 0  # for the moment, which costs less than a copy of the model
-        score = self._score(number, weights, samples)
-        weights[self._biases] = biases
-        return score
+        return self._score(number, weights, samples)
 
     def _score(self, number: int, weights: Vector, samples: np.ndarray) -> Score:
         if self._zero_biases and weights[self._biases].any():
@@ -232,7 +259,7 @@ class Worker:
         """Run the node's algorithm on received models. Returns the reputations it then holds, and how good its own model was on `samples`
         before (None without samples)."""
         node = self._nodes[number]
-        score = None if samples is None else self.check(number, samples)
+        score = None if samples is None else self._score(number, node.state.weights, samples)
         own = self._without_biases(node.state.weights) if self._keeps_biases else node.state.weights
         received = [
             ReceivedModel(sender, self._slab[slot], None if accuracies is None else accuracies[place], self._stocks[sender])
@@ -243,6 +270,8 @@ class Worker:
         result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
         node.memory, node.reputations = result.state, dict(result.reputations)
         self._take(node, result.weights)
+        if result.serving is not None:
+            node.serving = self._home(node, result.serving)
         return node.reputations, score
 
     def see(self, number: int, senders: Sequence[str], slots: Sequence[int]) -> None:
@@ -252,10 +281,17 @@ class Worker:
             node.watch([ReceivedModel(sender, self._slab[slot]) for sender, slot in zip(senders, slots, strict=True)])
 
     def _take(self, node: Resident, weights: Vector) -> None:
-        """Give a node new weights; its biases stay where biases do not travel."""
-        biases = node.state.weights[self._biases] if self._keeps_biases else weights[self._biases]
-        node.state.weights[:] = weights
-        node.state.weights[self._biases] = biases
+        """Give a node new weights, which it answers with too until its algorithm says otherwise."""
+        node.average(self._home(node, weights))
+        node.serving = None
+
+    def _home(self, node: Resident, weights: Vector) -> Vector:
+        """Weights that have travelled, with the node's own biases where biases do not travel."""
+        if not self._keeps_biases:
+            return weights
+        weights = weights.copy()
+        weights[self._biases] = node.state.weights[self._biases]
+        return weights
 
     def _without_biases(self, weights: Vector) -> Vector:
         """A copy with biases of zero, as models have on their way."""
@@ -263,9 +299,9 @@ class Worker:
         weights[self._biases] = 0
         return weights
 
-    def show(self, number: int, slot: int) -> None:
-        """Put the node's model into a slot, for a comparison."""
-        self._slab[slot] = self._nodes[number].state.weights
+    def show(self, number: int, slot: int, answer: bool = False) -> None:
+        """Put the model that the node trains into a slot, or the one that it answers with."""
+        self._slab[slot] = self._nodes[number].answer if answer else self._nodes[number].state.weights
 
     def compare(self, pairs: Sequence[tuple[int, int]]) -> list[dict[str, float]]:
         """How far the models in each two slots are from each other, by layer: parts of equation 5."""
@@ -283,7 +319,7 @@ class Worker:
         """Add what the node's model gives each label, as probabilities, for these samples of a set, to the votes of the others."""
         x = self._data[number].x_train if part == "train" else self._data[number].x_test
         votes = self._votes(part)
-        votes[first:last] += self._learner.answers(self._nodes[number].state.weights, x[first:last])
+        votes[first:last] += self._learner.answers(self._nodes[number].answer, x[first:last])
 
     def save(self, number: int, place: Path) -> str:
         """Write a node into the checkpoint that is being made in `place`; returns why that cannot be, if so."""
@@ -297,15 +333,16 @@ class Worker:
         return opened(self._plan.cache / part, len(self._data[0].y_train if part == "train" else self._data[0].y_test), self._form.outputs)
 
 
-def learner_for(config: Config, form: Form) -> "Learner":
-    """The learner of a configuration, which a process that simulates one after the other compiles once for all that train alike."""
+def learner_for(config: Config, form: Form, name: str, algorithm: Algorithm) -> "Learner":
+    """The learner of a configuration and an algorithm, which a process that simulates one after the other compiles once for all that train
+    alike."""
     from dfl_actors.learning import models
 
-    key = repr((config.training, form))
+    key = repr((config.training, form, name if algorithm.optimiser else ""))
     if key not in _LEARNERS:
         if len(_LEARNERS) == MOST_LEARNERS:
             del _LEARNERS[next(iter(_LEARNERS))]
-        _LEARNERS[key] = models.learner_of(config, form)
+        _LEARNERS[key] = models.learner_of(config, form, algorithm.optimiser)
     return _LEARNERS[key]
 
 

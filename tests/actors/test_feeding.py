@@ -28,7 +28,7 @@ class Learner(parts.Learner):
     def __init__(self) -> None:
         self.given: list[int] = []
 
-    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
         self.given += [int(sample) - FED for sample in samples.ravel() if sample >= FED]
         return super().train(state, np.minimum(samples, FED - 1) % parts.SAMPLES)
 

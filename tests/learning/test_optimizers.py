@@ -126,7 +126,7 @@ def test_a_loss_that_is_none_is_named(name: str, wanted: str, tmp_path: Path) ->
         (Recipe(optimizer="adam", optimizer_parameters={"clipvalue": 1.0, "clipnorm": 1.0}), "cannot be made"),
         (Recipe(optimizer_parameters={"beta_1": 1}), "training.optimizer_parameters has no effect"),
         (Recipe(loss="crossentropy"), "training.loss 'crossentropy' is not known; give one of binary_crossentropy"),
-        (Recipe(optimizer="OWN:wrong"), "it must return a keras.optimizers.Optimizer, not int"),
+        (Recipe(optimizer="OWN:wrong"), "it must return a keras.optimizers.Optimizer or an Optimiser, not int"),
         (Recipe(optimizer="OWN:none"), "has no function 'none'"),
         (Recipe(loss="OWN:wrong"), "a loss is a keras.losses.Loss or a function (y_true, y_pred), not int"),
     ],

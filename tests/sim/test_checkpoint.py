@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dfl_actors.errors import StoreError
+from dfl_actors.learning.plain import Unkept
 from dfl_actors.sim import checkpoint
-from dfl_actors.sim.checkpoint import Kept, Unkept
+from dfl_actors.sim.checkpoint import Kept
 from dfl_actors.sim.timeline import TimelineState
 
 TIMELINE: TimelineState = {

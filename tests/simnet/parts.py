@@ -100,11 +100,12 @@ class Learner:
     """Learns to reach a point: honest, deterministic, and better with every step."""
 
     goal = np.float32(1)
+    optimiser = None
 
     def start(self, weights: np.ndarray) -> TrainState:
         return TrainState(weights.astype(np.float32), np.zeros_like(weights), 0)
 
-    def train(self, state: TrainState, samples: np.ndarray) -> tuple[TrainState, float]:
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
         weights = state.weights
         for batch in samples:
             pull = 0.1 + 0.1 * float(batch.mean()) / SAMPLES

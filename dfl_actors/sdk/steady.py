@@ -1,0 +1,211 @@
+"""Steady: the models that lie as near as the nearest sound ones, each by its distance and its sender's standing; an answer apart from them.
+
+With the node's own model o, the newest model x of each sender, and r = |x - o| / |o|:
+
+    sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -.05
+    bound      max(.04, 6 nearest);  nearest: the running mean of the least r of a sound model
+    accepted   sound, and r <= bound
+    typical    the running mean of the lower median of the accepted r
+    f          min(1, 2 typical / r) of the accepted, 0 of all others
+    share      messages of the sender / (accepted messages + 1) * f * reputation
+    mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it
+    serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
+    reputation f + (reputation - f) (7/8) ^ messages
+
+A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far. Nothing is known of attackers, and nothing
+need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest neighbour sends, models that started
+apart are within it, and once they have met it is narrow. That arrays keep their length makes up for what averaging takes from the variance
+of weights (arXiv 2404.04616). Whoever sends what lies within the bound keeps its standing, whatever its labels are.
+
+A weight array has two axes or more. One that carries less than a hundredth of the model's norm counts as if it carried that: an array that
+began at zero is no reason to refuse anybody.
+
+It brings an optimiser, quasi-global momentum (`learning.momentum`), and answers with `serving`, the mean of its last ten averages or so.
+Its notes say of each sender what was taken, and why not more.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import inf, prod, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from dfl_actors.learning.momentum import quasi_global
+from dfl_actors.sdk.interface import START_REPUTATION, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, weighted_mean
+from dfl_actors.sdk.robust import distance, newest
+
+REACH, FLOOR = 6.0, 0.04  # The bound, in distances of the nearest, and the least there is.
+USUAL = 2.0  # Typical distances that a model may be away and count in full.
+NORMS = 0.5, 2.0  # A sound array's norm, in norms of the own one.
+AGAINST = -0.05  # The cosine with the own model that no sound one is below.
+LIGHT = 0.01  # The part of a model's norm that an array counts as having at least.
+LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
+STANDING = 7 / 8  # The part of a reputation that a message leaves.
+
+
+Array = tuple[str, int, int]  # A weight array: its name, and where in the flat vector it begins and ends.
+
+
+class Memory(NamedTuple):
+    """What a node remembers; a state of the algorithm is its plain tuple. `updates` so far, running means of distances (None before the
+    first), and the model that the node answers with."""
+
+    arrays: tuple[Array, ...]
+    updates: int = 0
+    nearest: float | None = None
+    typical: float | None = None
+    serving: Weights | None = None
+
+
+class Seen(NamedTuple):
+    """The newest model of a sender beside the own one: its arrays' squared norms, r, and why it is not sound (empty if it is)."""
+
+    model: ReceivedModel
+    squares: list[float]
+    away: float
+    unsound: str
+
+
+class Verdict(NamedTuple):
+    """What is thought of a model: f, and why it is not more, in words."""
+
+    factor: float
+    words: str
+
+
+def build() -> Algorithm:
+    return Algorithm(init=begin, apply=apply, optimiser=quasi_global())
+
+
+def begin(context: Context) -> tuple[object, ...]:
+    """Where the weight arrays of the model lie, and nothing remembered yet."""
+    arrays, start = [], 0
+    for layer in context.parameters.layers:
+        end = start + prod(layer.shape)
+        if len(layer.shape) > 1:
+            arrays.append((layer.name, start, end))
+        start = end
+    return tuple(Memory(tuple(arrays)))
+
+
+def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
+    """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
+    memory = Memory._make(state)
+    squares = squared_norms(own, memory.arrays)
+    seen = [beside(own, squares, model, memory.arrays) for model in newest(received)]
+    memory, verdicts = judged(memory, seen)
+    messages = Counter(model.sender for model in received)
+    held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
+    shares = shares_of(verdicts, messages, held)
+    mean = mixed(own, squares, seen, shares, memory.arrays)
+    memory = memory._replace(updates=memory.updates + 1, serving=served(memory, mean))
+    after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
+    return Result(tuple(memory), mean, after, {"senders": words_of(verdicts, held)}, memory.serving)
+
+
+def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
+    """Of each weight array of a model [P]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [float(np.dot(model[begin:end], model[begin:end])) for _, begin, end in arrays]
+
+
+def beside(own: Weights, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
+    """A received model, compared with the own one, of whose arrays these are the squared norms."""
+    theirs = squared_norms(model.weights, arrays)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = sqrt(float(np.dot(own, own))), sqrt(float(np.dot(model.weights, model.weights)))
+        along = float(np.dot(own, model.weights))
+    apart = distance(model.weights, own)
+    away = apart / lengths[0] if lengths[0] else inf if apart else 0.0
+    named = [name for name, _, _ in arrays]
+    return Seen(model, theirs, away, why_unsound(named, squares, theirs, lengths) or why_against(along, lengths))
+
+
+def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float], lengths: tuple[float, float]) -> str:
+    """The array whose norm is furthest from the own one's, if that is too far; `lengths` are the whole models' norms, the own first."""
+    light = LIGHT * lengths[0]
+    ratios = [max(sqrt(other), light) / max(sqrt(mine), light, 1e-30) for mine, other in zip(squares, theirs, strict=True)]
+    wrong = [(max(ratio, 1 / max(ratio, 1e-30)), name, ratio) for name, ratio in zip(names, ratios, strict=True) if not sound(ratio)]
+    if wrong:
+        _, name, ratio = max(wrong)
+        return f"{name} norm {ratio:.2g} of own"
+    return "" if lengths[1] < inf else "its weights are too large"
+
+
+def sound(ratio: float) -> bool:
+    """Whether an array's norm is near enough to the own one's; of zeros beside zeros it is."""
+    return NORMS[0] <= ratio <= NORMS[1] or ratio == 0
+
+
+def why_against(along: float, lengths: tuple[float, float]) -> str:
+    cosine = along / (lengths[0] * lengths[1]) if all(lengths) else 1.0
+    return "" if cosine > AGAINST else f"points the other way, cosine {cosine:.2f}"
+
+
+def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verdict]]:
+    """What is thought of each sender's model, and the memory with the distances of these."""
+    far = [one.away for one in seen if not one.unsound]
+    nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
+    bound = max(FLOOR, REACH * (nearest or 0.0))
+    accepted = sorted(away for away in far if away <= bound)
+    typical = running(memory.typical, accepted[(len(accepted) - 1) // 2], memory.updates) if accepted else memory.typical
+    memory = memory._replace(nearest=nearest, typical=typical)
+    return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
+
+
+def running(before: float | None, value: float, updates: int) -> float:
+    """A running mean after one more value."""
+    keep = min(LONGEST, (1 + updates) / (FIRST + updates))
+    return value if before is None else keep * before + (1 - keep) * value
+
+
+def verdict(one: Seen, bound: float, typical: float) -> Verdict:
+    if one.unsound:
+        return Verdict(0.0, f"rejected: {one.unsound}")
+    if one.away > bound:
+        return Verdict(0.0, f"rejected: {one.away / bound:.2g} times the bound away")
+    if one.away <= USUAL * typical:
+        return Verdict(1.0, "taken")
+    return Verdict(USUAL * typical / one.away, f"in part: {one.away / max(typical, 1e-30):.2g} times the usual distance")
+
+
+def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held: Reputations) -> dict[str, float]:
+    """The share of each accepted sender in the mean."""
+    taken = {sender: messages[sender] for sender, one in verdicts.items() if one.factor}
+    whole = sum(taken.values()) + 1
+    return {sender: count / whole * verdicts[sender].factor * held[sender] for sender, count in taken.items()}
+
+
+def mixed(own: Weights, squares: Sequence[float], seen: Sequence[Seen], shares: Mapping[str, float], arrays: Sequence[Array]) -> Weights:
+    """The mean, its weight arrays as long as the shares' mean of squared norms says."""
+    taken = [(one, shares[one.model.sender]) for one in seen if shares.get(one.model.sender)]
+    if not taken:
+        return own.copy()
+    rest = 1.0 - sum(share for _, share in taken)
+    mean = weighted_mean([own, *(one.model.weights for one, _ in taken)], [rest, *(share for _, share in taken)])
+    for place, (_, begin, end) in enumerate(arrays):
+        wanted = rest * squares[place] + sum(share * one.squares[place] for one, share in taken)
+        found = float(np.dot(mean[begin:end], mean[begin:end]))
+        if found:
+            mean[begin:end] *= np.float32(sqrt(wanted / found))
+    return mean
+
+
+def served(memory: Memory, mean: Weights) -> Weights:
+    """The model that the node answers with, after one more mean."""
+    keep = min(LONGEST, (1 + memory.updates) / (SERVED + memory.updates))
+    return mean.copy() if memory.serving is None else np.float32(keep) * memory.serving + np.float32(1 - keep) * mean
+
+
+def standing(held: float, factor: float, messages: int) -> float:
+    """The reputation after so many messages that were taken with this factor."""
+    return factor + (held - factor) * STANDING**messages
+
+
+def words_of(verdicts: Mapping[str, Verdict], held: Reputations) -> dict[str, str]:
+    """What was taken of each sender, and why not more."""
+    return {
+        sender: one.words + (f"; its reputation is {held[sender]:.2f}" if one.factor and held[sender] < 1 - 1e-3 else "")
+        for sender, one in verdicts.items()
+    }
