@@ -1,4 +1,4 @@
-"""`dfl-actors sdk`: the algorithms and attacks there are, what they take, and whether one keeps its contract."""
+"""`dfl-actors sdk`: the algorithms, attacks and optimisers there are, what they take, and whether one keeps its contract."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from dfl_actors.config.toml_text import parse_value
 from dfl_actors.errors import AlgorithmError, ConfigError
 
-app = typer.Typer(help="List, show and check algorithms and attacks.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check algorithms, attacks and optimisers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from the list, package.module:function, or file.py:function.")]
 Sets = Annotated[list[str], typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; may be repeated.")]
@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 @app.command("list")
 def list_all(json: Json = False) -> None:
-    """List the algorithms and attacks, those of other installed packages too, with a line each."""
+    """List the algorithms, attacks and optimisers, those of other installed packages too, with a line each."""
     from dfl_actors.sdk.describe import briefly, known_names
 
     rows = [{"kind": kind, "name": name, "summary": briefly(kind, name)} for kind, name in known_names()]
@@ -26,7 +26,7 @@ def list_all(json: Json = False) -> None:
         _print_json(rows)
         return
     width = max(len(row["name"]) for row in rows)
-    for kind in ("algorithm", "attack"):
+    for kind in dict.fromkeys(row["kind"] for row in rows):
         typer.echo(f"{kind}s")
         for row in rows:
             if row["kind"] == kind:
@@ -35,7 +35,7 @@ def list_all(json: Json = False) -> None:
 
 @app.command()
 def show(name: Name, json: Json = False) -> None:
-    """Show what an algorithm or an attack says of itself, and its parameters."""
+    """Show what an algorithm, an attack or an optimiser says of itself, and its parameters."""
     from dfl_actors.sdk.describe import described
 
     found = described(name, Path.cwd())
@@ -51,7 +51,7 @@ def show(name: Name, json: Json = False) -> None:
 
 @app.command()
 def check(name: Name, sets: Sets = [], json: Json = False) -> None:  # noqa: B006
-    """Try an algorithm or an attack against its contract; exit with 10 when a rule does not hold."""
+    """Try an algorithm, an attack or an optimiser against its contract; exit with 10 when a rule does not hold."""
     from dfl_actors.sdk.contract import check_plugin, load_plugin
 
     parameters = dict(map(parameter, sets))

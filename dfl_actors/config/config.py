@@ -83,12 +83,13 @@ class Config(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
 
     def models_kept(self, name: str) -> int:
-        """Models that a node's store holds: those in its buffer, its own that lack receipts, and some of each neighbour on their way."""
+        """Models that a node's store holds: those in its buffer, its own that lack receipts, what some averages leave to be taken up and
+        answered with, and some of each neighbour on their way."""
         node = self.node(name)
         if self.store.models:
             return self.store.models
         offered = 4 if self.attacks(name) else 0  # an attacker keeps what it offers besides its own
-        return node.buffer + offered + max(13, 4 + 3 * len(node.neighbours))
+        return node.buffer + offered + max(17, 8 + 3 * len(node.neighbours))
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ConfigError."""

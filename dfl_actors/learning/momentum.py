@@ -54,6 +54,9 @@ class Optimiser:
     name: str = ""
 
 
+BRINGS = ("learning_rate", "momentum", "gamma", "floor", "balance", "clip")
+"""Keys of `[training]` that an optimiser may bring values for."""
+
 QUICK = MappingProxyType({"learning_rate": 0.1, "gamma": 0.01, "floor": 0.1, "balance": 0.5, "clip": 5.0})
 """What goes with `quasi_global`: a node of an asynchronous network makes few steps, so a high rate that falls soon, but not below a tenth;
 batches whose labels are nearer to alike; and no gradient that is far longer than the usual ones."""

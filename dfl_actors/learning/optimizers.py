@@ -21,15 +21,12 @@ from dfl_actors.errors import ModelError
 from dfl_actors.learning.foreign import find_function, guarded
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.losses import balanced, loss_of, name_of
-from dfl_actors.learning.momentum import OPTIMISERS, Optimiser
+from dfl_actors.learning.momentum import BRINGS, OPTIMISERS, Optimiser
 from dfl_actors.learning.network import Aim, CaffeRule, Given, Network, Tensor, at, cut, join
 from dfl_actors.learning.weights import SGD, Recipe, Vector
 
 ITERATION, RATE = "iteration", "learning_rate"
 """Variables of Keras optimisers that are no slots: the one is the state's `iteration`; a changed rate holds for a resumed run too."""
-
-LEFT = ("learning_rate", "momentum", "gamma", "floor", "balance", "clip")
-"""Keys that an optimiser may bring, where the topology leaves them to it."""
 
 WRAPPERS = ("lossscaleoptimizer", "multioptimizer")  # They take other optimisers, which a topology cannot write.
 
@@ -62,8 +59,8 @@ def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Opti
 def settled(recipe: Recipe, optimiser: Optimiser) -> Recipe:
     """The recipe with the optimiser's values for what the topology leaves to it. Raises `ModelError`."""
     for key in optimiser.training:
-        if key not in LEFT:
-            raise ModelError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(LEFT)}")
+        if key not in BRINGS:
+            raise ModelError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(BRINGS)}")
     return msgspec.structs.replace(recipe, **{key: value for key, value in optimiser.training.items() if key in recipe.unsaid})
 
 

@@ -8,24 +8,28 @@ Everything is drawn from a fixed seed, so a verdict repeats.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from dfl_actors.errors import AlgorithmError, DflError
 from dfl_actors.learning.foreign import guarded
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk import median
 from dfl_actors.sdk.attack import Attack, Stage, View
 from dfl_actors.sdk.describe import registry_of
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, Result, Weights
 from dfl_actors.sdk.loader import extra_inputs, first_state, is_reputation, plain_notes
+from dfl_actors.sdk.optimiser_contract import OPTIMISER_RULES, WAYS, Way
 
 LAYERS = Parameters((Layer(name="dense/kernel", shape=(12, 20)), Layer(name="dense/bias", shape=(20,))))
 SEED = 20
 LABELS = 10
 
-Plugin = Algorithm | Attack
+Plugin = Algorithm | Attack | Optimiser
 Build = Callable[[], Plugin]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +56,50 @@ class Trial:
     reputations: dict[str, float] = field(default_factory=dict)
 
 
+N = TypeVar("N", Trial, Way)
+
+
 def load_plugin(name: str, parameters: Mapping[str, object], base: Path) -> Plugin:
-    """The algorithm or the attack of that name; raises as `Registry.load`."""
+    """The algorithm, the attack or the optimiser of that name; raises as `Registry.load`."""
     return registry_of(name).load(name, parameters, base)
 
 
 def check_plugin(build: Build) -> list[Finding]:
     """Every rule's finding, in order. `build` is called anew for each trial."""
-    found: list[Finding] = []
     # What overflows on a huge model is found in the result, and needs no warning.
     with np.errstate(all="ignore"):
         plugin = build()
+        if isinstance(plugin, Optimiser):
+            return _of_optimiser(build)
         rules, trials = (ALGORITHM_RULES, buffers()) if isinstance(plugin, Algorithm) else (ATTACK_RULES, attack_trials(plugin))
-        for name, rule in rules.items():
-            if any(earlier.failure and earlier.rule in FIRST for earlier in found):
-                found.append(Finding(name, tried=False))
-                continue
-            failures = ((trial.name, _failure(rule, build, trial)) for trial in trials)
-            found.append(Finding(name, next((f"{where}: {failure}" for where, failure in failures if failure), "")))
+        found = _findings(rules, trials, lambda rule, trial: rule(build, trial))
+        return found + (_of_optimiser(build) if isinstance(plugin, Algorithm) and plugin.optimiser is not None else [])
+
+
+def _of_optimiser(build: Build) -> list[Finding]:
+    def built() -> Optimiser:
+        plugin = build()
+        made = plugin.optimiser if isinstance(plugin, Algorithm) else plugin
+        assert isinstance(made, Optimiser)
+        return made
+
+    return _findings(OPTIMISER_RULES, WAYS, lambda rule, way: rule(built, way))
+
+
+def _findings(rules: Mapping[str, R], trials: Sequence[N], judge: Callable[[R, N], str]) -> list[Finding]:
+    found: list[Finding] = []
+    for name, rule in rules.items():
+        if any(earlier.failure and earlier.rule in FIRST for earlier in found):
+            found.append(Finding(name, tried=False))
+            continue
+        failures = ((trial.name, _failure(judge, rule, trial)) for trial in trials)
+        found.append(Finding(name, next((f"{where}: {failure}" for where, failure in failures if failure), "")))
     return found
 
 
-def _failure(rule: "Rule", build: Build, trial: Trial) -> str:
+def _failure(judge: Callable[[R, N], str], rule: R, trial: N) -> str:
     try:
-        return guarded("what it gives cannot be judged", lambda: rule(build, trial))
+        return guarded("what it gives cannot be judged", lambda: judge(rule, trial))
     except DflError as error:
         return str(error)
 
@@ -142,6 +166,7 @@ def calls(build: Build, trial: Trial) -> Iterator[tuple[Result, str]]:
     What an attack's function gives is the `weights` of a result. Raises `AlgorithmError`.
     """
     plugin, rng = build(), np.random.default_rng(SEED)
+    assert not isinstance(plugin, Optimiser), "`optimiser_contract` leads those"
     senders = tuple(sorted({model.sender for model in trial.received}))
     state = first_state(plugin, Context("me", senders, LAYERS, rng)) if isinstance(plugin, Algorithm) else None
     result = Result(state, trial.own, dict.fromkeys(senders, 1.0), {})
@@ -281,7 +306,7 @@ COMMON: Mapping[str, Rule] = {
     "same input, same output": _repeats,
     "finite": _finite,
 }
-FIRST = frozenset({"runs", "shape kept"})  # After one of these fails there is nothing to try the others on.
+FIRST = frozenset({"runs", "shape kept", "optimiser runs"})  # After one of these fails there is nothing to try the others on.
 ALGORITHM_RULES: Mapping[str, Rule] = {
     **COMMON,
     "equal models stay equal": _equal_stay_equal,

@@ -1,4 +1,4 @@
-"""An algorithm or an attack in words: its documentation and its parameters."""
+"""An algorithm, an attack or an optimiser in words: its documentation and its parameters."""
 
 import inspect
 import sys
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfl_actors.errors import DflError
+from dfl_actors.learning import momentum
 from dfl_actors.learning.foreign import guarded
+from dfl_actors.learning.momentum import OPTIMISERS, Optimiser
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import ATTACKS, simple
 from dfl_actors.sdk.interface import Algorithm
@@ -15,15 +17,21 @@ from dfl_actors.sdk.loader import ALGORITHMS
 from dfl_actors.sdk.parameters import Parameter, described_parameters
 from dfl_actors.sdk.plugins import Registry
 
-EITHER: Registry[Algorithm | Attack] = Registry(
-    "algorithm or attack", ALGORITHMS.group, {**ALGORITHMS.built_in, **ATTACKS.built_in}, (Algorithm, Attack)
+OPTIMIZERS: Registry[Optimiser] = Registry("optimiser", "dfl_actors.optimisers", OPTIMISERS, (Optimiser,))
+KINDS = (ALGORITHMS, ATTACKS, OPTIMIZERS)
+
+EITHER: Registry[Algorithm | Attack | Optimiser] = Registry(
+    "algorithm, attack or optimiser",
+    ALGORITHMS.group,
+    {**ALGORITHMS.built_in, **ATTACKS.built_in, **OPTIMISERS},
+    (Algorithm, Attack, Optimiser),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`kind` is algorithm, attack or either; `text` the documentation of the module; of the function where its module has none, or
-    holds several."""
+    """`kind` is algorithm, attack, optimiser or any of them; `text` the documentation of the module; of the function where its module has
+    none, or holds several."""
 
     name: str
     kind: str
@@ -33,7 +41,7 @@ class Description:
 
 def known_names() -> list[tuple[str, str]]:
     """Kind and name of everything that can be named without a file or a module."""
-    return [(registry.kind, name) for registry in (ALGORITHMS, ATTACKS) for name in registry.names()]
+    return [(registry.kind, name) for registry in KINDS for name in registry.names()]
 
 
 def described(name: str, base: Path) -> Description:
@@ -51,12 +59,12 @@ def briefly(kind: str, name: str) -> str:
         return f"cannot be used: {error}"
 
 
-def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[Algorithm | Attack]:
+def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[Optimiser] | Registry[Algorithm | Attack | Optimiser]:
     """Where to look for a plug-in of which nobody said what it is."""
-    return next((registry for registry in (ALGORITHMS, ATTACKS) if name in registry.names()), EITHER)
+    return next((registry for registry in KINDS if name in registry.names()), EITHER)
 
 
 def _text(build: Callable[..., object]) -> str:
     module = sys.modules.get(getattr(build, "__module__", ""))
-    of_module = module is not None and module is not simple and module.__doc__
+    of_module = module is not None and module not in (simple, momentum) and module.__doc__
     return (inspect.getdoc(module if of_module else build) or "").strip()

@@ -16,11 +16,12 @@ from typing import Generic, TypeVar
 
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.foreign import guarded, load_file
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.sdk.attack import MOST_REMEMBERED, Attack
 from dfl_actors.sdk.interface import KNOWN_NEEDS, Algorithm
 from dfl_actors.sdk.parameters import fitted
 
-V = TypeVar("V", bound=Algorithm | Attack)
+V = TypeVar("V", bound=Algorithm | Attack | Optimiser)
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,15 @@ class Registry(Generic[V]):
         return found
 
 
-def _check_demands(name: str, plugin: Algorithm | Attack) -> None:
+def _check_demands(name: str, plugin: Algorithm | Attack | Optimiser) -> None:
     if isinstance(plugin, Algorithm):
         unknown = guarded(f"algorithm {name!r} cannot be used, its needs", lambda: sorted(set(plugin.needs) - KNOWN_NEEDS))
         if unknown:
             needs = f"needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
             raise AlgorithmError(f"algorithm {name!r} {needs}")
-    elif not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= plugin.remembers <= MOST_REMEMBERED):
+    elif isinstance(plugin, Attack) and not guarded(
+        f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= plugin.remembers <= MOST_REMEMBERED
+    ):
         raise AlgorithmError(f"attack {name!r} remembers {plugin.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
     elif plugin.rehearses and not plugin.watches:
         raise AlgorithmError(f"attack {name!r} rehearses with the models of others and sees none; make it watch as well")

@@ -2,7 +2,7 @@
 
 With the node's own model o, the newest model x of each sender, and r = |x - o| / |o|:
 
-    sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -.05
+    sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -max(.05, 3 / sqrt(P))
     bound      max(.04, 6 nearest);  nearest: the running mean of the least r of a sound model
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the accepted r
@@ -17,8 +17,8 @@ need be set. The bound follows the nearest sound sender: an attacker cannot wide
 apart are within it, and once they have met it is narrow. That arrays keep their length makes up for what averaging takes from the variance
 of weights (arXiv 2404.04616). Whoever sends what lies within the bound keeps its standing, whatever its labels are.
 
-A weight array has two axes or more. One that carries less than a hundredth of the model's norm counts as if it carried that: an array that
-began at zero is no reason to refuse anybody.
+Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
+the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
 
 It brings an optimiser, quasi-global momentum (`learning.momentum`), and answers with `serving`, the mean of its last ten averages or so.
 Its notes say of each sender what was taken, and why not more.
@@ -38,7 +38,7 @@ from dfl_actors.sdk.robust import distance, newest
 REACH, FLOOR = 6.0, 0.04  # The bound, in distances of the nearest, and the least there is.
 USUAL = 2.0  # Typical distances that a model may be away and count in full.
 NORMS = 0.5, 2.0  # A sound array's norm, in norms of the own one.
-AGAINST = -0.05  # The cosine with the own model that no sound one is below.
+AGAINST, CHANCE = 0.05, 3.0  # The cosine against the own model that no sound one reaches, and in deviations of unrelated models' cosines.
 LIGHT = 0.01  # The part of a model's norm that an array counts as having at least.
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
@@ -119,7 +119,7 @@ def beside(own: Weights, squares: Sequence[float], model: ReceivedModel, arrays:
     apart = distance(model.weights, own)
     away = apart / lengths[0] if lengths[0] else inf if apart else 0.0
     named = [name for name, _, _ in arrays]
-    return Seen(model, theirs, away, why_unsound(named, squares, theirs, lengths) or why_against(along, lengths))
+    return Seen(model, theirs, away, why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size))
 
 
 def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float], lengths: tuple[float, float]) -> str:
@@ -138,9 +138,10 @@ def sound(ratio: float) -> bool:
     return NORMS[0] <= ratio <= NORMS[1] or ratio == 0
 
 
-def why_against(along: float, lengths: tuple[float, float]) -> str:
+def why_against(along: float, lengths: tuple[float, float], size: int) -> str:
+    """Whether the model points away from the own one, further than chance has two of so few weights do."""
     cosine = along / (lengths[0] * lengths[1]) if all(lengths) else 1.0
-    return "" if cosine > AGAINST else f"points the other way, cosine {cosine:.2f}"
+    return "" if cosine > -max(AGAINST, CHANCE / sqrt(size)) else f"points the other way, cosine {cosine:.2f}"
 
 
 def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verdict]]:

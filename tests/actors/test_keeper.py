@@ -14,6 +14,8 @@ from dfl_actors.core.codec import model_digest
 from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
+from dfl_actors.core.words import Started, Stopping
+from dfl_actors.learning.plain import packed
 from dfl_actors.sdk.half_fedavg import apply as half
 from dfl_actors.sdk.interface import Result
 from tests.actors import bench
@@ -185,3 +187,32 @@ def test_many_updates_before_the_trainer_publishes_again_each_start_from_the_las
     for _ in range(12):
         total = total + delta(made, told(made.give(scored(made, "g", 1.0)), Averaged)[0])
     assert np.allclose(total, 1 - 0.5**12)
+
+
+def test_the_model_that_the_algorithm_answers_with_is_named_to_the_trainer_and_what_it_remembers_outlives_a_stop() -> None:
+    def steps(state: Any, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+        count, seen = (0, np.zeros(8, np.float32)) if state is None else state
+        return Result((count + 1, seen + 1), own, reputations, {"count": count}, own + 5)
+
+    made = built(steps, buffer=1, algorithm="steps")
+    made.give(Started(), version(made, ZERO))
+    for _ in range(2):
+        (averaged,) = told(made.give(scored(made, "g", 1.0)), Averaged)
+        assert np.frombuffer(made.models.data[averaged.serving], np.float32).tolist() == [5.0] * 8
+    made.give(Stopping(), crash=99)
+    made.give(Started(), version(made, ZERO), scored(made, "g", 1.0))
+    made.give(crash=99)
+    made.give(Started(), version(made, ZERO), scored(made, "g", 1.0))
+    counts = [note.notes["count"] for note in notes(made.said, events.Updated)]
+    assert counts == [0, 1, 2, 0], "after a stop it goes on, after a crash it begins with its first state"
+
+
+def test_a_state_that_is_another_algorithms_or_damaged_is_not_gone_on_with() -> None:
+    def tells(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
+        return Result(1, own, reputations, {"state": state})
+
+    for saved in (b"", b"PK damaged", packed({"algorithm": "other", "state": 7}), packed({"state": 7})):
+        made = built(tells, buffer=1, algorithm="tells")
+        made.journal.data[b"memory"] = saved
+        made.give(crash=99)
+        assert [note.notes for note in notes(made.give(version(made, ZERO), scored(made, "g", 1.0)), events.Updated)] == [{"state": None}]

@@ -16,9 +16,10 @@ from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Averaged, Fed, Injected, Pull, Settled, Trained, Versioned
 from dfl_actors.core.words import Started, Stopping, Tick
+from dfl_actors.learning.momentum import quasi_global
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.stock import FED
-from dfl_actors.learning.weights import LAST, decode_model
+from dfl_actors.learning.weights import LAST, TrainState, decode_model
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, notes, told
 from tests.simnet import parts
@@ -256,6 +257,49 @@ def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
     after = made.actor.state  # type: ignore[attr-defined]
     assert np.array_equal(before.weights, after.weights) and before.iteration == after.iteration == 4
     assert made.give(samples(BATCH)) == [], "nothing begins before the word"
+
+
+class Drifting(parts.Learner):
+    """A step goes where the velocity goes, and a hundredth of the way besides."""
+
+    optimiser = quasi_global(momentum=0.5, memory=0.5, jump=10.0)
+
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
+        assert velocity is not None
+        weights = state.weights - len(samples) * (velocity + np.float32(0.01))
+        return state._replace(weights=weights, iteration=state.iteration + len(samples)), 0.0
+
+
+def test_averages_reach_the_optimiser_and_a_clean_stop_keeps_what_it_knows() -> None:
+    def build(one: Bench) -> Trainer:
+        settings, rng = bench.settings(TrainerSettings, steps=2), np.random.default_rng(1)
+        return Trainer(settings, KEYS["me"], Drifting(), np.ones(8, np.float32), one.models, one.journal, Received(), rng)
+
+    made = Bench(build)
+    made.give(Started(), samples(BATCH * 2), delta(made, 1, -0.08))
+    # Two steps of .01, then an average that goes .08 further the same way: d = .5 * (1 - .9) / 2, half of it in each step from here on.
+    assert np.allclose(weights(made), 0.9)
+    made.give(samples(BATCH * 2), Stopping())
+    assert np.allclose(weights(made), 0.9 - 2 * (0.0125 + 0.01))
+    made.give(crash=99)
+    made.give(Started(), samples(BATCH * 2))
+    assert np.allclose(weights(made), 0.9 - 4 * (0.0125 + 0.01))
+    made.give(crash=99)
+    made.give(Started(), samples(BATCH * 2))
+    assert np.allclose(weights(made), 0.9 - 4 * (0.0125 + 0.01) - 2 * 0.01), "after a crash it begins at rest"
+
+
+def test_a_node_answers_with_the_model_that_its_algorithm_names_while_the_store_has_it() -> None:
+    made = built()
+    made.give(samples(BATCH))
+    trained = made.actor.model  # type: ignore[attr-defined]
+    assert made.actor.answer == trained  # type: ignore[attr-defined]
+    made.models.put("5" * 64, np.full(8, 5, np.float32))
+    made.give(msgspec.structs.replace(delta(made, 1), serving="5" * 64), samples(BATCH))
+    made.give(crash=99)
+    assert made.actor.answer == "5" * 64, "also in its next life"  # type: ignore[attr-defined]
+    del made.models.data["5" * 64]
+    assert made.actor.answer == made.actor.model  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("optimizer", "kept"), [("", True), ("adam", False)])

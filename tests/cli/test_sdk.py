@@ -41,7 +41,7 @@ def test_list_has_a_line_for_each() -> None:
     rows = json.loads(said("list", "--json"))
     assert {row["name"] for row in rows} >= set(EITHER.built_in)
     assert len({row["summary"] for row in rows} - {""}) == len(rows), "each has a line of its own"
-    assert {row["kind"] for row in rows} == {"algorithm", "attack"}
+    assert {row["kind"] for row in rows} == {"algorithm", "attack", "optimiser"}
 
 
 def test_show_tells_formula_source_and_parameters() -> None:
@@ -87,7 +87,7 @@ def test_check_says_what_fails_and_ends_with_10(here: Path) -> None:
     [
         (["check", "krum", "-s", "f=-1"], ConfigError, "algorithm krum, parameters"),
         (["check", "krum", "-s", "f"], ConfigError, "KEY=VALUE"),
-        (["check", "krumm"], AlgorithmError, "'krumm' is not known; use one of fedavg"),
+        (["check", "krumm"], AlgorithmError, "'krumm' is not known; use one of steady, fedavg"),
         (["show", "greedy.py:nix"], AlgorithmError, "its functions are build, neither"),
         (["check", "greedy.py:neither"], AlgorithmError, "must return an Algorithm or an Attack"),
         (["check", "greedy.py:build"], ConfigError, "share"),

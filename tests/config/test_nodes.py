@@ -87,10 +87,10 @@ def test_the_limits_are_those_of_the_protocol() -> None:
 
 def test_a_store_is_sized_to_its_node_unless_the_file_says_otherwise() -> None:
     line = parse_topology('[network]\nnodes = 3\nlinks = "line"\n[update]\nbuffer = 5\n', where="net.toml", name="net")
-    assert [line.models_kept(name) for name in ("0", "1", "2")] == [5 + 13] * 3
+    assert [line.models_kept(name) for name in ("0", "1", "2")] == [5 + 17] * 3
     assert override(line, ["store.models=50"]).models_kept("1") == 50
     star = parse_topology('[network]\nnodes = 9\nlinks = "star"\n[node.1]\nattack = "sign_flip"\n', where="net.toml", name="net")
-    assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 4 + 3 * 8, 4 + 13 + 4, 4 + 13]
+    assert [star.models_kept(name) for name in ("0", "1", "2")] == [4 + 8 + 3 * 8, 4 + 17 + 4, 4 + 17]
 
 
 @pytest.mark.parametrize(

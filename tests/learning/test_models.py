@@ -12,6 +12,7 @@ import pytest
 from dfl_actors.errors import ModelError
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.models import Learner, Recipe, TrainState, load_learner
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.network import Network
 from tests.learning.forms import image_form
 from tests.learning.learners import FORM, NORMALISED, RECIPE, SHAPE, batches
@@ -97,6 +98,29 @@ def test_a_step_is_caffes_sgd(recipe: Recipe, iteration: int, mnist: Dataset) ->
         np.testing.assert_allclose(found, weights[name] - velocity, rtol=1e-5, atol=1e-6, err_msg=name)
     assert loss == pytest.approx(float(plain_loss), rel=1e-5)
     assert after.iteration == iteration + 1
+
+
+def test_balance_clip_floor_and_a_velocity_of_an_optimiser_are_parts_of_the_compiled_step(mnist: Dataset) -> None:
+    recipe = Recipe(gamma=1.0, floor=0.5, balance=0.5, clip=0.75, weight_decay=0.0, learning_rate=0.01)
+    lenet = load_learner("lenet", recipe, FORM, Optimiser(init=lambda w: (w,), velocity=lambda s, w: w, training={"balance": 0.0}))
+    x, y = batches(mnist, 1)
+    y = np.minimum(y, 3)  # a label that most samples have
+    start = lenet.start(lenet.initial(0))._replace(iteration=1000)
+    velocity = np.linspace(-1e-3, 1e-3, start.weights.size, dtype=np.float32)
+    after, loss = lenet.train(start, x, y, velocity)
+
+    weight = np.bincount(y[0])[y[0]] ** -0.5
+    weight = (weight / weight.mean()).astype(np.float32)
+    model = plain_lenet(lenet.parameters.views(start.weights))
+    with tf.GradientTape() as tape:
+        single = keras.losses.sparse_categorical_crossentropy(y[0], model(x[0].astype(np.float32)), from_logits=True)
+        wanted = tf.reduce_mean(single * weight)
+    flat = np.concatenate([one.numpy().ravel() for one in tape.gradient(wanted, model.trainable_variables)])
+    factor = np.concatenate([np.full(view.size, 2.0 if view.ndim == 1 else 1.0) for view in lenet.parameters.views(flat).values()])
+    assert np.linalg.norm(flat) > 0.75, "or nothing is clipped here"
+    moved = velocity + 0.01 * 0.5 * factor * flat * 0.75 / np.linalg.norm(flat)
+    np.testing.assert_allclose(start.weights - after.weights, moved, rtol=1e-3, atol=1e-6)
+    assert loss == pytest.approx(float(wanted), rel=1e-4) and after.slots.size == 0
 
 
 def test_steps_in_one_call_are_the_same_steps_one_by_one(mnist: Dataset) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl_actors.sdk import Algorithm, Attack, Result, View
+from dfl_actors.sdk import Algorithm, Attack, Optimiser, Result, View
 from dfl_actors.sdk.contract import Finding, check_plugin, load_plugin
 from dfl_actors.sdk.describe import EITHER
 
@@ -189,17 +189,44 @@ def test_a_broken_attack_is_caught_by_its_rule(attack: Attack, rule: str, words:
 
 def test_the_examples_of_the_documentation_keep_their_contract_and_run(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
-    trust, turncoat, parrot = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    trust, homing, turncoat, parrot = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (topology,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    files = {"trust.py": trust, "turncoat.py": turncoat, "parrot.py": parrot, "mine.toml": topology, "small.py": SMALL}
+    files = {"trust.py": trust, "homing.py": homing, "turncoat.py": turncoat, "parrot.py": parrot, "mine.toml": topology, "small.py": SMALL}
     for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
-    for name, parameters in (("trust.py:build", {"least": 0.4}), ("turncoat.py:build", {"factor": 0.5}), ("parrot.py:build", {})):
+    for name, parameters in (
+        ("trust.py:build", {"least": 0.4}),
+        ("turncoat.py:build", {"factor": 0.5}),
+        ("parrot.py:build", {}),
+        ("homing.py:build", {"home": 0.1}),
+    ):
         assert failures(check_plugin(lambda: load_plugin(name, parameters, tmp_path))) == {}  # noqa: B023
     options = ["--ticks", "41", "--out", "out", "--jobs", "1", "-s", "training.model=small.py:build", "-s", "data.test_samples=10"]
+    options += ["-s", "training.optimizer=homing.py:build"]
     command = [sys.executable, "-m", "dfl_actors", "sim", "mine.toml", *options]
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     rows = (tmp_path / "out" / "reputation" / "0_reputation.csv").read_text().splitlines()
     opinion = dict(zip(rows[0].split(","), map(float, rows[-1].split(",")), strict=True))
     assert opinion["3"] < 1.0 == opinion["1"] == opinion["2"], "the attacker is found out, and nobody else is accused"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "words"),
+    [
+        ({"velocity": lambda state, weights: weights[:3]}, "optimiser runs", "averages: optimiser '' broke its contract: velocity"),
+        ({"velocity": lambda state, weights: weights.copy()}, "optimiser starts at rest", "though nothing has moved"),
+        ({"velocity": lambda state, weights: state[0] + np.float32(np.random.default_rng().random())}, "optimiser repeats", "two walks"),
+        (
+            {"after_update": lambda state, before, after, steps: ((after - before) / np.float32(steps),)},
+            "optimiser runs",
+            "no step between two averages: optimiser ''",
+        ),
+        ({"training": {"rate": 1.0}}, "optimiser brings known keys", "'rate' is none of learning_rate"),
+    ],
+)
+def test_a_broken_optimiser_is_caught_by_its_rule_alone_and_beside_its_algorithm(changes: dict[str, Any], rule: str, words: str) -> None:
+    honest: dict[str, Any] = {"init": lambda weights: (np.zeros_like(weights),), "velocity": lambda state, weights: state[0]}
+    optimiser = Optimiser(**{**honest, **changes})
+    for plugin in (optimiser, Algorithm("fine", apply=lambda s, own, received, held: Result(s, own.copy(), held, {}), optimiser=optimiser)):
+        assert words in failures(check_plugin(lambda: plugin))[rule]  # noqa: B023

@@ -9,6 +9,7 @@ import numpy as np
 
 from dfl_actors.actors.base import Settings
 from dfl_actors.core.codec import sha256
+from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import TrainState, decode_model, encode_model
 
 SAMPLES = 1_000
@@ -100,7 +101,7 @@ class Learner:
     """Learns to reach a point: honest, deterministic, and better with every step."""
 
     goal = np.float32(1)
-    optimiser = None
+    optimiser: Optimiser | None = None
 
     def start(self, weights: np.ndarray) -> TrainState:
         return TrainState(weights.astype(np.float32), np.zeros_like(weights), 0)

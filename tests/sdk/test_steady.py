@@ -1,0 +1,134 @@
+"""Steady: who is accepted, what is taken of whom, and what the node answers with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfl_actors.learning.weights import Layer, Parameters
+from dfl_actors.sdk.interface import Context, ReceivedModel, Result
+from dfl_actors.sdk.loader import checked_apply
+from dfl_actors.sdk.steady import build
+
+LAYERS = Parameters((Layer(name="conv", shape=(4, 8)), Layer(name="bias", shape=(8,)), Layer(name="dense", shape=(8, 60))))
+RNG = np.random.default_rng(7)
+OWN = RNG.normal(size=LAYERS.size).astype(np.float32)
+
+
+def near(scale: float = 0.01, of: Any = OWN) -> Any:
+    return of + RNG.normal(scale=scale, size=of.size).astype(np.float32)
+
+
+def received(models: Sequence[tuple[str, Any]]) -> list[ReceivedModel]:
+    return [ReceivedModel(sender, np.asarray(weights, np.float32)) for sender, weights in models]
+
+
+class Node:
+    """One node's algorithm, called again and again."""
+
+    def __init__(self) -> None:
+        self.algorithm, self.reputations = build(), dict[str, float]()
+        self.state = self.algorithm.init(Context("me", ("a", "b", "c"), LAYERS, np.random.default_rng(1)))
+
+    def take(self, *models: tuple[str, Any], own: Any = OWN) -> Result:
+        result = checked_apply(self.algorithm, self.state, own, received(models), self.reputations)
+        self.state, self.reputations = result.state, dict(result.reputations)
+        return result
+
+
+def said(result: Result, sender: str) -> str:
+    words: Any = result.notes["senders"]
+    return str(words[sender])
+
+
+def test_near_models_are_averaged_and_arrays_keep_their_length() -> None:
+    models = [("a", near()), ("b", near()), ("c", near())]
+    result = Node().take(*models)
+    plain = np.mean([OWN, *(model for _, model in models)], 0)
+    for name, made in LAYERS.views(result.weights).items():
+        squares = [float(np.square(LAYERS.views(np.asarray(one, np.float32))[name]).sum()) for one in (OWN, *(m for _, m in models))]
+        wanted = LAYERS.views(np.asarray(plain, np.float32))[name]
+        if name != "bias":
+            wanted = wanted * np.sqrt(np.mean(squares)) / np.linalg.norm(wanted)
+        np.testing.assert_allclose(made, wanted, rtol=1e-4, atol=1e-6)
+    assert result.reputations == {"a": 1.0, "b": 1.0, "c": 1.0} and said(result, "a") == "taken"
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (OWN * np.float32(1e-3), "norm 0.01 of own"),
+        (-OWN, "rejected: points the other way, cosine -1.00"),
+        (OWN * np.float32(1e25), "of own"),
+        (OWN + 0.4 * RNG.normal(size=OWN.size), "times the bound away"),
+        (np.zeros_like(OWN), "norm 0.01 of own"),
+    ],
+)
+def test_who_is_not_sound_or_too_far_is_rejected_and_loses_its_standing(bad: Any, words: str) -> None:
+    node = Node()
+    for _ in range(20):
+        result = node.take(("a", near()), ("b", near()), ("evil", bad))
+        assert words in said(result, "evil") and np.linalg.norm(result.weights - OWN) < 0.02 * np.linalg.norm(OWN)
+    assert node.reputations["evil"] < 0.07 and node.reputations["a"] > 0.9
+
+
+def test_an_array_alone_tells_an_attacker() -> None:
+    bad = near()
+    LAYERS.views(bad.astype(np.float32))
+    bad = bad.astype(np.float32)
+    LAYERS.views(bad)["conv"][:] *= np.float32(0.1)
+    assert "rejected: conv norm 0.1 of own" in said(Node().take(("a", near()), ("evil", bad)), "evil")
+
+
+def test_models_that_started_apart_are_within_the_bound_and_met_ones_are_not_drawn_apart() -> None:
+    node, others = Node(), [RNG.normal(size=OWN.size).astype(np.float32) for _ in range(3)]
+    first = node.take(*zip("abc", others, strict=True))
+    assert {said(first, sender) for sender in "abc"} == {"taken"}
+    for _ in range(40):
+        node.take(("a", near()), ("b", near()))
+    late = node.take(("a", near()), ("b", near()), ("c", near(0.2)))
+    assert "rejected" in said(late, "c") and node.reputations["c"] < 1.0
+
+
+def test_further_than_usual_counts_in_part_and_says_how_far() -> None:
+    node = Node()
+    for _ in range(5):
+        node.take(("a", near()), ("b", near()), ("c", near()))
+    result = node.take(("a", near()), ("b", near()), ("c", near(0.035)))
+    assert said(result, "c").startswith("in part: 3.") and "times the usual distance" in said(result, "c")
+    assert 0.9 < node.reputations["c"] < 1.0
+
+
+def test_only_the_newest_of_a_sender_is_taken_and_all_its_messages_count_for_its_standing() -> None:
+    one, many = Node(), Node()
+    one.take(("a", near()), ("evil", -OWN))
+    many.take(("a", near()), *[("evil", -OWN)] * 9)
+    assert many.reputations["evil"] == pytest.approx(one.reputations["evil"] ** 9)
+    flood = Node().take(("a", near()), *[("b", OWN + np.float32(9))] * 3, ("b", near()))
+    assert said(flood, "b") == "taken"
+
+
+def test_the_node_answers_with_a_mean_of_its_averages() -> None:
+    node, means = Node(), []
+    for _ in range(3):
+        result = node.take(("a", near()), ("b", near()))
+        means.append(result.weights)
+    wanted = means[0]
+    for n, mean in enumerate(means[1:], start=1):
+        wanted = (1 + n) / (10 + n) * wanted + 9 / (10 + n) * mean
+    assert result.serving is not None
+    np.testing.assert_allclose(result.serving, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("models", [(), (("evil", -OWN),)])
+def test_nobody_to_accept_leaves_the_own_model(models: Any) -> None:
+    result = Node().take(*models)
+    assert result.weights.tobytes() == OWN.tobytes() and result.serving is not None
+
+
+def test_arrays_of_zeros_are_no_reason_to_refuse_anybody() -> None:
+    own, other, further = OWN.copy(), near().astype(np.float32), near().astype(np.float32)
+    LAYERS.views(own)["conv"][:], LAYERS.views(further)["conv"][:] = 0, 0
+    LAYERS.views(other)["conv"][:] = np.float32(0.02)
+    assert {said(Node().take(("a", other), ("b", further), own=own), sender) for sender in "ab"} <= {"taken", "in part: 2 times"}
