@@ -102,11 +102,14 @@ def _check_demands(name: str, plugin: Algorithm | Attack | Optimiser) -> None:
         if unknown:
             needs = f"needs {', '.join(unknown)}, which nobody provides; it may need {', '.join(sorted(KNOWN_NEEDS))}"
             raise AlgorithmError(f"algorithm {name!r} {needs}")
-    elif isinstance(plugin, Attack) and not guarded(
-        f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= plugin.remembers <= MOST_REMEMBERED
-    ):
-        raise AlgorithmError(f"attack {name!r} remembers {plugin.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
-    elif plugin.rehearses and not plugin.watches:
+    if isinstance(plugin, Attack):
+        _check_attack(name, plugin)
+
+
+def _check_attack(name: str, attack: Attack) -> None:
+    if not guarded(f"attack {name!r} cannot be used, what it remembers", lambda: 0 <= attack.remembers <= MOST_REMEMBERED):
+        raise AlgorithmError(f"attack {name!r} remembers {attack.remembers} models; it may remember 0 to {MOST_REMEMBERED}")
+    if attack.rehearses and not attack.watches:
         raise AlgorithmError(f"attack {name!r} rehearses with the models of others and sees none; make it watch as well")
 
 
