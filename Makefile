@@ -1,5 +1,6 @@
 # make run    create .venv, install, run the demo network of four nodes
 # make test   create .venv, install, run the tests, several at once (JOBS=1: one at a time; COVERAGE=1: with make coverage, no test twice)
+# make test-ray install Ray too, run the tests of sweeps and runs over a cluster of two Ray nodes on this machine
 # make check  create .venv, install, lint, types, layers
 # make coverage run the tests of core, actors, sdk and runtime, counting branches; fails below the gates
 # make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOWEST := .venv-lowest
 
-.PHONY: run test check coverage lowest clean
+.PHONY: run test test-ray check coverage lowest clean
 
 run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
@@ -24,6 +25,10 @@ PYTEST := -m pytest -n $(JOBS) --dist worksteal
 
 test: $(STAMP) $(if $(COVERAGE),coverage)
 	$(BIN)/python $(PYTEST) $(if $(COVERAGE),$(COVERED:%=--ignore=%))
+
+test-ray: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev,ray]"
+	$(BIN)/python -m pytest -q -m ray tests/api/test_ray.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

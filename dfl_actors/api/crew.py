@@ -26,9 +26,16 @@ class Crew(NamedTuple):
 
 @contextmanager
 def crew(modules: Sequence[str], impatient: bool = False) -> Iterator[Crew]:
-    """For one call: gone afterwards with all its processes. Raises `Interrupted`; when `impatient`, at once for a second signal."""
+    """For one call: gone afterwards with all its processes. Raises as `put_off` does."""
+    with put_off(impatient) as stop, fork_server(modules) as server:
+        yield Crew(server, stop)
+
+
+@contextmanager
+def put_off(impatient: bool = False) -> Iterator[Stop]:
+    """Ctrl-C, for one call. Raises `Interrupted`; when `impatient`, at once for a second signal."""
     try:
-        with deferred(impatient) as stop, fork_server(modules) as server:
-            yield Crew(server, stop)
+        with deferred(impatient) as stop:
+            yield stop
     except signals.Interrupted as end:
         raise Interrupted(end.number, "stopped before it had begun") from None

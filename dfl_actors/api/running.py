@@ -2,28 +2,33 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 from rich.console import Console
 
-from dfl_actors.api.crew import Interrupted, crew
+from dfl_actors.api.cluster.elsewhere import Cluster, check_engine
+from dfl_actors.api.crew import Crew, Interrupted, crew
 from dfl_actors.api.result import Result
 from dfl_actors.api.topology import Overrides, Tell, Topology, options_of, topology_of, warn
+from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
+from dfl_actors.processes.signals import Stop
 from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.progress import How, NotebookWatch, in_notebook
 from dfl_actors.report.table import Watch
-from dfl_actors.runtime.launch import PRELOAD, Launch, resume_network
+from dfl_actors.runtime.launch import PRELOAD, Launch, new_run, resume_network
 from dfl_actors.runtime.launch import run_network as launch_network
 from dfl_actors.runtime.launch import run_node as launch_node
 from dfl_actors.runtime.rundir import RunDirectory, default_path
-from dfl_actors.runtime.supervisor import Outcome
+from dfl_actors.runtime.supervisor import Outcome, Watcher
 
 SIGNALS = {"interrupted": 2, "terminated": 15}  # Why a run ended, by the number of the signal.
 
-Go = Callable[[Launch], Outcome]
+C = TypeVar("C")
 
 Closing = Callable[[Result], object]
 """Is given what a run left, also one that failed or was interrupted, before that is raised."""
@@ -46,28 +51,37 @@ def run(
     progress: How = "auto",
     tell: Tell = warn,
     closing: Closing = nothing,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Result:
     """Run every node of a topology on this machine until the target, the duration or Ctrl-C; or go on with the run in `resume`.
 
         result = run("fully_connected_4", duration=30)
         result.transactions.groupby("node").size()
 
-    It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises `DflError`, and
-    `Interrupted` for Ctrl-C once the run has ended in order; `closing` is called with what there is before, and `load_run` reads it after.
+    With the engine "ray" the nodes are on the machines of the Ray cluster at `address`, or the one that this machine belongs to, or one
+    started here. It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises
+    `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order; `closing` is called with what there is before, and
+    `load_run` reads it after.
     """
     begun = time.monotonic()
+    check_engine(engine, address)
     keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
     set_ = {key: value for key, value in keys.items() if value is not None}
     if resume is not None:
+        if engine == "ray":
+            raise ConfigError("--resume with --engine ray: the nodes' keys went with their machines; begin a new run")
         if topology is not None or out is not None:
             raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
         path, options = Path(resume), (*options_of(overrides), *options_of(set_))
-        return _watched(path, lambda launch: resume_network(path, options, launch), begun, progress, closing)
+        return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, Launch(*team, to, begun)), progress, closing)
     if topology is None:
         raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
     config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
-    return _watched(path, lambda launch: launch_network(config, path, launch), begun, progress, closing)
+    if engine == "ray":
+        return _on_cluster(config, path, address, begun, progress, closing)
+    return _watched(path, crew(PRELOAD), lambda team, to: launch_network(config, path, Launch(*team, to, begun)), progress, closing)
 
 
 def run_node(
@@ -86,15 +100,32 @@ def run_node(
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
-    return _watched(path, lambda launch: launch_node(config, name, Path(keys), path, launch, adopt), begun, progress, closing)
+
+    def go(team: Crew, watcher: Watcher) -> Outcome:
+        return launch_node(config, name, Path(keys), path, Launch(*team, watcher, begun), adopt)
+
+    return _watched(path, crew(PRELOAD), go, progress, closing)
 
 
-def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Result:
+def _on_cluster(config: Config, path: Path, address: str | None, begun: float, how: How, closing: Closing) -> Result:
+    """The nodes on the machines of a Ray cluster. Raises as `run` does."""
+    from dfl_actors.api.cluster.network import Network, on_cluster
+
+    def go(team: tuple[Cluster, Stop], watcher: Watcher) -> Outcome:
+        with new_run(path) as run:
+            return Network(config, run, *team, watcher, begun).go()
+
+    return _watched(path, on_cluster(address), go, how, closing, resumable=False)
+
+
+def _watched(
+    path: Path, team: AbstractContextManager[C], go: Callable[[C, Watcher], Outcome], how: How, closing: Closing, *, resumable: bool = True
+) -> Result:
     """Run and show; write the summary and the plot. Raises what ended the run."""
-    with crew(PRELOAD) as (server, stop):
+    with team as members:
         watch = NotebookWatch() if how == "auto" and in_notebook() else Watch(Console(), quiet=how == "none", json=how == "json")
         try:
-            outcome = go(Launch(server, stop, watch, begun))
+            outcome = go(members, watch)
         finally:
             watch.close()
     try:
@@ -107,7 +138,7 @@ def _watched(path: Path, go: Go, begun: float, how: How, closing: Closing) -> Re
     if outcome.error is not None:
         raise outcome.error
     if outcome.reason in SIGNALS:
-        text = f"the run was {outcome.reason}; go on with: dfl-actors run --resume {path}"
+        text = f"the run was {outcome.reason}" + (f"; go on with: dfl-actors run --resume {path}" if resumable else "")
         raise Interrupted(SIGNALS[outcome.reason], text, told=True)
     return result
 

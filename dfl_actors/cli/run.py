@@ -16,6 +16,10 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run directory
 Sets = Annotated[
     list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override a key of the topology; may be repeated.")
 ]
+Engine = Annotated[str, typer.Option(metavar="local|ray", help="Where: on this machine, or on a Ray cluster (extra [ray]).")]
+Address = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster [default: that of this machine, or one started for this].")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, and the summary as the last.")]
 
@@ -28,6 +32,8 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of the weights, the partition and the samples.")] = None,
     speed: Annotated[float | None, typer.Option(help="Scale the injection rate and all protocol times.")] = None,
     sets: Sets = [],  # noqa: B006
+    engine: Engine = "local",
+    address: Address = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -43,6 +49,8 @@ def run(
             overrides=sets,
             out=out,
             resume=resume,
+            engine=engine,
+            address=address,
             progress=how(quiet, json),
             tell=warn,
             closing=lambda result: close(result, quiet, json),

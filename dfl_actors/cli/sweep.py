@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dfl_actors.cli.run import Json, Quiet, Sets, how, interruptible, warn
+from dfl_actors.cli.run import Address, Engine, Json, Quiet, Sets, how, interruptible, warn
 from dfl_actors.errors import ConfigError
 
 FORMATS: tuple[Literal["text", "markdown", "latex"], ...] = ("text", "markdown", "latex")
@@ -20,6 +20,8 @@ def sweep(
     sets: Sets = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sweeps/NAME-TIME].")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Simulations at once; 0: one a processor.")] = 0,
+    engine: Engine = "local",
+    address: Address = None,
     rows: Annotated[str, typer.Option(metavar="KEY", help="What stands down the table [default: the first that is varied].")] = "",
     columns: Annotated[str, typer.Option(metavar="KEY", help="What stands across [default: the next].")] = "",
     value: Annotated[str, typer.Option(metavar="FIGURE", help="Which figure: mean, worst, std, last_mean, ticks_to_goal, ...")] = "mean",
@@ -35,7 +37,18 @@ def sweep(
     if written is None:
         raise ConfigError(f"unknown format {format!r}: choose {', '.join(FORMATS)}")
     with interruptible():
-        result = swept(base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, progress=how(quiet, json), tell=warn)
+        result = swept(
+            base,
+            axes_of_texts(vary),
+            seeds,
+            overrides=sets,
+            out=out,
+            jobs=jobs,
+            engine=engine,
+            address=address,
+            progress=how(quiet, json),
+            tell=warn,
+        )
     if json:
         _print_json(result.rows)
     elif result.plan.axes:

@@ -60,7 +60,7 @@ class Launch(NamedTuple):
 def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
     """Run every node of `config` here, in the new directory `out`. Raises `DflError` or `Interrupted`; then `out` is as it was."""
     check_space(out)
-    with _begun(out) as run:
+    with new_run(out) as run:
         keys = {node.name: new_key(run.node(node.name).path) for node in config.nodes}
         return _first(Ground(config, run, keys, launch).go(), run)
 
@@ -86,7 +86,7 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: 
     _check_deployment(config, config.node(name), keys[name])
     check_space(out)
     if not (out / "run.json").exists():
-        with _begun(out) as run:
+        with new_run(out) as run:
             return _first(Ground(config, run, keys, launch, key_directory=key_directory, adopt=adopt).go(), run)
     run = RunDirectory.open(out)
     with run.lock():
@@ -115,7 +115,7 @@ def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> tupl
 
 
 @contextmanager
-def _begun(out: Path) -> Iterator[RunDirectory]:
+def new_run(out: Path) -> Iterator[RunDirectory]:
     """A new run directory, locked. If an error comes before its run.json, all is as it was. Raises `StoreError`."""
     existed = out.exists()
     run = RunDirectory.create(out)

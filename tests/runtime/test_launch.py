@@ -13,7 +13,7 @@ from dfl_actors.runtime.rundir import About, RunDirectory
 
 def test_a_directory_that_somebody_else_removed_or_fills_does_not_hide_why_a_start_failed(tmp_path: Path) -> None:
     def fail(out: Path) -> None:
-        with launch._begun(out) as run:
+        with launch.new_run(out) as run:
             run.config.touch()
             run.lock_file.unlink()
             if out.name == "gone":
@@ -33,12 +33,12 @@ def test_what_cannot_be_removed_is_told_beside_why_the_start_failed(tmp_path: Pa
     def forget(run: RunDirectory, _: tuple[str, ...]) -> None:
         raise StoreError(f"{run.path} cannot be removed (Directory not empty): choose another --out")
 
-    with pytest.raises(StoreError, match=r"^no data; and .* cannot be removed \(Directory not empty\)"), launch._begun(tmp_path / "out"):
+    with pytest.raises(StoreError, match=r"^no data; and .* cannot be removed \(Directory not empty\)"), launch.new_run(tmp_path / "out"):
         monkeypatch.setattr(RunDirectory, "forget", forget)
         raise DataError("no data")
 
 
-def test_a_directory_that_was_begun_with_another_key_is_called_that(tmp_path: Path) -> None:
+def test_a_directory_that_wasnew_run_with_another_key_is_called_that(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     old, new = KeyPair(b"\1" * 32), KeyPair(b"\2" * 32)
     run.run.write_bytes(msgspec.json.encode(About(name="far", started=1, nodes={"b": old.address})))

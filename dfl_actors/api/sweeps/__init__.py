@@ -2,7 +2,8 @@
 
 plan.py      what is varied: axes, points, seeds; the cells that they make
 cells.py     one cell, in a process that simulates one after the other
-pool.py      the processes on this machine, and which cell is whose
+pool.py      which cell is whose, and what becomes of it
+engine.py    who simulates them: processes on this machine, unless another engine is asked for
 folder.py    the sweep's directory: what is over, and what not
 table.py     results.csv, pivot tables, the picture
 """

@@ -26,12 +26,14 @@ SAY_EVERY = 0.5  # Seconds between two words on how far it is.
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A cell to simulate: its configuration, where it lies meanwhile and at the end, and the digest of its data set, if that is known."""
+    """A cell to simulate: its configuration, where it lies meanwhile and at the end, the digest of its data set, if that is known, and
+    where the user will find it, if that is not on this machine."""
 
     config: str
     part: str
     over: str
     data: str
+    place: str = ""
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -61,7 +63,7 @@ def _word(order: Order, parent: Channel, folder: Path, cache: Path) -> Word:
         listener = _Listener(parent, config)
         if not load_about(part).over:
             carry_out(config, part, folder, listener, listener.stop, cache, alone(config, cache, folder), resume, order.data)
-        leave(load_run(part), picture=False, place=Path(order.over))
+        leave(load_run(part), picture=False, place=Path(order.place or order.over))
         with explained(f"{part} cannot be finished", FULL):
             finish(part, Path(order.over))
     except Stopped:

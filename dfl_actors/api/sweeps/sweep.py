@@ -1,29 +1,29 @@
 """`sweep`: plan, simulate what is not over, and the tables of what there is."""
 
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 
-from dfl_actors.api.crew import Interrupted, crew
+from dfl_actors.api.cluster.elsewhere import check_engine, cluster
+from dfl_actors.api.crew import Interrupted, crew, put_off
 from dfl_actors.api.frames import Frame
 from dfl_actors.api.result import Picture, Result, load_run
-from dfl_actors.api.simulation import PRELOAD
 from dfl_actors.api.sweeps import table
+from dfl_actors.api.sweeps.engine import MODULES, Engine, Local
 from dfl_actors.api.sweeps.folder import Folder, is_sweep, load_plan
 from dfl_actors.api.sweeps.plan import Axis, Cell, Plan, Vary, axis_named, cells_of, plan_of
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.table import Pivot, Row
 from dfl_actors.api.topology import Overrides, Tell, Topology, warn
 from dfl_actors.errors import ConfigError
+from dfl_actors.processes.signals import Stop
 from dfl_actors.report.progress import How, Shown, shown
 from dfl_actors.runtime.rundir import RunDirectory, default_path
 from dfl_actors.sim.about import load_about
-
-MODULES = (*PRELOAD, "dfl_actors.api.sweeps.cells")  # What the fork server of the cells imports.
 
 
 class SweepResult:
@@ -95,6 +95,8 @@ def sweep(
     overrides: Overrides = (),
     out: str | Path | None = None,
     jobs: int = 0,
+    engine: str = "local",
+    address: str | None = None,
     progress: How = "auto",
     tell: Tell = warn,
 ) -> SweepResult:
@@ -102,12 +104,14 @@ def sweep(
 
         sweep("net.toml", {"update.algorithm": ["krum", "median"], "node.5.attack": [None, "sign_flip"]}, seeds="1-5", out="robust")
 
-    `base` is a topology, a sweep's file, or the directory of a sweep to go on with. `jobs` simulations at once, 0 for one a processor. A
+    `base` is a topology, a sweep's file, or the directory of a sweep to go on with. `jobs` simulations at once, 0 for one a processor. With
+    the engine "ray" they are carried over the Ray cluster at `address`, or the one that this machine belongs to, or one started here. A
     cell that fails does not stop the others; `failures` says why. Raises `DflError`, and `Interrupted` for Ctrl-C once all is put away.
     """
     if jobs < 0:
         raise ConfigError(f"jobs is {jobs}: give the number of simulations at once, or 0 for one a processor")
-    with crew(MODULES, impatient=True) as (server, stop):
+    check_engine(engine, address)
+    with _engine(engine, address) as (hands, stop):
         plan, path = _planned(base, vary or {}, seeds, overrides, out)
         cells = cells_of(plan)
         _check(cells, plan, tell)
@@ -117,7 +121,8 @@ def sweep(
             todo = [cell for cell in cells if not folder.is_over(cell)]
             watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo), tell)
             digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_over(cell)}
-            pool = Pool(folder, todo, digests, jobs or os.cpu_count() or 1, server, stop, watch)
+            at_once = hands.ready(stop)
+            pool = Pool(folder, todo, digests, jobs or at_once, hands, stop, watch)
             watch.begin(pool)
             try:
                 pool.run()
@@ -129,6 +134,19 @@ def sweep(
             over = len(cells) - sum(row["state"] != "over" for row in result.rows)
             raise Interrupted(stop.number, f"stopped with {over} of {len(cells)} cells over; go on with: dfl-actors sweep {path}")
     return result
+
+
+@contextmanager
+def _engine(engine: str, address: str | None) -> Iterator[tuple[Engine, Stop]]:
+    """Who simulates the cells, beginning to be there. Raises `DflError`."""
+    if engine == "local":
+        with crew(MODULES, impatient=True) as (server, stop):
+            yield Local(server), stop
+        return
+    from dfl_actors.api.cluster.cells import Ray
+
+    with put_off(impatient=True) as stop, cluster(address) as found:
+        yield Ray(found), stop
 
 
 def _planned(

@@ -1,0 +1,57 @@
+"""An actor of Ray: starts a process of ours on the machine where Ray has put it, and passes on what it and its parent say.
+
+The process is an interpreter of its own, so that Ray's threads, signals and libraries do not meet ours. When Ray's process goes, however
+that comes, the channel ends, and our process with it.
+"""
+
+import os
+import subprocess
+import tempfile
+from contextlib import suppress
+
+from dfl_actors import __version__
+from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import Work, interpreter
+
+MOMENT = 0.5  # Seconds that a call waits for something to pass on.
+ENDS_WITHIN = 5.0  # Seconds in which a process that has closed its channel is gone.
+
+
+def apart(parent: Channel, work: Work, *arguments: object) -> None:
+    """Do `work` in a process group of its own: Ray kills that of its process, and with it the fork server that clears up after us."""
+    os.setsid()
+    work(parent, *arguments)
+
+
+class Relay:
+    """One process."""
+
+    def __init__(self, name: str, work: Work, arguments: tuple[object, ...]) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
+        self._process, self._channel = interpreter(name, apart, work, *arguments, errors=self._errors.fileno())
+
+    def place(self) -> tuple[str, str]:
+        """What Ray calls this machine, and the version of dfl-actors on it."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), __version__
+
+    def exchange(self, bodies: list[bytes]) -> tuple[list[bytes], str | None]:
+        """Say these, and wait a moment for what the process says; beside it how it ended, None if it has not."""
+        for body in bodies:
+            self._channel.send(body)
+        if self._channel.waiting:
+            self._channel.finish(MOMENT)
+        elif not bodies:
+            self._channel.wait(MOMENT)
+        heard = list(self._channel.receive())
+        return heard, self._how_it_ended() if self._channel.ended else None
+
+    def _how_it_ended(self) -> str:
+        """Its exit code, and the last line that it left on stderr."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDS_WITHIN)
+        self._process.kill()
+        self._errors.seek(0)
+        last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+        return f"exit code {self._process.wait()}" + (f", {last}" if last else "")
