@@ -7,23 +7,31 @@ traceback stays attached as the cause.
 import hashlib
 import importlib
 import importlib.util
+import os
+import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from dfl_actors.errors import AlgorithmError, DflError
+from dfl_actors.files import unheard
 
 T = TypeVar("T")
+INTERNAL = re.compile(r"\{\{.*?\}\}")  # How TensorFlow names its own operations; a traceback may stand in the text of its errors too.
 LONGEST = 300  # Characters of an error's text that are shown: Keras explains itself at length.
 
 
 def guarded(what: str, action: Callable[[], T], kind: type[DflError] = AlgorithmError) -> T:
-    """`action()`; whatever foreign code raises becomes a `kind` of one line, `what` first. Our own errors pass, and so does Ctrl-C."""
+    """`action()`; whatever foreign code raises becomes a `kind` of one line, `what` first. Our own errors pass, and so does Ctrl-C.
+
+    Code that changes the current folder does so for itself: relative paths of ours go on meaning what they meant."""
     try:
-        return action()
+        with _same_folder():
+            return action()
     except DflError:
         raise
     except BaseException as error:
@@ -32,11 +40,32 @@ def guarded(what: str, action: Callable[[], T], kind: type[DflError] = Algorithm
         raise kind(f"{what}: {one_line(error)}") from error
 
 
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    folder = None
+    with suppress(OSError):  # It may have been removed under us, before or meanwhile.
+        folder = Path.cwd()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.chdir(folder or "")
+
+
+@contextmanager
+def only_python_heard() -> Iterator[None]:
+    """What code in Python prints on stderr is heard. What TensorFlow's C++ prints there is not: of errors it also raises exceptions."""
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept, redirect_stderr(kept), unheard(2):
+        yield
+
+
 def one_line(error: BaseException) -> str:
     """An error's kind and its text."""
     if isinstance(error, SystemExit):
         return f"it ends the program (sys.exit({'' if error.code is None else repr(error.code)})); let it raise an error instead"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
+    text = INTERNAL.sub("", str(error).partition("Traceback (most recent call last)")[0])
+    return f"{type(error).__name__}: {' '.join(text.split())[:LONGEST]}"
 
 
 def find_function(key: str, place: str, kind: type[DflError], ways: str = "") -> Callable[..., object]:

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dfl_actors.errors import ConfigError
@@ -76,13 +76,11 @@ __all__ = ["keras", "limit_threads", "silenced", "tf", "use_device"]
 def limit_threads() -> None:
     """One thread for TensorFlow in this process; many processes share the machine. Call it before anything else here.
 
-    Raises `RuntimeError` if TensorFlow has already started more.
+    Where the user's own code has started TensorFlow before, a loader of data for instance, it keeps the threads that it has.
     """
-    threading = tf.config.threading
-    if threading.get_intra_op_parallelism_threads() != 1:
-        threading.set_intra_op_parallelism_threads(1)
-    if threading.get_inter_op_parallelism_threads() != 1:
-        threading.set_inter_op_parallelism_threads(1)
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def use_device(device: str) -> None:

@@ -71,6 +71,35 @@ def test_tensorflow_says_nothing() -> None:
     assert run("-c", source) == ("", "")
 
 
+def test_a_loader_that_uses_tensorflow_itself_is_heard_and_tensorflow_is_not(tmp_path: Path) -> None:
+    """It starts TensorFlow before we do, in the process that checks a topology."""
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        "import numpy as np, tensorflow as tf\n"
+        "def right():\n"
+        "    print('my remark', file=sys.stderr)\n"
+        "    return tf.data.Dataset.from_tensor_slices((np.ones((8, 2), 'f4'), np.arange(8) % 2))\n"
+        "def wrong():\n"
+        "    def each():\n"
+        "        yield [1.0], 1\n"
+        "        raise RuntimeError('boom')\n"
+        "    return tf.data.Dataset.from_generator(each, output_signature=(tf.TensorSpec(1), tf.TensorSpec(())))\n"
+    )
+    source = (
+        "from dfl_actors.config.sections import Data\n"
+        "from dfl_actors.errors import DataError\n"
+        "from dfl_actors.learning.data import load_dataset\n"
+        f"print(len(load_dataset(Data(source={str(tmp_path / 'mine.py:right')!r})).x_train))\n"
+        "try:\n"
+        f"    load_dataset(Data(source={str(tmp_path / 'mine.py:wrong')!r}))\n"
+        "except DataError as error:\n"
+        "    print(str(error).partition('wrong: ')[2])\n"
+        "from dfl_actors.learning.models import *\n"
+        "limit_threads()\n"
+    )
+    assert run("-c", source) == ("6\nits tf.data.Dataset failed: UnknownError: RuntimeError: boom\n", "my remark\n")
+
+
 SETTINGS = {
     "channels first": (b'{"image_data_format": "channels_first", "floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow"}', False),
     "half precision": (b'{"floatx": "float16"}', False),

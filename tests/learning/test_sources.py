@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -228,10 +229,29 @@ def test_a_function_may_return_a_data_set_of_tensorflow(loading: Callable[[str],
         ("import sys; sys.exit(1)", "it failed: it ends the program"),
         ("return [[1], [1, 2]], [0, 1]", "x is no array"),
         ("return np.array([None, 'a']), [0, 1]", "its samples differ in length or kind"),
+        ("return {}, y", "the samples of a part are an empty mapping; return"),
+        ("return {'x_train': x, 'y_train': y, 'x_test': x}", "it returned one of x_test and y_test without the other; return both"),
+        ("return np.ma.masked_array(x, x > 36), y", "x is a masked array, 3 values of it masked; fill them"),
+        ("return x, y * 10**15", "y_train holds the label 3000000000000000, outside 0 to 65535; number the labels from 0"),
+        ("return x, y * 1e300", "y_train holds the label 3e+300, outside 0 to 65535"),
+        ("return x, y.astype('u8') + 2**63", "y_train holds the label 9223372036854775811, outside 0 to 65535"),
+        ("return x, np.array(['a', 'b\\udc80'])[y % 2]", "a label is 'b\\udc80', which is no Unicode text"),
     ],
 )
 def test_what_a_function_may_not_return(loading: Callable[[str], Data], body: str, words: str) -> None:
     assert words in refusal(loading(body))
+
+
+def test_a_function_that_changes_the_folder_does_so_for_itself(loading: Callable[[str], Data]) -> None:
+    before = Path.cwd()
+    load_dataset(loading("import os; os.chdir('/'); return x, y"))
+    assert Path.cwd() == before
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "parquet"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / f"t.{kind}")
+    assert "it is a pipe or device, no file" in refusal(Data(source=str(tmp_path / f"t.{kind}"), target="t"))
 
 
 def test_a_function_that_is_not_there(loading: Callable[[str], Data], tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def find(source: str) -> Source:
         return Source(source, lambda _: function.opened_keras(name), lambda: "")
     if kind == "hf":
         return Source(source, partial(hf.opened, name), lambda: "")
+    if path.suffix in FILES and path.exists() and not path.is_file():
+        raise DataError(f"data set {source!r}: it is a {'folder' if path.is_dir() else 'pipe or device'}, no file; give the file itself")
     if path.suffix in FILES:
         return Source(source, partial(FILES[path.suffix], path), partial(file_digest, path))
     if path.is_dir():

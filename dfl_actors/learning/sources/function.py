@@ -16,8 +16,9 @@ from typing import IO, TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import DataError
-from dfl_actors.learning.foreign import guarded, module_at
+from dfl_actors.learning.foreign import guarded, module_at, only_python_heard
 from dfl_actors.learning.form import Array
 from dfl_actors.learning.sources.columns import Column, Part, Raw, Whole
 
@@ -40,11 +41,12 @@ class Stream(Protocol):
 def opened(source: str) -> Iterator[Raw]:
     """What the function `source`, "file.py:load" or "package.module:load", returns. Raises `DataError`."""
     place, _, name = source.rpartition(":")
-    load = guarded(f"{place} cannot be imported", lambda: getattr(module_at(place), name, None), DataError)
-    if not callable(load):
-        raise DataError(f"{place} has no function {name!r}")
-    with taken(guarded("it failed", load, DataError)) as raw:
-        yield raw
+    with only_python_heard():
+        load = guarded(f"{place} cannot be imported", lambda: getattr(module_at(place), name, None), DataError)
+        if not callable(load):
+            raise DataError(f"{place} has no function {name!r}")
+        with taken(guarded("it failed", load, DataError)) as raw:
+            yield raw
 
 
 @contextmanager
@@ -88,7 +90,10 @@ def _of_mapping(made: Mapping[str, object]) -> list[object] | None:
     parts: list[object] = []
     for part in ("train", "test"):
         named = {name[len(part) + 3 :]: value for name, value in made.items() if str(name).startswith(f"x_{part}.")}
-        if (f"x_{part}" in made or named) and f"y_{part}" in made:
+        has_x = bool(named) or f"x_{part}" in made
+        if has_x != (f"y_{part}" in made):
+            raise DataError(f"it returned one of x_{part} and y_{part} without the other; return both, or neither")
+        if has_x:
             parts.append((made.get(f"x_{part}", named), made[f"y_{part}"]))
     return parts or None
 
@@ -99,6 +104,8 @@ def _part(made: object, folder: Path) -> Part:
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise DataError(f"a part of it is {type(made).__name__}, no pair (x, y); {MAY_RETURN}")
     x, y = made
+    if not named(x):
+        raise DataError(f"the samples of a part are an empty mapping; {MAY_RETURN}")
     return Part({name: _column(f"x.{name}" if name else "x", one) for name, one in named(x).items()}, _column("y", y))
 
 
@@ -109,6 +116,8 @@ def named(x: object) -> Mapping[str, object]:
 
 def _column(name: str, value: object) -> Column:
     array = guarded(f"{name} is no array", lambda: np.asarray(value), DataError)
+    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.ma.count_masked(value))):
+        raise DataError(f"{name} is a masked array, {counted(masked, 'value')} of it masked; fill them, or leave such samples out")
     if array.dtype.hasobject and all(isinstance(one, str) for one in array.flat):
         array = array.astype(str)
     if array.dtype.hasobject or not array.ndim:
@@ -123,7 +132,8 @@ def _spooled(stream: Stream, folder: Path) -> Part:
     folder.mkdir()
     spools: dict[str, Spool] = {}
     batched = _is_batched(stream)
-    for element in stream.as_numpy_iterator():
+    elements = iter(stream.as_numpy_iterator())
+    while (element := guarded("its tf.data.Dataset failed", lambda: next(elements, None), DataError)) is not None:
         if not _is_pair(element):
             raise DataError("an element of the tf.data.Dataset is no pair (x, y); map it to one")
         for name, value in {**{f"x.{name}": one for name, one in named(element[0]).items()}, "y": element[1]}.items():

@@ -47,6 +47,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version not in HEADERS:
         raise ValueError(f"its arrays are of version {version}")
     shape, transposed, dtype = HEADERS[version](file)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array has the shape {shape}")
     return shape, transposed, dtype
 
 

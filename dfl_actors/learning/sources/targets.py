@@ -3,6 +3,7 @@
 Classes become whole numbers from 0, whatever the source has: numbers, names, or rows with a single 1 as `to_categorical` makes them.
 """
 
+import re
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from dfl_actors.learning.sources.columns import not_finite
 
 MOST_LABELS = 65_536
 LONGEST_LABEL = 128  # Characters.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 Named: TypeAlias = tuple[str, Array]
 """The name of an array in errors, and the array."""
@@ -51,10 +53,10 @@ def _classes(names: tuple[str, ...], count: int, parts: list[Named]) -> Targets:
         _check_names(names)
         parts = [(name, _positions(names, name, array)) for name, array in texts]
     numbers = [(name, _whole_numbers(name, array)) for name, array in parts]
+    for name, array in numbers:
+        _check_range(name, array, len(names) or count or MOST_LABELS)
     labels = names or numbered(count or 1 + max(int(array.max()) for _, array in numbers))
     _check_count(labels)
-    for name, array in numbers:
-        _check_range(name, array, len(labels))
     kind = np.uint8 if len(labels) <= 256 else np.int32
     return Targets(labels, [array.astype(kind) for _, array in numbers])
 
@@ -66,6 +68,8 @@ def _check_names(names: tuple[str, ...]) -> None:
     if len(set(names)) < len(names):
         raise DataError("data.labels names a label twice; name each once")
     for name in names:
+        if SURROGATE.search(name):
+            raise DataError(f"a label is {name[:20]!r}, which is no Unicode text; write it anew, in UTF-8")
         if not 0 < len(name) <= LONGEST_LABEL:
             what = "no name at all" if not name else f"{name[:20]!r}..., longer than {LONGEST_LABEL} characters"
             raise DataError(f"a label is {what}; give it a short one")
@@ -99,21 +103,22 @@ def _positions(names: tuple[str, ...], name: str, array: Array) -> Array:
 def _whole_numbers(name: str, array: Array) -> Array:
     if array.dtype.kind not in "iufb":
         raise DataError(f"{name} is {array.dtype}; labels are whole numbers or names")
+    if len(wrong := np.flatnonzero(~np.isfinite(array))):
+        raise not_finite(name, int(wrong[0]))
     if array.dtype.kind == "f" and len(wrong := np.flatnonzero(array != np.trunc(array))):
-        if not np.isfinite(array).all():
-            raise not_finite(name, int(np.flatnonzero(~np.isfinite(array))[0]))
         what = f"{array[wrong[0]]:g}, which is not whole (sample {wrong[0]}, counted from 0)"
         raise DataError(f'{name} holds {what}; set data.task = "regression", or number the labels from 0')
-    return array.astype(np.int64)
+    return array
 
 
 def _check_range(name: str, array: Array, labels: int) -> None:
-    low, high = int(array.min()), int(array.max())
+    low, high = array.min().item(), array.max().item()
     if low < 0 or high >= labels or labels > MOST_LABELS:
         wrong = low if low < 0 else high
         most = min(labels, MOST_LABELS) - 1
+        text = f"{wrong:.15g}" if array.dtype.kind == "f" else f"{wrong}"
         raise DataError(
-            f"{name} holds the label {wrong}, outside 0 to {most}; number the labels from 0, and set data.labels to how many there are"
+            f"{name} holds the label {text}, outside 0 to {most}; number the labels from 0, and set data.labels to how many there are"
         )
 
 
