@@ -51,7 +51,7 @@ def sweep(
         )
     if json:
         _print_json(result.rows)
-    elif result.plan.axes:
+    elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
     if not (quiet or json):
         typer.echo(f"everything lies in {result.path}", err=format != "text")

@@ -41,14 +41,13 @@ def read_trace(path: str, names: Sequence[str]) -> list[Event]:
 
 def _rows(text: str, path: str, names: set[str]) -> Iterator[Row]:
     lines = csv.reader(text.splitlines())
-    for given in lines:
-        cells = [cell.strip() for cell in given]
-        if not any(cells) or cells[0].startswith("#") or (cells[0] == COLUMNS[0] and len(cells) > 1):
-            continue
-        try:
-            yield _row(cells, names)
-        except ValueError as problem:
-            raise ConfigError(f"{path}:{lines.line_num}: {problem}") from problem
+    try:
+        for given in lines:
+            cells = [cell.strip() for cell in given]
+            if any(cells) and not cells[0].startswith("#") and not (cells[0] == COLUMNS[0] and len(cells) > 1):
+                yield _row(cells, names)
+    except (ValueError, csv.Error) as problem:
+        raise ConfigError(f"{path}:{lines.line_num}: {problem}") from problem
 
 
 def _row(cells: list[str], names: set[str]) -> Row:

@@ -23,7 +23,7 @@ from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.foreign import one_line
 from dfl_actors.learning.form import Array, Form, Input, Samples, joined
-from dfl_actors.learning.sources import find
+from dfl_actors.learning.sources import check_keys, find
 from dfl_actors.learning.sources.columns import Part, Picked, Raw, chosen, whole
 from dfl_actors.learning.sources.inputs import check_alike, inputs_of, name_of, pieces
 from dfl_actors.learning.sources.targets import targets
@@ -154,6 +154,7 @@ def _fill(draft: Path, said: Data) -> None:
     """Unpack the source into `draft`, checked. Raises `DataError`."""
     source = find(said.source)
     with readable(source.where), source.opened(said) as raw:
+        check_keys(said)
         train, test = _parted(raw, said.holdout)
         # As a whole, not yet divided: what is wrong is named as it is in the source.
         inputs = inputs_of(said, raw.train, "train")

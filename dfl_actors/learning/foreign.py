@@ -21,7 +21,10 @@ from dfl_actors.errors import AlgorithmError, DflError
 from dfl_actors.files import unheard
 
 T = TypeVar("T")
-INTERNAL = re.compile(r"\{\{.*?\}\}")  # How TensorFlow names its own operations; a traceback may stand in the text of its errors too.
+NOISE = re.compile(r"\{\{.*?\}\}|\x1b\[[0-9;]*m")  # How TensorFlow names its own operations, and Keras' bold letters.
+STACK = re.compile(
+    r"Graph execution error:\s+Detected at node.*?most recent call last\):\n.*?\n\n", re.DOTALL
+)  # Before TensorFlow's reason.
 LONGEST = 300  # Characters of an error's text that are shown: Keras explains itself at length.
 
 
@@ -64,7 +67,7 @@ def one_line(error: BaseException) -> str:
     """An error's kind and its text."""
     if isinstance(error, SystemExit):
         return f"it ends the program (sys.exit({'' if error.code is None else repr(error.code)})); let it raise an error instead"
-    text = INTERNAL.sub("", str(error).partition("Traceback (most recent call last)")[0])
+    text = STACK.sub("", NOISE.sub("", str(error).partition("Traceback (most recent call last)")[0]))
     return f"{type(error).__name__}: {' '.join(text.split())[:LONGEST]}"
 
 

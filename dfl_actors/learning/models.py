@@ -82,11 +82,15 @@ class Learner:
         """Initial weights [P], own memory. The same seed gives the same bytes; LeNet's do not depend on Keras or the host.
 
         A custom model is built again after `keras.utils.set_random_seed(seed)`, which also seeds Python's and numpy's global generators.
+        Raises `ModelError` for weights of a file that are not finite.
         """
         if self._build is lenet:
             return _xavier(self.parameters, seed)
         if self._from_file:
-            return np.concatenate([array.ravel() for array in file_weights(self.name)])
+            weights: Vector = np.concatenate([array.ravel() for array in file_weights(self.name)])
+            if not np.isfinite(weights).all():
+                raise ModelError(f'the weights in {self.name} hold NaN or infinity; save it before it diverged, or remove init = "file"')
+            return weights
         return np.concatenate([variable.numpy().ravel() for variable in _vector_variables(self._built(seed))])
 
     def start(self, weights: Vector) -> TrainState:

@@ -88,6 +88,8 @@ def optimizer_of(
             raise ModelError("training.optimizer_parameters has no effect: name the optimizer that takes them, or remove them")
         return None if name else proposed
     what = f"training.optimizer {name or type(compiled).__name__!r}"
+    if recipe.learning_rate is not None and RATE in said:
+        raise ModelError(f"training.{RATE} and training.optimizer_parameters.{RATE} are one and the same: give one of them")
     make = _maker(name, compiled)
     rate: dict[str, object] = {} if recipe.learning_rate is None else {RATE: recipe.learning_rate}
     if RATE in _taken(make, rate):
@@ -99,6 +101,8 @@ def optimizer_of(
     _check_arguments(what, make, said | rate)
     if not isinstance(made, keras.optimizers.Optimizer):
         raise ModelError(f"{what}: it must return a keras.optimizers.Optimizer or an Optimiser, not {type(made).__name__}")
+    if type(made).__name__.lower() in WRAPPERS:
+        raise ModelError(f"{what}: a {type(made).__name__} keeps other optimizers, which are lost between steps; return the one inside")
     return made
 
 

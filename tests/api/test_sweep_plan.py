@@ -33,7 +33,15 @@ def test_seeds(given: str, seeds: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"), [("1-", "not understood"), ("a", "not understood"), ("1,1", "twice"), ("1--3", "not understood")]
+    ("given", "problem"),
+    [
+        ("1-", "not understood"),
+        ("a", "not understood"),
+        ("1,1", "twice"),
+        ("1--3", "not understood"),
+        ("5-1", "from the least to the greatest"),
+        ("1-99999999999", "at most 100,000 seeds"),
+    ],
 )
 def test_seeds_that_are_none(given: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
@@ -78,13 +86,19 @@ def test_a_file_has_a_base_axes_and_seeds_and_points_that_set_several_keys() -> 
         (["update.algorithm=krum,krum"], "twice"),
         (["update.algorithm=krum", "update.algorithm=median"], "varied already"),
         (["update.algoritm=krum"], 'did you mean "algorithm"'),
-        (["sim.ticks=0,5"], "sim.ticks: 0 does not fit"),
+        (["sim.ticks=0,5"], "^--vary sim.ticks=0"),
+        (["network.seed=1,2"], "varies network.seed, which is what the seeds are for"),
     ],
 )
 def test_what_cannot_be_varied_is_refused_before_anything_starts(texts: list[str], problem: str) -> None:
     with pytest.raises(DflError, match=problem) as raised:
         cells_of(plan_of("net.toml", axes_of_texts(texts), "1"))
     assert "\n" not in str(raised.value)
+
+
+def test_a_key_is_set_or_varied() -> None:
+    with pytest.raises(ConfigError, match=r"sim\.ticks is set for all cells, and varied by sim.ticks"):
+        plan_of("net.toml", axes_of_texts(["sim.ticks=5,10"]), "1", ["sim.ticks=7"])
 
 
 @pytest.mark.parametrize(

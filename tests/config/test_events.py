@@ -87,6 +87,7 @@ def test_a_trace_becomes_events_that_the_resolved_file_keeps(tmp_path: Path) -> 
         ("soon,0,up", '"soon" is no time; give a number from 0 to 1e+09'),
         ("-1,0,up", '"-1" is no time'),
         ("1,0,up,0", '"0" is no speed; give a number from 0.001 to 1000'),
+        ('1,0,"' + "a" * 140_000, "field larger than field limit"),
     ],
 )
 def test_a_row_that_is_wrong_is_named(tmp_path: Path, row: str, problem: str) -> None:

@@ -37,6 +37,10 @@ def test_a_saved_model_is_an_architecture_and_its_weights_if_asked(tmp_path: Pat
     assert drawn.initial(3).tobytes() == drawn.initial(3).tobytes() != drawn.initial(4).tobytes() != wanted.tobytes()
     state, _ = there.train(there.start(wanted), *batches(mnist, 60))
     assert there.measure(state.weights, mnist.x_test[:500], mnist.y_test[:500]) > (300, 500)
+    model.trainable_variables[0].assign(np.nan * model.trainable_variables[0])
+    model.save(path)
+    with pytest.raises(ModelError, match="hold NaN or infinity; save it before it diverged"):
+        there.initial(3)
     (tmp_path / "mine.json").write_text(model.to_json())
     assert load_learner(str(tmp_path / "mine.json"), Recipe(), FORM).initial(3).tobytes() == drawn.initial(3).tobytes()
 

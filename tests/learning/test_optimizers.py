@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -79,6 +80,8 @@ def make():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 def wrong():
     return 3
+def wrapped():
+    return keras.optimizers.LossScaleOptimizer(build())
 def whole(y_true, y_pred):
     return 1
 def raising(y_true, y_pred):
@@ -125,6 +128,8 @@ def test_a_loss_that_is_none_is_named(name: str, wanted: str, tmp_path: Path) ->
         ),
         (Recipe(optimizer="adam", optimizer_parameters={"clipvalue": 1.0, "clipnorm": 1.0}), "cannot be made"),
         (Recipe(optimizer_parameters={"beta_1": 1}), "training.optimizer_parameters has no effect"),
+        (Recipe(optimizer="OWN:wrapped"), "a LossScaleOptimizer keeps other optimizers, which are lost between steps"),
+        (Recipe(optimizer="adam", learning_rate=0.1, optimizer_parameters={"learning_rate": 1}), "are one and the same: give one of them"),
         (Recipe(loss="crossentropy"), "training.loss 'crossentropy' is not known; give one of binary_crossentropy"),
         (Recipe(optimizer="OWN:wrong"), "it must return a keras.optimizers.Optimizer or an Optimiser, not int"),
         (Recipe(optimizer="OWN:none"), "has no function 'none'"),
@@ -134,7 +139,7 @@ def test_a_loss_that_is_none_is_named(name: str, wanted: str, tmp_path: Path) ->
 def test_what_cannot_be_is_one_line(recipe: Recipe, wanted: str, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(WARMING)
-    given = Recipe(recipe.optimizer.replace("OWN", str(own)), recipe.optimizer_parameters, recipe.loss.replace("OWN", str(own)))
+    given = msgspec.structs.replace(recipe, optimizer=recipe.optimizer.replace("OWN", str(own)), loss=recipe.loss.replace("OWN", str(own)))
     with pytest.raises(ModelError) as told:
         load_learner("lenet", given, image_form((28, 28)))
     assert wanted in str(told.value) and "\n" not in str(told.value)

@@ -168,10 +168,13 @@ def test_images_that_do_not_fit_are_named(images: Path, tmp_path: Path) -> None:
     (images / "train" / ".hidden").mkdir()
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(images / "train" / "dog" / "9.png")
     assert "9.png is 5 x 5, others 6 x 4; set data.shape" in refusal(Data(source=str(images)))
+    Image.fromarray(np.full((6, 4), 1000, np.uint16)).save(images / "train" / "dog" / "9.png")
+    assert "9.png has more than 8 bits a pixel (I;16), which a picture loses here; give the arrays" in refusal(Data(source=str(images)))
     (images / "train" / "dog" / "9.png").write_bytes(b"no image")
     assert "9.png is no image that can be read" in refusal(Data(source=str(images)))
     (tmp_path / "empty").mkdir()
     assert "it holds no images" in refusal(Data(source=str(tmp_path / "empty")))
+    assert "it names 2 labels itself, and data.labels is 3" in refusal(Data(source=str(images), labels=3))
     assert "data.shape = [3] is no image's" in refusal(Data(source=str(images), shape=(3,)))
 
 
@@ -240,6 +243,13 @@ def test_a_function_may_return_a_data_set_of_tensorflow(loading: Callable[[str],
 )
 def test_what_a_function_may_not_return(loading: Callable[[str], Data], body: str, words: str) -> None:
     assert words in refusal(loading(body))
+
+
+def test_columns_mean_something_in_tables_alone(loading: Callable[[str], Data]) -> None:
+    said = loading("return x, y")
+    assert "it is no table, so data.target means nothing" in refusal(Data(source=said.source, target="t"))
+    assert "it is no table, so data.columns means nothing" in refusal(Data(source=said.source, columns=("t",)))
+    assert len(load_dataset(Data(source=said.source, target="t", partition="own")).x_train) == 16
 
 
 def test_a_function_that_changes_the_folder_does_so_for_itself(loading: Callable[[str], Data]) -> None:

@@ -19,6 +19,7 @@ Vary = Mapping[str, Sequence[object] | Mapping[str, Overrides]]
 """What is varied: values of a key, `{"update.algorithm": ["krum", "median"]}`, or named points that set several keys each,
 `{"attack": {"none": {}, "noise": {"node.0.attack": "noise", "node.1.attack": "noise"}}}`."""
 
+SEED = "network.seed"
 KEYS = ("base", "set", "vary", "seeds")  # Of a sweep's file.
 MOST_CELLS = 100_000
 SHORT = 80  # Characters of a cell's name that say what it is.
@@ -66,16 +67,34 @@ def plan_of(base: Topology | str | Path, vary: Vary, seeds: Sequence[int] | str,
         source, options, file_axes, file_seeds = given
         axes = {axis.name: axis for axis in file_axes} | {axis.name: axis for axis in axes_of(vary)}
         chosen = seeds_of(seeds) or file_seeds
+        _check_once(overrides, tuple(axes.values()))
         return _checked(Plan(source, (*options, *options_of(overrides)), tuple(axes.values()), chosen))
     topology = topology_of(base, overrides)
     if topology.text is not None:
         raise ConfigError(f"{topology.source} is a text: save it as a file, for a sweep that is resumed reads it again")
     source = str(Path(topology.source).resolve()) if Path(topology.source).is_file() else topology.source
-    return _checked(Plan(source, topology.options, axes_of(vary), seeds_of(seeds)))
+    given_axes = axes_of(vary)
+    _check_once(overrides, given_axes)
+    return _checked(Plan(source, topology.options, given_axes, seeds_of(seeds)))
+
+
+def _check_once(overrides: Overrides, axes: Sequence[Axis]) -> None:
+    """Raises `ConfigError` for a key that is set for all cells, and varied."""
+    varied = {_key(option): axis.name for axis in axes for point in axis.points.values() for option in point}
+    for option in options_of(overrides):
+        if axis := varied.get(_key(option)):
+            raise ConfigError(f"{_key(option)} is set for all cells, and varied by {axis}: do one of them")
+
+
+def _key(option: str) -> str:
+    return option.partition("=")[0].strip()
 
 
 def _checked(plan: Plan) -> Plan:
-    """Raises `ConfigError` for a sweep of nothing, or of too much."""
+    """Raises `ConfigError` for a sweep of nothing, or of too much, and for seeds that are varied twice."""
+    for axis in plan.axes:
+        if any(_key(option) == SEED for point in axis.points.values() for option in point):
+            raise ConfigError(f"{axis.name} varies {SEED}, which is what the seeds are for: say --seeds 1-5, or seeds in the sweep's file")
     if not plan.seeds:
         plan = msgspec.structs.replace(plan, seeds=(Topology(plan.source, plan.options).config.network.seed,))
     if plan.size > MOST_CELLS:
@@ -181,7 +200,10 @@ def seeds_of(given: Sequence[int] | str) -> tuple[int, ...]:
         parts = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in given.split(",")] if given else []
         if None in parts:
             raise ConfigError(f"seeds {given}: not understood; write 1-5, or 1,3,7")
-        seeds = tuple(seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1))
+        ranges = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in parts if part]
+        if not all(ranges) or sum(one.stop - one.start for one in ranges) > MOST_CELLS:
+            raise ConfigError(f"seeds {given}: a range goes from the least to the greatest, and has at most {MOST_CELLS:,} seeds")
+        seeds = tuple(seed for one in ranges for seed in one)
     else:
         seeds = tuple(given)
     if len(set(seeds)) < len(seeds):
@@ -198,7 +220,12 @@ def cells_of(plan: Plan) -> list[Cell]:
 def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int) -> Cell:
     values = dict(zip((axis.name for axis in axes), points, strict=True))
     options = [option for axis, point in zip(axes, points, strict=True) for option in axis.points[point]]
-    config: Config = base.override([*options, f"network.seed={seed}"]).config
+    try:
+        config: Config = base.override([*options, f"{SEED}={seed}"]).config
+    except ConfigError as error:
+        if not any(str(error).startswith(f"--set {option}:") for option in options):
+            raise
+        raise ConfigError(f"--vary{str(error).removeprefix('--set')}") from error
     text = config.resolved()
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join([*values.values(), f"seed-{seed}"]))[-SHORT:].strip("-.")
     digest = hashlib.sha256("\n".join([text, *(f"{name}={value}" for name, value in values.items())]).encode()).hexdigest()[:10]

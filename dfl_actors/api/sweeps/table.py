@@ -14,7 +14,7 @@ from dfl_actors.api.frames import Frame, frame
 from dfl_actors.api.sweeps.folder import Folder
 from dfl_actors.api.sweeps.plan import Axis, Cell, Plan
 from dfl_actors.core.events import Evaluated
-from dfl_actors.errors import ConfigError
+from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
 from dfl_actors.report.load import load_run
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds")
 """What a pivot table can show. All but the last two are accuracies, over the honest nodes."""
 
+AGAIN = "remove that cell's directory, and call the sweep again"
 MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
 
 Row = dict[str, str | int | float | None]
@@ -41,11 +42,15 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
         failure = failures.get(cell.name, "")
         return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
     place = folder.over(cell) / "summary.json"
-    with explained(f"{place} cannot be read", "remove that cell's directory, and call the sweep again"):
-        summary = orjson.loads(place.read_bytes())
-    accuracy = summary["accuracy"] or {}
-    known = {name: accuracy.get(name) for name in FIGURES[:5]}
-    costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
+    with explained(f"{place} cannot be read", AGAIN):
+        raw = place.read_bytes()
+    try:
+        summary = orjson.loads(raw)
+        accuracy = summary["accuracy"] or {}
+        known = {name: accuracy.get(name) for name in FIGURES[:5]}
+        costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{place} is damaged: {AGAIN}") from error
     return row | {"state": "over"} | known | {"ticks_to_goal": accuracy.get("goal_at")} | costs | {"error": ""}
 
 

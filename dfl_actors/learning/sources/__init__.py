@@ -19,6 +19,7 @@ SHA256 = {
 }
 
 
+COLUMNS = (".csv", ".parquet")
 FILES = {".npz": lambda path, _: npz.opened(path), ".csv": table.opened_csv, ".parquet": table.opened_parquet}
 
 
@@ -51,6 +52,15 @@ def find(source: str) -> Source:
     raise DataError(
         f"data set {source!r}: {'a file of no kind that is read' if path.exists() else 'there is no such source'}; give {known}"
     )
+
+
+def check_keys(said: Data) -> None:
+    """Raises `DataError` for columns that are named of a source that has none, unless another node's source may have them."""
+    if said.partition == "own":
+        return
+    for key, named in (("target", said.target), ("columns", said.columns)):
+        if named and not said.source.startswith("hf:") and not said.source.endswith(COLUMNS):
+            raise DataError(f"it is no table, so data.{key} means nothing; remove that key")
 
 
 def _bundled(name: str) -> Source:

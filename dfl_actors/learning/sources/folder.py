@@ -20,6 +20,7 @@ from dfl_actors.learning.sources.columns import Part, Raw, Whole
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # By the number of channels.
+DEEP = ("I", "F")  # How Pillow's modes of 16 and 32 bits begin.
 AT_ONCE = 64  # Images in a piece.
 
 
@@ -89,6 +90,8 @@ def look_of(said: Data, first: Callable[[], Image.Image]) -> Look:
 def brought(image: Image.Image, look: Look, name: str) -> Array:
     """The image as an array of that look. Raises `DataError` where it has another size and nobody said to which to bring it."""
     height, width = look.shape[:2]
+    if image.mode.startswith(DEEP):
+        raise DataError(f"{name} has more than 8 bits a pixel ({image.mode}), which a picture loses here; give the arrays in an .npz file")
     if image.size != (width, height):
         if not look.resized:
             raise DataError(f"{name} is {image.height} x {image.width}, others {height} x {width}; set data.shape to the size for all")

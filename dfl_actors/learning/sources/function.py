@@ -116,7 +116,7 @@ def named(x: object) -> Mapping[str, object]:
 
 def _column(name: str, value: object) -> Column:
     array = guarded(f"{name} is no array", lambda: np.asarray(value), DataError)
-    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.ma.count_masked(value))):
+    if isinstance(value, np.ma.MaskedArray) and (masked := int(np.ma.getmaskarray(value).sum())):
         raise DataError(f"{name} is a masked array, {counted(masked, 'value')} of it masked; fill them, or leave such samples out")
     if array.dtype.hasobject and all(isinstance(one, str) for one in array.flat):
         array = array.astype(str)

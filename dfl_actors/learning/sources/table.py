@@ -74,7 +74,7 @@ def chosen(header: Sequence[str], said: Data) -> Chosen:
 
 def raw(said: Data, x: Rows, y: Array) -> Raw:
     """The table as a source; the names of several targets are the labels'."""
-    names = () if isinstance(said.target, str) else said.target
+    names = () if isinstance(said.target, str) or said.task == "classification" else said.target
     return Raw(Part({"": x}, Whole(y)), None, names)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from dfl_actors.config.sections import Data
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Task, numbered
 from dfl_actors.learning.sources.columns import not_finite
@@ -33,6 +34,10 @@ def targets(said: Data, known: tuple[str, ...], parts: list[Named]) -> Targets:
     names = said.labels if isinstance(said.labels, tuple) else known
     _check_names(names)
     count = said.labels if isinstance(said.labels, int) else len(said.labels)
+    if names and count not in (0, len(names)):
+        raise DataError(
+            f"it names {counted(len(names), 'label')} itself, and data.labels is {count}; leave data.labels out, or give the names"
+        )
     if said.task == "classification":
         return _classes(names, count, [(name, _flat(name, array)) for name, array in parts])
     tables = [_table(said.task, name, array) for name, array in parts]
