@@ -237,7 +237,7 @@ def test_a_shape_that_is_said_is_given_to_the_samples(tmp_path: Path) -> None:
         ({"x_train": np.zeros((6, 2)), "x_test": np.array([[0, 0], [0, 1e99], [0, 0]])}, r"x_test holds NaN or infinity \(sample 1, "),
         ({"y_train": np.zeros((6, 3), np.uint8)}, r'y_train has shape \(6, 3\); give a label a sample, or set data.task to "multilabel"'),
         ({"y_train": np.full(6, 0.5)}, 'y_train holds 0.5, which is not whole .sample 0, counted from 0.; set data.task = "regression"'),
-        ({"y_train": np.array([0, 1, 2, 0, 1, -1])}, "y_train holds the label -1, outside 0 to 2"),
+        ({"y_train": np.array([0, 1, 2, 0, 1, -1])}, "y_train holds the label -1, outside 0 to 65535"),
         ({"y_train": np.array([0, 1, 2, 0, 1, 70_000])}, "y_train holds the label 70000, outside 0 to 65535"),
         ({"y_train": np.zeros(6, int), "y_test": np.zeros(3, int)}, "all labels are the same"),
         ({"x_train": np.array([{}] * 6, dtype=object)}, "x_train: it holds pickled objects; save plain arrays"),
