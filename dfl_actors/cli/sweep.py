@@ -17,6 +17,10 @@ def sweep(
         list[str], typer.Option("--vary", metavar="KEY=A,B", help="Values of a key of the topology; none: without it. May be repeated.")
     ] = [],  # noqa: B006
     seeds: Annotated[str, typer.Option(metavar="1-5", help="Seeds of each combination, such as 1-5 or 1,3,7.")] = "",
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="KEY=A,B", help="Only these values of what is varied; seed is a key. May be repeated.")
+    ] = [],  # noqa: B006
+    show: Annotated[bool, typer.Option("--show", help="Simulate nothing: tables and pictures of what is there.")] = False,
     sets: Sets = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sweeps/NAME-TIME].")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Simulations at once; 0: one a processor.")] = 0,
@@ -30,7 +34,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
-    from dfl_actors.api.sweeps.plan import axes_of_texts
+    from dfl_actors.api.sweeps.plan import axes_of_texts, parse_vary
     from dfl_actors.api.sweeps.sweep import sweep as swept
 
     written = next((one for one in FORMATS if one == format), None)
@@ -46,6 +50,8 @@ def sweep(
             jobs=jobs,
             engine=engine,
             address=address,
+            only=parse_vary(only, "--only"),
+            show=show,
             progress=how(quiet, json),
             tell=warn,
         )

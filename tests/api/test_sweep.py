@@ -100,7 +100,13 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     )
     swept = load_sweep("out").simulation(**{"update.algorithm": "fedavg", "node.3.attack": "none", "seed": 2})
     assert tables(swept.path) == tables(alone.path) and swept.summary["over"]
-    assert (place / "out" / "results.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("results.png", "heat.png"):
+        assert (place / "out" / name).read_bytes().startswith(b"\x89PNG")
+    before = (place / "out" / "sweep.json").read_bytes()
+    part = sweep("out", only={"update.algorithm": ["fedavg"], "seed": [1]}, show=True)
+    assert [row["state"] for row in part.rows] == ["over"] * 2 and (place / "out" / "sweep.json").read_bytes() == before
+    with pytest.raises(StoreError, match="nowhere is not the directory of a sweep"):
+        sweep("net.toml", {"update.buffer": [1, 2]}, out="nowhere", show=True)
 
 
 def held_between(sweep: subprocess.Popen[str], cells: Path, part: Path) -> list[psutil.Process]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, plan_of, seeds_of
+from dfl_actors.api.sweeps.heat import draw, heats
+from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, narrowed, parse_vary, plan_of, seeds_of
 from dfl_actors.api.sweeps.table import FIGURES, Row, pivot
 from dfl_actors.errors import ConfigError, DflError
 
@@ -84,7 +85,7 @@ def test_a_file_has_a_base_axes_and_seeds_and_points_that_set_several_keys() -> 
     [
         (["update.algorithm"], "not understood"),
         (["update.algorithm=krum,krum"], "twice"),
-        (["update.algorithm=krum", "update.algorithm=median"], "varied already"),
+        (["update.algorithm=krum", "update.algorithm=median"], "stands there already"),
         (["update.algoritm=krum"], 'did you mean "algorithm"'),
         (["sim.ticks=0,5"], "^--vary sim.ticks=0"),
         (["network.seed=1,2"], "varies network.seed, which is what the seeds are for"),
@@ -143,3 +144,57 @@ def test_a_pivot_table_has_mean_and_deviation_over_the_seeds_and_the_worst_attac
     assert r"a\_b & 0.850 $\pm$ 0.071 & 0.500 & 0.600 & 0.500 (noise) \\" in made.latex()
     with pytest.raises(ConfigError, match="no figure 'nice'"):
         pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "nice")
+
+
+def test_a_part_of_a_sweep_has_the_same_cells() -> None:
+    plan = plan_of("net.toml", axes_of_texts(["update.algorithm=krum,median", "node.1.attack=none,noise,sign_flip"]), "1-3")
+    part = narrowed(plan, parse_vary(["update.algorithm=median", "node.1.attack=none,sign_flip", "seed=3,1"], "--only"))
+    assert part.size == 4 and {cell.name for cell in cells_of(part)} <= {cell.name for cell in cells_of(plan)}
+    assert narrowed(plan, {}) == plan and narrowed(plan, {"node.1.attack": [None], "seed": [2]}).size == 2
+
+
+@pytest.mark.parametrize(
+    ("only", "problem"),
+    [
+        ("update.algorthm=krum", 'nothing called .update.algorthm. is varied; did you mean "update.algorithm"'),
+        ("update.algorithm=krumm", 'only update.algorithm=krumm: there is no such point; did you mean "krum"'),
+        ("seed=7", "only seed=7: there is no such point"),
+        ("update.algorithm", "--only update.algorithm: not understood"),
+    ],
+)
+def test_a_part_that_is_none_is_named(only: str, problem: str) -> None:
+    plan = plan_of("net.toml", axes_of_texts(["update.algorithm=krum,median"]), "1-3")
+    with pytest.raises(ConfigError, match=problem):
+        narrowed(plan, parse_vary([only], "--only"))
+
+
+def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_best_row_first() -> None:
+    axes = [
+        Axis("defence", {"weak": (), "strong": (), "new": ()}),
+        Axis("attack", {"silent": (), "flip": (), "mimic": ()}),
+        Axis("graph", {"a": (), "b": ()}),
+    ]
+    plan = Plan("x.toml", (), tuple(axes), (1,))
+    found = {
+        ("weak", "a"): (0.5, 0.6, 0.4),
+        ("strong", "a"): (0.1, 0.9, 0.8),
+        ("weak", "b"): (0.9, 0.3, 0.5),
+        ("strong", "b"): (0.9, 0.7, 0.75),
+    }
+    rows: list[Row] = [
+        {"defence": defence, "attack": attack, "graph": graph, "seed": 1, "state": "over", "mean": value}
+        for (defence, graph), values in found.items()
+        for attack, value in zip(("silent", "flip", "mimic"), values, strict=True)
+    ]
+    worst, first, second = heats(plan, rows, axes[0], axes[1], "mean")
+    assert worst.rows == first.rows == second.rows == ("strong", "weak", "new") and worst.columns == ("a", "b")
+    assert worst.values == ((0.8, 0.7), (0.4, 0.3), (None, None)) and worst.texts[0] == ("0.800\nmimic", "0.700\nflip")
+    assert first.title.endswith(": a") and first.columns == ("silent", "flip", "mimic", "worst") and first.apart == 1
+    assert (
+        first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.texts[1] == ("0.900", "0.300", "0.500", "0.300") and first.texts[2] == ("",) * 4
+    )
+    assert draw(plan, rows, axes[0], axes[1], "mean").axes[0].get_title(loc="left") == "the worst attack"
+    (alone,) = heats(Plan("x.toml", (), tuple(axes[::2]), (1,)), rows, axes[0], axes[2], "mean")
+    assert alone.rows == ("strong", "weak", "new") and not alone.apart, "by the least of a row where nothing across is an attack"
+    with pytest.raises(ConfigError, match="a heat map shows accuracies, and ticks_to_goal is none"):
+        draw(plan, rows, axes[0], axes[1], "ticks_to_goal")

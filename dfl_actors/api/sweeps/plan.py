@@ -22,6 +22,7 @@ Vary = Mapping[str, Sequence[object] | Mapping[str, Overrides]]
 SEED = "network.seed"
 KEYS = ("base", "set", "vary", "seeds")  # Of a sweep's file.
 MOST_CELLS = 100_000
+SEED = "seed"  # What the seeds are called where a part of a sweep is asked for.
 SHORT = 80  # Characters of a cell's name that say what it is.
 
 
@@ -154,15 +155,15 @@ def _word(value: object) -> str:
     return "none" if value is None else value if isinstance(value, str) else str(value)
 
 
-def parse_vary(texts: Sequence[str]) -> dict[str, list[str]]:
-    """The axes of `KEY=VALUE,VALUE`; commas inside brackets, braces and quotes do not part. Raises `ConfigError`."""
+def parse_vary(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:
+    """The axes of `KEY=VALUE,VALUE`; commas inside brackets, braces and quotes do not part. Raises `ConfigError` that names the option."""
     axes: dict[str, list[str]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
         if not equals or not key.strip() or not values.strip():
-            raise ConfigError(f"--vary {text}: not understood; write section.key=value,value, such as update.algorithm=krum,median")
+            raise ConfigError(f"{option} {text}: not understood; write section.key=value,value, such as update.algorithm=krum,median")
         if key.strip() in axes:
-            raise ConfigError(f"--vary {text}: {key.strip()} is varied already; give all its values at once")
+            raise ConfigError(f"{option} {text}: {key.strip()} stands there already; give all its values at once")
         axes[key.strip()] = [part.strip() for part in _parts(values)]
     return axes
 
@@ -230,6 +231,25 @@ def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join([*values.values(), f"seed-{seed}"]))[-SHORT:].strip("-.")
     digest = hashlib.sha256("\n".join([text, *(f"{name}={value}" for name, value in values.items())]).encode()).hexdigest()[:10]
     return Cell(f"{short}-{digest}", values, seed, text, " ".join(dict.fromkeys(node.source for node in config.nodes)))
+
+
+def narrowed(plan: Plan, only: Mapping[str, Sequence[object]]) -> Plan:
+    """The part of a sweep that has these points on these axes, of which `seed` is one. Raises `ConfigError` for what is not in it."""
+    axes, seeds = {axis.name: axis for axis in plan.axes}, plan.seeds
+    for name, given in only.items():
+        points = [_word(point) for point in given]
+        if name == SEED:
+            seeds = tuple(int(_among(point, name, [str(seed) for seed in plan.seeds])) for point in points)
+        else:
+            axis = axis_named(plan, name)
+            axes[name] = Axis(name, {point: axis.points[_among(point, name, list(axis.points))] for point in points})
+    return msgspec.structs.replace(plan, axes=tuple(axes.values()), seeds=seeds)
+
+
+def _among(point: str, name: str, known: Sequence[str]) -> str:
+    if point not in known:
+        raise ConfigError(f"only {name}={point}: there is no such point; {nearest(point, known)}")
+    return point
 
 
 def axis_named(plan: Plan, name: str) -> Axis:

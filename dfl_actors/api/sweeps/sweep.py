@@ -1,7 +1,8 @@
 """`sweep`: plan, simulate what is not over, and the tables of what there is."""
 
+import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,10 @@ from dfl_actors.api.cluster.elsewhere import check_engine, cluster
 from dfl_actors.api.crew import Interrupted, crew, put_off
 from dfl_actors.api.frames import Frame
 from dfl_actors.api.result import Picture, Result, load_run
-from dfl_actors.api.sweeps import table
+from dfl_actors.api.sweeps import heat, table
 from dfl_actors.api.sweeps.engine import MODULES, Engine, Local
 from dfl_actors.api.sweeps.folder import Folder, is_sweep, load_plan
-from dfl_actors.api.sweeps.plan import Axis, Cell, Plan, Vary, axis_named, cells_of, plan_of
+from dfl_actors.api.sweeps.plan import Axis, Cell, Plan, Vary, axis_named, cells_of, narrowed, plan_of
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.table import Pivot, Row
 from dfl_actors.api.topology import Overrides, Tell, Topology, warn
@@ -51,6 +52,16 @@ class SweepResult:
         """Accuracy over ticks, a panel a column and a line a row of the pivot table. Raises `DflError`."""
         return Picture(table.draw(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns)))
 
+    def heat_map(self, rows: str | None = None, columns: str | None = None, value: str = "mean") -> Picture:
+        """The pivot table in colours, one a combination of the other axes, those rows first whose worst attack does least harm.
+
+        Raises `DflError`.
+        """
+        down, across = self._axes(rows, columns)
+        if across is None:
+            raise ConfigError(f"{self.path} varies {down.name} alone: a heat map needs columns as well")
+        return Picture(heat.draw(self.plan, self.rows, down, across, value))
+
     def simulation(self, **values: object) -> Result:
         """The simulation with these values and this `seed`, as the results have them. Raises `ConfigError` unless that is one, and over."""
         wanted = {name: str(value) for name, value in values.items()}
@@ -71,10 +82,13 @@ class SweepResult:
         return down, across
 
     def write(self) -> None:
-        """`results.csv`, `results.parquet`, and `results.png` where something is varied. Raises `DflError`."""
+        """`results.csv` and `.parquet`, `results.png` where something is varied, `heat.png` where two things are. Raises `DflError`."""
         table.write_results(self.rows, self.path)
-        if self.plan.axes and any(row["state"] == "over" for row in self.rows):
-            table.write_picture(lambda: self.plot().figure, self.path)
+        if not self.plan.axes or all(row["state"] != "over" for row in self.rows):
+            return
+        table.write_picture(lambda: self.plot().figure, self.path / "results.png")
+        if len(self.plan.axes) > 1:
+            table.write_picture(lambda: self.heat_map().figure, self.path / "heat.png")
 
     def __repr__(self) -> str:
         over = sum(row["state"] == "over" for row in self.rows)
@@ -97,6 +111,8 @@ def sweep(
     jobs: int = 0,
     engine: str = "local",
     address: str | None = None,
+    only: Mapping[str, Sequence[object]] | None = None,
+    show: bool = False,
     progress: How = "auto",
     tell: Tell = warn,
 ) -> SweepResult:
@@ -105,34 +121,49 @@ def sweep(
         sweep("net.toml", {"update.algorithm": ["krum", "median"], "node.5.attack": [None, "sign_flip"]}, seeds="1-5", out="robust")
 
     `base` is a topology, a sweep's file, or the directory of a sweep to go on with. `jobs` simulations at once, 0 for one a processor. With
-    the engine "ray" they are carried over the Ray cluster at `address`, or the one that this machine belongs to, or one started here. A
-    cell that fails does not stop the others; `failures` says why. Raises `DflError`, and `Interrupted` for Ctrl-C once all is put away.
+    the engine "ray" they are carried over the Ray cluster at `address`, or the one that this machine belongs to, or one started here.
+    `only` these points of these axes (`seed` is one), the whole of which stays what `out` is for; with `show` nothing is simulated. A cell
+    that fails does not stop the others; `failures` says why. Raises `DflError`, and `Interrupted` for Ctrl-C once all is put away.
     """
     if jobs < 0:
         raise ConfigError(f"jobs is {jobs}: give the number of simulations at once, or 0 for one a processor")
     check_engine(engine, address)
+    if show:
+        return _shown(*_planned(base, vary or {}, seeds, overrides, out), only or {})
     with _engine(engine, address) as (hands, stop):
         plan, path = _planned(base, vary or {}, seeds, overrides, out)
-        cells = cells_of(plan)
-        _check(cells, plan, tell)
-        folder = Folder(path)
-        folder.prepare(plan)
-        with RunDirectory(path).lock():
-            todo = [cell for cell in cells if not folder.is_over(cell)]
-            watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo), tell)
-            digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_over(cell)}
-            at_once = hands.ready(stop)
-            pool = Pool(folder, todo, digests, jobs or at_once, hands, stop, watch)
-            watch.begin(pool)
-            try:
-                pool.run()
-            finally:
-                watch.end()
-            result = SweepResult(path, plan, cells, watch.failures)
-            result.write()
+        result = _simulated(plan, narrowed(plan, only or {}), path, jobs, hands, stop, progress, tell)
         if stop:
-            over = len(cells) - sum(row["state"] != "over" for row in result.rows)
-            raise Interrupted(stop.number, f"stopped with {over} of {len(cells)} cells over; go on with: dfl-actors sweep {path}")
+            over = sum(row["state"] == "over" for row in result.rows)
+            again = f"dfl-actors sweep {path}{_again(only or {})}"
+            raise Interrupted(stop.number, f"stopped with {over} of {len(result.cells)} cells over; go on with: {again}")
+    return result
+
+
+def _again(only: Mapping[str, Sequence[object]]) -> str:
+    """The options that ask for the same part once more."""
+    parts = [f"{name}={','.join(map(str, points))}" for name, points in only.items()]
+    return "".join(f" --only {shlex.quote(part)}" for part in parts)
+
+
+def _simulated(plan: Plan, part: Plan, path: Path, jobs: int, hands: Engine, stop: Stop, progress: How, tell: Tell) -> SweepResult:
+    """Simulate those cells of `part` that are not over; `path` is for all of `plan`. Raises `DflError`."""
+    cells, folder = cells_of(part), Folder(path)
+    _check(cells, part, tell)
+    folder.prepare(plan)
+    with RunDirectory(path).lock():
+        todo = [cell for cell in cells if not folder.is_over(cell)]
+        watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo), tell)
+        digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_over(cell)}
+        at_once = hands.ready(stop)
+        pool = Pool(folder, todo, digests, jobs or at_once, hands, stop, watch)
+        watch.begin(pool)
+        try:
+            pool.run()
+        finally:
+            watch.end()
+        result = SweepResult(path, part, cells, watch.failures)
+        result.write()
     return result
 
 
@@ -147,6 +178,15 @@ def _engine(engine: str, address: str | None) -> Iterator[tuple[Engine, Stop]]:
 
     with put_off(impatient=True) as stop, cluster(address) as found:
         yield Ray(found), stop
+
+
+def _shown(plan: Plan, path: Path, only: Mapping[str, Sequence[object]]) -> SweepResult:
+    """A part of what is there, with tables and pictures of it. Raises `StoreError` if there is no sweep."""
+    load_plan(path)
+    part = narrowed(plan, only)
+    result = SweepResult(path, part, cells_of(part), {})
+    result.write()
+    return result
 
 
 def _planned(

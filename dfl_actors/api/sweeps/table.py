@@ -25,10 +25,12 @@ from dfl_actors.report.simulation import GOAL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds")
-"""What a pivot table can show. All but the last two are accuracies, over the honest nodes."""
+ACCURACIES = ("mean", "worst", "std", "last_mean", "last_worst")
+FIGURES = (*ACCURACIES, "ticks_to_goal", "cpu_seconds")
+"""What a pivot table can show. The accuracies are over the honest nodes."""
 
 AGAIN = "remove that cell's directory, and call the sweep again"
+QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
 MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
 
 Row = dict[str, str | int | float | None]
@@ -47,7 +49,7 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     try:
         summary = orjson.loads(raw)
         accuracy = summary["accuracy"] or {}
-        known = {name: accuracy.get(name) for name in FIGURES[:5]}
+        known = {name: accuracy.get(name) for name in ACCURACIES}
         costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{place} is damaged: {AGAIN}") from error
@@ -148,8 +150,7 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
     title = f"{shown}, over {' and '.join([seeds, *others])}" + missing_text(rows)
-    attacks = across is not None and across.name.rpartition(".")[2] == "attack"
-    worst = tuple(_worst(columns, line) for line in cells) if attacks else ()
+    worst = tuple(_told(worst_of(columns, line)) for line in cells) if across is not None and is_attack(across) else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
     return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
 
@@ -166,10 +167,19 @@ def _mean(values: Sequence[float]) -> tuple[float, float | None] | None:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _worst(columns: Sequence[str], cells: Sequence[tuple[float, float | None] | None]) -> str:
-    """The attack under which a row does worst."""
-    found = [(cell[0], name) for name, cell in zip(columns, cells, strict=True) if cell is not None and name != "none"]
-    return f"{min(found)[0]:.3f} ({min(found)[1]})" if found else "-"
+def is_attack(axis: Axis) -> bool:
+    """Whether its points are attacks."""
+    return axis.name.rpartition(".")[2] == "attack"
+
+
+def worst_of(columns: Sequence[str], cells: Sequence[tuple[float, float | None] | None]) -> tuple[float, str] | None:
+    """How a row does under the attack under which it does worst, and which that is; nobody attacking, and attackers that are silent, is
+    none."""
+    return min([(cell[0], name) for name, cell in zip(columns, cells, strict=True) if cell is not None and name not in QUIET], default=None)
+
+
+def _told(worst: tuple[float, str] | None) -> str:
+    return "-" if worst is None else f"{worst[0]:.3f} ({worst[1]})"
 
 
 # --- the picture
@@ -213,6 +223,6 @@ def _mean_curve(curves: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Num
 
 
 def write_picture(figure: Callable[[], "Figure"], path: Path) -> None:
-    """`results.png`. Raises `StoreError`."""
-    with whole(path / "results.png") as draft:
+    """A PNG. Raises `StoreError`."""
+    with whole(path) as draft:
         save(figure(), draft, "png")

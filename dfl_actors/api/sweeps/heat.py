@@ -1,0 +1,76 @@
+"""A sweep's heat maps: how every row does in every column, a map for each combination of the other axes, and one of the worst attacks.
+
+The rows stand in one order in all of them: first the one that does best under its worst attack, in the mean over the combinations.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfl_actors.api.sweeps.plan import Axis, Plan
+from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, missing_text, pivot, worst_of
+from dfl_actors.errors import ConfigError
+from dfl_actors.report.heat import Heat, draw_heats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_MAPS = 24  # Combinations beyond have no map of their own.
+WORST = "worst"
+
+
+def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
+    """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
+    if value not in ACCURACIES:
+        raise ConfigError(f"a heat map shows accuracies, and {value} is none: give one of {', '.join(ACCURACIES)}")
+    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
+    return draw_heats(heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds}{missing_text(rows)}")
+
+
+def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> list[Heat]:
+    """That of the worst attacks, where there are several combinations, and then one for each."""
+    others = [axis for axis in plan.axes if axis not in (down, across)]
+    names = [axis.name for axis in others]
+    pivots = {}
+    for points in list(product(*(axis.points for axis in others)))[:MOST_MAPS]:
+        wanted = dict(zip(names, points, strict=True))
+        fits = [row for row in rows if wanted.items() <= row.items()]
+        pivots[", ".join(points)] = pivot(plan, fits, down, across, value)
+    worst = {name: [worst_of(one.columns, cells) if is_attack(across) else None for cells in one.cells] for name, one in pivots.items()}
+    order = ranked([[_least(one, place) for one in pivots.values()] for place in range(len(down.points))])
+    maps = [_map(name, one, worst[name], order) for name, one in pivots.items()]
+    return [_summary(list(down.points), worst, order), *maps] if is_attack(across) and len(maps) > 1 else maps
+
+
+def ranked(leasts: Sequence[Sequence[float | None]]) -> list[int]:
+    """The rows by the mean of what they reach at least in each combination, the best first; of equal ones the first; unknown ones last."""
+    known = [[value for value in row if value is not None] for row in leasts]
+    return sorted(range(len(leasts)), key=lambda place: -float(np.mean(known[place])) if known[place] else 1.0)
+
+
+def _least(one: Pivot, place: int) -> float | None:
+    """How a row does under its worst attack, or in its worst column where they are no attacks."""
+    cells = one.cells[place]
+    found = worst_of(one.columns, cells) if one.worst else None
+    return found[0] if found else min((cell[0] for cell in cells if cell is not None), default=None)
+
+
+def _map(name: str, one: Pivot, worst: Sequence[tuple[float, str] | None], order: Sequence[int]) -> Heat:
+    values = [[None if cell is None else cell[0] for cell in one.cells[place]] for place in order]
+    columns = one.columns
+    if one.worst:
+        columns = (*columns, WORST)
+        values = [[*row, found[0] if (found := worst[place]) else None] for row, place in zip(values, order, strict=True)]
+    texts = tuple(tuple("" if value is None else f"{value:.{one.decimals}f}" for value in row) for row in values)
+    title = f"{one.corner}: {name}" if name else one.corner
+    return Heat(title, columns, tuple(one.rows[place] for place in order), tuple(map(tuple, values)), texts, int(bool(one.worst)))
+
+
+def _summary(rows: Sequence[str], worst: dict[str, list[tuple[float, str] | None]], order: Sequence[int]) -> Heat:
+    """Each row's worst attack in each combination."""
+    found = [[those[place] for those in worst.values()] for place in order]
+    values = tuple(tuple(None if one is None else one[0] for one in row) for row in found)
+    texts = tuple(tuple("" if one is None else f"{one[0]:.3f}\n{one[1]}" for one in row) for row in found)
+    return Heat("the worst attack", tuple(worst), tuple(rows[place] for place in order), values, texts)
