@@ -103,8 +103,8 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     for name in ("results.png", "heat.png"):
         assert (place / "out" / name).read_bytes().startswith(b"\x89PNG")
     before = (place / "out" / "sweep.json").read_bytes()
-    part = sweep("out", only={"update.algorithm": ["fedavg"], "seed": [1]}, show=True)
-    assert [row["state"] for row in part.rows] == ["over"] * 2 and (place / "out" / "sweep.json").read_bytes() == before
+    some = sweep("out", only={"update.algorithm": ["fedavg"], "seed": [1]}, show=True)
+    assert [row["state"] for row in some.rows] == ["over"] * 2 and (place / "out" / "sweep.json").read_bytes() == before
     with pytest.raises(StoreError, match="nowhere is not the directory of a sweep"):
         sweep("net.toml", {"update.buffer": [1, 2]}, out="nowhere", show=True)
 
