@@ -1,4 +1,4 @@
-"""Make the pictures of the README, with the program itself: a run, a tail, a followed transaction, and a report.
+"""Make the pictures of README and docs, with the program itself: a run, its status, a tail, a followed transaction, and a report.
 
     python tools/pictures.py [--out docs/images]
 
@@ -41,8 +41,10 @@ def main() -> None:
             if network.poll() is not None:
                 sys.exit("the demo ended before it began to learn")
             time.sleep(0.2)
+        well = said("status", str(run))
         watched = said("tail", str(run), "--count", str(LINES), "--type", "[!C]*")
         network.wait()
+        picture(out / "status.svg", f"dfl-actors status {run}", well)
         shutil.copy(run / "accuracy.png", out / "accuracy.png")
         picture(out / "tail.svg", "dfl-actors tail", watched)
         picture(out / "follow.svg", f"dfl-actors tail --follow {chosen(run)[:8]}", said("tail", str(run), "--follow", chosen(run)))
@@ -57,7 +59,10 @@ def command(*words: str) -> list[str]:
 def said(*words: str) -> str:
     """What the command prints on a terminal of our width, with its colours."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
-    return subprocess.run(command(*words), env=environment, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command(*words), env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def picture(path: Path, title: str, text: str) -> None:

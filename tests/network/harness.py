@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,16 @@ class Command:
     """A `dfl-actors` command under way, or ended."""
 
     def __init__(
-        self, place: Path, *arguments: str | Path, out: Path | None = None, limit: Callable[[], None] | None = None, **more: str
+        self,
+        place: Path,
+        *arguments: str | Path,
+        out: Path | None = None,
+        limit: Callable[[], None] | None = None,
+        inside: Sequence[str] = (),
+        **more: str,
     ) -> None:
-        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `more` are
-        variables of its environment."""
+        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `inside` goes
+        before the command; `more` are variables of its environment."""
         self.out = out
         self._log = place / f"{time.monotonic_ns()}"
         self.temporary = Path(f"{self._log}.tmp")
@@ -81,7 +87,7 @@ class Command:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "COLUMNS": "120", **more}
         with Path(f"{self._log}.out").open("wb") as stdout, Path(f"{self._log}.err").open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dfl_actors", *map(str, arguments)],
+                [*inside, sys.executable, "-m", "dfl_actors", *map(str, arguments)],
                 cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True,
                 preexec_fn=limit,  # noqa: PLW1509 - it sets a limit of the child, which no flag does
             )  # fmt: skip
