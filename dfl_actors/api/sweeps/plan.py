@@ -22,7 +22,7 @@ Vary = Mapping[str, Sequence[object] | Mapping[str, Overrides]]
 SEED = "network.seed"
 KEYS = ("base", "set", "vary", "seeds")  # Of a sweep's file.
 MOST_CELLS = 100_000
-SEED = "seed"  # What the seeds are called where a part of a sweep is asked for.
+SEEDS = "seed"  # What the seeds are called where a part of a sweep is asked for.
 SHORT = 80  # Characters of a cell's name that say what it is.
 
 
@@ -238,7 +238,7 @@ def narrowed(plan: Plan, only: Mapping[str, Sequence[object]]) -> Plan:
     axes, seeds = {axis.name: axis for axis in plan.axes}, plan.seeds
     for name, given in only.items():
         points = [_word(point) for point in given]
-        if name == SEED:
+        if name == SEEDS:
             seeds = tuple(int(_among(point, name, [str(seed) for seed in plan.seeds])) for point in points)
         else:
             axis = axis_named(plan, name)
