@@ -101,7 +101,7 @@ class Block(Section, frozen=True):
 
 
 class Update(Section, frozen=True):
-    algorithm: Plugin = "half_fedavg"
+    algorithm: Plugin = "steady"
     buffer: Buffer = 4
     parameters: dict[str, Parameter] = {}
 

@@ -34,7 +34,7 @@ def generated_table(drawn: Drawn, roles: Sequence[str], partition: str) -> Table
         "data": {"source": "mnist", **partition_keys(partition), "rate": 64, "test_samples": 100},
         "gossip": {"ttl": 1, "codec": "float32"},
         "block": {"transactions": 4, "receipts": 1, "confirmations": 1.0},
-        "update": {"algorithm": "half_fedavg", "buffer": 4},
+        "update": {"algorithm": "steady", "buffer": 4},
         "run": {"duration_s": 300, "evaluate_s": 10},
     }
     special = assigned(drawn.names, roles, drawn.request.seed, hubs(drawn))

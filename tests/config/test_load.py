@@ -134,7 +134,8 @@ def test_any_config_survives_writing(nodes: int, links: str, rate: float, memo: 
     assert parse(config.resolved()) == config
 
 
-ELSEWHERE = ("parameters", "optimizer_parameters", "learning_rate")  # Tables of their own, and a key without a default.
+LEFT = ("learning_rate", "momentum", "gamma", "floor", "balance", "clip")  # To the optimizer, where they are not given.
+ELSEWHERE = ("parameters", "optimizer_parameters", *LEFT)  # Tables of their own, and keys without a default.
 
 
 def test_every_key_is_written_back() -> None:

@@ -15,7 +15,7 @@ def test_an_empty_file_is_the_default_network() -> None:
     assert len(config.links) == 6
     node = config.node("1")
     assert (node.role, node.neighbours, node.rate, node.steps_per_transaction) == ("normal", ("0", "2", "3"), 8.0, 1)
-    assert (node.buffer, node.algorithm, node.parameters, node.listen, node.label_weights) == (4, "half_fedavg", {}, None, None)
+    assert (node.buffer, node.algorithm, node.parameters, node.listen, node.label_weights) == (4, "steady", {}, None, None)
     assert (node.public_key, node.curve_key) == (None, None)
 
 
