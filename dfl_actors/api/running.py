@@ -10,6 +10,7 @@ import orjson
 from rich.console import Console
 
 from dfl_actors.api.cluster.elsewhere import Cluster, check_engine
+from dfl_actors.api.cluster.gather import check_resumable
 from dfl_actors.api.crew import Crew, Interrupted, crew
 from dfl_actors.api.result import Result
 from dfl_actors.api.topology import Overrides, Tell, Topology, options_of, topology_of, warn
@@ -73,6 +74,7 @@ def run(
             raise ConfigError("--resume with --engine ray: the nodes' keys went with their machines; begin a new run")
         if topology is not None or out is not None:
             raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
+        check_resumable(Path(resume))
         path, options = Path(resume), (*options_of(overrides), *options_of(set_))
         return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, Launch(*team, to, begun)), progress, closing)
     if topology is None:

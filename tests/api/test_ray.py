@@ -133,8 +133,7 @@ def test_a_run_is_placed_on_the_cluster_and_gathered_without_its_keys(place: Pat
     config = load_topology(directory.config, deployed=True)
     assert config.curve and config.run.target == 0.99, "they listen beyond loopback"
     assert not list((place / "run").rglob("key"))
-    while list(there.glob("dfl-*")):  # nothing stays there
-        wait_a_moment(run)
+    assert not list(there.glob("dfl-*")), "nothing stays there"
 
 
 def test_a_lost_node_ends_the_run_in_one_line_with_what_there_is_of_the_others(place: Path, address: str) -> None:

@@ -8,7 +8,6 @@ import os
 import pickle
 import socket
 from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 import ray
@@ -54,8 +53,8 @@ def _connect(address: str) -> None:
 
 def _check_answers(address: str) -> None:
     """Ray itself would wait for half a minute. Raises `TransportError`."""
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if not colon:
+    host, colon, port = address.rpartition(":")
+    if not colon or "://" in address:
         if address not in ("", "auto", "local"):
             raise TransportError(f"--address {address}: not understood; write host:port, auto, or local")
         return
@@ -78,14 +77,18 @@ class _Bridge:
         self._parent, self._seats = parent, dict[int, _Seat]()
         self._placing: dict[Any, int] = {}
         self._calls: dict[Any, int] = {}
+        self._closing: dict[Any, Any] = {}
         self._claimless: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Until the parent has gone."""
-        while not self._parent.ended:
+        """Until the parent has gone, and every process too."""
+        while not self._parent.ended or self._closing:
             for raw in self._parent.receive():
                 self._obey(TO_BRIDGE.decode(raw))
-            pending = [*self._placing, *self._calls]
+            if self._parent.ended:
+                for number in list(self._seats):
+                    self._forget(number)
+            pending = [*self._placing, *self._calls, *self._closing]
             if not pending:
                 self._parent.wait(LOOK)
                 continue
@@ -118,6 +121,9 @@ class _Bridge:
 
     def _answered(self, reference: Any) -> None:
         """Pass on what a process said, and call its actor again."""
+        if (closed := self._closing.pop(reference, None)) is not None:
+            ray.kill(closed)
+            return
         number = self._placing.pop(reference, None)
         placing = number is not None
         number = self._calls.pop(reference) if number is None else number
@@ -155,8 +161,12 @@ class _Bridge:
         self._forget(number)
 
     def _forget(self, number: int) -> None:
-        with suppress(RayError):
-            ray.kill(self._seats.pop(number).actor)
+        """End the process in order, then its actor; one that Ray has not placed yet has no process."""
+        actor = self._seats.pop(number).actor
+        if number in self._placing.values():
+            ray.kill(actor)
+        else:
+            self._closing[actor.close.remote()] = actor
 
     def _say(self, word: Word) -> None:
         self._parent.send(encode(word))

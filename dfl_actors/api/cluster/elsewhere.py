@@ -20,7 +20,7 @@ from dfl_actors.processes.child import Work, interpreter, job
 from dfl_actors.processes.signals import Stop
 
 CONNECTS_WITHIN = 90.0  # Seconds in which Ray has connected us, or started a cluster here.
-GONE_WITHIN = 15.0  # Seconds in which the bridge is gone; a cluster of our own ends in them.
+GONE_WITHIN = 25.0  # Seconds in which the bridge is gone: processes on the cluster, or a cluster of our own, end in them.
 
 
 def bridge_to(parent: Channel, address: str) -> None:
@@ -114,7 +114,7 @@ class Cluster:
                 raise ConfigError(word.how)
 
     def kill(self, process: Process) -> None:
-        """At once."""
+        """Hear no more of it; it ends, and clears up."""
         if self._processes.pop(process.number, None) is not None:
             process.ended = True
             self.say(End(process.number))

@@ -16,6 +16,7 @@ from dfl_actors import __version__
 from dfl_actors.config import Config
 from dfl_actors.core import events
 from dfl_actors.core.family import ACTORS
+from dfl_actors.errors import ConfigError
 from dfl_actors.files import explained, whole
 from dfl_actors.runtime.plan import SUPERVISOR
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
@@ -54,6 +55,13 @@ def gather(run: RunDirectory, about: Gathered) -> list[str]:
             _move(run, name, run.path / "part" / name)
     _write_about(run, about, came)
     return [name for name in about.addresses if name not in came]
+
+
+def check_resumable(path: Path) -> None:
+    """Raises `ConfigError` for a directory that was gathered: the keys of its nodes went with their machines."""
+    run = RunDirectory(path)
+    if run.run.is_file() and "ray" in (about := read_about(run)).command and not list(run.nodes.glob("*/key")) and about.nodes:
+        raise ConfigError(f"{path} is of a run over Ray, whose nodes' keys went with their processes: begin a new run")
 
 
 def _move(run: RunDirectory, name: str, part: Path) -> None:

@@ -127,7 +127,7 @@ class Network:
 
     def _follow(self) -> None:
         """Until every node has ended, or is lost. Raises `DflError` as long as the network has not begun."""
-        while not all(seat.gone or seat.process.ended for seat in self._seats):
+        while not all(seat.process.ended for seat in self._seats):
             try:
                 self._hear()
             except DflError as error:
@@ -164,7 +164,6 @@ class Network:
                 seat.gone = word
                 if word.error:
                     self._fail(faults.raised(Failed(text=word.error, exit_code=word.exit_code)))
-                seat.process.kill()
 
     def _tell(self, seat: Seat, text: str) -> None:
         """Tell once what several nodes say alike."""

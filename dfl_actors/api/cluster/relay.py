@@ -14,7 +14,7 @@ from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import Work, interpreter
 
 MOMENT = 0.5  # Seconds that a call waits for something to pass on.
-ENDS_WITHIN = 5.0  # Seconds in which a process that has closed its channel is gone.
+ENDS_WITHIN, CLOSES_WITHIN = 5.0, 15.0  # Seconds in which a process is gone that has closed its channel, or whose parent has.
 
 
 def apart(parent: Channel, work: Work, *arguments: object) -> None:
@@ -46,6 +46,13 @@ class Relay:
             self._channel.wait(MOMENT)
         heard = list(self._channel.receive())
         return heard, self._how_it_ended() if self._channel.ended else None
+
+    def close(self) -> None:
+        """Let the process end in order, for it has to clear up: it sees that its parent has gone."""
+        self._channel.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSES_WITHIN)
+        self._process.kill()
 
     def _how_it_ended(self) -> str:
         """Its exit code, and the last line that it left on stderr."""

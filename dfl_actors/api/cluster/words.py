@@ -23,7 +23,7 @@ class Say(Word, frozen=True):
 
 
 class End(Word, frozen=True):
-    """Kill a process."""
+    """End a process."""
 
     number: int
 
