@@ -130,3 +130,11 @@ def our_own(what: str) -> Iterator[None]:
             f"our own {what} breaks a rule of the protocol ({error}): a file of the node is damaged, or dfl-actors is wrong; "
             "keep the run directory and report it"
         ) from error
+
+
+class Interrupted(SystemExit):
+    """A signal wants us to end; `code` is the exit code that says so."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number

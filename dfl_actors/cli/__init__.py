@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -61,6 +62,13 @@ def main() -> None:
         sys.exit(141)
 
 
+def _stands_somewhere() -> bool:
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False
+
+
 def _called() -> str | int | None:
     """Call the command. Returns its exit code."""
     try:
@@ -68,6 +76,11 @@ def _called() -> str | int | None:
     except DflError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
+    except FileNotFoundError:
+        if _stands_somewhere():
+            raise
+        typer.echo("error: the current folder was removed: change to one that is there", err=True)
+        return StoreError.exit_code
     except Interrupted as end:
         typer.echo("stopped before it had begun", err=True)
         return end.code

@@ -7,7 +7,7 @@ import typer
 
 from dfl_actors.cli.run import Quiet
 from dfl_actors.config import Config, load_topology
-from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.errors import ConfigError, DflError, StoreError
 from dfl_actors.processes.signals import Interrupted, deferred
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 
@@ -38,6 +38,9 @@ def inject(
         except Interrupted:
             typer.echo(f"stopped: node {node} has taken {done.sent} samples of {data}, the rest was not sent", err=True)
             raise typer.Exit(128 + stop.number) from None
+        except DflError:
+            typer.echo(f"node {node} has taken {done.sent} samples of {data}", err=True)
+            raise
         finally:
             client.close()
             context.destroy(linger=0)

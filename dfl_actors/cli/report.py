@@ -9,18 +9,19 @@ from dfl_actors.files import REMEDY, check_free, whole
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run directory; the run may still be under way.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a run or a simulation, over or not.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page [default: DIR/report.html].")] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Write each chart as PNG and SVG into DIR/plots too.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
-    """Make one HTML page of a run, which any browser opens."""
+    """Make one HTML page of a run, or of a simulation, which any browser opens."""
     from dfl_actors.report.page.page import page
     from dfl_actors.report.runs.listing import held_since, load_measured
     from dfl_actors.report.table import size_text
     from dfl_actors.runtime.rundir import RunDirectory
+    from dfl_actors.sim.about import is_simulation
 
-    place = RunDirectory.open(directory)
+    place = RunDirectory(directory) if is_simulation(directory) else RunDirectory.open(directory)
     path = directory / "report.html" if out is None else out
     if out is not None:
         check_free(out, force)

@@ -36,6 +36,7 @@ def sweep(
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
     from dfl_actors.api.sweeps.plan import axes_of_texts, parse_vary
     from dfl_actors.api.sweeps.sweep import sweep as swept
+    from dfl_actors.api.sweeps.table import numbered
 
     written = next((one for one in FORMATS if one == format), None)
     if written is None:
@@ -56,7 +57,7 @@ def sweep(
             tell=warn,
         )
     if json:
-        _print_json(result.rows)
+        _print_json(numbered(result.rows))
     elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
     if not (quiet or json):

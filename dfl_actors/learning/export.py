@@ -129,7 +129,9 @@ def read_contract(path: Path) -> Contract:
             return msgspec.json.decode(archive.read(CONTRACT), type=Contract)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error}); name a .keras file") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, msgspec.DecodeError) as error:
+    except zipfile.BadZipFile as error:
+        raise ModelError(f"{path} is no whole .keras file ({error}); copy it again, or write it with dfl-actors model export") from error
+    except (KeyError, ValueError, msgspec.DecodeError) as error:
         raise ModelError(f"{path} holds no {CONTRACT} that says what its labels are; write it with dfl-actors model export") from error
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from dfl_actors.errors import AlgorithmError, DflError
+from dfl_actors.errors import AlgorithmError, DflError, Interrupted
 from dfl_actors.files import unheard
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def guarded(what: str, action: Callable[[], T], kind: type[DflError] = Algorithm
     try:
         with _same_folder():
             return action()
-    except DflError:
+    except (DflError, Interrupted):
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:

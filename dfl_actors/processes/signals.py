@@ -10,16 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dfl_actors.errors import Interrupted
+
+__all__ = ["Interrupted", "Stop", "blocked", "deferred", "ignore"]
+
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(SystemExit):
-    """A signal wants us to end; `code` is the exit code that says so."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.number = number
 
 
 class Stop:

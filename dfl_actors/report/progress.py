@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from html import escape
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, get_args
 
 import orjson
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
+from dfl_actors.errors import ConfigError
 from dfl_actors.report.table import plain_line
 from dfl_actors.runtime.status import NetworkStatus
 
@@ -169,7 +170,9 @@ def in_notebook() -> bool:
 
 
 def shown(how: How, console: Console) -> Shown:
-    """What suits."""
+    """What suits. Raises `ConfigError` for a way that is none."""
+    if how not in get_args(How):
+        raise ConfigError(f"progress is {how!r}: give one of {', '.join(get_args(How))}")
     if how == "none":
         return Silent()
     if how == "json":

@@ -18,7 +18,7 @@ from dfl_actors.config import Config, Node, examine_table, load_topology
 from dfl_actors.config.listen import host_port
 from dfl_actors.config.toml_text import Mistakes, Source, Table, dump_table, put_options
 from dfl_actors.core.keys import KeyPair, address_of
-from dfl_actors.errors import ConfigError, KeyFileError
+from dfl_actors.errors import ConfigError, KeyFileError, StoreError
 from dfl_actors.files import REMEDY, explained, read_text, whole
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 
@@ -105,6 +105,8 @@ def deploy(topology: str, options: Sequence[str], out: Path, wishes: Wishes) -> 
     config = load_topology(topology, options, deployed=True)
     _check_places(config, topology)
     _check_words(config, wishes)
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file: name a directory with --out")
     folders = {node.name: out / node.name for node in config.nodes}
     with explained(f"{out} cannot be written", REMEDY):
         for folder in (out, *folders.values(), *(folder / "public" for folder in folders.values())):

@@ -177,8 +177,16 @@ class _Run:
             if self._config.sim.ensemble:
                 self._vote(folder, stop)
             checkpoint.remove(self._out)
+        except StoreError as error:
+            raise self._hopeful(error) from error
         finally:
             self._tables.end()
+
+    def _hopeful(self, error: StoreError) -> StoreError:
+        """The error with a remedy that is one: where there is no checkpoint yet, nothing can go on."""
+        if any(self._out.glob("checkpoint*")):
+            return error
+        return StoreError(str(error).replace(checkpoint.ROOM, "free some space and simulate it again, for there was no checkpoint yet"))
 
     def _restore(self, place: Path, kept: Kept) -> None:
         """Raises `StoreError` for a checkpoint that is none of this simulation."""

@@ -6,7 +6,7 @@ import pytest
 
 from dfl_actors.api.sweeps.heat import draw, heats
 from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, narrowed, parse_vary, plan_of, seeds_of
-from dfl_actors.api.sweeps.table import FIGURES, Row, pivot
+from dfl_actors.api.sweeps.table import FIGURES, Row, numbered, pivot
 from dfl_actors.errors import ConfigError, DflError
 
 FILE = """
@@ -95,6 +95,14 @@ def test_what_cannot_be_varied_is_refused_before_anything_starts(texts: list[str
     with pytest.raises(DflError, match=problem) as raised:
         cells_of(plan_of("net.toml", axes_of_texts(texts), "1"))
     assert "\n" not in str(raised.value)
+
+
+def test_an_axis_of_numbers_has_numbers() -> None:
+    rows: list[Row] = [{"cell": "1", "training.batch": "16", "scale": value, "kind": "3a", "seed": 1} for value in ("1", "0.5")]
+    assert [(row["cell"], row["training.batch"], row["scale"], row["kind"]) for row in numbered(rows)] == [
+        ("1", 16, 1.0, "3a"),
+        ("1", 16, 0.5, "3a"),
+    ]
 
 
 def test_a_key_is_set_or_varied() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.network.harness import ROOT
 from tests.report.browser import CHARTS
 from tests.report.made_run import lively
+from tests.report.test_simulated import simulated
 
 
 def report(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +40,12 @@ def test_the_page_lies_in_the_run_and_is_made_anew_each_time(place: Path) -> Non
         assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("net/report.html: 4.")
     assert (place / "net" / "report.html").read_text().endswith("</html>\n")
     assert not list(place.rglob("part-*"))
+
+
+def test_a_simulation_has_a_page_too(tmp_path: Path) -> None:
+    simulated(tmp_path / "sim")
+    done = report(tmp_path, "sim")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("sim/report.html: 4.")
 
 
 def test_elsewhere_nothing_is_replaced_unasked(place: Path) -> None:

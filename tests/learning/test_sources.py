@@ -15,11 +15,12 @@ from PIL import Image
 
 from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Data
-from dfl_actors.errors import DataError
+from dfl_actors.errors import DataError, Interrupted
 from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.form import Input, arrays_of
 from dfl_actors.learning.sources import table
 from dfl_actors.learning.sources.hf import FETCH
+from dfl_actors.processes.signals import deferred
 from tests.learning.forms import image_form, only
 
 PYTHON = "import numpy as np\nx, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4\n"
@@ -250,6 +251,13 @@ def test_columns_mean_something_in_tables_alone(loading: Callable[[str], Data]) 
     assert "it is no table, so data.target means nothing" in refusal(Data(source=said.source, target="t"))
     assert "it is no table, so data.columns means nothing" in refusal(Data(source=said.source, columns=("t",)))
     assert len(load_dataset(Data(source=said.source, target="t", partition="own")).x_train) == 16
+
+
+def test_a_signal_meanwhile_is_not_the_functions_fault(loading: Callable[[str], Data]) -> None:
+    """The second Ctrl-C, which ends at once."""
+    said = loading("import os, signal\n    for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n    return x, y")
+    with pytest.raises(Interrupted), deferred(impatient=True):
+        load_dataset(said)
 
 
 def test_a_function_that_changes_the_folder_does_so_for_itself(loading: Callable[[str], Data]) -> None:

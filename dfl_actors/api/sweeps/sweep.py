@@ -64,7 +64,7 @@ class SweepResult:
 
     def simulation(self, **values: object) -> Result:
         """The simulation with these values and this `seed`, as the results have them. Raises `ConfigError` unless that is one, and over."""
-        wanted = {name: str(value) for name, value in values.items()}
+        wanted = {name: "none" if value is None else str(value) for name, value in values.items()}
         fits = [cell for cell in self.cells if wanted.items() <= {**cell.values, "seed": str(cell.seed)}.items()]
         if len(fits) != 1 or not Folder(self.path).is_over(fits[0]):
             raise ConfigError(f"{len(fits)} cells of {self.path} fit {wanted}: name one that is over")

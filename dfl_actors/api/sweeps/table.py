@@ -1,6 +1,7 @@
 """What came of a sweep: a row a cell, pivot tables by two of the axes as text, Markdown and LaTeX, and a picture."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,12 +70,28 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
         from pyarrow import parquet
 
         with whole(path / "results.parquet") as draft:
-            parquet.write_table(pyarrow.Table.from_pylist(list(rows)), draft)
+            parquet.write_table(pyarrow.Table.from_pylist(numbered(rows)), draft)
 
 
 def frame_of(rows: Sequence[Row]) -> Frame:
     """The results as a data frame. Raises `ConfigError` without pandas or pyarrow."""
+    rows = numbered(rows)
     return frame({name: [row[name] for row in rows] for name in (rows[0] if rows else {})})
+
+
+def numbered(rows: Sequence[Row]) -> list[Row]:
+    """The results with numbers in the place of texts wherever an axis has nothing but numbers."""
+    axes = [name for name in (rows[0] if rows else {}) if name not in ("cell", "state", "error")]
+    read = {name: kind for name in axes if (kind := _number_in([row[name] for row in rows])) is not None}
+    return [row | {name: kind(str(row[name])) for name, kind in read.items()} for row in rows]
+
+
+def _number_in(values: Sequence[str | float | None]) -> type[int] | type[float] | None:
+    """What all these texts are; None where one of them is more than a text of a number."""
+    for kind, spelled in ((int, r"-?\d+"), (float, r"-?\d+(\.\d*)?(e[+-]?\d+)?")):
+        if all(isinstance(value, str) and re.fullmatch(spelled, value) for value in values):
+            return kind
+    return None
 
 
 # --- pivot tables
