@@ -26,9 +26,10 @@ from dfl_actors.report.simulation import GOAL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ACCURACIES = ("mean", "worst", "std", "last_mean", "last_worst")
-FIGURES = (*ACCURACIES, "ticks_to_goal", "cpu_seconds")
-"""What a pivot table can show. The accuracies are over the honest nodes."""
+FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds")
+"""What a pivot table can show. All but the last two are of accuracies, over the honest nodes."""
+ACCURACIES = ("mean", "worst", "last_mean", "last_worst")
+"""The figures of which the least is the worst."""
 
 AGAIN = "remove that cell's directory, and call the sweep again"
 QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
@@ -50,7 +51,7 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     try:
         summary = orjson.loads(raw)
         accuracy = summary["accuracy"] or {}
-        known = {name: accuracy.get(name) for name in ACCURACIES}
+        known = {name: accuracy.get(name) for name in FIGURES[:5]}
         costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{place} is damaged: {AGAIN}") from error
@@ -167,7 +168,8 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
     title = f"{shown}, over {' and '.join([seeds, *others])}" + missing_text(rows)
-    worst = tuple(_told(worst_of(columns, line)) for line in cells) if across is not None and is_attack(across) else ()
+    told = across is not None and is_attack(across) and value in ACCURACIES
+    worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
     return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
 
