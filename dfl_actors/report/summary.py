@@ -15,6 +15,7 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
+from dfl_actors.report.judged import judged, judged_lines
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
 from dfl_actors.runtime.remarks import off_text, step_text
@@ -86,6 +87,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "test_accuracy": _last_accuracy(evaluated.get(name, [])),
             "own_accuracy": _last_accuracy(trained.get(name, [])),
             "reputations": _reputations(run, updated.get(name, [])),
+            "judged": judged(run, updated.get(name, [])),
             "target_seconds": _first_at(run, evaluated.get(name, []), target),
         }
         for name, address in run.nodes.items()
@@ -131,12 +133,13 @@ def _links(run: Run) -> dict[str, Figures]:
 
 
 def _remarks(run: Run) -> list[str]:
-    """What was told of clocks since the last start and held at the end, who was restarted and why, and what of the metrics is left out."""
+    """What was told of clocks since the last start and held at the end, who was restarted and why, whose models were rejected, and what of
+    the metrics is left out."""
     begun = run.sessions[-1].start
     off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(events.ClockOff) if event.t >= begun}
     sets = [event.ms for event in run.of(events.ClockSet) if event.t >= begun][-1:]
     clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
-    return [*clocks, *_restarts(run), *run.left_out]
+    return [*clocks, *_restarts(run), *judged_lines(run), *run.left_out]
 
 
 def _restarts(run: Run) -> Iterator[str]:

@@ -30,7 +30,8 @@ NOTED: dict[type[events.Event], str] = {
     events.Expired: "note",
     events.Lost: "note",
 }
-"""The notes that watchers hear, and as which kind: what came to nothing. All others tell of messages that are records themselves."""
+"""The notes that watchers hear, and as which kind: what came to nothing. All others tell of messages that are records themselves;
+of an average besides is told from whom not all was taken."""
 
 NAMED = {"transaction": "tx", "draft": "draft", "receipt": "receipt", "model": "model", "delta": "model"}
 """What a note names by its digest, and the record's field for it."""
@@ -103,6 +104,8 @@ class Tap:
 
     def noted(self, note: Note) -> None:
         """A note for the metrics; told when something was refused or came to nothing."""
+        if isinstance(note.event, events.Updated):
+            self._judged(note.event)
         kind = NOTED.get(type(note.event))
         if kind is None:
             return
@@ -113,6 +116,13 @@ class Tap:
         if what in NAMED:
             said[NAMED[what]] = fields.get("id", "")
         self._tell(kind, name if kind == "note" else what, said)
+
+    def _judged(self, update: events.Updated) -> None:
+        """An average: of whom not all was taken, and why, if its algorithm says so."""
+        senders = update.notes.get("senders")
+        reasons = {who: words for who, words in senders.items() if words != "taken"} if isinstance(senders, dict) else {}
+        if reasons:
+            self._tell("note", "held back", {"code": "; ".join(f"{self._named(who)} {words}" for who, words in reasons.items())})
 
     def happened(self, what: str) -> None:
         """An event of the topology."""

@@ -176,6 +176,8 @@ def test_refusals_are_told_with_their_code(tap: Tap, context: Context) -> None:
         tap.undecodable(Refused("not_canonical", "why"))
         tap.noted(Note(events.Expired(tx="cd" * 32, receipts=0, needed=1)))
         tap.noted(Note(events.Lost(what="delta", id="ef" * 32)))
+        for words in ("taken", "rejected: too far"):
+            tap.noted(Note(events.Updated(models=2, notes={"senders": {made.BOB.address: words, "22" * 32: "taken"}})))
         tap.noted(Note(events.Scored(tx="cd" * 32)))  # `Scored` and `Witnessed` say it
         records = come()
     seen = [(one.kind, one.type, one.code, one.sender, one.tx or one.model) for one in records]
@@ -186,6 +188,7 @@ def test_refusals_are_told_with_their_code(tap: Tap, context: Context) -> None:
         ("refused", "bytes", "not_canonical", "", ""),
         ("note", "expired", "expired", "", "cd" * 32),
         ("note", "lost", "lost", "", "ef" * 32),
+        ("note", "held back", "bob rejected: too far", "", ""),
     ]
     assert records[0].detail == "3 ms ago"
 
@@ -271,6 +274,6 @@ def test_every_field_of_a_message_that_names_an_object_is_read() -> None:
         "known",
         "transactions",
         "drafts",
-    } | {"upto", "next", "again"}
+    } | {"upto", "next", "again", "serving"}
     fields = {name for kind in (Event, Letter, News, Request, Reply) for message in members(kind) for name in message.__struct_fields__}
     assert fields - silent == set(header.READERS)
