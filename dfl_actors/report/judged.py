@@ -42,11 +42,9 @@ def judged_lines(run: Run) -> list[str]:
     of_nodes = {name: judged(run, updates) for name, updates in by_node(run.of(Updated)).items()}
     rows = [(int(its["rejected"]), node, sender, its) for node, senders in of_nodes.items() for sender, its in senders.items()]
     rows = sorted((row for row in rows if row[0]), key=lambda row: (-row[0], row[1], row[2]))
-    lines = [
-        f"node {node} rejected {sender} in {count} of {its['updates']} updates, last: {_why(its)}" for count, node, sender, its in rows
-    ]
+    lines = [f"node {node} rejected {sender} in {count} of {_why(its)}" for count, node, sender, its in rows]
     return lines[:MOST] + ([f"... and {len(lines) - MOST} more, in summary.json"] if len(lines) > MOST else [])
 
 
 def _why(its: Judged) -> str:
-    return str(its["last"]).removeprefix(f"{NOTHING}: ")
+    return f"{its['updates']} updates, last: " + str(its["last"]).removeprefix(f"{NOTHING}: ")

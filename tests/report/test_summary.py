@@ -101,6 +101,7 @@ def test_what_each_node_did(summary: dict[str, Any]) -> None:
         "test_accuracy": 0.92,
         "own_accuracy": 0.9,
         "reputations": {"b": 0.95, "eeeeeeee": 0.5},
+        "judged": {},
         "target_seconds": 4.0,
     }
     assert summary["nodes"]["b"] == {
@@ -118,6 +119,7 @@ def test_what_each_node_did(summary: dict[str, Any]) -> None:
         "test_accuracy": 0.91,
         "own_accuracy": None,
         "reputations": {},
+        "judged": {},
         "target_seconds": 5.0,
     }
 
