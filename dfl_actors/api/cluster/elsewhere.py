@@ -70,8 +70,10 @@ class Cluster:
         deadline = time.monotonic() + CONNECTS_WITHIN
         while not self.cpus:
             stop.check()
+            if "InvalidAuthToken" in (said := self._last_words()):
+                raise ActorError("the Ray cluster wants its token: set RAY_AUTH_MODE=token here as on its machines (`ray get-auth-token`)")
             if time.monotonic() > deadline:
-                raise ActorError(f"Ray did not connect within {CONNECTS_WITHIN:.0f} s{self._last_words()}: see `ray status`")
+                raise ActorError(f"Ray did not connect within {CONNECTS_WITHIN:.0f} s{said}: see `ray status`")
             self._channel.wait(0.1)
             self.hear()
 

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -74,11 +75,16 @@ def sit(parent: Channel, name: str, port: int) -> None:
             raw = parent.next()
         if raw is not None:
             gone = _run(msgspec.msgpack.decode(raw, type=Go), name, server, parent)
-            for piece in pieces(server.folder / "run"):
+            for piece in _left(server.folder / "run"):
                 parent.send(encode(piece))
                 parent.finish()
             parent.send(encode(gone))
             parent.finish()
+
+
+def _left(run: Path) -> Iterator[Piece]:
+    """What the node has left; nothing, if it could not begin."""
+    return pieces(run) if run.is_dir() else iter(())
 
 
 def _run(go: Go, name: str, server: ForkServer, parent: Channel) -> Gone:
