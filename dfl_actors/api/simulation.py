@@ -53,19 +53,11 @@ def simulate(
     a checkpoint is written, from which `resume` goes on.
     """
     with _desk(jobs, progress, tell) as desk:
-        if resume is not None:
-            _check_alone(topology, seed, ticks, overrides, out)
-            path = _known(Path(resume))
+        if resume is None:
+            path = _begin(_given(topology, seed, ticks, overrides), out, desk)
+        else:
+            path = _resumed(resume, topology, seed, ticks, overrides or None, out)
             _simulated(load_topology(path / "config.toml"), path, desk, path, resume=True)
-            return load_run(path)
-        given = _given(topology, seed, ticks, overrides)
-        config = _checked(given, tell)
-        path = _place(out, config)
-        try:
-            _simulated(config, path, desk, path)
-        except signals.Interrupted:
-            _forget(path)
-            raise
     return load_run(path)
 
 
@@ -109,11 +101,10 @@ def repeat(
     Seeds whose simulation is over are not simulated again. Raises as `simulate` does.
     """
     with _desk(jobs, progress, tell) as desk:
-        if resume is not None:
-            _check_alone(topology, None, ticks, overrides, out)
-            path = _known(Path(resume))
+        if resume is None:
+            path = _begin_repeat(_given(topology, None, ticks, overrides), seeds, out, tell)
         else:
-            path = _begun(_given(topology, None, ticks, overrides), seeds, out, tell)
+            path = _resumed(resume, topology, ticks, overrides or None, out)
         places = _run_seeds(path, desk)
     repeated = Repeated(path, {seed: load_run(place) for seed, place in places.items()})
     with whole(path / "summary.json") as draft:
@@ -184,14 +175,23 @@ def _checked(topology: Topology, tell: Tell) -> Config:
     return config
 
 
-def _check_alone(topology: object, seed: object, ticks: object, overrides: Overrides, out: object) -> None:
-    """What was begun goes on as it was begun. Raises `ConfigError`."""
-    if topology is not None or not (seed is ticks is out is None) or overrides:
+def _begin(topology: Topology, out: str | Path | None, desk: _Desk) -> Path:
+    """A simulation in a directory of its own, of which nothing is left where it is stopped before anything is computed."""
+    config = _checked(topology, desk.tell)
+    path = _place(out, config)
+    try:
+        _simulated(config, path, desk, path)
+    except signals.Interrupted:
+        _forget(path)
+        raise
+    return path
+
+
+def _resumed(resume: str | Path, *given: object) -> Path:
+    """The directory to go on in. What was begun goes on as it was begun, whatever else is `given` is an error. Raises `DflError`."""
+    if any(one is not None for one in given):
         raise ConfigError("what is resumed goes on as it was begun: give nothing else but the number of jobs")
-
-
-def _known(path: Path) -> Path:
-    """Raises `StoreError` for a directory that is none of a simulation."""
+    path = Path(resume)
     if not (path / "config.toml").is_file():
         raise StoreError(f"{path} is not the directory of a simulation: it has no config.toml")
     return path
@@ -249,7 +249,7 @@ def _load_repeat(path: Path) -> _Repeat:
         raise StoreError(f"{path / REPEAT} is damaged ({error}): simulate it again") from error
 
 
-def _begun(topology: Topology, seeds: Sequence[int], out: str | Path | None, tell: Tell) -> Path:
+def _begin_repeat(topology: Topology, seeds: Sequence[int], out: str | Path | None, tell: Tell) -> Path:
     """The directory of a new repeat, with one for each seed. Raises `DflError`."""
     from dfl_actors.learning.data import check_unchanged, load_datasets
 

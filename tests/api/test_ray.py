@@ -14,8 +14,7 @@ from dfl_actors import load_sweep
 from dfl_actors.config import load_topology
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.verify import verify_all
-from tests.sim.small import SMALL
-from tests.sim.test_simulation import TOPOLOGY, tables
+from tests.sim.small import SMALL, TOPOLOGY, tables
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,7 @@ import pytest
 from dfl_actors import DflError, Result, Topology, load_run, simulate
 from dfl_actors.api import frames
 from dfl_actors.errors import ConfigError, StoreError
-from tests.sim.small import SMALL
-from tests.sim.test_simulation import TOPOLOGY, tables
+from tests.sim.small import tables, written
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,11 +46,7 @@ except DflError as error:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("script")
-    (folder / "net.toml").write_text(TOPOLOGY)
-    (folder / "small.py").write_text(SMALL)
-    (folder / "script.py").write_text(SCRIPT)
-    return folder
+    return written(tmp_path_factory.mktemp("script"), script=SCRIPT)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,7 @@ import pytest
 from dfl_actors import load_sweep, simulate, sweep
 from dfl_actors.api.sweeps.table import FIGURES
 from dfl_actors.errors import StoreError
-from tests.sim.small import SMALL
-from tests.sim.test_simulation import TOPOLOGY, tables
+from tests.sim.small import tables, written
 
 ROOT = Path(__file__).parents[2]
 SWEEP = (
@@ -51,11 +50,7 @@ def cell_processes(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sweep")
-    (folder / "net.toml").write_text(TOPOLOGY)
-    (folder / "small.py").write_text(SMALL)
-    (folder / "breaks.py").write_text(BREAKS)
-    return folder
+    return written(tmp_path_factory.mktemp("sweep"), breaks=BREAKS)
 
 
 def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_simulation(

@@ -14,27 +14,20 @@ from typer.testing import CliRunner
 from dfl_actors import __version__
 from dfl_actors.cli import app
 from dfl_actors.runtime.keyfiles import load_key
+from tests.cli.conftest import Cli, Refused
 
 ROOT = Path(__file__).parents[2]
 
 
-def cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "dfl_actors", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, check=False, capture_output=True, text=True, timeout=120)
-
-
-def refused(code: int, *arguments: str | Path, cwd: Path) -> str:
-    result = cli(*arguments, cwd=cwd)
-    assert result.returncode == code, result
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1 and result.stderr.startswith("error: "), result.stderr
-    return result.stderr
-
-
-def test_the_version() -> None:
-    result = cli("--version")
-    assert (result.returncode, result.stdout, result.stderr) == (0, f"dfl-actors {__version__}\n", "")
+@pytest.mark.parametrize(
+    ("arguments", "code", "out", "error"),
+    [("--version", 0, f"dfl-actors {__version__}\n", ""), ("chain verify none", 6, "", "error: none does not exist")],
+)
+def test_as_a_process_of_its_own(arguments: str, code: int, out: str, error: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dfl_actors", *arguments.split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    said = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=120)
+    assert (said.returncode, said.stdout) == (code, out) and said.stderr.startswith(error) and said.stderr.count("\n") == bool(error)
 
 
 def commands(command: Any, *path: str) -> Iterator[Any]:
@@ -54,8 +47,8 @@ def test_every_command_helps_and_says_what_each_option_does(words: tuple[str, ..
         assert text and " ".join(text.split()) in said
 
 
-def test_the_options_of_run_are_in_its_help() -> None:
-    text = cli("run", "--help").stdout
+def test_the_options_of_run_are_in_its_help(cli: Cli) -> None:
+    text = cli("run", "--help").out
     for option in ("--out", "--duration", "--target", "--seed", "--speed", "--set", "--resume", "--quiet", "--json"):
         assert option in text
 
@@ -85,51 +78,51 @@ def test_the_options_of_run_are_in_its_help() -> None:
         (("keys", "show", "none"), 3, "none/key does not exist"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     before = sorted(tmp_path.rglob("*"))
-    assert words in refused(code, *arguments, cwd=tmp_path)
+    assert words in refused(code, *arguments)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("text", ["[network", "[network]\nnodes = 1\n", "\xff\xfe"])
-def test_a_topology_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+def test_a_topology_that_is_none_is_named(text: str, tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "net.toml").write_bytes(text.encode("latin-1"))
-    assert "net.toml" in refused(2, "run", "net.toml", cwd=tmp_path)
+    assert "net.toml" in refused(2, "run", "net.toml")
 
 
 @pytest.mark.parametrize("command", [("run", "net.toml"), ("node", "net.toml", "--name", "0", "--keys", "keys")])
-def test_a_network_of_processes_names_the_line_of_a_one_way_link(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_network_of_processes_names_the_line_of_a_one_way_link(command: tuple[str, ...], tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "net.toml").write_text('[network]\nnodes = 2\nlinks = ["0->1"]\n', encoding="utf-8")
-    assert refused(2, *command, cwd=tmp_path) == (
+    assert refused(2, *command) == (
         'error: net.toml:3: network.links: "0->1" leads one way, but receipts must come back; write "0--1", or use dfl-actors sim\n'
     )
     assert [path.name for path in tmp_path.iterdir()] == ["net.toml"]
 
 
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "file").touch()
-    assert "file/run" in refused(6, "run", "fully_connected_4", "--out", "file/run", cwd=tmp_path)
+    assert "file/run" in refused(6, "run", "fully_connected_4", "--out", "file/run")
 
 
-def test_an_option_that_is_not_known_is_a_mistake_of_use(tmp_path: Path) -> None:
-    result = cli("run", "--nonsense", cwd=tmp_path)
-    assert result.returncode == 2 and "--nonsense" in result.stderr and "Traceback" not in result.stderr
+def test_an_option_that_is_not_known_is_a_mistake_of_use(cli: Cli) -> None:
+    result = cli("run", "--nonsense")
+    assert result.code == 2 and "--nonsense" in result.err and "Traceback" not in result.err
 
 
-def test_keys_are_made_and_shown(tmp_path: Path) -> None:
-    made, shown = cli("keys", "new", "a", cwd=tmp_path), cli("keys", "show", "a", cwd=tmp_path)
-    assert made.returncode == shown.returncode == 0
+def test_keys_are_made_and_shown(tmp_path: Path, cli: Cli, refused: Refused) -> None:
+    made, shown = cli("keys", "new", "a"), cli("keys", "show", "a")
+    assert made.code == shown.code == 0
     pair = load_key(tmp_path / "a")
-    assert made.stdout == shown.stdout == (tmp_path / "a" / "key.pub").read_text()
-    assert f'address = "{pair.address}"' in made.stdout and f'public = "{pair.public}"' in made.stdout
-    assert pair.seed.hex() not in made.stdout
+    assert made.out == shown.out == (tmp_path / "a" / "key.pub").read_text()
+    assert f'address = "{pair.address}"' in made.out and f'public = "{pair.public}"' in made.out
+    assert pair.seed.hex() not in made.out
     assert (tmp_path / "a" / "key").stat().st_mode & 0o777 == 0o600
-    assert "exists and is not overwritten" in refused(3, "keys", "new", "a", cwd=tmp_path)
+    assert "exists and is not overwritten" in refused(3, "keys", "new", "a")
 
 
-def test_a_key_that_others_may_read_is_not_shown(tmp_path: Path) -> None:
-    cli("keys", "new", "a", cwd=tmp_path)
+def test_a_key_that_others_may_read_is_not_shown(tmp_path: Path, cli: Cli, refused: Refused) -> None:
+    cli("keys", "new", "a")
     (tmp_path / "a" / "key").chmod(0o604)
-    assert "chmod 600" in refused(3, "keys", "show", "a", cwd=tmp_path)
+    assert "chmod 600" in refused(3, "keys", "show", "a")

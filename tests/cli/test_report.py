@@ -1,23 +1,14 @@
 """`dfl-actors report` as a person types it."""
 
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.network.harness import ROOT
+from tests.cli.conftest import Cli
 from tests.report.browser import CHARTS
 from tests.report.made_run import lively
 from tests.report.test_simulated import simulated
-
-
-def report(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dfl_actors", "report", *arguments],
-        cwd=place, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,32 +25,32 @@ def place(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_page_lies_in_the_run_and_is_made_anew_each_time(place: Path) -> None:
+def test_the_page_lies_in_the_run_and_is_made_anew_each_time(place: Path, cli: Cli) -> None:
     for _ in range(2):
-        done = report(place, "net")
-        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("net/report.html: 4.")
+        done = cli("report", "net")
+        assert (done.code, done.err) == (0, "") and done.out.startswith("net/report.html: 4.")
     assert (place / "net" / "report.html").read_text().endswith("</html>\n")
     assert not list(place.rglob("part-*"))
 
 
-def test_a_simulation_has_a_page_too(tmp_path: Path) -> None:
+def test_a_simulation_has_a_page_too(tmp_path: Path, cli: Cli) -> None:
     simulated(tmp_path / "sim")
-    done = report(tmp_path, "sim")
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("sim/report.html: 4.")
+    done = cli("report", "sim")
+    assert (done.code, done.err) == (0, "") and done.out.startswith("sim/report.html: 4.")
 
 
-def test_elsewhere_nothing_is_replaced_unasked(place: Path) -> None:
+def test_elsewhere_nothing_is_replaced_unasked(place: Path, cli: Cli) -> None:
     (place / "mine.html").write_text("mine")
-    done = report(place, "net", "-o", "mine.html")
-    assert (done.returncode, done.stderr) == (6, "error: mine.html is there already: replace it with --force, or choose another name\n")
+    done = cli("report", "net", "-o", "mine.html")
+    assert (done.code, done.err) == (6, "error: mine.html is there already: replace it with --force, or choose another name\n")
     assert (place / "mine.html").read_text() == "mine"
-    assert report(place, "net", "-o", "mine.html", "--force").returncode == 0
+    assert cli("report", "net", "-o", "mine.html", "--force").code == 0
     assert (place / "mine.html").read_text().startswith("<!doctype html>") and not (place / "net" / "report.html").exists()
 
 
-def test_the_plots_lie_beside_it(place: Path) -> None:
-    done = report(place, "net", "--plots")
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("net/plots: 20 pictures of 10 charts\n")
+def test_the_plots_lie_beside_it(place: Path, cli: Cli) -> None:
+    done = cli("report", "net", "--plots")
+    assert (done.code, done.err) == (0, "") and done.out.endswith("net/plots: 20 pictures of 10 charts\n")
     files = sorted((place / "net" / "plots").iterdir())
     assert {path.name for path in files} == {f"{name}.{ending}" for name in CHARTS for ending in ("png", "svg")}
     for path in files:
@@ -80,7 +71,7 @@ def test_the_plots_lie_beside_it(place: Path) -> None:
         ("", ["net", "-o", "no/where.html"], "no is no directory: make it, or name a file elsewhere"),
     ],
 )
-def test_a_mistake_is_one_line(place: Path, damage: str, arguments: list[str], said: str) -> None:
+def test_a_mistake_is_one_line(place: Path, damage: str, arguments: list[str], said: str, cli: Cli) -> None:
     if damage:
         how, name = damage.split()
         (place / "net" / name).unlink()
@@ -88,7 +79,7 @@ def test_a_mistake_is_one_line(place: Path, damage: str, arguments: list[str], s
             (place / "net" / name).mkdir()
         elif how == "empty":
             (place / "net" / name).touch()
-    done = report(place, *arguments)
-    assert (done.returncode, done.stdout) == (6, "") and done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: {said}")
+    done = cli("report", *arguments)
+    assert (done.code, done.out) == (6, "") and done.err.count("\n") == 1
+    assert done.err.startswith(f"error: {said}")
     assert not list(place.rglob("*.html"))

@@ -8,21 +8,21 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dfl_actors import cli
 from dfl_actors.runtime.rundir import RunDirectory
+from tests.cli.conftest import Cli
 from tests.report.made_run import ready, realistic, write_run
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["0", "1", "2", "3"]
 PATIENCE = 30.0
 
-Call = Callable[..., tuple[int, str, str]]
+Call = Cli
 
 
 @pytest.fixture
@@ -37,18 +37,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
-    """Calls `dfl-actors runs` within this process: exit code, output, errors."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def called(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dfl-actors", "runs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    yield called
-    signal.signal(signal.SIGTERM, before)
+def call(cli: Cli) -> Call:
+    """`dfl-actors runs`."""
+    return partial(cli, "runs")
 
 
 class Terminal:

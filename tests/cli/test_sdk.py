@@ -1,8 +1,6 @@
 """`dfl-actors sdk`: what a person sees, and the exit codes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from typer.testing import CliRunner
 from dfl_actors.cli import app
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.sdk.describe import EITHER
+from tests.cli.conftest import Cli
 
 PLUGIN = '''"""Greedy: takes the first."""
 from dfl_actors.sdk import Algorithm, Result
@@ -100,13 +99,11 @@ def test_mistakes_are_one_line(here: Path, arguments: list[str], kind: type[Exce
 
 @pytest.mark.parametrize("command", ["check", "show"])
 @pytest.mark.parametrize("text", ["raise SystemExit", "import sys\nsys.exit(0)", "def build():\n    raise SystemExit(0)\n"])
-def test_a_plug_in_that_ends_the_program_is_told_and_ends_with_10(here: Path, command: str, text: str) -> None:
+def test_a_plug_in_that_ends_the_program_is_told_and_ends_with_10(here: Path, command: str, text: str, cli: Cli) -> None:
     (here / "quits.py").write_text(text)
-    ended = subprocess.run(
-        [sys.executable, "-m", "dfl_actors", "sdk", command, "quits.py:build"], capture_output=True, text=True, check=False
-    )
+    ended = cli("sdk", command, "quits.py:build")
     if command == "show" and "def build" in text:
-        assert ended.returncode == 0 and "no parameters" in ended.stdout
+        assert ended.code == 0 and "no parameters" in ended.out
     else:
-        assert ended.returncode == 10 and ended.stderr.count("\n") == 1
-        assert "quits.py" in ended.stderr and "it ends the program (sys.exit" in ended.stderr
+        assert ended.code == 10 and ended.err.count("\n") == 1
+        assert "quits.py" in ended.err and "it ends the program (sys.exit" in ended.err

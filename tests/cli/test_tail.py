@@ -23,7 +23,7 @@ from dfl_actors.errors import ConfigError
 from dfl_actors.runtime.header import Record
 from dfl_actors.runtime.recording import Recording
 from dfl_actors.runtime.tap import Tap
-from tests.cli.test_cli import cli, refused
+from tests.cli.conftest import Cli, Refused
 from tests.report.made_run import ready, write_run
 from tests.report.test_trace import TX, whole_life
 from tests.runtime.test_tail import network, say
@@ -119,7 +119,7 @@ def test_a_signal_ends_it_quietly_and_completes_the_recording(
     assert [record.type for _, record in recording.records()] == ["Pull"] and not recording.cut_short
 
 
-def test_a_killed_one_leaves_a_recording_that_can_be_read(live: tuple[Path, Tap], place: Path, start: Callable[..., Any]) -> None:
+def test_a_killed_one_leaves_a_recording_that_can_be_read(live: tuple[Path, Tap], place: Path, start: Callable[..., Any], cli: Cli) -> None:
     run, tap = live
     process = start(run, "--save", place / "file")
     attended(tap)
@@ -128,8 +128,8 @@ def test_a_killed_one_leaves_a_recording_that_can_be_read(live: tuple[Path, Tap]
     process.kill()
     ended(process, -signal.SIGKILL)
     replayed = cli("tail", "--file", place / "file")
-    assert replayed.returncode == 0 and replayed.stdout.count("Pull") == 3
-    assert replayed.stderr == "the recording was cut short: it is whole up to record 3\n"
+    assert replayed.code == 0 and replayed.out.count("Pull") == 3
+    assert replayed.err == "the recording was cut short: it is whole up to record 3\n"
 
 
 def test_a_reader_that_goes_away_ends_it_though_nothing_moves(live: tuple[Path, Tap], start: Callable[..., Any]) -> None:
@@ -177,9 +177,9 @@ def test_a_full_disk_ends_it_with_one_line(live: tuple[Path, Tap], start: Callab
         (("over", "--follow", "1234"), 2, "no transaction of over begins so; it has 1"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path, refused: Refused) -> None:
     write_run(tmp_path / "over", ["0", "1", "2"], [ready(), *whole_life()], command=[])
-    assert words in refused(code, "tail", *arguments, cwd=tmp_path)
+    assert words in refused(code, "tail", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_options_that_do_not_go_together_are_named(options: dict[str, Any], word
         tail(**options)
 
 
-def test_figures_that_make_no_sense_are_mistakes_of_use(tmp_path: Path) -> None:
-    result = cli("tail", "--count", "0", cwd=tmp_path)
-    assert result.returncode == 2 and "--count" in result.stderr and "Traceback" not in result.stderr
+def test_figures_that_make_no_sense_are_mistakes_of_use(cli: Cli) -> None:
+    result = cli("tail", "--count", "0")
+    assert result.code == 2 and "--count" in result.err and "Traceback" not in result.err
 
 
-def test_the_page_names_every_option_and_every_field_of_a_record() -> None:
+def test_the_page_names_every_option_and_every_field_of_a_record(cli: Cli) -> None:
     page = (ROOT / "docs" / "tail.md").read_text()
-    options = set(re.findall(r"--[a-z]+", cli("tail", "--help").stdout)) - {"--help"}
+    options = set(re.findall(r"--[a-z]+", cli("tail", "--help").out)) - {"--help"}
     assert options and {one for one in options if f"`{one}" not in page} == set()
     assert {one for one in Record.__struct_fields__ if f"`{one}`" not in page} == set()

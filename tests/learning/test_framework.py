@@ -17,35 +17,6 @@ from tests.learning.forms import image_form
 # Before any test of any module starts TensorFlow.
 limit_threads()
 
-PRELOADED = """
-import multiprocessing
-
-CHILD = '''
-import sys
-preloaded = "dfl_actors.learning.models" in sys.modules
-from dfl_actors.learning.models import *
-from tests.learning.forms import image_form
-from tensorflow.python.eager import context
-started = context.context()._initialized
-limit_threads()
-learner = load_learner("lenet", Recipe(), image_form((28, 28)))
-learner.warm(batch=4, k=2, measure_n=4)
-answers.put((preloaded, started))
-'''
-
-if __name__ == "__main__":
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["dfl_actors.learning.models"])
-    answers = server.Queue()
-    children = [server.Process(target=exec, args=(CHILD, {"answers": answers})) for _ in range(2)]
-    for child in children:
-        child.start()
-    print(*(answers.get(timeout=50) for _ in children))
-    for child in children:
-        child.join(timeout=10)
-    print(*(child.exitcode for child in children))
-"""
-
 
 def run(*arguments: str) -> tuple[str, str]:
     """Standard output and error of a Python that finds this package, without the tests' TensorFlow settings."""
@@ -53,22 +24,6 @@ def run(*arguments: str) -> tuple[str, str]:
     environment["PYTHONPATH"] = str(Path(dfl_actors.__file__).parents[1])
     found = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment, timeout=100)
     return found.stdout, found.stderr
-
-
-def test_a_fork_server_may_preload_the_module_and_its_children_train(tmp_path: Path) -> None:
-    (tmp_path / "preloaded.py").write_text(PRELOADED)
-    assert run(str(tmp_path / "preloaded.py")) == ("(True, False) (True, False)\n0 0\n", "")
-
-
-def test_tensorflow_says_nothing() -> None:
-    source = (
-        "from dfl_actors.learning.models import *\n"
-        "from tests.learning.forms import image_form\n"
-        "limit_threads()\n"
-        "learner = load_learner('lenet', Recipe(), image_form((28, 28)))\n"
-        "learner.warm(batch=4, k=1, measure_n=4)\n"
-    )
-    assert run("-c", source) == ("", "")
 
 
 def test_a_loader_that_uses_tensorflow_itself_is_heard_and_tensorflow_is_not(tmp_path: Path) -> None:
@@ -103,6 +58,7 @@ def test_a_loader_that_uses_tensorflow_itself_is_heard_and_tensorflow_is_not(tmp
 SETTINGS = {
     "channels first": (b'{"image_data_format": "channels_first", "floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow"}', False),
     "half precision": (b'{"floatx": "float16"}', False),
+    "both of these": (b'{"image_data_format": "channels_first", "floatx": "float16"}', False),
     "another epsilon": (b'{"epsilon": 0.1}', False),
     "epsilon as text": (b'{"epsilon": "small"}', False),
     "unknown format": (b'{"image_data_format": 3}', False),
@@ -133,6 +89,8 @@ DIGEST = (
     "from dfl_actors.learning.models import *\n"
     "from tests.learning.forms import image_form\n"
     "import hashlib, keras, numpy, os, sys\n"
+    "from tensorflow.python.eager import context\n"
+    "assert not context.context()._initialized, 'an operation ran: children of a fork server that imports this would hang'\n"
     "limit_threads()\n"
     "learner = load_learner(sys.argv[1], Recipe(), image_form((12, 12, 1)))\n"
     "state, loss = learner.train(learner.start(learner.initial(0)), numpy.ones((2, 4, 12, 12, 1), numpy.uint8), numpy.zeros((2, 4), int))\n"
@@ -147,16 +105,17 @@ def build(input_shape, labels):
 """
 
 
-@pytest.mark.parametrize("case", ["channels first", "half precision", "a list"])
-def test_the_settings_of_a_users_keras_change_nothing(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_process_of_its_own_tensorflow_is_silent_and_the_settings_of_a_users_keras_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine.py").write_text(CONVOLUTION)
     (tmp_path / ".keras").mkdir()
     settings = tmp_path / ".keras" / "keras.json"
-    settings.write_bytes(SETTINGS[case][0])
+    settings.write_bytes(SETTINGS["both of these"][0])
     monkeypatch.setenv("HOME", str(tmp_path))
     said, wrong = run("-c", DIGEST, f"{tmp_path / 'mine.py'}:build")
-    assert said.startswith("float32 1e-07 channels_last None ") and wrong == ""
+    assert said.startswith("float32 1e-07 channels_last None ") and said.count("\n") == 1 and wrong == ""
     learner = load_learner(f"{tmp_path / 'mine.py'}:build", Recipe(), image_form((12, 12, 1)))
     state, _ = learner.train(learner.start(learner.initial(0)), np.ones((2, 4, 12, 12, 1), np.uint8), np.zeros((2, 4), int))
     assert said.split()[-1] == sha256(state.weights.tobytes()).hexdigest()
-    assert settings.read_bytes() == SETTINGS[case][0]
+    assert settings.read_bytes() == SETTINGS["both of these"][0]

@@ -1,9 +1,12 @@
-"""A place for each test's files, commands that never outlive their test, and one finished run that many tests read."""
+"""A place for each test's files, commands that never outlive their test, and finished runs that many tests read or copy."""
 
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -11,10 +14,13 @@ from tests.network.harness import SMALL, TINY_MODEL, Command
 
 Start = Callable[..., Command]
 
+DECOYS = ("random", "copy", "socket", "queue", "numpy", "pickle")
+"""Modules of Python and others after which files are called where the user stands; no process of ours may import them."""
+
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory with a short path (Unix sockets need that), holding `small.toml` and its model."""
+    """A directory with a short path (Unix sockets need that), holding `small.toml`, its model, and files that hurt nobody."""
     yield from made_place()
 
 
@@ -22,6 +28,8 @@ def made_place() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="net-"))
     (place / "tiny.py").write_text(TINY_MODEL)
     (place / "small.toml").write_text(SMALL)
+    for name in DECOYS:
+        (place / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
     yield place
     shutil.rmtree(place)
 
@@ -44,18 +52,66 @@ def starter(place: Path) -> Iterator[Start]:
         command.destroy()
 
 
-@pytest.fixture(scope="session")
-def shared_place() -> Iterator[Path]:
-    yield from made_place()
+class Finished(NamedTuple):
+    """A run that has ended: its directory, its topology beside it, and what it said."""
+
+    out: Path
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture(scope="session")
-def finished(shared_place: Path) -> Iterator[Command]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     """Two nodes that trained LeNet on MNIST until their duration ended; for reading only."""
-    (shared_place / "small.toml").write_text(
-        SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 160", "rate = 0").replace("evaluate_s = 0", "evaluate_samples = 500")
-    )
-    for begin in starter(shared_place):
-        command = begin("run", "small.toml", "--out", "run", "--duration", "4", out=shared_place / "run")
-        command.ended(0)
-        yield command
+    topology = SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 160", "rate = 0")
+    topology = topology.replace("evaluate_s = 0", "evaluate_samples = 500")
+    yield from run_by_one(tmp_path_factory, "finished", topology, "4")
+
+
+@pytest.fixture(scope="session")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """Two nodes with the small model that worked for two seconds; to be copied, and the copy gone on with."""
+    yield from run_by_one(tmp_path_factory, "ended", SMALL, "2")
+
+
+def run_by_one(factory: pytest.TempPathFactory, name: str, topology: str, duration: str) -> Iterator[Finished]:
+    """A run that is made once for all processes that tests are spread over, and is gone with the last of them that used it."""
+
+    def make(folder: Path) -> None:
+        (folder / "tiny.py").write_text(TINY_MODEL)
+        for place in made_place():
+            (place / "small.toml").write_text(topology.replace("tiny.py", f"{folder}/tiny.py"))
+            for begin in starter(place):
+                command = begin("run", "small.toml", "--out", "run", "--duration", duration, out=place / "run")
+                command.ended(0)
+                for said, text in (("stdout", command.stdout), ("stderr", command.stderr)):
+                    (folder / said).write_text(text)
+            for kept in ("run", "small.toml"):
+                shutil.move(place / kept, folder / kept)
+
+    with shared(factory.getbasetemp().resolve().parent / f"dfl-{name}", make) as folder:
+        yield Finished(folder / "run", *((folder / said).read_text() for said in ("stdout", "stderr")))
+
+
+@contextmanager
+def shared(folder: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A folder that whoever comes first makes and fills, and whoever leaves last removes."""
+    users = folder / "users"
+    with locked(folder):
+        if not users.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+        users.write_text(f"{int(users.read_text() if users.exists() else 0) + 1}")
+    yield folder
+    with locked(folder):
+        users.write_text(f"{int(users.read_text()) - 1}")
+        if users.read_text() == "0":
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

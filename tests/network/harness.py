@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -80,7 +81,7 @@ class Command:
     ) -> None:
         """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `inside` goes
         before the command; `more` are variables of its environment."""
-        self.out = out
+        self.out, self._diary = out, None if out is None else Diary(out / "metrics.jsonl")
         self._log = place / f"{time.monotonic_ns()}"
         self.temporary = Path(f"{self._log}.tmp")
         self.temporary.mkdir(parents=True)
@@ -148,8 +149,8 @@ class Command:
 
     def events(self, kind: str, node: str | None = None) -> list[dict[str, Any]]:
         """The metrics of one kind so far."""
-        assert self.out is not None
-        return [event for event in metrics(self.out) if event["event"] == kind and node in (None, event["node"])]
+        assert self._diary is not None
+        return [event for event in self._diary.notes(kind) if node in (None, event["node"])]
 
     def height(self, node: str) -> int:
         """Blocks of a node so far."""
@@ -157,7 +158,7 @@ class Command:
 
     def family(self) -> list[psutil.Process]:
         """Every process of its session that still runs."""
-        return [process for process in psutil.process_iter() if alive(process) and session(process.pid) == self.process.pid]
+        return [process for process in psutil.process_iter() if session(process.pid) == self.process.pid and alive(process)]
 
     def actor(self, node: str, actor: str) -> psutil.Process | None:
         """The process of an actor: the one that writes its log."""
@@ -183,6 +184,31 @@ class Command:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+class Diary:
+    """A run's metrics, read on from where the last reading ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+        self._notes: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def notes(self, event: str) -> list[dict[str, Any]]:
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                whole, _, _ = file.read().rpartition(b"\n")
+            self._read += len(whole) + 1 if whole else 0
+            for line in whole.splitlines():
+                self._take(line)
+        return self._notes[event]
+
+    def _take(self, line: bytes) -> None:
+        try:
+            note = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return  # its writer was killed in the middle of it
+        self._notes[note["event"]].append(note)
 
 
 def alive(process: psutil.Process) -> bool:

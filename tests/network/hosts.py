@@ -8,18 +8,15 @@ import math
 import os
 import signal
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from dfl_actors.core import codec
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ChainStore
-from tests.network.harness import ROOT, Command, alive
+from tests.network.harness import ROOT, Command, Diary, alive
 
 
 class Host:
@@ -126,28 +123,3 @@ class MachineClock:
         self.ahead = ms
         with self._path.open("r+b" if self._path.exists() else "wb") as file:
             file.write((ms * 1_000_000).to_bytes(8, "little", signed=True))
-
-
-class Diary:
-    """A run's metrics, read on from where the last reading ended."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
-        self._notes: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-
-    def notes(self, event: str) -> list[dict[str, Any]]:
-        if self._path.exists():
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                whole, _, _ = file.read().rpartition(b"\n")
-            self._read += len(whole) + 1 if whole else 0
-            for line in whole.splitlines():
-                self._take(line)
-        return self._notes[event]
-
-    def _take(self, line: bytes) -> None:
-        try:
-            note = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return  # its writer was killed in the middle of it
-        self._notes[note["event"]].append(note)

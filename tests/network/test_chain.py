@@ -17,6 +17,7 @@ from dfl_actors.core.checks import Verifier
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import FinalBlock, Genesis, sign
 from dfl_actors.runtime.keyfiles import load_key
+from tests.network.conftest import Finished
 from tests.network.harness import ROOT, Command, one_line
 
 Start = Callable[..., Command]
@@ -25,9 +26,8 @@ PAGE = 4096
 
 
 @pytest.fixture
-def copy(finished: Command, place: Path) -> Path:
+def copy(finished: Finished, place: Path) -> Path:
     """The finished run without its models, to do with as one likes."""
-    assert finished.out is not None
     shutil.copytree(finished.out, place / "run", ignore=shutil.ignore_patterns("models", "journal", "model.keras"))
     return place / "run"
 
@@ -145,8 +145,7 @@ def test_a_dropped_block_is_missed(copy: Path, verify: Callable[[int], str]) -> 
     assert "node 0: block 1 is missing" in verify(8)
 
 
-def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Command, copy: Path, start: Start) -> None:
-    assert finished.out is not None
+def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Finished, copy: Path, start: Start) -> None:
     shutil.copytree(finished.out / "nodes/0/journal", copy / "nodes/0/journal")
     stored = Chain(copy)
     with lmdb.open(str(stored.path), readonly=True) as environment:
@@ -159,8 +158,10 @@ def test_an_older_chain_that_was_put_back_is_not_gone_on_with(finished: Command,
 
 
 @pytest.mark.parametrize(("lost", "what"), [("journal/builder", "block 0"), ("journal", "transaction")])
-def test_an_older_directory_that_was_put_back_is_named_by_the_witness(lost: str, what: str, start: Start, place: Path) -> None:
-    start("run", "small.toml", "--out", "run", "--duration", "2").ended(0)
+def test_an_older_directory_that_was_put_back_is_named_by_the_witness(
+    lost: str, what: str, ended: Finished, start: Start, place: Path
+) -> None:
+    shutil.copytree(ended.out, place / "run")
     shutil.rmtree(place / "run/nodes/0" / lost)
     stored = Chain(place / "run")
     with lmdb.open(str(stored.path), readonly=True) as environment:
@@ -243,8 +244,7 @@ def test_an_exported_chain_verifies_by_itself(copy: Path, start: Start) -> None:
         assert state.height == len(exported["blocks"]) >= 3
 
 
-def test_a_pruned_chain_verifies(finished: Command, copy: Path, start: Start, verify: Callable[[int], str]) -> None:
-    assert finished.out is not None
+def test_a_pruned_chain_verifies(finished: Finished, copy: Path, start: Start, verify: Callable[[int], str]) -> None:
     for node in "01":
         shutil.copytree(finished.out / "nodes" / node / "models", copy / "nodes" / node / "models")
     assert "weights of 0 models" not in verify(0)
@@ -259,8 +259,7 @@ def test_a_pruned_chain_verifies(finished: Command, copy: Path, start: Start, ve
     assert again.stdout == "node 0: 0 models removed\nnode 1: 0 models removed\n"
 
 
-def test_weights_that_are_not_what_the_chain_says_are_found(finished: Command, copy: Path, verify: Callable[[int], str]) -> None:
-    assert finished.out is not None
+def test_weights_that_are_not_what_the_chain_says_are_found(finished: Finished, copy: Path, verify: Callable[[int], str]) -> None:
     shutil.copytree(finished.out / "nodes/0/models", copy / "nodes/0/models")
     with lmdb.open(str(copy / "nodes/0/models"), map_size=1 << 30) as environment, environment.begin(write=True) as transaction:
         for key, value in [(bytes(key), bytes(value)) for key, value in transaction.cursor() if key[:1] == b"m"]:

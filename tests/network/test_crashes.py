@@ -118,19 +118,3 @@ def test_who_hangs_and_who_loses_its_fork_server_is_started_again(start: Start, 
     run.until(lambda: run.height("0") > height, "new block after the fork server was killed")
     run.signal(signal.SIGTERM)
     run.ended(143)
-
-
-def test_files_called_like_modules_of_python_hurt_nobody(start: Start, place: Path) -> None:
-    for name in ("random", "copy", "socket", "queue", "numpy", "pickle"):
-        (place / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
-    commands = (
-        ("run", "small.toml", "--out", "run", "--duration", "1"),
-        ("chain", "verify", "run"),
-        ("run", "--resume", "run", "--duration", "1"),
-        ("sim", "small.toml", "--out", "sim", "--ticks", "2"),
-        ("sdk", "check", "median"),
-    )
-    for arguments in commands:
-        command = start(*arguments)
-        command.ended(0)
-        assert command.stderr == ""

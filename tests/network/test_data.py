@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from dfl_actors.config import load_topology
 from tests.network.harness import Command, one_line
 
 Start = Callable[..., Command]
@@ -30,7 +31,7 @@ def test_a_run_does_not_go_on_with_another_data_set(place: Path, start: Start) -
     run.ended(0)
     assert orjson.loads((place / "run" / "run.json").read_bytes())["data"]
     save(place / "data.npz", 2)
-    start("run", "--resume", "run", "--duration", "1").ended(0)
+    assert load_topology(place / "run" / "config.toml").data.source == str(place / "net" / "data.npz"), "wherever it is gone on with"
     save(place / "net" / "data.npz", 2)
     other = start("run", "--resume", "run", "--duration", "1")
     other.ended(4)

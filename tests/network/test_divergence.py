@@ -1,11 +1,10 @@
-"""A run whose training diverges, or whose plug-in ends the program, says so in one line; a model that is not finite gets nothing right."""
+"""A run whose training diverges says so in one line; a model that is not finite gets nothing right."""
 
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from dfl_actors.config import load_topology
 from dfl_actors.core.codec import model_digest
@@ -15,6 +14,7 @@ from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import Evaluator
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ModelStore
+from tests.network.conftest import Finished
 from tests.network.harness import Command, one_line
 
 Start = Callable[..., Command]
@@ -27,21 +27,7 @@ def test_a_node_that_diverges_ends_the_run_with_its_name_and_step(start: Start, 
     assert run.events("restarted") == []
 
 
-@pytest.mark.parametrize("where", ["build", "apply"])
-def test_a_plug_in_that_ends_the_program_ends_the_run_with_10(where: str, start: Start, place: Path) -> None:
-    (place / "quits.py").write_text(
-        "import sys\n"
-        "from dfl_actors.sdk import Algorithm\n"
-        "def leave(*_): sys.exit(0)\n"
-        f"def build(): return {'leave()' if where == 'build' else 'Algorithm(apply=leave)'}\n"
-    )
-    run = start("run", "small.toml", "--out", "run", "-s", "update.algorithm=quits.py:build", out=place / "run")
-    run.ended(10)
-    assert "it ends the program (sys.exit(0))" in one_line(run.stderr) and "quits" in run.stderr
-
-
-def test_a_model_that_is_not_finite_gets_nothing_right(finished: Command, tmp_path: Path) -> None:
-    assert finished.out is not None
+def test_a_model_that_is_not_finite_gets_nothing_right(finished: Finished, tmp_path: Path) -> None:
     run = RunDirectory(finished.out)
     config = load_topology(str(finished.out / "config.toml"))
     store = ModelStore(run.node("0").models, config.models_kept("0"))

@@ -1,5 +1,6 @@
 """What cannot begin: one clear line on stderr, an exit code by kind, and everything as it was."""
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -8,20 +9,14 @@ import numpy as np
 import pytest
 
 from dfl_actors.runtime.keyfiles import new_key
+from tests.network.conftest import Finished
 from tests.network.harness import Command, free_ports, one_line
 
 Start = Callable[..., Command]
 
 MODELS = """
-import keras
-
-
 def broken(shape, labels):
     raise RuntimeError("no\\nsuch layer")
-
-
-def wide(shape, labels):
-    return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(labels + 1)])
 """
 
 
@@ -37,10 +32,8 @@ def refused(start: Start, code: int, *options: str) -> str:
 
 def test_a_model_that_cannot_be_built(start: Start, place: Path) -> None:
     (place / "models.py").write_text(MODELS)
-    assert "models.py:broken' cannot be built" in refused(start, 5, "-s", "training.model=models.py:broken")
-    assert untouched(place)
     (place / "run").mkdir()
-    assert "the output for a sample must be (10,)" in refused(start, 5, "-s", "training.model=models.py:wide")
+    assert "models.py:broken' cannot be built" in refused(start, 5, "-s", "training.model=models.py:broken")
     assert list((place / "run").iterdir()) == []
 
 
@@ -76,12 +69,9 @@ def test_a_port_in_use(start: Start, place: Path) -> None:
     assert untouched(place)
 
 
-def test_a_chain_of_another_genesis(start: Start, place: Path) -> None:
+def test_a_chain_of_another_genesis(ended: Finished, start: Start, place: Path) -> None:
     out = place / "run"
-    run = start("run", "small.toml", "--out", "run", out=out)
-    run.until(lambda: run.events("trained"), "something that was signed")
-    run.signal(2)
-    run.ended(130)
+    shutil.copytree(ended.out, out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name not in ("lock.mdb", "data.mdb")}
     other = start("run", "--resume", "run", "-s", "network.seed=77")
     other.ended(6)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from tests.network.conftest import Finished
 from tests.network.harness import Command
 from tests.report.browser import BEYOND, CHARTS, Opened, chromium
 
 
-def test_every_chart_of_a_real_run_is_drawn(finished: Command, tmp_path: Path) -> None:
-    assert finished.out is not None
+def test_every_chart_of_a_real_run_is_drawn(finished: Finished, tmp_path: Path) -> None:
     Command(tmp_path, "report", finished.out, "-o", tmp_path / "report.html").ended(0)
     with chromium() as browser:
         opened = Opened(browser, tmp_path / "report.html")

@@ -19,15 +19,14 @@ Scenario = Callable[[Make], None]
 TOGETHER: tuple[Scenario, ...] = (
     told.four_nodes_build_complete_chains,
     told.everyone_learns_from_the_others,
+    told.clocks_that_are_set_during_a_run_cost_nothing,
     told.with_ttl_2_the_node_two_hops_away_witnesses_and_confirms,
     told.an_observer_gives_receipts_and_makes_no_transactions,
     told.an_observer_learns_on_after_its_keeper_was_killed,
     told.a_killed_actor_comes_back,
-    told.a_network_that_was_ended_goes_on_from_its_stores,
     told.a_killed_gossiper_costs_no_receipts,
     told.a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts,
     told.confirmations_that_never_come_leave_a_block_with_what_there_is,
-    told.clocks_that_are_set_during_a_run_cost_nothing,
     told.a_network_that_is_resumed_after_its_clock_was_set_goes_on,
 )
 """One command runs all nodes."""
@@ -44,6 +43,7 @@ LEFT_OUT: dict[Scenario, str] = {
     told.a_model_crosses_a_link_once: "every run's summary says so, and `tests/network` reads it there, over one hop and over two",
     told.as_fast_as_the_neighbours_answer: "`tests/network/test_run.py` reads a run at full speed",
     told.with_ttl_1_only_neighbours_measure: "the same line of nodes with ttl 2 shows who measures and who does not",
+    told.a_network_that_was_ended_goes_on_from_its_stores: "the one whose clock was set is ended twice, and looked at in the same way",
     told.a_ring_of_six_builds: "two more nodes, and nothing that four and a line do not show",
     told.a_killed_actor_of_a_full_speed_network_comes_back: "`tests/network/test_crashes.py` kills at full speed",
     told.an_observer_at_full_speed_goes_on_after_its_validator_was_killed: "an observer's keeper is killed, and every node's validator",

@@ -336,3 +336,16 @@ def test_every_plug_in_of_a_configuration_is_loaded_those_of_events_too(wrong: s
     with pytest.raises(AlgorithmError, match="attack 'odd' is not known"):
         check_plugins(parse_topology(wrong, where="net.toml", name="net"), tmp_path)
     check_plugins(parse_topology(wrong.replace("odd", "sign_flip"), where="net.toml", name="net"), tmp_path)
+
+
+@pytest.mark.parametrize("where", ["build", "apply"])
+def test_a_plug_in_that_ends_the_program_is_in_error_itself(where: str, tmp_path: Path) -> None:
+    """What a run makes of such an error: `tests/network/test_crashes.py`."""
+    (tmp_path / "quits.py").write_text(
+        "import sys\n"
+        "from dfl_actors.sdk import Algorithm\n"
+        "def leave(*_): sys.exit(0)\n"
+        f"def build(): return {'leave()' if where == 'build' else 'Algorithm(apply=leave)'}\n"
+    )
+    with pytest.raises(AlgorithmError, match=r"quits.*it ends the program \(sys.exit\(0\)\)"):
+        checked_apply(load_algorithm("quits.py:build", {}, tmp_path), None, OWN, RECEIVED, {})

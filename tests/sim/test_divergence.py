@@ -1,11 +1,10 @@
 """A simulation whose training diverges says so, and what to do."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.sim.conftest import Sim, refused
 from tests.sim.small import SMALL
 
 
@@ -16,14 +15,11 @@ from tests.sim.small import SMALL
         ("[node.1]\nattack = 'sign_flip'\n", ", or choose an update.algorithm that withstands the attackers"),
     ],
 )
-def test_a_node_that_diverges_is_named_with_its_step(attack: str, remedy: str, tmp_path: Path) -> None:
+def test_a_node_that_diverges_is_named_with_its_step(attack: str, remedy: str, tmp_path: Path, sim: Sim) -> None:
     (tmp_path / "small.py").write_text(SMALL)
     (tmp_path / "net.toml").write_text(
         f"[network]\nnodes = 2\n[training]\nmodel = 'small.py:build'\nbatch = 8\n"
         f"learning_rate = 1e6\nweight_decay = 1\n[update]\nbuffer = 1\n{attack}"
     )
-    command = [sys.executable, "-m", "dfl_actors", "sim", "net.toml", "--ticks", "60", "-j", "1", "--out", "out"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
-    assert ended.returncode == 5
-    (line,) = [line for line in ended.stderr.splitlines() if "diverged" in line]
-    assert " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy) and "Traceback" not in ended.stderr
+    code, line = refused(sim(tmp_path, "net.toml", "--ticks", "60", "-j", "1", "--out", "out"))
+    assert code == 5 and " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy)

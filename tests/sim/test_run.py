@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfl_actors.api.simulation import PRELOAD
 from dfl_actors.config import Config, load_topology
 from dfl_actors.config.sections import Data, Event
 from dfl_actors.errors import DataError, DflError, StoreError
 from dfl_actors.learning.data import load_dataset
-from dfl_actors.processes.forkserver import ForkServer, fork_server
+from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.kept import kept_model
 from tests.learning.forms import only
+from tests.sim.conftest import Sim, refused
 from tests.sim.small import SMALL
 
 TOPOLOGY = """
@@ -137,11 +137,9 @@ SERVERS: list[ForkServer] = []
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    """One fork server for all simulations here."""
-    with fork_server(PRELOAD) as server:
-        SERVERS.append(server)
-        yield
+def all_by_one_server(server: ForkServer) -> Iterator[None]:
+    SERVERS.append(server)
+    yield
     SERVERS.clear()
 
 
@@ -351,9 +349,8 @@ def test_a_worker_that_dies_is_told(place: Path) -> None:
         simulate(config(place, f"update.algorithm={place}/dies.py:build"), out, 2, place, Watcher(), never)
 
 
-def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path) -> None:
-    command = [sys.executable, "-m", "dfl_actors", "sim"]
-    long = [*command, "net.toml", "--out", "long", "--ticks", "1000000"]
+def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, sim: Sim) -> None:
+    long = [sys.executable, "-m", "dfl_actors", "sim", "net.toml", "--out", "long", "--ticks", "1000000"]
     with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait_for_file(process, place / "long" / "accuracy.csv")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
@@ -364,13 +361,13 @@ def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path) -> None:
     ticks = int(stopped[1]) + 20
     settings = (place / "long" / "config.toml").read_text()
     (place / "long" / "config.toml").write_text(settings.replace("ticks = 1000000", f"ticks = {ticks}"))
-    resumed = subprocess.run([*command, "--resume", "long"], cwd=place, check=False, capture_output=True, text=True, timeout=240)
-    assert (resumed.returncode, resumed.stderr) == (0, "") and "honest nodes" in resumed.stdout
+    resumed = sim(place, "--resume", "long")
+    assert resumed.exit_code == 0 and "honest nodes" in resumed.output
     simulate(config(place, f"sim.ticks={ticks}"), unbroken := begun(place, "unbroken"), 2, place, Watcher(), never)
     assert tables(place / "long") == tables(unbroken)
-    for arguments, words in ((["--resume", "nothing"], "not the directory of a simulation"), (["--resume", "long"], "no checkpoint")):
-        refused = subprocess.run([*command, *arguments], cwd=place, check=False, capture_output=True, text=True, timeout=60)
-        assert refused.returncode == 6 and words in refused.stderr and refused.stderr.count("\n") == 1
+    for name, words in (("nothing", "not the directory of a simulation"), ("long", "no checkpoint")):
+        code, line = refused(sim(place, "--resume", name))
+        assert code == 6 and words in line
 
 
 def wait_for_file(process: subprocess.Popen[str], path: Path) -> None:

@@ -8,36 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.small import SMALL
+from tests.network.conftest import DECOYS
+from tests.sim.conftest import Sim, refused
+from tests.sim.small import tables, written
 
 ROOT = Path(__file__).parents[2]
 
-TOPOLOGY = """
-[network]
-nodes = 4
-links = "ring"
-seed = 5
-[training]
-model = "small.py:build"
-batch = 16
-init = "independent"
-[data]
-test_samples = 20
-partition = "dirichlet"
-[update]
-algorithm = "reputation"
-buffer = 2
-[sim]
-ticks = 41
-interval = [3, 4, 5]
-check_every = 10
-compare_every = 20
-share_test_models = true
-[node.3]
-attack = "random_model"
-[node.2]
-role = "observer"
-"""
 PLUGIN = """
 from dfl_actors.sdk import Algorithm, Result
 def build():
@@ -49,30 +25,23 @@ def build():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sim")
-    (folder / "net.toml").write_text(TOPOLOGY)
-    (folder / "small.py").write_text(SMALL)
-    (folder / "plugin.py").write_text(PLUGIN)
-    return folder
+    return written(tmp_path_factory.mktemp("sim"), plugin=PLUGIN)
 
 
-def sim(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return sim_command(place, "net.toml", *arguments)
-
-
-def sim_command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dfl_actors", "sim", *arguments]
+def command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=240)
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+    said = [sys.executable, "-m", "dfl_actors", "sim", *arguments]
+    return subprocess.run(said, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=240)
 
 
 @pytest.fixture(scope="module")
 def done(place: Path) -> subprocess.CompletedProcess[str]:
-    return sim(place, "--out", "two", "--jobs", "2")
+    """Two workers; where the user stands lie files called like modules, which nobody imports."""
+    stand = place / "stand"
+    stand.mkdir()
+    for name in DECOYS:
+        (stand / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
+    return command(stand, "../net.toml", "--out", "../two", "--jobs", "2")
 
 
 def test_it_leaves_tables_a_picture_and_its_configuration(place: Path, done: subprocess.CompletedProcess[str]) -> None:
@@ -88,43 +57,54 @@ def test_it_leaves_tables_a_picture_and_its_configuration(place: Path, done: sub
     assert float(opinions[-1]["1"]) + float(opinions[-1]["3"]) < 2, "somebody was the least accurate"
 
 
-def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(place: Path, done: subprocess.CompletedProcess[str]) -> None:
-    assert sim(place, "--out", "one", "--jobs", "1", "--quiet").stdout == ""
+def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(
+    place: Path, done: subprocess.CompletedProcess[str], sim: Sim
+) -> None:
+    one = sim(place, "net.toml", "--out", "one", "--jobs", "1", "--quiet")
+    assert (one.exit_code, one.output) == (0, ""), one.exception
     assert tables(place / "one") == tables(place / "two")
-    assert sim(place, "--out", "other", "--seed", "6", "--ticks", "1").returncode == 0
+    assert sim(place, "net.toml", "--out", "other", "--seed", "6", "--ticks", "1").exit_code == 0
     first = tables(place / "other")["accuracy.csv"].splitlines()[1]
     assert first != tables(place / "two")["accuracy.csv"].splitlines()[1]
 
 
 def test_an_algorithm_that_breaks_its_contract_is_named_with_tick_and_node_and_what_was_written_stays(place: Path) -> None:
-    broken = sim(
-        place, "--out", "broken", "-s", "update.algorithm=plugin.py:build", "-s", "node.0.algorithm=fedavg", "-s", "update.buffer=14"
+    broken = command(
+        place,
+        "net.toml",
+        "--out",
+        "broken",
+        "-s",
+        "update.algorithm=plugin.py:build",
+        "-s",
+        "node.0.algorithm=fedavg",
+        "-s",
+        "update.buffer=14",
     )
     assert broken.returncode == 10
     assert broken.stderr.count("\n") == 1 and "tick " in broken.stderr and "algorithm 'short'" in broken.stderr
     assert (place / "broken" / "accuracy.csv").read_text().startswith("tick,0,1,2,3\n0,")
 
 
-def test_nothing_is_begun_with_a_mistake(place: Path) -> None:
-    assert sim(place, "--out", "two").returncode == 6, "a directory that is not empty"
-    for arguments, words in (
-        (("-s", "sim.ticks=0"), "sim.ticks"),
-        (("-s", "sim.interval=[]"), "sim.interval"),
-        (("--jobs", "-1"), "--jobs is -1"),
-        (("-s", "update.algorithm=unheard_of"), "unheard_of"),
+def test_nothing_is_begun_with_a_mistake(place: Path, done: subprocess.CompletedProcess[str], sim: Sim) -> None:
+    assert refused(sim(place, "net.toml", "--out", "two"))[0] == 6, "a directory that is not empty"
+    for arguments, code, words in (
+        (("-s", "sim.ticks=0"), 2, "sim.ticks"),
+        (("-s", "sim.interval=[]"), 2, "sim.interval"),
+        (("--jobs", "-1"), 2, "--jobs is -1"),
+        (("-s", "update.algorithm=unheard_of"), 10, "unheard_of"),
     ):
-        refused = sim(place, "--out", "never", *arguments)
-        assert refused.returncode in (2, 10) and refused.stderr.count("\n") == 1 and words in refused.stderr
-        assert not (place / "never").exists()
+        said = refused(sim(place, "net.toml", "--out", "never", *arguments))
+        assert said[0] == code and words in said[1] and not (place / "never").exists()
 
 
-def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_are_not_over(place: Path) -> None:
+def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_are_not_over(place: Path, sim: Sim) -> None:
     def repeat(*arguments: str) -> dict[str, bytes]:
-        assert sim_command(place, *arguments, "--quiet", "--jobs", "1").returncode == 0
+        assert sim(place, *arguments, "--quiet", "--jobs", "1").exit_code == 0
         return tables(place / "repeat")
 
     every = repeat("net.toml", "--out", "repeat", "--repeat", "2", "--ticks", "21", "--seed", "8")
-    assert sim(place, "--out", "alone", "--ticks", "21", "--seed", "9").returncode == 0
+    assert sim(place, "net.toml", "--out", "alone", "--ticks", "21", "--seed", "9").exit_code == 0
     alone = tables(place / "alone")
     assert {name: every[f"seed-9/{name}"] for name in alone} == alone
     assert every["seed-8/accuracy.csv"] != alone["accuracy.csv"]
@@ -133,9 +113,10 @@ def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_ar
     (place / "repeat" / "seed-8" / "accuracy.csv").write_text("as it was")
     (place / "repeat" / "seed-9" / "accuracy.csv").write_text("tick,0,1,2,3\n0,0.5,0.5,")
     assert repeat("--resume", "repeat") == every | {"seed-8/accuracy.csv": b"as it was"}
-    (place / "repeat" / "repeat.json").write_text('{"seeds":[8,9],"done":[8],"data":"00"}')
-    other = sim_command(place, "--resume", "repeat")
-    assert other.returncode == 4 and other.stderr.count("\n") == 1 and "not the one that this run began with" in other.stderr
-    (place / "repeat" / "repeat.json").write_text("[8")
-    damaged = sim_command(place, "--resume", "repeat")
-    assert damaged.returncode == 6 and damaged.stderr.count("\n") == 1 and "repeat.json is damaged" in damaged.stderr
+    for text, code, words in (
+        ('{"seeds":[8,9],"done":[8],"data":"00"}', 4, "not the one that this run began with"),
+        ("[8", 6, "repeat.json is damaged"),
+    ):
+        (place / "repeat" / "repeat.json").write_text(text)
+        said = refused(sim(place, "--resume", "repeat"))
+        assert said[0] == code and words in said[1]

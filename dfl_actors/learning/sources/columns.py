@@ -1,6 +1,6 @@
 """What a source gives: columns, read a piece at a time and as often as one likes, so that no array ever has to be in memory as a whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -68,9 +68,11 @@ def source_row(column: Column, row: int) -> int:
     return int(np.flatnonzero(column.mask)[row]) if isinstance(column, Picked) else row
 
 
-def not_finite(name: str, row: int) -> DataError:
-    """What is said of the first row of an array, counted from 0, that holds NaN or infinity."""
-    return DataError(f"{name} holds NaN or infinity (sample {row}, counted from 0); remove or fill such samples")
+def check_finite(name: str, samples: Array, source: Callable[[int], int] = lambda row: row) -> None:
+    """Raises `DataError` for samples [n, ...] with a number that is not finite; `source` says which row of the source a row is."""
+    if samples.dtype.kind == "f" and not (finite := np.isfinite(samples)).all():
+        row = source(int(np.flatnonzero(~finite.reshape(len(samples), -1).all(axis=1))[0]))
+        raise DataError(f"{name} holds NaN or infinity (sample {row}, counted from 0); remove or fill such samples")
 
 
 def chosen(column: Column, rows: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Input
-from dfl_actors.learning.sources.columns import Column, Part, not_finite, source_row
+from dfl_actors.learning.sources.columns import Column, Part, check_finite, source_row
 
 KEPT = frozenset({"bool", "int8", "uint8", "int16", "uint16", "int32", "float16", "float32"})
 NARROWED = {"int64": "int32", "uint64": "int32", "uint32": "int32", "float64": "float32", "longdouble": "float32"}
@@ -84,7 +84,5 @@ def _brought(name: str, piece: Array, form: Input, column: Column, begin: int) -
         raise DataError(f"{name} holds whole numbers beyond 32 bits; number such codes anew, or save them as floats")
     with np.errstate(over="ignore"):
         brought = np.ascontiguousarray(piece.astype(form.dtype, copy=False)).reshape(len(piece), *form.shape)
-    if brought.dtype.kind == "f" and not (finite := np.isfinite(brought)).all():
-        row = source_row(column, begin + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0]))
-        raise not_finite(name, row)
+    check_finite(name, brought, lambda row: source_row(column, begin + row))
     return brought

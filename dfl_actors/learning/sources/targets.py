@@ -12,7 +12,7 @@ from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import DataError
 from dfl_actors.learning.form import Array, Task, numbered
-from dfl_actors.learning.sources.columns import not_finite
+from dfl_actors.learning.sources.columns import check_finite
 
 MOST_LABELS = 65_536
 LONGEST_LABEL = 128  # Characters.
@@ -108,8 +108,7 @@ def _positions(names: tuple[str, ...], name: str, array: Array) -> Array:
 def _whole_numbers(name: str, array: Array) -> Array:
     if array.dtype.kind not in "iufb":
         raise DataError(f"{name} is {array.dtype}; labels are whole numbers or names")
-    if len(wrong := np.flatnonzero(~np.isfinite(array))):
-        raise not_finite(name, int(wrong[0]))
+    check_finite(name, array)
     if array.dtype.kind == "f" and len(wrong := np.flatnonzero(array != np.trunc(array))):
         what = f"{array[wrong[0]]:g}, which is not whole (sample {wrong[0]}, counted from 0)"
         raise DataError(f'{name} holds {what}; set data.task = "regression", or number the labels from 0')
@@ -138,8 +137,7 @@ def _table(task: Task, name: str, array: Array) -> Array:
         return table.astype(np.uint8)
     with np.errstate(over="ignore"):
         table = table.astype(np.float32)
-    if not np.isfinite(table).all():
-        raise not_finite(name, int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0]))
+    check_finite(name, table)
     return table
 
 
