@@ -42,6 +42,7 @@ def sweep(
     if written is None:
         raise ConfigError(f"unknown format {format!r}: choose {', '.join(FORMATS)}")
     with interruptible():
+        part, told = parse_vary(only, "--only"), how(quiet, json)
         result = swept(
             base,
             axes_of_texts(vary),
@@ -51,9 +52,9 @@ def sweep(
             jobs=jobs,
             engine=engine,
             address=address,
-            only=parse_vary(only, "--only"),
+            only=part,
             show=show,
-            progress=how(quiet, json),
+            progress=told,
             tell=warn,
         )
     if json:
@@ -62,10 +63,15 @@ def sweep(
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
     if not (quiet or json):
         typer.echo(f"everything lies in {result.path}", err=format != "text")
-    for name, failure in result.failures.items():
+    _tell_failures(result.failures)
+
+
+def _tell_failures(failures: dict[str, str]) -> None:
+    """Raises `typer.Exit` where there are any."""
+    for name, failure in failures.items():
         typer.echo(f"failed: {name}: {failure}", err=True)
-    if result.failures:
-        typer.echo(f"error: {len(result.failures)} cells failed; the same command tries them again", err=True)
+    if failures:
+        typer.echo(f"error: {len(failures)} cells failed; the same command tries them again", err=True)
         raise typer.Exit(1)
 
 

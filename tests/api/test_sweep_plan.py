@@ -7,7 +7,9 @@ import pytest
 from dfl_actors.api.sweeps.heat import draw, heats
 from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, narrowed, parse_vary, plan_of, seeds_of
 from dfl_actors.api.sweeps.table import FIGURES, Row, numbered, pivot
+from dfl_actors.config import parse_topology
 from dfl_actors.errors import ConfigError, DflError
+from dfl_actors.sdk.loader import check_plugins
 
 FILE = """
 base = "net.toml"
@@ -206,3 +208,15 @@ def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_bes
     assert alone.rows == ("strong", "weak", "new") and not alone.apart, "by the least of a row where nothing across is an attack"
     with pytest.raises(ConfigError, match="a heat map shows accuracies, and ticks_to_goal is none"):
         draw(plan, rows, axes[0], axes[1], "ticks_to_goal")
+
+
+@pytest.mark.parametrize("name", ["matrix", "three_of_ten"])
+def test_every_point_of_the_matrices_can_be_simulated(name: str) -> None:
+    plan = plan_of(Path(__file__).parents[2] / "topologies" / "matrix" / f"{name}.toml", {}, "")
+    first = {axis.name: [next(iter(axis.points))] for axis in plan.axes}
+    for axis in plan.axes:
+        for cell in cells_of(narrowed(plan, {**first, axis.name: list(axis.points), "seed": [1]})):
+            config = parse_topology(cell.config, where=cell.name, name=name)
+            check_plugins(config, Path())
+            assert cell.values["attack"] == "none" or any(node.attack for node in config.nodes)
+    assert {"steady", "local"} <= set(plan.axes[0].points) and len(plan.axes[1].points) == 15
