@@ -65,6 +65,7 @@ class Keeper(Actor):
         self._own: str | None = None
         self._own_accuracy: float | None = None
         self._pending: dict[int, np.ndarray] = {}
+        self._left: dict[int, str] = {}  # The keys of the pending differences in the model store.
         self._buffer: list[Scored] = []
 
     def _remembered(self, first: object) -> object:
@@ -89,12 +90,13 @@ class Keeper(Actor):
         # Differences on their way change the model; its accuracy is known again with the next transaction.
         self._own_accuracy = message.correct / message.tested if message.tested else None
         self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
+        self._left = {number: key for number, key in self._left.items() if number in self._pending}
 
     def on_scored(self, message: Scored, now: Now) -> Iterator[Effect]:
         self._buffer.append(message)
         if self._own is not None:
-            # Neighbours' models must not push out our own while the trainer waits for them.
-            yield Touch(self._own)
+            # Neighbours' models must not push out our own while the trainer waits for them, nor what it has yet to take up.
+            yield from map(Touch, (self._own, *self._left.values()))
         if len(self._buffer) >= self.settings.buffer and self._own is not None:
             scores, self._buffer = self._buffer, []
             yield from self._update(self._own, scores, now)
@@ -127,17 +129,20 @@ class Keeper(Actor):
         self._number += 1
         self._pending[self._number] = delta
         if len(self._pending) > MOST_PENDING:
+            self._left.pop(min(self._pending), None)
             del self._pending[min(self._pending)]
         # With the time: a number may come twice when a crash came before the journal, and a store keeps what it has first.
         key = sha256(f"{self.settings.address}/delta/{self._number}/{now.wall}".encode())
+        self._left[self._number] = key
         self.count("updates")
         yield Keep(key, delta.data.cast("B"))
         serving = b"" if result.serving is None else encode_model(result.serving, self.settings.codec)
+        answer = model_digest(serving) if serving else ""
         if serving:
-            yield Keep(model_digest(serving), serving)
+            yield Keep(answer, serving)
         yield Journal(b"number", str(self._number).encode())
         yield Journal(b"reputations", orjson.dumps(self.reputations))
-        yield Tell(Averaged(delta=key, number=self._number, received=seen, serving=model_digest(serving) if serving else ""))
+        yield Tell(Averaged(delta=key, number=self._number, received=seen, serving=answer))
         yield Publish(Updated(models=len(models), reputations={who: round(value * MILLION) for who, value in self.reputations.items()}))
         senders = {model.sender: model.accuracy for model in models}
         yield Note(events.Updated(models=len(models), senders=senders, reputations=self.reputations, notes=dict(result.notes)))

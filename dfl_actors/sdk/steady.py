@@ -6,7 +6,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     bound      max(.04, 6 nearest);  nearest: the running mean of the least r of a sound model
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the accepted r
-    f          min(1, 2 typical / r) of the accepted, 0 of all others
+    f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
@@ -15,7 +15,8 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
 A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far. Nothing is known of attackers, and nothing
 need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest neighbour sends, models that started
 apart are within it, and once they have met it is narrow. That arrays keep their length makes up for what averaging takes from the variance
-of weights (arXiv 2404.04616). Whoever sends what lies within the bound keeps its standing, whatever its labels are.
+of weights (arXiv 2404.04616). Whoever sends what lies within half of the least bound keeps its standing, whatever its labels are,
+also where all others have long agreed.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -166,9 +167,10 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
         return Verdict(0.0, f"rejected: {one.unsound}")
     if one.away > bound:
         return Verdict(0.0, f"rejected: {one.away / bound:.2g} times the bound away")
-    if one.away <= USUAL * typical:
+    near = max(USUAL * typical, FLOOR / 2)
+    if one.away <= near:
         return Verdict(1.0, "taken")
-    return Verdict(USUAL * typical / one.away, f"in part: {one.away / max(typical, 1e-30):.2g} times the usual distance")
+    return Verdict(near / one.away, f"in part: {one.away / max(typical, 1e-30):.2g} times the usual distance")
 
 
 def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held: Reputations) -> dict[str, float]:

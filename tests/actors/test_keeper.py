@@ -109,6 +109,11 @@ def test_the_own_model_stays_in_use_while_others_come() -> None:
     own = version(made, ZERO)
     made.give(own)
     assert made.actor.handle(scored(made, "h", 2.0), bench.at()) == [Touch(own.model)]
+    (averaged,) = told(made.give(scored(made, "h", 3.0), scored(made, "g", 4.0)), Averaged)
+    # What the trainer has yet to take up stays too, until it says that it is in its model.
+    assert made.actor.handle(scored(made, "h", 2.0), bench.at()) == [Touch(own.model), Touch(averaged.delta)]
+    made.give(version(made, ZERO, 1))
+    assert made.actor.handle(scored(made, "g", 2.0), bench.at())[:2] == [Touch(own.model)]
 
 
 def test_without_an_own_model_the_newest_wait() -> None:
