@@ -6,8 +6,7 @@
 
 A line of the file is one chain: `{"node":NAME,"genesis":GENESIS,"blocks":[FINALBLOCK,...]}`. For each chain one line says what was
 verified, or which block breaks which rule; the codes are those of chapter 9. What needs more than the chain is not looked at: whose key
-the generator's is, the weights, the head that a node's journal pins. Exit code 0 when every chain is right, 8 when one is not, 2 for
-wrong arguments.
+the generator's is, the weights, the head that a node's journal pins. Exit code 0: every chain is right; 8: one is not; 2: wrong arguments.
 """
 
 import argparse
@@ -23,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MOST = 2**53 - 1
 WINDOW = 4096  # how far a sequence number may lie below the newest one of the blocks before
-DEEPEST = 1024
 Json = str | int | list["Json"] | dict[str, "Json"]
 Object = dict[str, Json]
 Check = Callable[[Json, str], None]
@@ -79,10 +77,9 @@ def check_signature(kind: str, signed: Object, signer: str, genesis: str) -> Non
     if hashlib.sha256(key).hexdigest() != signed[signer]:
         raise Broken("address_mismatch", f"{signer} {signed[signer]!s:.8}")
     rest: Json = {name: value for name, value in signed.items() if name != "signature"}
+    data = f"dfl-actors/{kind}/1\n".encode() + canonical(rest)
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(
-            bytes.fromhex(text(signed, "signature")), f"dfl-actors/{kind}/1\n".encode() + canonical(rest)
-        )
+        Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(text(signed, "signature")), data)
     except (InvalidSignature, ValueError):
         raise Broken("bad_signature", f"{kind} of {signed[signer]!s:.8}") from None
 
@@ -149,9 +146,8 @@ def fields(optional: Iterable[str] = (), /, **checks: Check) -> Check:
 COUNT, DIGEST, SIGNATURE = whole(0), hexadecimal(64), hexadecimal(128)
 SHAPE = many(0, 8, whole(1, 2**31))
 SIGNED = {"genesis": DIGEST, "public_key": DIGEST, "signature": SIGNATURE}
-OFTEN_LEFT_OUT = ("task", "score", "names", "inputs", "scale")
 GENESIS = fields(
-    OFTEN_LEFT_OUT,
+    ("task", "score", "names", "inputs", "scale"),
     network=words(1, 64),
     protocol=one_of(1),
     model=words(1, 256),
@@ -364,11 +360,8 @@ def verify(line: bytes, begins: dict[str, int]) -> str:
 
 def spelled(chain: Object, blocks: list[Json]) -> bytes:
     """The line that an export writes of a chain."""
-    return b'{"node":%b,"genesis":%b,"blocks":[%b]}' % (
-        canonical(chain["node"]),
-        canonical(chain["genesis"]),
-        b",".join(canonical(block) for block in blocks),
-    )
+    inner = b",".join(map(canonical, blocks))
+    return b'{"node":%b,"genesis":%b,"blocks":[%b]}' % (canonical(chain["node"]), canonical(chain["genesis"]), inner)
 
 
 def begin(value: str) -> tuple[str, int]:
@@ -378,13 +371,14 @@ def begin(value: str) -> tuple[str, int]:
 
 
 def lines_of(path: str) -> Iterator[bytes]:
+    """The lines of a file that are not empty."""
     with sys.stdin.buffer if path == "-" else Path(path).open("rb") as file:
         yield from filter(None, (line.rstrip(b"\n") for line in file))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", help="what `dfl-actors chain export` wrote; - for standard input")
+    parser.add_argument("file", help="what chain export wrote; - for standard input")
     parser.add_argument("--begins", type=begin, action="append", default=[], metavar="NODE=HEIGHT", help="its blocks below were lost")
     given = parser.parse_args()
     found = wrong = 0
