@@ -9,9 +9,11 @@ import pytest
 from dfl_actors.api.cluster import elsewhere
 from dfl_actors.api.cluster.files import Piece, check_files, named_files, pieces, put
 from dfl_actors.api.cluster.gather import Gathered, gather
+from dfl_actors.api.cluster.relay import Relay
 from dfl_actors.config import parse_topology
 from dfl_actors.core.events import Ready, Stopped, Trained, line
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.processes.channel import Channel
 from dfl_actors.report.load import load_run
 from dfl_actors.runtime.rundir import About, RunDirectory
 
@@ -67,6 +69,12 @@ def test_a_machine_that_lacks_a_named_file_or_has_another_is_refused(tmp_path: P
     (tmp_path / "net.py").unlink()
     with pytest.raises(ConfigError, match=r"does not have .*net\.py"):
         check_files(wanted)
+
+
+def test_a_process_whose_driver_does_not_call_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfl_actors.api.cluster.relay.ALONE", 1.0)
+    relay = Relay("waits", Channel.next, ())
+    assert relay._process.wait(60) == 0
 
 
 def left_by(run: RunDirectory, name: str, address: str, begun: int) -> None:

@@ -23,11 +23,15 @@ CONNECTS_WITHIN = 90.0  # Seconds in which Ray has connected us, or started a cl
 GONE_WITHIN = 25.0  # Seconds in which the bridge is gone: processes on the cluster, or a cluster of our own, end in them.
 
 
-def bridge_to(parent: Channel, address: str) -> None:
-    """The life of the bridge; here only so that nobody else imports Ray."""
+def bridge_to(parent: Channel, address: str, folder: Path) -> None:
+    """The life of the bridge; here only so that nobody else imports Ray. `folder`, its parent's, goes with it if the parent was killed."""
     from dfl_actors.api.cluster.bridge import bridge
 
-    bridge(parent, address)
+    try:
+        bridge(parent, address)
+    finally:
+        if parent.ended:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Process:
@@ -57,7 +61,7 @@ class Cluster:
         self._log = folder / "ray.log"
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
         with self._log.open("wb") as log:
-            self._bridge, self._channel = interpreter("ray", bridge_to, address, errors=log.fileno(), environment=environment)
+            self._bridge, self._channel = interpreter("ray", bridge_to, address, folder, errors=log.fileno(), environment=environment)
         self._numbers, self._processes = count(), dict[int, Process]()
         self.cpus = self.free = 0.0
 

@@ -7,12 +7,15 @@ that comes, the channel ends, and our process with it.
 import os
 import subprocess
 import tempfile
+import threading
+import time
 from contextlib import suppress
 
 from dfl_actors import __version__
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import Work, interpreter
 
+ALONE = 120.0  # Seconds without a call after which the driver is taken for gone.
 MOMENT = 0.5  # Seconds that a call waits for something to pass on.
 ENDS_WITHIN, CLOSES_WITHIN = 5.0, 15.0  # Seconds in which a process is gone that has closed its channel, or whose parent has.
 
@@ -28,7 +31,15 @@ class Relay:
 
     def __init__(self, name: str, work: Work, arguments: tuple[object, ...]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
+        self._called = time.monotonic()
         self._process, self._channel = interpreter(name, apart, work, *arguments, errors=self._errors.fileno())
+        threading.Thread(target=self._mind, daemon=True).start()
+
+    def _mind(self) -> None:
+        """End the process when nobody calls any more: Ray does not end what runs on a machine that was cut off."""
+        while time.monotonic() < self._called + ALONE:
+            time.sleep(ALONE / 20)
+        self.close()
 
     def place(self) -> tuple[str, str]:
         """What Ray calls this machine, and the version of dfl-actors on it."""
@@ -38,6 +49,7 @@ class Relay:
 
     def exchange(self, bodies: list[bytes]) -> tuple[list[bytes], str | None]:
         """Say these, and wait a moment for what the process says; beside it how it ended, None if it has not."""
+        self._called = time.monotonic()
         for body in bodies:
             self._channel.send(body)
         if self._channel.waiting:
