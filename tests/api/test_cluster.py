@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from dfl_actors.config import parse_topology
 from dfl_actors.core.events import Ready, Stopped, Trained, line
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import Work
 from dfl_actors.report.load import load_run
 from dfl_actors.runtime.rundir import About, RunDirectory
 
@@ -73,7 +75,7 @@ def test_a_machine_that_lacks_a_named_file_or_has_another_is_refused(tmp_path: P
 
 def test_a_process_whose_driver_does_not_call_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfl_actors.api.cluster.relay.ALONE", 1.0)
-    relay = Relay("waits", Channel.next, ())
+    relay = Relay("waits", cast("Work", Channel.next), ())
     assert relay._process.wait(60) == 0
 
 
