@@ -232,7 +232,7 @@ def test_what_is_wrong_with_a_custom_model_is_said_in_one_line(case: str, custom
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        ("resnet", "is not known; give 'lenet', 'name.keras', 'package.module:build' or 'path/file.py:build'"),
+        ("resnet", "is not known; give 'lenet', 'name.keras', 'name.json', 'package.module:build' or 'path/file.py:build'"),
         ("resnet:", "is not known"),
         (":build", "is not known"),
         ("no_such_package.module:build", "no_such_package.module cannot be imported: ModuleNotFoundError"),
