@@ -70,11 +70,7 @@ def run(
     keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
     set_ = {key: value for key, value in keys.items() if value is not None}
     if resume is not None:
-        if engine == "ray":
-            raise ConfigError("--resume with --engine ray: the nodes' keys went with their machines; begin a new run")
-        if topology is not None or out is not None:
-            raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
-        check_resumable(Path(resume))
+        _check_resume(Path(resume), engine, alone=topology is None and out is None)
         path, options = Path(resume), (*options_of(overrides), *options_of(set_))
         return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, Launch(*team, to, begun)), progress, closing)
     if topology is None:
@@ -84,6 +80,15 @@ def run(
     if engine == "ray":
         return _on_cluster(config, path, address, begun, progress, closing)
     return _watched(path, crew(PRELOAD), lambda team, to: launch_network(config, path, Launch(*team, to, begun)), progress, closing)
+
+
+def _check_resume(path: Path, engine: str, *, alone: bool) -> None:
+    """Raises `DflError` where a run cannot go on, or not so; `alone`: nothing else is said that belongs to a new one."""
+    if engine == "ray":
+        raise ConfigError("--resume with --engine ray: the nodes' keys went with their machines; begin a new run")
+    if not alone:
+        raise ConfigError("--resume DIR goes on with an earlier run: leave the topology and --out away")
+    check_resumable(path)
 
 
 def run_node(

@@ -1,12 +1,16 @@
 """`dfl-actors sweep`: every combination of some settings, with several seeds, and the tables of what came of them."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dfl_actors.cli.run import Address, Engine, Json, Quiet, Sets, how, interruptible, warn
 from dfl_actors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dfl_actors.api.sweeps.sweep import SweepResult
 
 FORMATS: tuple[Literal["text", "markdown", "latex"], ...] = ("text", "markdown", "latex")
 
@@ -36,34 +40,26 @@ def sweep(
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
     from dfl_actors.api.sweeps.plan import axes_of_texts, parse_vary
     from dfl_actors.api.sweeps.sweep import sweep as swept
-    from dfl_actors.api.sweeps.table import numbered
 
-    written = next((one for one in FORMATS if one == format), None)
-    if written is None:
-        raise ConfigError(f"unknown format {format!r}: choose {', '.join(FORMATS)}")
+    written = _format(format)
     with interruptible():
-        part, told = parse_vary(only, "--only"), how(quiet, json)
-        result = swept(
-            base,
-            axes_of_texts(vary),
-            seeds,
-            overrides=sets,
-            out=out,
-            jobs=jobs,
-            engine=engine,
-            address=address,
-            only=part,
-            show=show,
-            progress=told,
-            tell=warn,
-        )
+        begin = partial(swept, base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, engine=engine, address=address)
+        result = begin(only=parse_vary(only, "--only"), show=show, progress=how(quiet, json), tell=warn)
     if json:
-        _print_json(numbered(result.rows))
+        _print_json(result)
     elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
     if not (quiet or json):
         typer.echo(f"everything lies in {result.path}", err=format != "text")
     _tell_failures(result.failures)
+
+
+def _format(said: str) -> Literal["text", "markdown", "latex"]:
+    """Raises `ConfigError` for a format that there is not."""
+    for one in FORMATS:
+        if one == said:
+            return one
+    raise ConfigError(f"unknown format {said!r}: choose {', '.join(FORMATS)}")
 
 
 def _tell_failures(failures: dict[str, str]) -> None:
@@ -75,8 +71,10 @@ def _tell_failures(failures: dict[str, str]) -> None:
         raise typer.Exit(1)
 
 
-def _print_json(rows: list[dict[str, str | int | float | None]]) -> None:
+def _print_json(result: "SweepResult") -> None:
     import orjson
 
-    for row in rows:
+    from dfl_actors.api.sweeps.table import numbered
+
+    for row in numbered(result.rows):
         typer.echo(orjson.dumps(row))

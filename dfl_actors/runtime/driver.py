@@ -45,7 +45,7 @@ from dfl_actors.runtime.tap import Tap
 
 STATUS_EVERY = 1_000  # Milliseconds between two reports to the supervisor.
 ON_THE_CHAIN = ("trainer", "validator", "builder")  # Actors whose journal is the blockchain's: it holds what they have signed.
-LONGEST_BATCH = 100  # Milliseconds of handling after which effects are performed, though more may lie waiting.
+LONGEST_BATCH = 100  # Milliseconds of handling after which effects are performed and other sockets heard, though more may lie waiting.
 
 Arrival = Message | Refused | None
 """What a socket gives: a message for the actor, bytes that are none, or something that is dealt with already."""
@@ -117,6 +117,8 @@ class Driver:
                 if self._now.mono - begun.mono > LONGEST_BATCH:
                     self._perform()
                     begun = self._now
+                    if isinstance(socket, zmq.Socket):
+                        break  # What comes faster than it is dealt with must not keep us from letters, and from being told to stop.
         if self._actor.wake is not None and self._now.mono >= self._actor.wake:
             self._actor.wake = None
             self._take(Tick())

@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,12 +15,14 @@ import zmq
 
 from dfl_actors.actors.injector import Injector, InjectorSettings
 from dfl_actors.core import events
+from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import convert, encode, parse
 from dfl_actors.core.control import FROM_ACTOR, Listening, Quit, Ready, Start, Status, Stop
+from dfl_actors.core.effects import Effect
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Injected, Pull
 from dfl_actors.processes.channel import Channel
-from dfl_actors.runtime import sockets
+from dfl_actors.runtime import driver, sockets
 from dfl_actors.runtime.assembly import Owned
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.driver import Driver
@@ -53,8 +55,8 @@ class Stage:
         actor = Injector(bench.settings(InjectorSettings, rate=0.0), parts.Stream(1))
         mail = Mail(self.context, place, "a", "injector", 1)
         tap = Tap(self.context, place, "a", "injector", 1, {}, lambda peer: "", clock)
-        driver = Driver(actor, self.owned, mail, None, self.parent, Metrics(self.metrics, "a", "injector"), tap)
-        self.thread = threading.Thread(target=driver.run, daemon=True)
+        process = Driver(actor, self.owned, mail, None, self.parent, Metrics(self.metrics, "a", "injector"), tap)
+        self.thread = threading.Thread(target=process.run, daemon=True)
         self.thread.start()
 
     def until(self, condition: Callable[[], object]) -> None:
@@ -134,6 +136,30 @@ def test_a_letter_is_handled_and_acknowledged_and_what_it_leads_to_is_heard(stag
     assert not stage.thread.is_alive()
     (cpu,) = stage.events(events.Cpu)
     assert cpu.total > 0 and "inject" in cpu.tasks
+
+
+def test_whoever_sends_faster_than_it_works_does_not_keep_it_from_the_others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trainer that could not keep pace with its samples applied no average and was not to be stopped."""
+    trainer, _ = ready(stage)
+    handle, order, waits, goes = Injector.handle, list[str](), threading.Event(), threading.Event()
+
+    def slow(self: Injector, message: Message, now: Now) -> Iterable[Effect]:
+        order.append(type(message).__name__)
+        if isinstance(message, Pull):
+            waits.set()
+            goes.wait(PATIENCE)
+        return handle(self, message, now)
+
+    monkeypatch.setattr(driver, "LONGEST_BATCH", -1)
+    monkeypatch.setattr(Injector, "handle", slow)
+    for _ in range(50):
+        trainer.tell(Pull(samples=1))
+    trainer.deliver(now())
+    assert waits.wait(PATIENCE)
+    stage.say(Stop())
+    goes.set()
+    stage.until(lambda: "Stopping" in order)
+    assert order[: order.index("Stopping")].count("Pull") < 10, order
 
 
 def test_nothing_that_arrives_ends_it_whatever_its_shape(stage: Stage) -> None:
