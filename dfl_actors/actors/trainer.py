@@ -117,7 +117,7 @@ class Trainer(Actor):
         self._since = 0
         self._taken = self._fed = int(journal.get(b"fed") or b"0")
         self._owes_fed = False
-        self._running = False
+        self._running = self._stopped = False
         self.model = ""
         self._point = Checkpoint(sequence=-1, iteration=0, steps=0, samples=0, applied=0, model="")
         self.state, self._course = self._recover(initial)
@@ -172,7 +172,7 @@ class Trainer(Actor):
 
     def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         """Begin no step; save the weights and the optimiser's state, so that a resumed run goes on exactly here."""
-        self._running, self.wake = False, None
+        self._running, self._stopped, self.wake = False, True, None
         yield from self._keep()
         yield Journal(b"fed", str(self._fed).encode())
         yield Journal(b"state", self.state.weights.tobytes() + self.state.slots.tobytes())
@@ -248,8 +248,9 @@ class Trainer(Actor):
 
     def on_averaged(self, message: Averaged, now: Now) -> Iterator[Effect]:
         self._seen |= message.received
-        if message.number <= self._point.applied:
-            # A letter that came again after a crash: it is in the weights of the last transaction already.
+        if message.number <= self._point.applied or self._stopped:
+            # A letter that came again after a crash is in the weights of the last transaction already; one that comes after the stop
+            # would change what was written down, and measured, as the node's last model.
             return
         self._point = msgspec.structs.replace(self._point, applied=message.number, serving=message.serving)
         with self._models.view(message.delta) as delta:

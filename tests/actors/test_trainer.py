@@ -252,7 +252,10 @@ def test_the_last_transaction_is_sent_again_after_a_crash_while_it_lives() -> No
 def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
     made = built(steps=3)
     made.give(samples(BATCH * 4), delta(made, 1), Stopping())
-    before = made.actor.state  # type: ignore[attr-defined]
+    before, answer = made.actor.state, made.actor.answer  # type: ignore[attr-defined]
+    made.models.put("5" * 64, np.full(8, 5, np.float32))
+    made.give(msgspec.structs.replace(delta(made, 2), serving="5" * 64))
+    assert made.actor.answer == answer, "what was measured last, and written down, is the last"  # type: ignore[attr-defined]
     made.give(crash=99)
     after = made.actor.state  # type: ignore[attr-defined]
     assert np.array_equal(before.weights, after.weights) and before.iteration == after.iteration == 4
