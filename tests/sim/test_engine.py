@@ -89,7 +89,7 @@ class VirtualWorker:
         assert accuracies == [0.1] * len(slots), "an update waits for what was measured"
         return UPDATE, slots, (), ({}, None)
 
-    def show(self, number: int, slot: int) -> Done:
+    def show(self, number: int, slot: int, answer: bool) -> Done:
         self._machine.shown[slot] = number
         return SHOW, (), (slot,), None
 
