@@ -129,11 +129,8 @@ class CaffeRule:
     @property
     def rest(self) -> Vector:
         """The velocity before the first step [P]: none. Empty where an optimiser holds it."""
-        return (
-            np.zeros(0, np.float32)
-            if self.optimiser is not None
-            else np.zeros(self._network.n_trained + sum(prod(one.shape) for one in self._network.moved), np.float32)
-        )
+        size = self._network.n_trained + sum(prod(one.shape) for one in self._network.moved)
+        return np.zeros(size if self.optimiser is None else 0, np.float32)
 
     def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""

@@ -93,8 +93,8 @@ def begin(context: Context) -> tuple[object, ...]:
 def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
     """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
     memory = Memory._make(state)
-    squares = squared_norms(own, memory.arrays)
-    seen = [beside(own, squares, model, memory.arrays) for model in newest(received)]
+    squares, length = squared_norms(own, memory.arrays), norm(own)
+    seen = [beside(own, length, squares, model, memory.arrays) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
@@ -111,11 +111,16 @@ def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
         return [float(np.dot(model[begin:end], model[begin:end])) for _, begin, end in arrays]
 
 
-def beside(own: Weights, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
-    """A received model, compared with the own one, of whose arrays these are the squared norms."""
-    theirs = squared_norms(model.weights, arrays)
+def norm(model: Weights) -> float:
+    """Of a model [P]; infinite beyond 1.8e19."""
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths = sqrt(float(np.dot(own, own))), sqrt(float(np.dot(model.weights, model.weights)))
+        return sqrt(float(np.dot(model, model)))
+
+
+def beside(own: Weights, length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
+    """A received model, compared with the own one, whose norm is `length`, and those of its arrays, squared, `squares`."""
+    theirs, lengths = squared_norms(model.weights, arrays), (length, norm(model.weights))
+    with np.errstate(over="ignore", invalid="ignore"):
         along = float(np.dot(own, model.weights))
     apart = distance(model.weights, own)
     away = apart / lengths[0] if lengths[0] else inf if apart else 0.0

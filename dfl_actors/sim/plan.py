@@ -29,9 +29,9 @@ class NodeDraw:
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
         ranges = None if node.label_weights is None else label_ranges(node, data.form)
-        drawn = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
-        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], drawn)
-        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], drawn)
+        varied = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
+        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], varied)
+        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], varied)
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:

@@ -16,6 +16,7 @@ from dfl_actors.api.cluster.files import Piece, check_files, named_files, pieces
 from dfl_actors.api.sweeps.cells import Order, Word, work
 from dfl_actors.api.sweeps.engine import LOOK, MODULES, STOP
 from dfl_actors.api.sweeps.folder import FULL, clear, finish
+from dfl_actors.api.sweeps.plan import sources_of
 from dfl_actors.config import parse_topology
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import explained
@@ -75,7 +76,7 @@ class RayHand:
 
     def give(self, order: Order) -> None:
         config = parse_topology(order.config, where=Path(order.part).name, name="network")
-        self._order, self._data = order, " ".join(dict.fromkeys(node.source for node in config.nodes))
+        self._order, self._data = order, sources_of(config)
         if Path(order.part).is_dir():
             for piece in pieces(Path(order.part)):
                 self._process.send(encode(piece))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfl_actors.api.sweeps.plan import Axis, Plan
-from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, missing_text, pivot, worst_of
+from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, missing_text, pivot, seeds_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
 
@@ -25,8 +25,9 @@ def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) 
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
     if value not in ACCURACIES:
         raise ConfigError(f"a heat map shows accuracies, and {value} is none: give one of {', '.join(ACCURACIES)}")
-    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
-    return draw_heats(heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds}{missing_text(rows)}")
+    return draw_heats(
+        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{missing_text(rows)}"
+    )
 
 
 def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> list[Heat]:

@@ -68,39 +68,31 @@ def plan_of(base: Topology | str | Path, vary: Vary, seeds: Sequence[int] | str,
         source, options, file_axes, file_seeds = given
         axes = {axis.name: axis for axis in file_axes} | {axis.name: axis for axis in axes_of(vary)}
         chosen = seeds_of(seeds) or file_seeds
-        _check_once(overrides, tuple(axes.values()))
-        return _checked(Plan(source, (*options, *options_of(overrides)), tuple(axes.values()), chosen))
+        return _checked(Plan(source, (*options, *options_of(overrides)), tuple(axes.values()), chosen), overrides)
     topology = topology_of(base, overrides)
     if topology.text is not None:
         raise ConfigError(f"{topology.source} is a text: save it as a file, for a sweep that is resumed reads it again")
     source = str(Path(topology.source).resolve()) if Path(topology.source).is_file() else topology.source
-    given_axes = axes_of(vary)
-    _check_once(overrides, given_axes)
-    return _checked(Plan(source, topology.options, given_axes, seeds_of(seeds)))
+    return _checked(Plan(source, topology.options, axes_of(vary), seeds_of(seeds)), overrides)
 
 
-def _check_once(overrides: Overrides, axes: Sequence[Axis]) -> None:
-    """Raises `ConfigError` for a key that is set for all cells, and varied."""
-    varied = {_key(option): axis.name for axis in axes for point in axis.points.values() for option in point}
-    for option in options_of(overrides):
-        if axis := varied.get(_key(option)):
-            raise ConfigError(f"{_key(option)} is set for all cells, and varied by {axis}: do one of them")
-
-
-def _key(option: str) -> str:
-    return option.partition("=")[0].strip()
-
-
-def _checked(plan: Plan) -> Plan:
-    """Raises `ConfigError` for a sweep of nothing, or of too much, and for seeds that are varied twice."""
-    for axis in plan.axes:
-        if any(_key(option) == SEED for point in axis.points.values() for option in point):
-            raise ConfigError(f"{axis.name} varies {SEED}, which is what the seeds are for: say --seeds 1-5, or seeds in the sweep's file")
+def _checked(plan: Plan, overrides: Overrides) -> Plan:
+    """Raises `ConfigError` for a sweep of nothing, or of too much, and for a key that is varied and also set for all cells, or by seeds."""
+    varied = {_key(option): axis.name for axis in plan.axes for point in axis.points.values() for option in point}
+    for key in map(_key, options_of(overrides)):
+        if key in varied:
+            raise ConfigError(f"{key} is set for all cells, and varied by {varied[key]}: do one of them")
+    if SEED in varied:
+        raise ConfigError(f"{varied[SEED]} varies {SEED}, which is what the seeds are for: say --seeds 1-5, or seeds in the sweep's file")
     if not plan.seeds:
         plan = msgspec.structs.replace(plan, seeds=(Topology(plan.source, plan.options).config.network.seed,))
     if plan.size > MOST_CELLS:
         raise ConfigError(f"{plan.size:,} simulations are more than {MOST_CELLS:,}: vary less, or in several sweeps")
     return plan
+
+
+def _key(option: str) -> str:
+    return option.partition("=")[0].strip()
 
 
 def _file(path: Path) -> tuple[str, tuple[str, ...], tuple[Axis, ...], tuple[int, ...]] | None:
@@ -230,7 +222,12 @@ def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int
     text = config.resolved()
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join([*values.values(), f"seed-{seed}"]))[-SHORT:].strip("-.")
     digest = hashlib.sha256("\n".join([text, *(f"{name}={value}" for name, value in values.items())]).encode()).hexdigest()[:10]
-    return Cell(f"{short}-{digest}", values, seed, text, " ".join(dict.fromkeys(node.source for node in config.nodes)))
+    return Cell(f"{short}-{digest}", values, seed, text, sources_of(config))
+
+
+def sources_of(config: Config) -> str:
+    """What the data of a configuration are, by which cells with the same data are known."""
+    return " ".join(dict.fromkeys(node.source for node in config.nodes))
 
 
 def narrowed(plan: Plan, only: Mapping[str, Sequence[object]]) -> Plan:

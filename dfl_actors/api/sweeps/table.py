@@ -165,13 +165,17 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
 
     cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
     others = [axis.name for axis in plan.axes if axis not in (down, across)]
-    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
-    title = f"{shown}, over {' and '.join([seeds, *others])}" + missing_text(rows)
+    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + missing_text(rows)
     told = across is not None and is_attack(across) and value in ACCURACIES
     worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
     return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
+
+
+def seeds_text(plan: Plan) -> str:
+    """What figures are means over."""
+    return f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
 
 
 def missing_text(rows: Iterable[Row]) -> str:

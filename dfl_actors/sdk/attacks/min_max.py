@@ -13,7 +13,7 @@ fellows see.
 While it knows no model but its own, it offers that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 from math import sqrt
@@ -30,15 +30,15 @@ Kind = Literal["sign", "unit", "std"]
 
 def build(deviation: Kind = "unit", together: bool = False) -> Attack:
     """`deviation`: the direction away from the mean."""
-    return Attack(offer=partial(offered, kind=deviation), watches=True, together=together)
+    return Attack(offer=partial(offered, kind=deviation, bound=largest), watches=True, together=together)
 
 
-def offered(view: View, *, kind: Kind) -> Weights:
-    """mean + gamma * p, float32 [P]."""
+def offered(view: View, *, kind: Kind, bound: Callable[[Sequence[Weights], Doubles, Doubles], float]) -> Weights:
+    """mean + gamma * p, float32 [P], with the gamma that `bound` gives for the models, their mean and p."""
     models = honest(view)
     middle = mean(models)
     away = direction(kind, models, middle)
-    return within(middle + largest(models, middle, away) * away)
+    return within(middle + bound(models, middle, away) * away)
 
 
 def direction(kind: Kind, models: Sequence[Weights], middle: Doubles) -> Doubles:

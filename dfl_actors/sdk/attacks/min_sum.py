@@ -15,23 +15,15 @@ from collections.abc import Sequence
 from functools import partial
 from math import sqrt
 
-from dfl_actors.sdk.attack import Attack, View
-from dfl_actors.sdk.attacks.known import Doubles, honest, mean, square_distance, within
-from dfl_actors.sdk.attacks.min_max import Kind, direction
+from dfl_actors.sdk.attack import Attack
+from dfl_actors.sdk.attacks.known import Doubles, square_distance
+from dfl_actors.sdk.attacks.min_max import Kind, offered
 from dfl_actors.sdk.interface import Weights
 
 
 def build(deviation: Kind = "unit", together: bool = False) -> Attack:
     """`deviation`: the direction away from the mean."""
-    return Attack(offer=partial(offered, kind=deviation), watches=True, together=together)
-
-
-def offered(view: View, *, kind: Kind) -> Weights:
-    """mean + gamma * p, float32 [P]."""
-    models = honest(view)
-    middle = mean(models)
-    away = direction(kind, models, middle)
-    return within(middle + largest(models, middle, away) * away)
+    return Attack(offer=partial(offered, kind=deviation, bound=largest), watches=True, together=together)
 
 
 def largest(models: Sequence[Weights], middle: Doubles, away: Doubles) -> float:
