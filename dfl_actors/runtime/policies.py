@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from math import isfinite
 
+from dfl_actors.config.sections import Run
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.objects import Address
 
@@ -79,6 +80,15 @@ def ending(waited: float, idle: bool, quitting: bool, gone: bool, evaluated: boo
     if waited > GONE_WITHIN - 0.5 or (quitting and gone and evaluated):
         return Ending.OVER
     return Ending.QUIT if not quitting and (idle or waited > DRAIN) else Ending.WAIT
+
+
+def reached(limits: Run, ran: float, accuracies: Iterable[float], heights: Iterable[int]) -> str:
+    """Why a run of `ran` seconds, whose nodes are so accurate and have so many blocks, is to stop: "duration", "target", or "" if it goes
+    on. Heights are looked at only once all are accurate enough."""
+    if limits.duration_s and ran >= limits.duration_s:
+        return "duration"
+    there = limits.target and all(accuracy >= limits.target for accuracy in accuracies) and min(heights, default=0) >= limits.blocks
+    return "target" if there else ""
 
 
 class Liveness:

@@ -44,7 +44,7 @@ from dfl_actors.runtime.course import Course, Happenings
 from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
-from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending
+from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending, reached
 from dfl_actors.runtime.status import NetworkStatus
 
 READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
@@ -253,23 +253,15 @@ class Supervisor:
     # --- the end
 
     def _check_end(self, now: float) -> None:
-        run = self._config.run
-        if run.duration_s and now - (self._started or now) >= run.duration_s:
-            self.stop("duration")
-        elif run.target and self._reached(run.target) and self._least_height() >= run.blocks:
-            self.stop("target")
+        accuracies = (self._evaluation.accuracy.get(node, 0.0) for node in self._plans)
+        if reason := reached(self._config.run, now - (self._started or now), accuracies, self._heights()):
+            self.stop(reason)
 
-    def _reached(self, target: float) -> bool:
-        return all(self._evaluation.accuracy.get(node, 0.0) >= target for node in self._plans)
-
-    def _least_height(self) -> int:
-        """Blocks of the node that has fewest, observers apart: they make none."""
-        heights = [
-            int(child.tally().get("height", 0))
-            for child in self._actors.values()
-            if child.actor == "builder" and child.plan.node.role == "normal"
-        ]
-        return min(heights, default=0)
+    def _heights(self) -> Iterator[int]:
+        """Blocks of each node, observers apart: they make none."""
+        for child in self._actors.values():
+            if child.actor == "builder" and child.plan.node.role == "normal":
+                yield int(child.tally().get("height", 0))
 
     def stop(self, reason: str) -> None:
         """Begin to stop. A second call changes nothing."""

@@ -2,8 +2,9 @@
 
 import pytest
 
+from dfl_actors.config.sections import Run
 from dfl_actors.core.control import Endpoints
-from dfl_actors.runtime.policies import Ending, Liveness, Rendezvous, Restarts, ending
+from dfl_actors.runtime.policies import Ending, Liveness, Rendezvous, Restarts, ending, reached
 
 A, B, C = "a" * 8, "b" * 8, "c" * 8
 
@@ -124,3 +125,20 @@ def test_who_speaks_or_has_ended_is_not_accused() -> None:
         watch.steps(15).liveness.heard("x", watch.now)
     watch.steps(5).liveness.forget("x")
     assert watch.steps(60).killed == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "ran", "accuracies", "heights", "why"),
+    [
+        (Run(), 1e9, (1.0,), (99,), ""),
+        (Run(duration_s=5), 4.9, (1.0,), (99,), ""),
+        (Run(duration_s=5, target=0.9), 5.0, (0.1,), (0,), "duration"),
+        (Run(target=0.9), 0.0, (0.9, 0.89), (9, 9), ""),
+        (Run(target=0.9), 0.0, (0.9, 0.95), (0,), "target"),
+        (Run(target=0.9, blocks=2), 0.0, (0.9, 0.95), (2, 1), ""),
+        (Run(target=0.9, blocks=2), 0.0, (0.9, 0.95), (2, 3), "target"),
+        (Run(target=0.9, blocks=2), 0.0, (0.95,), (), ""),
+    ],
+)
+def test_why_a_run_is_over(limits: Run, ran: float, accuracies: tuple[float, ...], heights: tuple[int, ...], why: str) -> None:
+    assert reached(limits, ran, accuracies, heights) == why

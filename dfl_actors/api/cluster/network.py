@@ -26,6 +26,7 @@ from dfl_actors.errors import ActorError, DflError
 from dfl_actors.files import whole
 from dfl_actors.processes import faults
 from dfl_actors.processes.signals import Stop
+from dfl_actors.runtime.policies import reached
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 from dfl_actors.runtime.supervisor import Outcome, Watcher
@@ -174,7 +175,7 @@ class Network:
 
     def _check(self) -> None:
         """Begin to count when all run; stop when it is time."""
-        now, limits = time.monotonic(), self._limits
+        now = time.monotonic()
         nodes = [seat.node for seat in self._seats]
         if self._signals:
             self._stop("interrupted" if self._signals.number == 2 else "terminated")
@@ -182,18 +183,16 @@ class Network:
             if all(node.state == "running" for node in nodes):
                 self._started = now
                 self._write()
-        elif limits.duration_s and now - self._started >= limits.duration_s:
-            self._stop("duration")
-        elif limits.target and self._reached(nodes):
-            self._stop("target")
+        elif reason := self._reached(now - self._started, nodes):
+            self._stop(reason)
         if self._stopping is not None and now - max(self._heard, self._stopping) > SILENT:
             for seat in self._seats:
                 seat.process.kill()
 
-    def _reached(self, nodes: Sequence[NodeStatus]) -> bool:
-        """Whether all are as accurate as was asked for, and have blocks enough."""
-        height = min((node.height for node in nodes if node.role == "normal"), default=0)
-        return height >= self._limits.blocks and all((node.test_accuracy or 0.0) >= self._limits.target for node in nodes)
+    def _reached(self, ran: float, nodes: Sequence[NodeStatus]) -> str:
+        """Why it is time to stop, if it is."""
+        accuracies = (node.test_accuracy or 0.0 for node in nodes)
+        return reached(self._limits, ran, accuracies, (node.height for node in nodes if node.role == "normal"))
 
     def _write(self) -> None:
         """From now on the directory is that of a run."""
