@@ -102,9 +102,14 @@ def lost_and_adopted(start: Start, place: Path, a: Command, b: Command) -> Comma
     wrong = node(start, place, "seed.toml", "b", "key-b", "run-seed")
     for command, other, said in ((a, "b", "its seed is 4, ours 3"), (wrong, "a", "its seed is 3, ours 4")):
         command.until(partial(tells, command, f"{other}: refused", f"other_genesis: {said}"), f"line with {said}")
-    ill = start("status", "run-a", "--json")
-    ill.ended(1)
-    assert "its seed is 4, ours 3" in ill.stdout
+
+    def ill() -> bool:
+        """The status file is written once a second, and may be from before the line on the screen."""
+        status = start("status", "run-a", "--json")
+        status.ended(1)
+        return "its seed is 4, ours 3" in status.stdout
+
+    a.until(ill, "status with its cause")
     wrong.signal(signal.SIGINT, group=True)
     wrong.ended(130)
 
