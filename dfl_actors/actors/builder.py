@@ -12,7 +12,7 @@ from typing import Literal
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
-from dfl_actors.core.blocks import Pending, Terms, enough, in_order
+from dfl_actors.core.blocks import Pending, Terms, enough, fitting, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.clock import FOREVER, Now, since
 from dfl_actors.core.codec import digest, encode, reread
@@ -201,7 +201,7 @@ class Builder(Actor):
         if len(ready) < self.settings.transactions:
             return
         ready.sort(key=lambda pending: pending.transaction.sequence)
-        entries = tuple(pending.entry() for pending in ready[: self.settings.transactions])
+        entries = tuple(fitting(pending.entry() for pending in ready[: self.settings.transactions]))
         draft = self._sign(entries, now)
         self._open(draft, now)
         self._deadline = now.mono + self.settings.deadline

@@ -7,8 +7,8 @@ from dfl_actors.config.listen import host_port, listen_problem
 from dfl_actors.config.sections import LabelWeight, LabelWeights, Sim, Training
 from dfl_actors.config.toml_text import Mistakes
 from dfl_actors.config.topology import within
+from dfl_actors.core.blocks import LARGEST_DRAFT
 
-LARGEST_DRAFT = 3 << 20  # bytes
 TRANSACTION_BYTES, RECEIPT_BYTES = 700, 560  # at most, in a draft
 SGD_KEYS = ("momentum", "weight_decay", "gamma", "power", "bias_rate")
 MOST_WEIGHTS = 256

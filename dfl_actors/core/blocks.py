@@ -1,14 +1,16 @@
 """When a transaction is ready for a block, and when a block is final: the rules alone, without time or store."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
 from dfl_actors.core.clock import Now, since
+from dfl_actors.core.codec import encode
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Entry, Receipt, Transaction
 
 LEAST_WAIT = 1_000  # Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts.
+LARGEST_DRAFT = 3 << 20  # Bytes of the entries of a draft, which is one frame on the wire.
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -56,6 +58,16 @@ class Pending:
     def ready_at(self) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""
         return self.since + self._terms.wait if len(self.receipts) >= self._terms.least else self.expires
+
+
+def fitting(entries: Iterable[Entry], most: int = LARGEST_DRAFT) -> Iterator[Entry]:
+    """The first of the entries that a draft may hold, `most` bytes of them: at least one, whose receipts are bounded in number."""
+    room = most
+    for number, entry in enumerate(entries):
+        room -= len(encode(entry)) + 1
+        if number and room < 0:
+            return
+        yield entry
 
 
 def enough(draft: Draft, confirmed: Collection[Digest], receipts: Mapping[Digest, Receipt], fraction: float, per: str) -> bool:

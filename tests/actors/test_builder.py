@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dfl_actors.actors.builder import REMINDERS, Builder, BuilderSettings
 from dfl_actors.core import chain, events
+from dfl_actors.core.blocks import LARGEST_DRAFT
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.control import Adoption, Holdings
@@ -206,6 +207,20 @@ def test_more_receipts_than_a_block_may_hold_are_left_out() -> None:
     made.give(*announced(0))
     pending[digest(OWN[0])].receipts.update({str(number): receipt("g", OWN[0]) for number in range(MAX_RECEIPTS)})
     assert made.give(*receipts(0, by=("h",))) == []
+
+
+def test_a_draft_is_filled_by_bytes_and_what_does_not_fit_waits_for_the_next() -> None:
+    """256 witnesses a transaction and 32 transactions: one message must carry them."""
+    made = built(transactions=32, receipts=1)
+    pending = made.actor._pending  # type: ignore[attr-defined]
+    for number in range(40):
+        one = transaction("me", number)
+        made.give(Announced(transaction=one))
+        pending[digest(one)].receipts.update(dict.fromkeys(map(str, range(MAX_RECEIPTS)), receipt("g", one)))
+    made.give(Tick())
+    sizes = [len(encode(message)) for message in told(made.said, Drafted)]
+    assert sizes and LARGEST_DRAFT * 0.9 < sizes[0] < LARGEST_DRAFT + 4096
+    assert len(pending) == 40 - len(drafted(made).entries)
 
 
 def test_before_the_run_begins_again_nothing_is_final_by_a_deadline() -> None:
