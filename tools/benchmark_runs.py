@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from threading import Barrier
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -20,10 +21,13 @@ from benchmark_table import Unmeasured
 
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import TargetMissed
-from dfl_actors.learning.data import load_dataset
+from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.weights import Recipe, decode_model
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.runtime.stores import ModelStore
+
+if TYPE_CHECKING:  # its import brings TensorFlow, which only the workers load
+    from dfl_actors.learning.models import Learner
 
 DEMO = "fully_connected_4"
 BATCH = 64
@@ -247,10 +251,17 @@ def workers(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, context, initializer=prepare_worker, initargs=(context.Barrier(count),))
 
 
-WORKER: dict[str, Any] = {}
+class Bench(NamedTuple):
+    """What the tasks of a worker use."""
+
+    learner: "Learner"
+    data: Dataset
 
 
-def prepare_worker(barrier: Any) -> None:
+WORKER: list[Bench] = []  # of this process: one, once it is prepared
+
+
+def prepare_worker(barrier: Barrier) -> None:
     """Build what the tasks use, and wait for the others."""
     from dfl_actors.learning import models
 
@@ -258,7 +269,7 @@ def prepare_worker(barrier: Any) -> None:
     data = load_dataset(Data())
     learner = models.load_learner(models.LENET, Recipe(), data.form)
     learner.warm(BATCH, 1, TESTS)
-    WORKER.update(data=data, learner=learner)
+    WORKER.append(Bench(learner, data))
     barrier.wait()
 
 
@@ -270,7 +281,7 @@ def bare(steps: Sequence[int], measurements: Sequence[int]) -> float:
 
 def bare_loop(steps: int, measurements: int) -> float:
     """CPU s that so many training steps, with the measurements evenly between them, take without a network."""
-    learner, data, rng = WORKER["learner"], WORKER["data"], np.random.default_rng(0)
+    (learner, data), rng = WORKER[0], np.random.default_rng(0)
     state = learner.start(learner.initial(0))
     begun = time.process_time()
     for number in range(steps):
@@ -284,9 +295,10 @@ def bare_loop(steps: int, measurements: int) -> float:
 
 def judge(store: str, model: str, codec: str) -> float:
     """The accuracy on all test images of a model in a node's store."""
-    learner, data = WORKER["learner"], WORKER["data"]
+    learner, data = WORKER[0]
     with ModelStore(Path(store), KEPT) as models, models.view(model) as body:
         if body is None:
             raise Unmeasured(f"model {model[:16]} is no longer in the store of its node")
         weights = decode_model(body, codec, learner.parameters.size).copy()
-    return float(learner.measure(weights, data.x_test, data.y_test) / len(data.y_test))
+    correct, tested = learner.measure(weights, data.x_test, data.y_test)
+    return correct / tested

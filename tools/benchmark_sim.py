@@ -272,7 +272,7 @@ def share(number: int, parts: int, part: int) -> int:
 
 def bare_loop(work: Work) -> tuple[float, float]:
     """Train and measure, the measurements evenly between the steps; returns when it began and ended, on a clock that processes share."""
-    learner, data, rng = benchmark_runs.WORKER["learner"], benchmark_runs.WORKER["data"], np.random.default_rng(0)
+    (learner, data), rng = benchmark_runs.WORKER[0], np.random.default_rng(0)
     batches = [rng.integers(len(data.y_train), size=(1, benchmark_runs.BATCH)) for _ in range(BATCHES)]
     lessons = [(data.x_train[batch], data.y_train[batch]) for batch in batches]
     tests = rng.integers(len(data.y_test), size=benchmark_runs.TESTS)
