@@ -12,15 +12,16 @@ from typing import Protocol
 import numpy as np
 import orjson
 
-from dfl_actors.actors.base import Actor, JournalReader, Models, Settings
+from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import model_digest, sha256
 from dfl_actors.core.effects import Effect, Journal, Keep, Note, Publish, Tell, Touch
 from dfl_actors.core.messages import Averaged, Scored, Updated, Versioned
 from dfl_actors.core.words import Started, Stopping
+from dfl_actors.errors import Refused
 from dfl_actors.learning.plain import UNREADABLE, Unkept, packed, unpacked
-from dfl_actors.learning.weights import encode_model, known_model
+from dfl_actors.learning.weights import check_norm, encode_model, known_model, norm_bound
 from dfl_actors.sdk.interface import ReceivedModel, Result
 
 MOST_PENDING = 16
@@ -28,6 +29,9 @@ MOST_PENDING = 16
 arrives; the limit only bounds the memory while the trainer publishes nothing."""
 
 MILLION = 1_000_000
+
+Weighed = list[tuple[Scored, np.ndarray]]
+"""Received models with their weights [P]."""
 
 
 class Apply(Protocol):
@@ -113,6 +117,10 @@ class Keeper(Actor):
                 return
             for pending in self._pending.values():
                 own = own + pending
+            received, notes = within_norm(own, received)
+            yield from notes
+            if not received:
+                return
             models = [
                 ReceivedModel(score.generator, weights, score.correct / score.tested, score.samples or None) for score, weights in received
             ]
@@ -150,3 +158,15 @@ class Keeper(Actor):
     def _load(self, stack: ExitStack, key: str, codec: str) -> np.ndarray | None:
         data = stack.enter_context(self._models.view(key))
         return None if data is None else known_model(data, codec)
+
+
+def within_norm(own: np.ndarray, received: Weighed) -> tuple[Weighed, list[Effect]]:
+    """Those whose norm `own` [P] allows to be averaged with it, and the notes of those that are refused."""
+    bound, sound, notes = norm_bound(own), list[tuple[Scored, np.ndarray]](), list[Effect]()
+    for score, weights in received:
+        try:
+            check_norm(weights, bound)
+            sound.append((score, weights))
+        except Refused as error:
+            notes.append(refused(error, "model", score.model, score.generator))
+    return sound, notes

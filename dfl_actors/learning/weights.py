@@ -8,7 +8,7 @@ Everything here is numpy alone: an actor that neither trains nor measures never 
 """
 
 from collections.abc import Mapping
-from math import prod
+from math import prod, sqrt
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ CODECS: Mapping[str, np.dtype[np.floating]] = MappingProxyType({"float32": np.dt
 LENET = "lenet"  # The model that comes with the program; every other one is a user's.
 SGD, RATE = "sgd", 0.01  # The optimiser that comes with the program, and its learning rate.
 LARGEST_FLOAT16 = 65504.0
+MOST_NORM = 100.0  # Norms of the own model that one may have which is averaged with it.
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -165,6 +166,28 @@ def is_finite(flat: Vector) -> bool:
     """Whether no number of `flat` is infinite or NaN, and its norm below 1.8e19: beyond, means and distances overflow float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(flat, flat)))
+
+
+def norm(flat: Vector) -> float:
+    """Of a model [P]; infinite beyond 1.8e19."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sqrt(float(np.dot(flat, flat)))
+
+
+def norm_bound(own: Vector) -> float:
+    """The norm that a model may have to be averaged with `own` [P]: `MOST_NORM` times that of `own`.
+
+    An own model near zero says little of scale, so a norm of sqrt(P), 1 a weight, always passes; one of nothing but zeros (an observer's, a
+    linear model's) says none, and `MOST_NORM` a weight passes.
+    """
+    usual, length = sqrt(own.size), norm(own)
+    return max(MOST_NORM * length, usual) if length else MOST_NORM * usual
+
+
+def check_norm(flat: Vector, bound: float) -> None:
+    """Raises `Refused` with code `model_norm`."""
+    if not norm(flat) <= bound:
+        raise Refused("model_norm", f"{norm(flat):.3g}, at most {bound:.3g}")
 
 
 def _number(codec: str) -> np.dtype[np.floating]:

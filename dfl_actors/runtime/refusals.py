@@ -46,6 +46,7 @@ REMEDIES: dict[str, str] = {
     "model_size": _MODEL,
     **dict.fromkeys(("model_missing", "model_gone"), "the model store is too small for this pace: raise store.models"),
     "model_not_finite": "its training diverges: lower its learning rate",
+    "model_norm": "its training diverges, or it attacks: lower its learning rate, or take the node out of the topology",
     "fetch_timeout": "the link is too slow or lossy for these models: raise gossip.fetch_timeout_s",
     **dict.fromkeys(("no_confirmation", "confirmation_twice", "finalised_before_created", "height", "previous"), _ALTERED),
     **dict.fromkeys(("other_generator", "time_backwards", "transaction_twice"), _ALTERED),

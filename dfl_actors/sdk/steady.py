@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dfl_actors.learning.momentum import quasi_global
+from dfl_actors.learning.weights import norm
 from dfl_actors.sdk.interface import START_REPUTATION, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, weighted_mean
 from dfl_actors.sdk.robust import distance, newest
 
@@ -109,12 +110,6 @@ def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
     """Of each weight array of a model [P]."""
     with np.errstate(over="ignore", invalid="ignore"):
         return [float(np.dot(model[begin:end], model[begin:end])) for _, begin, end in arrays]
-
-
-def norm(model: Weights) -> float:
-    """Of a model [P]; infinite beyond 1.8e19."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return sqrt(float(np.dot(model, model)))
 
 
 def beside(own: Weights, length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:

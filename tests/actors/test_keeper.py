@@ -134,6 +134,16 @@ def test_models_that_have_gone_are_left_out_and_named(gone: tuple[int, ...], mod
     assert [note.models for note in notes(said, events.Updated)] == [models] * bool(models)
 
 
+def test_a_finite_model_of_huge_weights_is_refused_by_its_norm_whatever_the_algorithm_and_the_others_are_averaged() -> None:
+    made, own = built(buffer=2), np.ones(8, np.float32)
+    said = made.give(version(made, own), scored(made, "g", 1e17), scored(made, "h", 3.0))
+    (note,) = notes(said, events.Refused)
+    assert (note.code, note.by) == ("model_norm", KEYS["g"].address)
+    assert notes(said, events.Updated)[0].models == 1 and np.allclose(delta(made, told(said, Averaged)[0]), 1.0)
+    assert not told(made.give(scored(made, "g", 201.0), scored(made, "h", -1e9)), Averaged), "with nothing left there is no update"
+    assert told(made.give(scored(made, "g", 199.0), scored(made, "h", -199.0)), Averaged)
+
+
 def test_reputations_and_the_number_survive_a_crash_and_no_number_means_two_differences() -> None:
     def harsh(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float]) -> Result:
         return Result(state, own + 1, {**reputations, received[0].sender: 0.25}, {"harsh": 1})

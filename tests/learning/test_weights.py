@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from dfl_actors.errors import Refused
-from dfl_actors.learning.weights import CODECS, Layer, Parameters, decode_model, encode_model, is_finite, model_bytes
+from dfl_actors.learning.weights import (
+    CODECS,
+    Layer,
+    Parameters,
+    check_norm,
+    decode_model,
+    encode_model,
+    is_finite,
+    model_bytes,
+    norm_bound,
+)
 
 PARAMETERS = Parameters((Layer(name="a/kernel", shape=(2, 3)), Layer(name="a/bias", shape=(3,)), Layer(name="scale", shape=())))
 
@@ -117,6 +127,20 @@ def test_a_model_with_one_number_that_is_not_finite_is_refused(codec: str, bad: 
 )
 def test_numbers_are_finite_while_their_norm_is_a_float32(numbers: list[float], finite: bool) -> None:
     assert is_finite(np.array(numbers, np.float32)) is finite
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("own", "bound"),
+    [([2.0, 0, 0, 0], 200.0), ([1e-9, 0, 0, 0], 2.0), ([0.0] * 4, 200.0), ([1.8e19, 0, 0, 0], 1.8e21)],
+    ids=["100 times", "1 a weight near zero", "100 a weight at zero", "the largest there is"],
+)
+def test_the_norm_of_a_model_is_bounded_by_the_own_one(own: list[float], bound: float) -> None:
+    assert norm_bound(np.array(own, np.float32)) == pytest.approx(bound)
+    within, beyond = (np.array([factor * min(bound, 1.8e19), 0, 0, 0], np.float32) for factor in (0.999, 1e3))
+    check_norm(within, norm_bound(np.array(own, np.float32)))
+    with pytest.raises(Refused, match="model_norm"):
+        check_norm(beyond, norm_bound(np.array(own, np.float32)))
 
 
 def test_an_unknown_codec_is_refused_by_name() -> None:
