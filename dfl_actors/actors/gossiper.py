@@ -69,7 +69,7 @@ class Gossiper(Actor):
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
-        self._fetching = Fetching(self._seen, settings.fetch_timeout)
+        self._fetching = Fetching(self._seen, settings.fetch_timeout, len(settings.neighbours))
         self._serving = Serving(models)
         self.skews = Skews(settings.skew)
         self.ready = self._enough()
@@ -188,10 +188,11 @@ class Gossiper(Actor):
             return
         self._check_header(sender, news, now)
         self._seen.put(identity, Sighting(transaction, sender))
+        wanted = m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender)
         if self._models.size(transaction.model) is not None:
-            yield Tell(m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender))
+            yield Tell(wanted)
         else:
-            yield from self._fetching.begin((transaction, news.receipts), sender, now)
+            yield from self._fetching.begin(wanted, now)
 
     def _on_known(self, sender: Address, sighting: Sighting) -> Iterator[Effect]:
         """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours."""
@@ -204,7 +205,11 @@ class Gossiper(Actor):
             yield Tell(m.Fetched(transaction=transaction, receipts=(), sender=sender))
 
     def _check_header(self, sender: Address, news: m.TransactionNews, now: Now) -> None:
-        """What can be said before the model is here; the validator checks the rest. Codes as in `docs/protocol.md`."""
+        """What can be said before the model is here, cheap things first; the validator checks the rest. Codes as in `docs/protocol.md`.
+
+        Nothing is remembered as seen, and no model asked for, before all signatures are right: neither who announces what nobody signed,
+        nor a relay that adds a wrong receipt, may keep the transaction from coming another way.
+        """
         transaction = news.transaction
         if transaction.genesis != self.settings.genesis:
             raise Refused("other_genesis", transaction.genesis[:8])
@@ -212,11 +217,9 @@ class Gossiper(Actor):
             raise Refused("expired", f"{now.wall - transaction.expires} ms ago")
         if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
-        self._fetching.check_room()
         check_path(transaction, news.receipts, sender, self.settings.address)
-        if news.receipts:
-            # Before it is remembered as seen: a relay that adds a wrong receipt must not keep us from hearing of it from others.
-            check_transaction(transaction, news.receipts, self._verifier)
+        self._fetching.check_room(transaction.model, sender)
+        check_transaction(transaction, news.receipts, self._verifier)
 
     def on_receipt_news(self, news: m.ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
         yield from self._pass_back(news.receipt)

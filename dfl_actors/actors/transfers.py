@@ -13,40 +13,44 @@ from dfl_actors.core.codec import digest, model_digest
 from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve, Tell
 from dfl_actors.core.gossip import Assembly, Sighting, chunk_count
 from dfl_actors.core.messages import Chunk, Fetch, Fetched, Gone
-from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
+from dfl_actors.core.objects import Address, Digest
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Code, Refused
 
 MOST_SERVED = 3  # How often a neighbour gets the chunks of one model.
-MOST_ASSEMBLIES = 64  # Models on their way here at once; what is announced beyond is left out.
+MOST_ASSEMBLIES = 64  # Models on their way here at once, shared equally among the neighbours; what one announces beyond is left out.
+MOST_FOR_MODEL = 4  # Transactions that one neighbour brought and that wait for the same model.
 REMEMBERED = 8192  # Transactions, drafts, receipts, and models served, that are recognised when they come again.
-
-Wanted = tuple[Transaction, tuple[Receipt, ...]]
 
 
 class Fetching:
-    """The models on their way here, and the transactions that wait for them."""
+    """The models on their way here, and the transactions that wait for them. A place belongs to the neighbour that announced the model
+    first, whoever delivers it: so no neighbour can take those of others."""
 
-    def __init__(self, seen: Recent[Digest, Sighting], timeout: int) -> None:
+    def __init__(self, seen: Recent[Digest, Sighting], timeout: int, neighbours: int) -> None:
         """`seen` knows who else has a transaction; a silence of `timeout` ms means that chunks are lost."""
         self._seen, self._timeout = seen, timeout
+        self._share = max(1, MOST_ASSEMBLIES // max(1, neighbours))
         self._assemblies: dict[Digest, Assembly] = {}
-        self._wanted: dict[Digest, list[Wanted]] = {}
+        self._wanted: dict[Digest, list[Fetched]] = {}
 
     def __contains__(self, model: object) -> bool:
         return model in self._assemblies
 
-    def check_room(self) -> None:
-        """Raises `Refused` with code `busy`."""
-        if len(self._assemblies) >= MOST_ASSEMBLIES:
-            raise Refused("busy", f"{MOST_ASSEMBLIES} models are on their way")
+    def check_room(self, model: Digest, sender: Address) -> None:
+        """Raises `Refused` with code `busy` where the sender has no place left for a transaction of this model."""
+        if model in self._assemblies:
+            if sum(wanted.sender == sender for wanted in self._wanted[model]) >= MOST_FOR_MODEL:
+                raise Refused("busy", f"{MOST_FOR_MODEL} transactions wait for model {model[:8]}")
+        elif sum(assembly.opener == sender for assembly in self._assemblies.values()) >= self._share:
+            raise Refused("busy", f"{self._share} of its models are on their way")
 
-    def begin(self, wanted: Wanted, source: Address, now: Now) -> Iterator[Effect]:
+    def begin(self, wanted: Fetched, now: Now) -> Iterator[Effect]:
         """Fetch the model of a transaction, unless it is on its way already."""
-        transaction = wanted[0]
+        transaction = wanted.transaction
         self._wanted.setdefault(transaction.model, []).append(wanted)
         if transaction.model not in self._assemblies:
-            assembly = Assembly(transaction.model, transaction.size, source, now.mono)
+            assembly = Assembly(transaction.model, transaction.size, wanted.sender, now.mono)
             self._assemblies[transaction.model] = assembly
             yield from _ask(assembly, assembly.ask())
 
@@ -87,18 +91,15 @@ class Fetching:
             return
         del self._assemblies[assembly.model]
         yield Keep(assembly.model, data)
-        for transaction, receipts in self._wanted.pop(assembly.model, []):
-            identity = digest(transaction)
-            sighting = self._seen.get(identity)
-            sender = assembly.source if sighting is None or sighting.via is None else sighting.via
-            yield Tell(Fetched(transaction=transaction, receipts=receipts, sender=sender))
-            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now.mono - assembly.begun))
+        for wanted in self._wanted.pop(assembly.model, []):
+            yield Tell(wanted)
+            yield Note(events.Fetched(tx=digest(wanted.transaction), source=assembly.source, ms=now.mono - assembly.begun))
 
     def _next_source(self, assembly: Assembly, code: Code, now: Now) -> Iterator[Effect]:
         """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""
         yield refused(Refused(code, f"from {assembly.source[:8]}"), "model", assembly.model, assembly.source)
         wanted = self._wanted.get(assembly.model, [])
-        sightings = [sighting for tx, _ in wanted if (sighting := self._seen.get(digest(tx))) is not None]
+        sightings = [sighting for one in wanted if (sighting := self._seen.get(digest(one.transaction))) is not None]
         for sighting in sightings:
             if assembly.source in sighting.sources:
                 sighting.sources.remove(assembly.source)
@@ -108,8 +109,8 @@ class Fetching:
             yield from _ask(assembly, assembly.ask())
             return
         del self._assemblies[assembly.model]
-        for transaction, _ in self._wanted.pop(assembly.model, []):
-            self._seen.pop(digest(transaction), None)
+        for one in self._wanted.pop(assembly.model, []):
+            self._seen.pop(digest(one.transaction), None)
 
 
 def _ask(assembly: Assembly, chunks: tuple[int, int] | None) -> list[Effect]:

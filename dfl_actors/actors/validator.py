@@ -20,7 +20,7 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
-from dfl_actors.core.objects import Address, Confirmation, Count, Draft, Receipt, Record, Time, Transaction, issue
+from dfl_actors.core.objects import Address, Confirmation, Count, Digest, Draft, Receipt, Record, Time, Transaction, issue
 from dfl_actors.core.recent import Recent
 from dfl_actors.core.words import Started, Stopping
 from dfl_actors.errors import Refused
@@ -31,6 +31,7 @@ MOST_WAITING = 256  # Transactions kept while the node has no samples to measure
 MOST_REWRITTEN = 64  # Generators reported at once that contradict what is known of them.
 NEWEST, CONFIRMED, LOST = b"w/", b"g/", b"lost"  # Where the journal keeps the last of each generator, and what was lost of our own.
 FRESH = 4096  # What was journalled last and may not be written yet.
+MEASURED = 1024  # Models whose measurement is known, for other transactions that name them.
 
 
 class Given(Record, frozen=True, kw_only=True):
@@ -84,6 +85,7 @@ class Validator(Actor):
         self._verifier = Verifier(settings.genesis)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._fresh: Recent[bytes, bytes] = Recent(FRESH)
+        self._measured: Recent[Digest, tuple[int, int]] = Recent(MEASURED)
         self.rewritten: dict[Address, str] = {}
         lost = journal.get(LOST)
         self._lost = None if lost is None else reread(Lost, lost)
@@ -157,6 +159,14 @@ class Validator(Actor):
         return ttl
 
     def _measure(self, transaction: Transaction) -> tuple[int, int]:
+        """Each model is measured once, however many transactions name it."""
+        known = self._measured.get(transaction.model)
+        if known is None:
+            known = self._judged(transaction)
+            self._measured.put(transaction.model, known)
+        return known
+
+    def _judged(self, transaction: Transaction) -> tuple[int, int]:
         tests = self._pool.draw(self.settings.tests, self._rng)
         with self._models.view(transaction.model) as data:
             if data is None:

@@ -94,7 +94,7 @@ class Assembly:
 
     def __init__(self, model: Digest, size: int, source: Address, now: int) -> None:
         self.model = model
-        self.source = source
+        self.source = self.opener = source
         self.begun = self.progress = now
         self.size = size
         self.chunks = chunk_count(size)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_SERVED
+from dfl_actors.actors.transfers import MOST_ASSEMBLIES, MOST_FOR_MODEL, MOST_SERVED
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect
@@ -18,10 +18,10 @@ from tests.objects import unsigned
 # --- headers
 
 
-def test_signatures_of_a_header_are_left_to_the_validator_unless_a_relay_brings_it() -> None:
+def test_signatures_of_a_header_are_checked_before_its_model_is_asked_for() -> None:
     made = built()
-    forged = unsigned(transaction("g", 0, ttl=2))
-    assert sent(hear(made, "g", news(forged))) == [("g", Fetch(model=MODEL, first=0, count=1))]
+    said = hear(made, "g", news(unsigned(transaction("g", 0, ttl=2))))
+    assert codes(said) == ["bad_signature"] and not sent(said)
     by_relay = unsigned(transaction("g", 1, b"\1" * 32, ttl=2))
     assert codes(hear(made, "h", news(by_relay, receipt("h", by_relay)))) == ["bad_signature"]
     right = transaction("g", 2, b"\2" * 32, ttl=2)
@@ -110,11 +110,26 @@ def test_what_was_lost_is_asked_for_once_more_before_a_source_is_left() -> None:
     assert codes(made.give(Tick(), now=NOW + 20_000)) == ["fetch_timeout"]
 
 
-def test_more_models_at_once_than_there_is_room_for_are_refused() -> None:
+def test_a_neighbour_that_announces_models_without_end_has_its_share_of_the_places_and_no_more() -> None:
+    """The others are fetched from as ever; whoever takes over a delivery gives no place of its own for it."""
     made = built()
     for number in range(MOST_ASSEMBLIES):
-        hear(made, "g", news(transaction("g", number, number.to_bytes(32, "big"))))
-    assert codes(hear(made, "g", news(transaction("g", 999, b"\xff" * 32)))) == ["busy"]
+        said = hear(made, "g", news(transaction("g", number, number.to_bytes(32, "big"))))
+        assert codes(said) == ([] if number < MOST_ASSEMBLIES // 2 else ["busy"])
+    first = transaction("g", 0, bytes(32), ttl=2)
+    hear(made, "h", news(first, receipt("h", first)))
+    for number in range(MOST_ASSEMBLIES // 2):
+        said = hear(made, "h", news(transaction("h", number, b"h" + number.to_bytes(31, "big"))))
+        assert not codes(said) and [name for name, _ in sent(said)] == ["h"]
+
+
+def test_transactions_that_all_name_one_model_wait_for_it_in_small_number() -> None:
+    made = built()
+    for number in range(9):
+        said = hear(made, "g", news(transaction("g", number)))
+        assert codes(said) == ([] if number < MOST_FOR_MODEL else ["busy"])
+    assert not codes(hear(made, "h", news(transaction("h", 0)))), "each neighbour for itself"
+    assert len(told(made.give(reply("g", Chunk(model=MODEL, index=0), DATA)), Fetched)) == MOST_FOR_MODEL + 1
 
 
 # --- serving

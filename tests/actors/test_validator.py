@@ -25,12 +25,20 @@ DATA = bytes(32)
 SAMPLES = Injected(samples=tuple(range(20)))
 
 
-def built(**fields: Any) -> Bench:
+class Counting(parts.Learner):
+    judged = 0
+
+    def judge(self, data: memoryview, codec: str, parameters: int, samples: np.ndarray) -> tuple[int, int]:
+        self.judged += 1
+        return super().judge(data, codec, parameters, samples)
+
+
+def built(learner: parts.Learner | None = None, **fields: Any) -> Bench:
     def build(one: Bench) -> Validator:
         return Validator(
             bench.settings(ValidatorSettings, **fields),
             KEYS["me"],
-            parts.Learner(),
+            learner or parts.Learner(),
             one.models,
             one.journal,
             Received(),
@@ -67,6 +75,14 @@ def test_a_transaction_handed_over_again_gets_the_same_receipt_and_is_not_measur
         said = made.give(fetched("g", 0), now=now, crash=99)
         assert told(said, Witnessed) == [first] and not told(said, Scored) and not notes(said, events.Scored)
         made.give(SAMPLES)
+
+
+def test_a_model_that_several_transactions_name_is_measured_once() -> None:
+    learner = Counting()
+    made = built(learner)
+    made.give(SAMPLES)
+    said = made.give(*(fetched(by, number) for by in "gh" for number in range(3)), fetched("g", 9, b"\1" * 32))
+    assert learner.judged == 2 and len(told(said, Witnessed)) == 7
 
 
 def test_without_samples_transactions_wait_the_oldest_go_first() -> None:
