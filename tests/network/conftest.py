@@ -65,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     """Two nodes that trained LeNet on MNIST until their duration ended; for reading only."""
     topology = SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 160", "rate = 0")
     topology = topology.replace("evaluate_s = 0", "evaluate_samples = 500")
-    yield from run_by_one(tmp_path_factory, "finished", topology, "4")
+    yield from run_by_one(tmp_path_factory, "finished", topology, "4", cold=True)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     yield from run_by_one(tmp_path_factory, "ended", SMALL, "2")
 
 
-def run_by_one(factory: pytest.TempPathFactory, name: str, topology: str, duration: str) -> Iterator[Finished]:
+def run_by_one(factory: pytest.TempPathFactory, name: str, topology: str, duration: str, cold: bool = False) -> Iterator[Finished]:
     """A run that is made once for all processes that tests are spread over, and is gone with the last of them that used it."""
 
     def make(folder: Path) -> None:
@@ -82,7 +82,7 @@ def run_by_one(factory: pytest.TempPathFactory, name: str, topology: str, durati
         for place in made_place():
             (place / "small.toml").write_text(topology.replace("tiny.py", f"{folder}/tiny.py"))
             for begin in starter(place):
-                command = begin("run", "small.toml", "--out", "run", "--duration", duration, out=place / "run")
+                command = begin("run", "small.toml", "--out", "run", "--duration", duration, out=place / "run", cold=cold)
                 command.ended(0)
                 for said, text in (("stdout", command.stdout), ("stderr", command.stderr)):
                     (folder / said).write_text(text)

@@ -11,13 +11,16 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psutil
+
+from tests.network.places import inside
+from tests.warm.commands import Warm
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -76,19 +79,26 @@ class Command:
         *arguments: str | Path,
         out: Path | None = None,
         limit: Callable[[], None] | None = None,
-        inside: Sequence[str] = (),
+        namespace: str = "",
+        cold: bool = False,
         **more: str,
     ) -> None:
-        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `inside` goes
-        before the command; `more` are variables of its environment."""
+        """Start it in the directory `place`; `out` is its run directory; `limit` is called in the child before it begins; `namespace` is
+        the network it is in; `cold`: by an interpreter of its own (`tests/warm/`); `more` are variables of its environment."""
         self.out, self._diary = out, None if out is None else Diary(out / "metrics.jsonl")
         self._log = place / f"{time.monotonic_ns()}"
         self.temporary = Path(f"{self._log}.tmp")
         self.temporary.mkdir(parents=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "COLUMNS": "120", **more}
-        with Path(f"{self._log}.out").open("wb") as stdout, Path(f"{self._log}.err").open("wb") as stderr:
+        said = [str(argument) for argument in arguments]
+        files = (Path(f"{self._log}.out"), Path(f"{self._log}.err"))
+        with files[0].open("wb") as stdout, files[1].open("wb") as stderr:
+            self.process: subprocess.Popen[bytes] | Warm
+            if not cold and limit is None:
+                self.process = Warm(said, place, environment, *files, namespace)
+                return
             self.process = subprocess.Popen(
-                [*inside, sys.executable, "-m", "dfl_actors", *map(str, arguments)],
+                [*inside(namespace), sys.executable, "-m", "dfl_actors", *said],
                 cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True,
                 preexec_fn=limit,  # noqa: PLW1509 - it sets a limit of the child, which no flag does
             )  # fmt: skip

@@ -48,9 +48,8 @@ class Host:
         return self._command
 
     def start(self) -> None:
-        self._command = Command(
-            self._place, *(self._go_on if self.run.run.exists() else self._begin), out=self.out, limit=None, **self.clock.environment
-        )
+        said = self._go_on if self.run.run.exists() else self._begin
+        self._command = Command(self._place, *said, out=self.out, limit=None, cold=False, **self.clock.environment)
 
     def end(self) -> None:
         """Kill every process of it."""

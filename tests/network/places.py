@@ -8,6 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 
+def inside(namespace: str) -> tuple[str, ...]:
+    """What a command begins with that runs in a network namespace."""
+    return ("ip", "netns", "exec", namespace) if namespace else ()
+
+
 class Loopback:
     """All hosts are this one, each with an address of its own."""
 
@@ -17,9 +22,9 @@ class Loopback:
     def address(self, host: str) -> str:
         return f"127.0.0.{self._numbers[host]}"
 
-    def inside(self, host: str) -> tuple[str, ...]:
-        """What a command begins with that runs on the host."""
-        return ()
+    def namespace(self, host: str) -> str:
+        """The network that the host's commands are in, if it is not everybody's."""
+        return ""
 
     def allow(self, host: str, peers: Sequence[str], ports: str) -> None:
         """Nobody but the peers, by their addresses, reaches the host, and they only these ports."""
@@ -58,8 +63,8 @@ class Namespaces(Loopback):
     def address(self, host: str) -> str:
         return f"10.77.0.{self._numbers[host]}"
 
-    def inside(self, host: str) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", f"{self._name}-{host}")
+    def namespace(self, host: str) -> str:
+        return f"{self._name}-{host}"
 
     def allow(self, host: str, peers: Sequence[str], ports: str) -> None:
         if self._firewall is None:
@@ -83,7 +88,7 @@ class Namespaces(Loopback):
         self._made.append(name)
 
     def _run(self, host: str, *command: str) -> None:
-        subprocess.run([*self.inside(host), *command], check=True, capture_output=True)
+        subprocess.run([*inside(self.namespace(host)), *command], check=True, capture_output=True)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_a_crash_leaves_its_traceback_in_the_log(start: Start, place: Path) -> N
 
 def test_time_to_be_gone_is_measured_from_the_death(start: Start, place: Path) -> None:
     """A supervisor that dies while its actors are still starting leaves nothing either."""
-    run = start("run", "small.toml", "--out", "run", out=place / "run")
+    run = start("run", "small.toml", "--out", "run", out=place / "run", cold=True)
     run.until(lambda: run.actor("1", "trainer") is not None, "start of the last node")
     run.signal(signal.SIGKILL)
     run.process.wait()
@@ -91,7 +91,7 @@ def test_time_to_be_gone_is_measured_from_the_death(start: Start, place: Path) -
 
 def test_who_hangs_and_who_loses_its_fork_server_is_started_again(start: Start, place: Path) -> None:
     """The evaluator too; and before anything is started in the place of what a dead fork server left, that is gone."""
-    run = start("run", "small.toml", "--out", "run", "-s", "run.evaluate_s=1", out=place / "run")
+    run = start("run", "small.toml", "--out", "run", "-s", "run.evaluate_s=1", out=place / "run", cold=True)
     run.ready()
     gossiper = run.actor("1", "gossiper")
     assert gossiper is not None

@@ -41,7 +41,7 @@ class Hosts:
     def start(self, folder: Path, name: str, host: str) -> Command:
         lines = (folder / f"dfl-actors-{name}.service").read_text().splitlines()
         (execute,) = [line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart=")]
-        self.commands.append(Command(folder, *shlex.split(execute)[1:], out=folder / "run", inside=self.net.inside(host)))
+        self.commands.append(Command(folder, *shlex.split(execute)[1:], out=folder / "run", namespace=self.net.namespace(host)))
         return self.commands[-1]
 
     def stop(self) -> None:
@@ -100,6 +100,6 @@ def feed(start: Start, place: Path, hosts: Hosts, b: Command) -> None:
     images, labels = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10
     np.savez(place / "more.npz", x_train=images, y_train=labels)
     topology = place / "hosts" / "a" / "topology.toml"
-    given = start("inject", topology, "more.npz", "--node", "b", "--keys", "hosts/a", inside=hosts.net.inside("one"))
+    given = start("inject", topology, "more.npz", "--node", "b", "--keys", "hosts/a", namespace=hosts.net.namespace("one"))
     given.ended(0)
     assert given.stdout == "node b has taken 40 samples; it was fed 40 in all\n"

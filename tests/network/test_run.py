@@ -192,7 +192,7 @@ def test_the_model_is_as_good_as_the_run_said(out: Path, summary: dict[str, Any]
 
 def test_a_start_that_was_killed_is_begun_anew(place: Path, start: Callable[..., Command]) -> None:
     """Killed once its keys are there and before its run.json: neither --out refuses what is left, nor is anything of it used."""
-    run = start("run", "small.toml", "--out", "run")
+    run = start("run", "small.toml", "--out", "run", cold=True)
     run.until((place / "run" / "nodes" / "1" / "key.pub").exists, "the keys")
     run.signal(signal.SIGKILL)
     run.gone(PATIENCE)

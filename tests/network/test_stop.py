@@ -36,7 +36,7 @@ def test_ctrl_c_stops_a_run_and_a_second_run_is_kept_out_meanwhile(start: Start,
 
 
 def test_a_run_stopped_before_it_is_ready_can_be_resumed_and_sigterm_stops_it_again(start: Start, place: Path) -> None:
-    run = start("run", "small.toml", "--out", "run", out=place / "run")
+    run = start("run", "small.toml", "--out", "run", out=place / "run", cold=True)
     run.until(lambda: run.actor("1", "keeper") is not None, "start of the actors")
     run.signal(signal.SIGINT, group=True)
     run.ended(130, GONE_WITHIN + NOISE)
@@ -61,7 +61,7 @@ def test_a_signal_at_any_moment_of_the_start_is_one_line_and_leaves_nothing(star
     """Moments are counted in processes: the command with its fork server, with a child of that. The whole group hears it, as from a
     terminal or a service manager: its children are not to die of it before it has seen it."""
     for count, number, code in ((2, signal.SIGTERM, 143), (2, signal.SIGINT, 130), (3, signal.SIGTERM, 143)):
-        run = start(*command)
+        run = start(*command, cold=True)
         run.until(partial(has, run, count), "start of another process")
         run.signal(number, group=True)
         run.ended(code, 2 * GONE_WITHIN + NOISE)
