@@ -82,7 +82,8 @@ class TargetMissed(DflError):
 
 Code = Literal[
     "too_large", "malformed", "schema", "not_canonical", "frames", "other_genesis", "address_mismatch", "bad_signature", "stranger",
-    "wrong_neighbour", "not_admitted", "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned", "ttl_exhausted",
+    "wrong_neighbour", "not_admitted", "not_a_member",
+    "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned", "ttl_exhausted",
     "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused",
     "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "busy", "fetch_timeout", "model_gone", "chunk",
     "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "confirmed_elsewhere", "other_draft",

@@ -217,6 +217,8 @@ def signing() -> Iterator[Case]:
         ("bad_signature", "a confirmation moved to another draft", changed(CONFIRMED[0], draft="44" * 32)),
     ):
         yield {"code": code, "name": name, "kind": type(value).__name__, "bytes": text(value), "genesis": NET}
+    who = {"kind": "Receipt", "bytes": text(FROM_BOB), "genesis": NET, "members": [ALICE.public, CAROL.public]}
+    yield {"code": "not_a_member", "name": "of a key that no node has"} | who
 
 
 def lifetime() -> Iterator[Case]:

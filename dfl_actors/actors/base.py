@@ -15,7 +15,7 @@ from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Note
 from dfl_actors.core.family import Event, FromDriver, Letter, Message, News, Reply, Request, heard_by
-from dfl_actors.core.objects import Address, Digest
+from dfl_actors.core.objects import Address, Digest, PublicKey
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import Refused
 
@@ -23,11 +23,15 @@ Handler = Callable[..., Iterator[Effect] | None]  # `on_<message>`; None when th
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every actor of a node is told; each adds what it alone needs. Times are in milliseconds, rates in samples a second."""
+    """What every actor of a node is told; each adds what it alone needs. Times are in milliseconds, rates in samples a second.
+
+    `members` are the keys of all nodes of the network, near or far: what another key has signed is refused.
+    """
 
     address: Address
     genesis: Digest
     neighbours: tuple[Address, ...]
+    members: frozenset[PublicKey]
 
 
 class JournalReader(Protocol):

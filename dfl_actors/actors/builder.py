@@ -48,12 +48,13 @@ class Builder(Actor):
 
     def __init__(self, settings: BuilderSettings, key: KeyPair, stored: chain.Stored, journal: JournalReader, now: Now) -> None:
         super().__init__(settings)
-        self._key, self._verifier = key, Verifier(settings.genesis)
+        self._key, self._verifier = key, Verifier(settings.genesis, settings.members)
         self._terms = Terms(len(settings.neighbours), settings.receipts, settings.receipt_wait)
         self._chain = self._pinned = chain.empty(settings.genesis)
         self._resume(stored, journal)
         self._pending: dict[str, Pending] = {}
         self._settled: set[str] = set()
+        self._stale: list[bytes] = []  # Receipts of who is no member any more.
         self._draft: Draft | None = None
         # Of a draft from before a restart, until the run has begun again.
         self._deadline = self._reminder = FOREVER
@@ -65,7 +66,7 @@ class Builder(Actor):
         try:
             self._pinned = chain.decode_pin(journal.get(chain.PIN)) or self._pinned
             chain.check_pin(self._pinned, stored, chain.decode_pin(journal.get(chain.BASE)))
-            self._chain = chain.resume(self._pinned, stored, self._verifier)
+            self._chain = chain.resume(self._pinned, stored, self._verifier.former())
         except Refused as error:
             raise ChainError(f"the chain breaks rule {error}: name the block with `dfl-actors chain verify`") from error
 
@@ -74,9 +75,11 @@ class Builder(Actor):
             transaction = reread(Transaction, raw)
             if not self._in_chain(transaction):
                 self._pending[digest(transaction)] = Pending(transaction, self._terms, now)
-        for _, raw in journal.scan(b"r/"):
+        for key, raw in journal.scan(b"r/"):
             receipt = reread(Receipt, raw)
-            if receipt.transaction in self._pending:
+            if receipt.public_key not in self.settings.members:
+                self._stale.append(key)
+            elif receipt.transaction in self._pending:
                 self._pending[receipt.transaction].receipts[receipt.creator] = receipt
         raw_draft = journal.get(b"draft")
         self._leftover = None if raw_draft is None else reread(Draft, raw_draft)
@@ -102,6 +105,7 @@ class Builder(Actor):
             yield from self._begin_behind(message.adoption.held)
         if self._chain != self._pinned:
             yield self._pin()
+        yield from (Journal(key, None) for key in self._stale)
         if self._draft is not None:
             yield from self._remind(now)
             self._deadline = now.mono + self.settings.deadline
@@ -237,7 +241,7 @@ class Builder(Actor):
         confirmations = in_order(self._confirmations.values())
         block = FinalBlock(draft=draft, confirmations=confirmations, finalised=max(now.wall, draft.created))
         with our_own("block"):
-            self._chain = chain.extend(self._chain, block, self._verifier)
+            self._chain = chain.extend(self._chain, block, self._verifier.former())
         self._draft, self.idle = None, True
         self.counts["height"] = self._chain.height
         yield Commit(draft.height, encode(block))

@@ -63,7 +63,7 @@ class Gossiper(Actor):
         self.who = self._links.who
         self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._out = Outgoing(epoch)
-        self._verifier = Verifier(settings.genesis)
+        self._verifier = Verifier(settings.genesis, settings.members)
         self._asking = Asking(settings.address, settings.neighbours, self._verifier, settings.asks)
         self._askers: dict[Address, tuple[bytes, int]] = {}
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
@@ -213,6 +213,7 @@ class Gossiper(Actor):
         transaction = news.transaction
         if transaction.genesis != self.settings.genesis:
             raise Refused("other_genesis", transaction.genesis[:8])
+        self._verifier.check_member(transaction)
         if transaction.expires <= now.wall:
             raise Refused("expired", f"{now.wall - transaction.expires} ms ago")
         if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
@@ -229,6 +230,7 @@ class Gossiper(Actor):
         sighting = self._seen.get(receipt.transaction)
         if sighting is None or not sighting.forwarded:
             return
+        self._verifier.check_member(receipt)
         identity = digest(receipt)
         if identity in self._relayed:
             return
@@ -244,6 +246,7 @@ class Gossiper(Actor):
         draft = news.draft
         if draft.generator == self.settings.address:
             return
+        self._verifier.check_member(draft)
         identity = digest(draft)
         via = self._drafts.get(identity)
         if via is None or sender == draft.generator:

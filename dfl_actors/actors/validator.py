@@ -82,7 +82,7 @@ class Validator(Actor):
         super().__init__(settings)
         self._key, self._judge, self._models, self._journal = key, judge, models, journal
         self._pool, self._rng = pool, rng
-        self._verifier = Verifier(settings.genesis)
+        self._verifier = Verifier(settings.genesis, settings.members)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._fresh: Recent[bytes, bytes] = Recent(FRESH)
         self._measured: Recent[Digest, tuple[int, int]] = Recent(MEASURED)
@@ -145,6 +145,7 @@ class Validator(Actor):
     def _check(self, message: Fetched, now: Now) -> int:
         """The ttl at which a transaction that keeps every rule arrived."""
         transaction, settings = message.transaction, self.settings
+        self._verifier.check_member(transaction)
         check_lifetime(transaction, now.wall, LONGEST_LIFETIMES * settings.expiry, settings.skew)
         ttl = check_path(transaction, message.receipts, message.sender, settings.address)
         identity = check_transaction(transaction, message.receipts, self._verifier)

@@ -4,7 +4,7 @@ Nothing here measures a model, reads a store or knows the time but through its a
 verified: an object's digest covers its signature, so an object with a known digest need not be verified again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Receipt, Signed, Transaction, check_signed, signer_of
@@ -15,19 +15,34 @@ VERIFIED = 8192  # Objects that are remembered as verified.
 
 
 class Verifier:
-    """Checks signatures within one network, each object once. It remembers up to `capacity` digests, oldest out first."""
+    """Checks signatures within one network, each object once. It remembers up to `capacity` digests, oldest out first.
 
-    def __init__(self, genesis: Digest, capacity: int = VERIFIED) -> None:
-        self.genesis = genesis
+    `members` are the keys that may sign; without them anybody may.
+    """
+
+    def __init__(self, genesis: Digest, members: Container[Digest] | None = None, capacity: int = VERIFIED) -> None:
+        self.genesis, self._members = genesis, members
         self._known: Recent[Digest, None] = Recent(capacity)
 
     def check(self, value: Signed) -> Digest:
-        """Digest of `value`, whose signature is right. Raises as `objects.check_signed` does."""
+        """Digest of `value`, which a member signed. Raises as `check_member` and `objects.check_signed` do."""
+        self.check_member(value)
         identity = digest(value)
         if identity not in self._known:
             check_signed(value, self.genesis)
             self.trust(identity)
         return identity
+
+    def check_member(self, value: Signed) -> None:
+        """Raises `Refused` with code `not_a_member`. It costs a look into a set, so it comes before whatever is dear."""
+        if self._members is not None and value.public_key not in self._members:
+            raise Refused("not_a_member", f"{value.kind} of {signer_of(value)[:8]}")
+
+    def former(self) -> "Verifier":
+        """One that takes former members too, and shares what is known: for blocks of the own chain."""
+        other = Verifier(self.genesis)
+        other._known = self._known
+        return other
 
     def trust(self, identity: Digest) -> None:
         """Remember an object as verified: one we signed ourselves."""

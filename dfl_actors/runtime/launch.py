@@ -183,9 +183,8 @@ class Ground:
         self._adopt, self._signed = adopt, signed
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
-        self._addresses = {
-            node.name: keys[node.name].address if node.name in keys else address_of(node.public_key or "") for node in config.nodes
-        }
+        self._publics = {node.name: keys[node.name].public if node.name in keys else node.public_key or "" for node in config.nodes}
+        self._addresses = {name: address_of(public) for name, public in self._publics.items()}
         self._curves = {node.name: self._curve_key(node) for node in config.nodes}
 
     def go(self) -> Outcome:
@@ -218,7 +217,12 @@ class Ground:
         return NodePlan(
             config=config,
             node=node,
-            settings=Settings(address=self._addresses[node.name], genesis=codec.digest(genesis), neighbours=neighbours),
+            settings=Settings(
+                address=self._addresses[node.name],
+                genesis=codec.digest(genesis),
+                neighbours=neighbours,
+                members=frozenset(self._publics.values()),
+            ),
             parameters=Parameters(genesis.layers).size,
             samples=samples,
             whole_network=len(self._keys) == len(config.nodes),

@@ -33,6 +33,7 @@ REMEDIES: dict[str, str] = {
     "stranger": "it is no neighbour here: correct network.links, or its public_key, in the topology that is wrong",
     "wrong_neighbour": "another node answers there: correct its listen or public_key in this topology",
     **dict.fromkeys(("not_admitted", "own_transaction", "ttl_exhausted", "busy", "other_draft", "fetched_often"), _NOTHING),
+    "not_a_member": "give both hosts the same topology: in this one no node has its public_key",
     "lifetime": "give both hosts the same gossip.expiry_s",
     "from_the_future": _CLOCK,
     "expired": f"{_CLOCK}; with right clocks the link or a host is too slow: raise gossip.expiry_s",

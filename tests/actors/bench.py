@@ -35,6 +35,7 @@ def at(wall: int = NOW) -> Now:
 def settings(kind: type[S], me: str = "me", neighbours: tuple[str, ...] = ("g", "h"), **fields: Any) -> S:
     usual: dict[str, Any] = {"parameters": PARAMETERS, "batch": 4, "tests": 10, "transactions": 2}
     who = {"node": me, "address": KEYS[me].address, "genesis": GENESIS, "neighbours": tuple(KEYS[name].address for name in neighbours)}
+    usual["members"] = [key.public for key in KEYS.values()]
     return parts.settings(kind, {**usual, **who, **fields})
 
 

@@ -13,12 +13,13 @@ from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.delivery import WriteJournal
-from dfl_actors.core.effects import Tell
+from dfl_actors.core.effects import Journal, Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
 from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
 from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError
+from tests import objects
 from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction
 
@@ -221,6 +222,16 @@ def test_a_draft_is_filled_by_bytes_and_what_does_not_fit_waits_for_the_next() -
     sizes = [len(encode(message)) for message in told(made.said, Drafted)]
     assert sizes and LARGEST_DRAFT * 0.9 < sizes[0] < LARGEST_DRAFT + 4096
     assert len(pending) == 40 - len(drafted(made).entries)
+
+
+def test_a_receipt_counts_only_of_a_member_and_only_while_it_is_one() -> None:
+    made = built()
+    made.give(*announced(0), ReceiptArrived(receipt=objects.receipt(OWN[0], objects.DAVE)), *receipts(0, by=("g",)))
+    assert [note.code for note in notes(made.said, events.Refused)] == ["not_a_member"]
+    left = bench.settings(BuilderSettings, members=[KEYS[name].public for name in ("me", "h")])
+    after = Builder(left, KEYS["me"], made.chain, made.journal, bench.at())
+    deleted = [effect.key for effect in after.handle(Started(), bench.at()) if isinstance(effect, Journal)]
+    assert deleted == [f"r/{digest(OWN[0])}/{KEYS['g'].address}".encode()]
 
 
 def test_before_the_run_begins_again_nothing_is_final_by_a_deadline() -> None:

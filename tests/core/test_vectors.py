@@ -174,7 +174,7 @@ def confirming(case: Case) -> None:
 
 RULES: dict[str, Callable[[Case], Any]] = {
     "decode": decoding,
-    "signed": lambda case: objects.check_signed(read(case["kind"], case["bytes"]), case["genesis"]),
+    "signed": lambda case: checks.Verifier(case["genesis"], case.get("members")).check(read(case["kind"], case["bytes"])),
     "lifetime": lambda case: checks.check_lifetime(read("Transaction", case["transaction"]), case["now"], case["longest"], case["skew"]),
     "path": lambda case: checks.check_path(
         read("Transaction", case["transaction"]), all_of("Receipt", case["receipts"]), case["sender"], case["me"]

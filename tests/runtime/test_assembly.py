@@ -25,7 +25,9 @@ def plan(folder: Path, attack: str) -> NodePlan:
     return NodePlan(
         config=made,
         node=made.node("0"),
-        settings=Settings(address=ADDRESSES["0"], genesis="ab" * 32, neighbours=tuple(ADDRESSES[name] for name in "123")),
+        settings=Settings(
+            address=ADDRESSES["0"], genesis="ab" * 32, neighbours=tuple(ADDRESSES[name] for name in "123"), members=frozenset()
+        ),
         parameters=2,
         samples=7,
         whole_network=False,

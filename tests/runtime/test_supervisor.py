@@ -118,7 +118,10 @@ def perform(
             config=config,
             node=node,
             settings=Settings(
-                address=ADDRESSES[node.name], genesis="0" * 64, neighbours=tuple(ADDRESSES[other] for other in node.neighbours)
+                address=ADDRESSES[node.name],
+                genesis="0" * 64,
+                neighbours=tuple(ADDRESSES[other] for other in node.neighbours),
+                members=frozenset(),
             ),
             samples=100,
             parameters=8,

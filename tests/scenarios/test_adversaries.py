@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from dfl_actors.core.codec import digest, encode, model_digest
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import ConfirmationsFor, DraftNews, Fetch, Hello, ReceiptNews, Refusal, Resend, Resent, TransactionNews
-from dfl_actors.core.objects import MAX_RECEIPTS, Entry, Receipt, sign
+from dfl_actors.core.objects import Entry, Receipt, sign
 from tests.objects import unsigned
 from tests.scenarios.conditions import SECOND, check_safe, grows, witnesses
 from tests.scenarios.interface import Plan, full
@@ -117,15 +118,42 @@ def test_a_receipt_that_a_node_never_gave_is_refused_in_a_draft() -> None:
         assert codes(network, "a", "validator") == {"bad_signature"}
 
 
-def test_a_flood_of_receipts_from_invented_witnesses_makes_no_block_too_large() -> None:
-    with attacked(confirmations=0.001) as (network, rogue):
-        transaction = rogue.transactions_of(network.address("a"))[-1]
-        for number in range(MAX_RECEIPTS + 20):
-            key = KeyPair(number.to_bytes(32, "big"))
-            receipt = rogue.receipt(transaction, network.now, creator=key.address, public_key=key.public)
-            rogue.say(ReceiptNews(receipt=sign(receipt, key)))
+def invented(number: int) -> KeyPair:
+    """A key that anybody can make, and nobody knows."""
+    return KeyPair(number.to_bytes(32, "big"))
+
+
+def test_receipts_of_invented_witnesses_are_in_no_block() -> None:
+    """Two for each transaction, as soon as it is heard: enough to draft it before any witness that could ever confirm it."""
+    with attacked() as (network, rogue):
+        said: set[str] = set()
+
+        def flood() -> bool:
+            for transaction in rogue.transactions_of(network.address("a")):
+                for number in (0, 1) if digest(transaction) not in said else ():
+                    key = invented(2 * len(said) + number)
+                    receipt = rogue.receipt(transaction, network.now, creator=key.address, public_key=key.public)
+                    rogue.say(ReceiptNews(receipt=sign(receipt, key)))
+                said.add(digest(transaction))
+            return len(said) >= 20 and len(network.chain("a")) >= 2
+
+        assert network.run(flood, 60 * SECOND), "its chain goes on"
+        assert codes(network, "a") == {"not_a_member"}
+    assert witnesses(network, "a") <= set(network.names)
+
+
+def test_invented_generators_are_not_measured() -> None:
+    with attacked(ttl=2) as (network, rogue):
+        for number in range(20):
+            key = invented(number)
+            plain = rogue.transaction(network.now, data=bytes([number]) * 32, generator=key.address, public_key=key.public)
+            transaction = sign(plain, key)
+            rogue.say(TransactionNews(transaction=transaction, receipts=(rogue.receipt(transaction, network.now),)))
+            draft = rogue.draft((Entry(transaction=transaction, receipts=(rogue.receipt(transaction, network.now),)),), network.now)
+            rogue.say(DraftNews(draft=sign(replace(draft, generator=key.address, public_key=key.public), key)))
         soon(network)
-    assert all(len(entry.receipts) <= MAX_RECEIPTS for block in network.chain("a") for entry in block.draft.entries)
+        assert codes(network, "a") == codes(network, "b") == {"not_a_member"}
+        assert not [note for note in network.notes("scored") if note["generator"] not in network.names]
 
 
 # --- transactions and models

@@ -175,6 +175,7 @@ class SimNetwork:
             "node": name,
             "address": self.address(name),
             "genesis": self.genesis,
+            "members": tuple(key.public for key in self.keys.values()),
             **plan.settings,
             **plan.by_node.get(name, {}),
         }
