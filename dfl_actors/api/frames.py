@@ -14,6 +14,7 @@ from dfl_actors.core.events import E
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.load import Run
 from dfl_actors.report.series import accuracies, over_steps
+from dfl_actors.sdk.reasons import reasons_in
 
 Frame: TypeAlias = Any
 """A `pandas.DataFrame`, or a `pyarrow.Table`: neither needs to be installed."""
@@ -110,6 +111,17 @@ def reputations(run: Run) -> Columns:
         "node": [event.node for event, _, _ in of],
         "other": [run.node_named(other) for _, other, _ in of],
         "reputation": [value for *_, value in of],
+    }
+
+
+def reasons(run: Run) -> Columns:
+    """What an update took of each other one's model, and why not more, where the algorithm says so."""
+    of = [(event, other, words) for event in run.of(events.Updated) for other, words in reasons_in(event.notes).items()]
+    return {
+        run.unit: [run.seconds(event.t) for event, _, _ in of],
+        "node": [event.node for event, _, _ in of],
+        "other": [run.node_named(other) for _, other, _ in of],
+        "reason": [words for *_, words in of],
     }
 
 

@@ -112,6 +112,11 @@ class Result:
         return frames.frame(frames.reputations(self.run))
 
     @cached_property
+    def reasons(self) -> Frame:
+        """What was taken of each other one's models, and why not more: time, `node`, `other`, `reason`."""
+        return frames.frame(frames.reasons(self.run))
+
+    @cached_property
     def weight_difference(self) -> Frame:
         """How far apart the models were: time, `layer`, `difference`."""
         return frames.frame(frames.weight_difference(self.run))

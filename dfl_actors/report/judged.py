@@ -1,50 +1,82 @@
-"""What nodes said of the models that they received: the note `senders` of their updates, in which an algorithm gives its reasons.
-
-A text that is "taken" alone says that nothing was held back; one that begins with "rejected" that nothing was taken.
-"""
+"""What nodes said of the models that they received, in the updates of an algorithm that gives its reasons (`sdk.reasons`)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from dfl_actors.core.events import Updated
 from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.table import Column, name_text
+from dfl_actors.sdk.reasons import REJECTED, TAKEN, reasons_in
 
-WHOLE, NOTHING = "taken", "rejected"
 MOST = 8  # Senders that have a line each in a summary.
+MOST_ROWS = 200  # Of a table.
 
 Judged = dict[str, str | int]
-
-
-def said_of(update: Updated) -> Iterator[tuple[str, str]]:
-    """Each sender's address, with what the update said of it."""
-    senders = update.notes.get("senders")
-    if isinstance(senders, Mapping):
-        yield from ((str(sender), str(words)) for sender, words in senders.items())
+By = Mapping[str, Mapping[str, Judged]]
+"""What each node said of each sender, by their names."""
 
 
 def judged(run: Run, updates: Sequence[Updated]) -> dict[str, Judged]:
     """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, and the last reason."""
     found: dict[str, list[str]] = defaultdict(list)
     for update in updates:
-        for sender, words in said_of(update):
+        for sender, words in reasons_in(update.notes).items():
             found[run.node_named(sender)].append(words)
     return {sender: _counted(words) for sender, words in sorted(found.items())}
 
 
+def judged_by(run: Run) -> dict[str, dict[str, Judged]]:
+    """The same of every node that has averaged."""
+    return {name: judged(run, updates) for name, updates in by_node(run.of(Updated)).items()}
+
+
 def _counted(words: Sequence[str]) -> Judged:
-    reasons = [one for one in words if one != WHOLE]
-    rejected = sum(one.startswith(NOTHING) for one in reasons)
+    reasons = [one for one in words if one != TAKEN]
+    rejected = sum(one.startswith(REJECTED) for one in reasons)
     return {"updates": len(words), "rejected": rejected, "in_part": len(reasons) - rejected, "last": reasons[-1] if reasons else ""}
 
 
-def judged_lines(run: Run) -> list[str]:
+def judged_lines(by: By) -> list[str]:
     """Who was rejected how often by whom, and why at last; those most often rejected."""
-    of_nodes = {name: judged(run, updates) for name, updates in by_node(run.of(Updated)).items()}
-    rows = [(int(its["rejected"]), node, sender, its) for node, senders in of_nodes.items() for sender, its in senders.items()]
-    rows = sorted((row for row in rows if row[0]), key=lambda row: (-row[0], row[1], row[2]))
-    lines = [f"node {node} rejected {sender} in {count} of {_why(its)}" for count, node, sender, its in rows]
+    rows = [row for row in _rows(by) if row[2]["rejected"]]
+    lines = [f"node {node} rejected {sender} in {its['rejected']} of {_why(its)}" for node, sender, its in rows]
     return lines[:MOST] + ([f"... and {len(lines) - MOST} more, in summary.json"] if len(lines) > MOST else [])
 
 
+def _rows(by: By) -> list[tuple[str, str, Judged]]:
+    """Node, sender and what the one said of the other; those first of whom most was held back."""
+    rows = [(node, sender, its) for node, senders in by.items() for sender, its in senders.items()]
+    return sorted(rows, key=lambda row: (-int(row[2]["rejected"]), -int(row[2]["in_part"]), row[0], row[1]))
+
+
 def _why(its: Judged) -> str:
-    return f"{its['updates']} updates, last: " + str(its["last"]).removeprefix(f"{NOTHING}: ")
+    return f"{its['updates']} updates, last: " + str(its["last"]).removeprefix(f"{REJECTED}: ")
+
+
+def judged_columns(by: By) -> list[Column]:
+    """A row for each node and sender, at most `MOST_ROWS`; none where no algorithm gave reasons."""
+    rows = list(islice(_rows(by), MOST_ROWS))
+    if not rows:
+        return []
+    counts = {"updates": "updates", "rejected": "rejected", "in part": "in_part"}
+    return [
+        Column("node", [name_text(node) for node, _, _ in rows], left=True, style="cyan"),
+        Column("sender", [name_text(sender) for _, sender, _ in rows], left=True),
+        *(Column(header, [str(its[key]) for _, _, its in rows]) for header, key in counts.items()),
+        Column("why not more, at last", [str(its["last"]) for _, _, its in rows], left=True),
+    ]
+
+
+def held_back(by: By, names: Sequence[str]) -> list[Column]:
+    """Of each of these nodes, in how many hundredths of the updates that had a model of it others rejected it, or took it in part."""
+    if not any(by.values()):
+        return []
+    of = {name: [senders[name] for senders in by.values() if name in senders] for name in names}
+    keys = {"rejected": "rejected", "in part": "in_part"}
+    return [Column(header, [_share(of[name], key) for name in names]) for header, key in keys.items()]
+
+
+def _share(said: Sequence[Judged], key: str) -> str:
+    updates = sum(int(its["updates"]) for its in said)
+    return f"{100 * sum(int(its[key]) for its in said) / updates:.0f} %" if updates else "-"

@@ -64,8 +64,10 @@ def _events(path: Path, config: Config, started: int) -> Iterator[Event]:
         for node, steps in row.items():
             yield Trained(t=started + TICK * tick, node=node, tx="", steps=int(steps), samples=batch * int(steps))
     for name in (node.name for node in config.nodes):
+        reasons = {row["tick"]: _said(row) for row in rows_of(path / "reasons" / f"{name}_reasons.csv")}
         for tick, row in _rows(path / "reputation" / f"{name}_reputation.csv"):
-            yield Updated(t=started + TICK * tick, node=name, reputations=row)
+            said = reasons.get(str(tick), {})
+            yield Updated(t=started + TICK * tick, node=name, reputations=row, notes={"senders": said} if said else {})
     for told in rows_of(path / "events.csv"):
         do, node, link = told["do"], told["node"], told["link"]
         yield Happened(t=started + TICK * int(told["tick"]), node=node, link=link, do=do, what=f"{do} {node or link}")
@@ -80,6 +82,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
             yield int(row.pop("tick")), {name: float(value) for name, value in row.items()}
         except (TypeError, ValueError):  # the last one, which is being written
             return
+
+
+def _said(row: Mapping[str, str | None]) -> dict[str, str]:
+    """What an update said of each sender whose model it had; of a row that is being written what is there."""
+    return {sender: words for sender, words in row.items() if sender and words and sender != "tick"}
 
 
 def _last_tick(path: Path) -> int:

@@ -13,10 +13,12 @@ import msgspec
 import numpy as np
 import orjson
 from rich.console import Console
+from rich.text import Text
 
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
+from dfl_actors.report.judged import held_back, judged_by, judged_lines
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.pictures import draw_over_time, save
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
@@ -90,7 +92,7 @@ def first_at(curves: Sequence[tuple[Numbers, Numbers]], goal: float) -> float | 
 def summarise_simulation(run: Run) -> Figures:
     """The summary of a simulation, ready for JSON; accuracies are fractions. Raises `DflError`."""
     about, figures = load_about(run.path), closing(run)
-    measured, trained = accuracies(run, run.of(Evaluated)), by_node(run.of(Trained))
+    measured, trained, said = accuracies(run, run.of(Evaluated)), by_node(run.of(Trained)), judged_by(run)
     return {
         "name": run.name,
         "directory": str(run.path),
@@ -109,6 +111,7 @@ def summarise_simulation(run: Run) -> Figures:
                 "steps": trained[name][-1].steps if trained.get(name) else None,
                 "accuracy": float(measured[name][1][-LAST:].mean()) if name in measured else None,
                 "last": float(measured[name][1][-1]) if name in measured else None,
+                "judged": said.get(name, {}),
             }
             for name in run.nodes
         },
@@ -139,9 +142,12 @@ def render_simulation(summary: Figures, console: Console) -> None:
             Column("kind", [node["attack"] or node["role"] for node in nodes.values()], left=True),
             Column(f"mean of {accuracy['measurements']}", [f"{node['accuracy']:.3f}" for node in nodes.values()], style="bold"),
             Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),
+            *held_back({name: node["judged"] for name, node in nodes.items()}, list(nodes)),
         ]
         console.print(grid(columns, console.width))
         console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
+    for line in judged_lines({name: node["judged"] for name, node in nodes.items()}):
+        console.print(Text(line), style="yellow", soft_wrap=True)
     for name, votes in summary["ensemble"].items():
         share = votes["correct"] / votes["tested"]
         console.print(f"all models together on the {name} set: {share:.4f} ({votes['correct']} of {votes['tested']})")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
-from dfl_actors.report.judged import judged, judged_lines
+from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
 from dfl_actors.runtime.remarks import off_text, step_text
@@ -139,7 +139,7 @@ def _remarks(run: Run) -> list[str]:
     off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(events.ClockOff) if event.t >= begun}
     sets = [event.ms for event in run.of(events.ClockSet) if event.t >= begun][-1:]
     clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
-    return [*clocks, *_restarts(run), *judged_lines(run), *run.left_out]
+    return [*clocks, *_restarts(run), *judged_lines(judged_by(run)), *run.left_out]
 
 
 def _restarts(run: Run) -> Iterator[str]:

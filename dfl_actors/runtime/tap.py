@@ -21,6 +21,7 @@ from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
+from dfl_actors.sdk.reasons import TAKEN, reasons_in
 
 HIGH_WATER = 256  # Records waiting for a watcher.
 
@@ -119,8 +120,7 @@ class Tap:
 
     def _judged(self, update: events.Updated) -> None:
         """An average: of whom not all was taken, and why, if its algorithm says so."""
-        senders = update.notes.get("senders")
-        reasons = {who: words for who, words in senders.items() if words != "taken"} if isinstance(senders, dict) else {}
+        reasons = {who: words for who, words in reasons_in(update.notes).items() if words != TAKEN}
         if reasons:
             self._tell("note", "held back", {"code": "; ".join(f"{self._named(who)} {words}" for who, words in reasons.items())})
 

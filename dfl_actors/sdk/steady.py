@@ -35,6 +35,7 @@ import numpy as np
 from dfl_actors.learning.momentum import quasi_global
 from dfl_actors.learning.weights import norm
 from dfl_actors.sdk.interface import START_REPUTATION, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, weighted_mean
+from dfl_actors.sdk.reasons import REJECTED, TAKEN
 from dfl_actors.sdk.robust import distance, newest
 
 REACH, FLOOR = 6.0, 0.04  # The bound, in distances of the nearest, and the least there is.
@@ -164,12 +165,12 @@ def running(before: float | None, value: float, updates: int) -> float:
 
 def verdict(one: Seen, bound: float, typical: float) -> Verdict:
     if one.unsound:
-        return Verdict(0.0, f"rejected: {one.unsound}")
+        return Verdict(0.0, f"{REJECTED}: {one.unsound}")
     if one.away > bound:
-        return Verdict(0.0, f"rejected: {one.away / bound:.2g} times the bound away")
+        return Verdict(0.0, f"{REJECTED}: {one.away / bound:.2g} times the bound away")
     near = max(USUAL * typical, FLOOR / 2)
     if one.away <= near:
-        return Verdict(1.0, "taken")
+        return Verdict(1.0, TAKEN)
     return Verdict(near / one.away, f"in part: {one.away / max(typical, 1e-30):.2g} times the usual distance")
 
 

@@ -55,7 +55,7 @@ class Results:
 
     def difference(self, tick: int, by_layer: dict[str, float]) -> None: ...
 
-    def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None: ...
+    def updated(self, tick: int, node: int, reputations: dict[str, float], reasons: dict[str, str]) -> None: ...
 
     def changed(self, tick: int, change: Change | Event) -> None: ...
 
@@ -203,10 +203,10 @@ class Engine:
         senders = [self._names[offered.sender] for offered in job.received]
         slots = [self._slots.of(model) for model in models]
 
-        def done(answer: tuple[dict[str, float], Score | None]) -> None:
-            reputations, own = answer
+        def done(answer: tuple[dict[str, float], dict[str, str], Score | None]) -> None:
+            reputations, reasons, own = answer
             self._read(models)
-            self._results.updated(job.tick, job.node, reputations)
+            self._results.updated(job.tick, job.node, reputations, reasons)
             if own is not None:
                 self._judged(job.tick, job.node, own.correct / own.tested)
 

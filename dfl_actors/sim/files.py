@@ -4,6 +4,7 @@ accuracy.csv                   tick, one column a node: the accuracy on test sam
 steps.csv                      tick, one column a node: how often it has trained, at the ticks of accuracy.csv
 model_weight_diff.csv          tick, one column a layer: equation 5
 reputation/NAME_reputation.csv tick, one column a sender: what node NAME thinks of it after an update
+reasons/NAME_reasons.csv       tick, one column a sender: what that update took of its model, and why not more, if the algorithm says so
 peers.csv                      tick, node, its accuracy, whom it added or dropped as a receiver, and the buffer of that one since
 events.csv                     tick, what happened to which node or link, and with which factor or attack
 ensemble.csv                   train and test set: how many samples all models together got right, of how many
@@ -40,7 +41,7 @@ class Tables(Results):
         self._out, self._names, self._senders, self._watcher = out, names, senders, watcher
         self._accuracy: dict[int, dict[int, float]] = {}
         self._difference: dict[int, dict[str, float]] = {}
-        self._reputations: dict[int, dict[int, dict[str, float]]] = {}
+        self._updates: dict[int, dict[int, tuple[dict[str, float], dict[str, str]]]] = {}
         self._changes: dict[int, list[Change | Event]] = {}
         self._steps: dict[int, Sequence[int]] = {}
         self._files: dict[Path, IO[str]] = {}
@@ -51,8 +52,8 @@ class Tables(Results):
     def difference(self, tick: int, by_layer: dict[str, float]) -> None:
         self._difference[tick] = by_layer
 
-    def updated(self, tick: int, node: int, reputations: dict[str, float]) -> None:
-        self._reputations.setdefault(tick, {})[node] = reputations
+    def updated(self, tick: int, node: int, reputations: dict[str, float], reasons: dict[str, str]) -> None:
+        self._updates.setdefault(tick, {})[node] = reputations, reasons
 
     def changed(self, tick: int, change: Change | Event) -> None:
         self._changes.setdefault(tick, []).append(change)
@@ -71,12 +72,17 @@ class Tables(Results):
         layers = self._difference.pop(tick, None)
         if layers is not None:
             self._write(Path("model_weight_diff.csv"), list(layers), tick, layers.values())
-        for node, reputations in sorted(self._reputations.pop(tick, {}).items()):
-            others = self._senders[node]
-            path = Path("reputation", f"{self._names[node]}_reputation.csv")
-            self._write(path, others, tick, (reputations.get(name, START_REPUTATION) for name in others))
+        for node, (reputations, reasons) in sorted(self._updates.pop(tick, {}).items()):
+            self._write_update(tick, node, reputations, reasons)
         for change in self._changes.pop(tick, ()):
             self._write_change(tick, change)
+
+    def _write_update(self, tick: int, node: int, reputations: Mapping[str, float], reasons: Mapping[str, str]) -> None:
+        name, others = self._names[node], self._senders[node]
+        opinions = (reputations.get(other, START_REPUTATION) for other in others)
+        self._write(Path("reputation", f"{name}_reputation.csv"), others, tick, opinions)
+        if reasons:
+            self._write(Path("reasons", f"{name}_reasons.csv"), others, tick, (reasons.get(other, "") for other in others))
 
     def _write_change(self, tick: int, change: Change | Event) -> None:
         if isinstance(change, Event):
@@ -100,7 +106,7 @@ class Tables(Results):
     def restore(self, lengths: Mapping[str, int]) -> None:
         """Go on with tables of these lengths, and with no others. Raises `StoreError`."""
         try:
-            for path in (*self._out.glob("*.csv"), *self._out.glob("reputation/*.csv")):
+            for path in (*self._out.glob("*.csv"), *self._out.glob("reputation/*.csv"), *self._out.glob("reasons/*.csv")):
                 name = str(path.relative_to(self._out))
                 if name not in lengths or path.stat().st_size < lengths[name]:
                     path.unlink()

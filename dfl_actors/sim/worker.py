@@ -34,6 +34,7 @@ from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering, checked_lesson, load_attack
 from dfl_actors.sdk.interface import Algorithm, Context, ReceivedModel, weighted_mean
 from dfl_actors.sdk.loader import checked_apply, first_state, load_algorithm
+from dfl_actors.sdk.reasons import reasons_in
 from dfl_actors.sdk.rehearsal import offering
 from dfl_actors.sim.checkpoint import ROOM, load_node, save_node
 from dfl_actors.sim.generators import draw_on, drawn
@@ -255,9 +256,9 @@ class Worker:
 
     def update(
         self, number: int, senders: Sequence[str], slots: Sequence[int], accuracies: Sequence[float] | None, samples: np.ndarray | None
-    ) -> tuple[dict[str, float], Score | None]:
-        """Run the node's algorithm on received models. Returns the reputations it then holds, and how good its own model was on `samples`
-        before (None without samples)."""
+    ) -> tuple[dict[str, float], dict[str, str], Score | None]:
+        """Run the node's algorithm on received models. Returns the reputations it then holds, what it says of each sender, and how good its
+        own model was on `samples` before (None without samples)."""
         node = self._nodes[number]
         score = None if samples is None else self._score(number, node.state.weights, samples)
         own = self._without_biases(node.state.weights) if self._keeps_biases else node.state.weights
@@ -272,7 +273,7 @@ class Worker:
         self._take(node, result.weights)
         if result.serving is not None:
             node.serving = self._home(node, result.serving)
-        return node.reputations, score
+        return node.reputations, reasons_in(result.notes), score
 
     def see(self, number: int, senders: Sequence[str], slots: Sequence[int]) -> None:
         """The node attacks together with another, which averages these models."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dfl_actors.core.events import Updated
-from dfl_actors.report.judged import judged, judged_lines
+from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.load import load_run
 from tests.report.made_run import START, Line, address, ready, write_run
 
@@ -27,4 +27,4 @@ def test_reasons_are_counted_by_sender_and_the_rejected_are_named(tmp_path: Path
         "b": {"updates": 2, "rejected": 0, "in_part": 1, "last": "in part: 3.1 times the usual distance"},
         "c": {"updates": 2, "rejected": 2, "in_part": 0, "last": "rejected: conv2 norm 0.02 of own"},
     }
-    assert judged_lines(run) == ["node a rejected c in 2 of 2 updates, last: conv2 norm 0.02 of own"]
+    assert judged_lines(judged_by(run)) == ["node a rejected c in 2 of 2 updates, last: conv2 norm 0.02 of own"]

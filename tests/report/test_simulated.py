@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from dfl_actors.api.frames import reasons
 from dfl_actors.api.topology import Topology
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.errors import StoreError
@@ -20,7 +22,7 @@ from dfl_actors.report.runs.compare_picture import draw_comparison
 from dfl_actors.report.runs.exports import export
 from dfl_actors.report.runs.listing import find, list_runs, remove
 from dfl_actors.report.series import accuracies, over_steps
-from dfl_actors.report.simulation import closing, closing_text, leave, summarise_simulation
+from dfl_actors.report.simulation import closing, closing_text, leave, render_simulation, summarise_simulation
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.sim.about import About, save_about
 from tests.report.made_run import lively
@@ -31,12 +33,14 @@ TEXT = "[network]\nnodes = 3\nseed = 4\n[training]\nbatch = 10\n[node.2]\nattack
 def simulated(place: Path, over: bool = True) -> Path:
     """A directory as a simulation of three nodes leaves it: accuracies rise to 0.5 and 0.6, that of the attacker stays."""
     (place / "reputation").mkdir(parents=True)
+    (place / "reasons").mkdir()
     (place / "config.toml").write_text(Topology("net", text=TEXT).toml(), encoding="utf-8")
     tables: dict[str, Sequence[Sequence[object]]] = {
         "accuracy.csv": [["tick", "0", "1", "2"], *[[20 * n, n / 60, n / 50, 0.1] for n in range(31)]],
         "steps.csv": [["tick", "0", "1", "2"], *[[20 * n, 2 * n + 1, 2 * n + 1, 2 * n] for n in range(31)]],
         "model_weight_diff.csv": [["tick", "a", "b"], [0, 2.0, 1.0], [20, 1.5, 0.5]],
         "reputation/0_reputation.csv": [["tick", "1", "2"], [8, 1.0, 0.9], [16, 1.0, 0.8]],
+        "reasons/0_reasons.csv": [["tick", "1", "2"], [8, "taken", "rejected: fc norm 9 of own"], [16, "", "in part: 3 times"]],
     }
     for name, rows in tables.items():
         with (place / name).open("w", newline="", encoding="utf-8") as file:
@@ -64,8 +68,25 @@ def test_closing_figures_say_what_they_are_means_of_and_the_last_stands_beside(t
     assert (figures.last_mean, figures.last_worst) == pytest.approx((0.55, 0.5)) and figures.goal_at is None
     said = closing_text(summarise_simulation(run)["accuracy"])
     assert said.endswith("(of the last 20 measurements, ticks 220 to 600); at the last one: mean 0.550, worst 0.500")
-    attacker = {"role": "normal", "attack": "sign_flip", "steps": 60, "accuracy": pytest.approx(0.1), "last": 0.1}
+    attacker = {"role": "normal", "attack": "sign_flip", "steps": 60, "accuracy": pytest.approx(0.1), "last": 0.1, "judged": {}}
     assert json.loads(json.dumps(leave(run)))["nodes"]["2"] == attacker
+
+
+def test_what_was_taken_of_whom_is_counted_shown_and_in_a_frame(tmp_path: Path) -> None:
+    path = simulated(tmp_path / "a")
+    of_0 = summarise_simulation(load_run(path))["nodes"]["0"]["judged"]
+    assert of_0 == {
+        "1": {"updates": 1, "rejected": 0, "in_part": 0, "last": ""},
+        "2": {"updates": 2, "rejected": 1, "in_part": 1, "last": "in part: 3 times"},
+    }
+    console = Console(record=True, width=120)
+    render_simulation(leave(load_run(path)), console)
+    shown = console.export_text()
+    assert "node 0 rejected 2 in 1 of 2 updates, last: in part: 3 times" in shown
+    (row,) = (line.split() for line in shown.splitlines() if "sign_flip" in line)
+    assert row[-4:] == ["50", "%", "50", "%"]
+    assert ">What was taken of whom<" in page(load_run(path)) and "in part: 3 times" in page(load_run(path))
+    assert reasons(load_run(path))["reason"] == ["taken", "rejected: fc norm 9 of own", "in part: 3 times"]
 
 
 def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> None:

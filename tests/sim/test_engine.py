@@ -87,7 +87,7 @@ class VirtualWorker:
 
     def update(self, number: int, senders: Any, slots: Sequence[int], accuracies: Any, own: Any) -> Done:
         assert accuracies == [0.1] * len(slots), "an update waits for what was measured"
-        return UPDATE, slots, (), ({}, None)
+        return UPDATE, slots, (), ({}, {}, None)
 
     def show(self, number: int, slot: int, answer: bool) -> Done:
         self._machine.shown[slot] = number

@@ -65,7 +65,8 @@ def build(odd=False):
         mean = weighted_mean([own, state["last"], *(model.weights for model in received)], [2.0, 1.0, *[1.0] * len(received)])
         noisy = mean + state["rng"].normal(scale=1e-3, size=own.size).astype(np.float32)
         kept = {"own": own, "sum": float(own.sum()), "odd": object() if odd else None}
-        return Result({"last": mean, "rng": state["rng"], **kept}, noisy, reputations, {})
+        said = {model.sender: f"in part: {model.weights[0]:.3f}, not more" for model in received}
+        return Result({"last": mean, "rng": state["rng"], **kept}, noisy, reputations, {"senders": said})
     def init(context):
         nothing = np.zeros(context.parameters.size, np.float32)
         return {"last": nothing, "rng": context.rng, "own": nothing, "sum": 0.0, "odd": None}
@@ -187,7 +188,7 @@ def never() -> bool:
 def whole(place: Path) -> dict[str, bytes]:
     out = begun(place, "whole")
     simulate(config(place), out, 2, place, Watcher(), never)
-    names = ["accuracy.csv", "model_weight_diff.csv", "models", "reputation", "sim.json", "steps.csv"]
+    names = ["accuracy.csv", "model_weight_diff.csv", "models", "reasons", "reputation", "sim.json", "steps.csv"]
     assert sorted(path.name for path in out.iterdir()) == names
     kept = [kept_model(out, node.name, None) for node in config(place).nodes]
     assert len({one.digest for one in kept}) == len(kept) and {one.weights.shape for one in kept} == {(500,)}

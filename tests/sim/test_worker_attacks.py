@@ -155,7 +155,7 @@ def test_an_algorithm_hears_the_accuracy_of_the_own_model_before_it_averages(fol
         trained(made, turn)
     score = made.check(0, samples)
     assert 0 < score.correct < 60 == score.tested
-    assert made.update(0, ["a"], [1], None, samples) == ({"told": score.correct / 60}, score)
+    assert made.update(0, ["a"], [1], None, samples) == ({"told": score.correct / 60}, {}, score)
     assert made.update(0, ["a"], [1], None, None)[0] == {"told": 0.0}
 
 

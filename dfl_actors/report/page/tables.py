@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from dfl_actors.report.judged import MOST_ROWS, judged_columns
 from dfl_actors.report.page.parts import section, tag
 from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, node_columns
 from dfl_actors.report.table import Column, name_text
@@ -24,10 +25,20 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
     if chart == "chains":
         about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
         return [_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
+    if chart == "standing":
+        return _judged(summary)
     if chart != "cpu-nodes" or not cpu["network"]["total"]:
         return []
     about = "Of all nodes together by task (tables IV and VI of the paper), of the processes beside them, and in all."
     return [_section("cpu", "CPU seconds by task", about, cpu_columns(cpu), total=True), _cpu_by_node(cpu["nodes"])]
+
+
+def _judged(summary: Figures) -> list[str]:
+    """What was taken of whom, where the algorithm says so."""
+    columns = judged_columns({name: node["judged"] for name, node in summary["nodes"].items()})
+    about = "In how many of a node's updates it had a model of the sender, rejected it, or took it in part, and why at last: those first of"
+    about += f" whom most was held back, at most {MOST_ROWS}; summary.json has all."
+    return [_section("judged", "What was taken of whom", about, columns)] if columns else []
 
 
 def _cpu_by_node(nodes: Figures) -> str:

@@ -29,8 +29,8 @@ from dfl_actors.runtime.rundir import RunDirectory
 Told = Iterator[str]  # What a format wrote and what it could not, a line each, for the person.
 
 OURS = (
-    "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "*_reputation.csv", "metrics.jsonl",
-    "events.out.tfevents.*",
+    "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "*_reputation.csv",
+    "*_reasons.csv", "metrics.jsonl", "events.out.tfevents.*",
 )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def write_csv(run: Run, out: Path) -> Told:
 
 
 def _copied(run: Run, out: Path) -> Told:
-    for path in (*run.path.glob("*.csv"), *run.path.glob("reputation/*.csv")):
+    for path in (*run.path.glob("*.csv"), *run.path.glob("reputation/*.csv"), *run.path.glob("reasons/*.csv")):
         place = out / path.relative_to(run.path)
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, place)

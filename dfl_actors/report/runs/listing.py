@@ -25,7 +25,7 @@ OURS = (
     "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "events.json", "accuracy.png", "summary.json", "nodes",
     "lock", "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
     "sim.json", "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "reputation",
-    "checkpoint*",
+    "reasons", "checkpoint*",
 )  # fmt: skip
 """What the program leaves in a run directory. Nothing else is ever deleted."""
 
