@@ -24,7 +24,6 @@ from typing import NoReturn
 import benchmark_runs
 import numpy as np
 from benchmark_table import IDLE, Figure, Row, Unmeasured, Values, as_json, cores, explanations, machine, measure, table
-from paper_runs import ticks_in
 from rich.console import Console
 
 from dfl_actors.config import Config, load_topology
@@ -115,12 +114,17 @@ def follow(process: subprocess.Popen[bytes], run: Path, begun: float, watched: b
         now = time.monotonic()
         if (grown := size_of(run / "accuracy.csv")) != size:
             size = grown
-            rows |= {tick: now - begun for tick in ticks_in(run) if tick not in rows}
+            rows |= {tick: now - begun for tick in ticks_in(run / "accuracy.csv") if tick not in rows}
         if watched and now - sampled > SAMPLE_EVERY:
             memory.append(benchmark_runs.total_memory(benchmark_runs.memory_by_kind(process.pid)))
             sampled = now
         time.sleep(LOOK)
     return rows, memory
+
+
+def ticks_in(table: Path) -> list[int]:
+    """The ticks whose rows of accuracies have been written: the first line is the header, and the last is written in part until it ends."""
+    return [int(line.partition(b",")[0]) for line in table.read_bytes().splitlines(keepends=True)[1:] if line.endswith(b"\n")]
 
 
 def size_of(path: Path) -> int:

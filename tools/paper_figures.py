@@ -132,7 +132,7 @@ def place_at(figure: Figure, spot: Any, cell: Cell) -> Place:
 def title_of(cell: Cell) -> str:
     """Of its column."""
     partition = COLUMNS[cell.partition]
-    return partition if cell.figure == "figure_9" else f"update/train {cell.row.rpartition('/')[2].replace('-', ':')}, {partition}"
+    return partition if cell.figure == "figure_9" else f"update/train {cell.row.replace('-', ':')}, {partition}"
 
 
 def side_of(cell: Cell) -> str:
@@ -145,7 +145,7 @@ def draw_accuracy(axes: Axes, result: Result) -> None:
     nodes, runs = result.runs[0].nodes, result.runs
     means = np.mean([run.accuracies[: len(result.ticks)] for run in runs], axis=0)
     for number, node in enumerate(nodes):
-        attacks = node in result.cell.attackers
+        attacks = node in runs[0].attackers
         axes.plot(result.ticks, means[:, number], **line_of(attacks), zorder=3 if attacks else 2)
     axes.plot(result.ticks, result.curve, color=MEAN, linewidth=1.6, zorder=4)
     said = f"{share(result.mean)}" + (f", {len(runs)} runs" if len(runs) > 1 else "")
@@ -208,7 +208,7 @@ def draw_legend(figure: Figure, results: Sequence[Result]) -> None:
         Line2D([], [], color=MEAN, linewidth=1.6, label="mean of the honest"),
         Line2D([], [], color=PUBLISHED, linewidth=4, label="published, of the last 20 measurements"),
     ]
-    if any(result.cell.attackers for result in results):
+    if any(result.runs[0].attackers for result in results):
         accuracy.insert(1, Line2D([], [], **line_of(True), label="attacker"))
     layers = dict.fromkeys(layer for result in results for layer in differences(result)[1])
     difference = [

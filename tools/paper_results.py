@@ -1,11 +1,12 @@
-"""What came of the paper's simulations: the figures of each cell from the tables its runs left, and the table that sets them beside the
-paper's, for a terminal, for a program (JSON) and for a document (Markdown).
+"""What came of the paper's simulations: the figures of each cell of a sweep from the tables its runs left, and the table that sets them
+beside the paper's, for a terminal, for a program (JSON) and for a document (Markdown).
 
 A cell's curve is, as in the paper, the mean over its runs of the mean over the honest nodes; its final accuracy is that of the last twenty
 measurements.
 """
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from paper_cells import Cell
-from paper_runs import is_over
+from paper_cells import CELLS, Cell
 from rich.table import Table
 
+from dfl_actors.api.sweeps.folder import Folder, load_plan
+from dfl_actors.api.sweeps.plan import cells_of
 from dfl_actors.report.simulated import read_table
 
 LAST = 20
@@ -30,8 +32,9 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curves:
-    """The accuracies of one run: float64 [measurements, nodes] at `ticks` [measurements]."""
+    """The accuracies of one run: float64 [measurements, nodes] at `ticks` [measurements]. `name` is its seed."""
 
+    name: str
     folder: Path
     ticks: Floats
     nodes: tuple[str, ...]
@@ -60,11 +63,11 @@ def first_at(ticks: Floats, curve: Floats, mark: float) -> int | None:
     return int(ticks[reached[0]]) if len(reached) else None
 
 
-def read_curves(table: Path, attackers: frozenset[str]) -> Curves:
+def read_curves(name: str, table: Path, attackers: frozenset[str]) -> Curves:
     """The curves in an accuracy.csv, ours or the reference program's."""
     columns = read_table(table)
     ticks = columns.pop("tick")
-    return Curves(table.parent, ticks, tuple(columns), np.stack(list(columns.values()), axis=1), attackers)
+    return Curves(name, table.parent, ticks, tuple(columns), np.stack(list(columns.values()), axis=1), attackers)
 
 
 def attackers_in(folder: Path) -> frozenset[str]:
@@ -73,10 +76,14 @@ def attackers_in(folder: Path) -> frozenset[str]:
     return frozenset(name for name, keys in nodes.items() if "attack" in keys)
 
 
-def runs_in(folder: Path) -> list[Curves]:
-    """The runs of a cell that are over, by their seeds."""
-    places = sorted(folder.glob("seed-*"), key=lambda place: (len(place.name), place.name))
-    return [read_curves(place / "accuracy.csv", attackers_in(place)) for place in places if is_over(place)]
+def runs_in(sweep: Path) -> dict[str, list[Curves]]:
+    """The runs of a sweep that are over, by their cells' names, by seed. Raises `StoreError`."""
+    folder, runs = Folder(sweep), defaultdict[str, list[Curves]](list)
+    for cell in cells_of(load_plan(sweep)):
+        if folder.is_over(cell):
+            place = folder.over(cell)
+            runs["/".join(cell.values.values())].append(read_curves(f"seed {cell.seed}", place / "accuracy.csv", attackers_in(place)))
+    return dict(runs)
 
 
 @dataclass(frozen=True)
@@ -116,14 +123,13 @@ class Result:
         """Every figure of the cell and of its runs."""
         return {
             "figure": self.cell.figure,
-            "options": self.cell.options,
             "mean": self.mean,
             "spread": self.spread,
             "published": self.cell.published,
             "difference": self.difference,
             "last_tick": int(self.ticks[-1]),
             **{f"first_at_{mark}": self.first(mark) for mark in MARKS},
-            "runs": {run.folder.name: run_as_json(run) for run in self.runs},
+            "runs": {run.name: run_as_json(run) for run in self.runs},
         }
 
 
@@ -133,10 +139,11 @@ def run_as_json(run: Curves) -> dict[str, Any]:
     return {"mean": run.final, **marks, "attackers": sorted(run.attackers), "nodes": nodes}
 
 
-def results_in(out: Path, cells: Sequence[Cell]) -> list[Result]:
-    """Of the cells that have a run that is over."""
-    found = [(cell, tuple(runs_in(out / cell.name))) for cell in cells]
-    return [Result(cell, runs) for cell, runs in found if runs]
+def results_in(sweeps: Sequence[Path]) -> list[Result]:
+    """Of the paper's cells that have a run that is over, in the paper's order. Raises `StoreError`."""
+    found = [runs_in(sweep) for sweep in sweeps]
+    runs = {cell: tuple(run for one in found for run in one.get(cell.name, ())) for cell in CELLS}
+    return [Result(cell, mine) for cell, mine in runs.items() if mine]
 
 
 # --- the table
