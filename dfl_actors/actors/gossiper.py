@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from dfl_actors.actors.base import Actor, Models, Settings, refused
+from dfl_actors.actors.handing import Brought, Handing, size_of
 from dfl_actors.actors.holdings import ANSWERED_APART, Asking
 from dfl_actors.actors.links import Links
 from dfl_actors.actors.pulses import Pulses
@@ -69,7 +70,8 @@ class Gossiper(Actor):
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
         self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
-        self._fetching = Fetching(self._seen, settings.fetch_timeout, len(settings.neighbours))
+        self._transactions, self._drafting = Handing(), Handing()
+        self._fetching = Fetching(self._seen, self._transactions, settings.fetch_timeout, len(settings.neighbours))
         self._serving = Serving(models)
         self.skews = Skews(settings.skew)
         self.ready = self._enough()
@@ -96,6 +98,8 @@ class Gossiper(Actor):
         self.ready = self.ready or self._enough()
         yield from self._links.ask_again()
         yield from self._fetching.ask_again(now)
+        yield from self._transactions.go_on(now)
+        yield from self._drafting.go_on(now)
         yield self._announce(m.Beat())
         self._set_wake(now)
 
@@ -138,6 +142,8 @@ class Gossiper(Actor):
     def on_witnessed(self, message: m.Witnessed, now: Now) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
         receipt = message.receipt
+        self._transactions.answered(receipt.transaction)
+        yield from self._transactions.go_on(now)
         self._relayed.put(digest(receipt), None)
         if receipt.received_at_ttl == 0:
             yield self._announce(m.ReceiptNews(receipt=receipt))
@@ -154,7 +160,25 @@ class Gossiper(Actor):
         yield self._announce(m.DraftNews(draft=message.draft))
 
     def on_confirmed(self, message: m.Confirmed, now: Now) -> Iterator[Effect]:
+        """A draft that keeps every rule: from here on its way back is known, and it goes on to witnesses that are further away."""
+        for identity in {confirmation.draft for confirmation in message.confirmations}:
+            self._drafts.put(identity, message.sender)
+            yield from self._pass_on(self._drafting.answered(identity))
+        yield from self._drafting.go_on(now)
         yield Send(message.sender, m.ConfirmationsFor(confirmations=message.confirmations))
+
+    def _pass_on(self, letter: Brought | None) -> Iterator[Effect]:
+        if isinstance(letter, m.DraftArrived) and reaches_further(letter.draft, self.settings.address):
+            yield self._announce(m.DraftNews(draft=letter.draft))
+
+    def on_begun(self, _: m.Begun, now: Now) -> Iterator[Effect]:
+        for handing in (self._transactions, self._drafting):
+            yield from handing.again(now)
+
+    def on_judged(self, message: m.Judged, now: Now) -> Iterator[Effect]:
+        for handing in (self._transactions, self._drafting):
+            handing.answered(message.what)
+            yield from handing.go_on(now)
 
     def on_finalised(self, message: m.Finalised, now: Now) -> Iterator[Effect]:
         yield self._announce(m.BlockNews(generator=message.generator, height=message.height, block=message.block))
@@ -184,17 +208,17 @@ class Gossiper(Actor):
             yield from self._pass_back(receipt)
         sighting = self._seen.get(identity)
         if sighting is not None:
-            yield from self._on_known(sender, sighting)
+            yield from self._on_known(identity, sender, sighting, now)
             return
         self._check_header(sender, news, now)
         self._seen.put(identity, Sighting(transaction, sender))
         wanted = m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender)
         if self._models.size(transaction.model) is not None:
-            yield Tell(wanted)
+            yield from self._transactions.hand(identity, wanted, now)
         else:
             yield from self._fetching.begin(wanted, now)
 
-    def _on_known(self, sender: Address, sighting: Sighting) -> Iterator[Effect]:
+    def _on_known(self, identity: Digest, sender: Address, sighting: Sighting, now: Now) -> Iterator[Effect]:
         """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours."""
         if sighting.via is None:
             return
@@ -202,7 +226,8 @@ class Gossiper(Actor):
             sighting.sources.append(sender)
         transaction = sighting.transaction
         if sender == transaction.generator and transaction.model not in self._fetching and self._models.size(transaction.model) is not None:
-            yield Tell(m.Fetched(transaction=transaction, receipts=(), sender=sender))
+            self._transactions.check_room(sender)
+            yield from self._transactions.hand(identity, m.Fetched(transaction=transaction, receipts=(), sender=sender), now)
 
     def _check_header(self, sender: Address, news: m.TransactionNews, now: Now) -> None:
         """What can be said before the model is here, cheap things first; the validator checks the rest. Codes as in `docs/protocol.md`.
@@ -220,6 +245,7 @@ class Gossiper(Actor):
             raise Refused("model_size", f"{transaction.size} bytes")
         check_path(transaction, news.receipts, sender, self.settings.address)
         self._fetching.check_room(transaction.model, sender)
+        self._transactions.check_room(sender)
         check_transaction(transaction, news.receipts, self._verifier)
 
     def on_receipt_news(self, news: m.ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
@@ -248,16 +274,12 @@ class Gossiper(Actor):
             return
         self._verifier.check_member(draft)
         identity = digest(draft)
-        via = self._drafts.get(identity)
-        if via is None or sender == draft.generator:
-            # The generator's own word is the best way back, whoever was faster with it.
-            self._drafts.put(identity, sender)
-        elif via != sender:
+        # The generator's own word is the best way back, whoever was faster with it.
+        if self._drafts.get(identity, sender) != sender != draft.generator:
             return
-        yield Tell(m.DraftArrived(draft=draft, sender=sender))
-        if reaches_further(draft, self.settings.address):
-            self._verifier.check(draft)
-            yield self._announce(m.DraftNews(draft=draft))
+        letter = m.DraftArrived(draft=draft, sender=sender)
+        self._drafting.check_room(sender, size_of(letter))
+        yield from self._drafting.hand(identity, letter, now)
 
     def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> None:
         """Others' blocks are for watchers."""

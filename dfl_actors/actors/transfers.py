@@ -7,10 +7,11 @@ it, or gives something else, is followed by the next that announced it.
 from collections.abc import Iterator
 
 from dfl_actors.actors.base import Models, refused
+from dfl_actors.actors.handing import Handing
 from dfl_actors.core import events
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, model_digest
-from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve, Tell
+from dfl_actors.core.effects import Answer, Effect, Keep, Note, Send, Serve
 from dfl_actors.core.gossip import Assembly, Sighting, chunk_count
 from dfl_actors.core.messages import Chunk, Fetch, Fetched, Gone
 from dfl_actors.core.objects import Address, Digest
@@ -27,9 +28,10 @@ class Fetching:
     """The models on their way here, and the transactions that wait for them. A place belongs to the neighbour that announced the model
     first, whoever delivers it: so no neighbour can take those of others."""
 
-    def __init__(self, seen: Recent[Digest, Sighting], timeout: int, neighbours: int) -> None:
-        """`seen` knows who else has a transaction; a silence of `timeout` ms means that chunks are lost."""
-        self._seen, self._timeout = seen, timeout
+    def __init__(self, seen: Recent[Digest, Sighting], handing: Handing, timeout: int, neighbours: int) -> None:
+        """`seen` knows who else has a transaction, `handing` takes those whose model is here; a silence of `timeout` ms means that chunks
+        are lost."""
+        self._seen, self._handing, self._timeout = seen, handing, timeout
         self._share = max(1, MOST_ASSEMBLIES // max(1, neighbours))
         self._assemblies: dict[Digest, Assembly] = {}
         self._wanted: dict[Digest, list[Fetched]] = {}
@@ -92,8 +94,9 @@ class Fetching:
         del self._assemblies[assembly.model]
         yield Keep(assembly.model, data)
         for wanted in self._wanted.pop(assembly.model, []):
-            yield Tell(wanted)
-            yield Note(events.Fetched(tx=digest(wanted.transaction), source=assembly.source, ms=now.mono - assembly.begun))
+            identity = digest(wanted.transaction)
+            yield from self._handing.hand(identity, wanted, now)
+            yield Note(events.Fetched(tx=identity, source=assembly.source, ms=now.mono - assembly.begun))
 
     def _next_source(self, assembly: Assembly, code: Code, now: Now) -> Iterator[Effect]:
         """The neighbour did not give the model: ask another that announced it, or leave it until it is announced again."""

@@ -19,7 +19,18 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
+from dfl_actors.core.messages import (
+    Begun,
+    Confirmed,
+    DraftArrived,
+    Fetched,
+    HoldingAsked,
+    HoldingFound,
+    Injected,
+    Judged,
+    Scored,
+    Witnessed,
+)
 from dfl_actors.core.objects import Address, Confirmation, Count, Digest, Draft, Receipt, Record, Time, Transaction, issue
 from dfl_actors.core.recent import Recent
 from dfl_actors.core.words import Started, Stopping
@@ -91,6 +102,7 @@ class Validator(Actor):
         self._lost = None if lost is None else reread(Lost, lost)
 
     def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
+        yield Tell(Begun())
         if message.adoption is not None:
             self._lost = Lost(at=message.adoption.at, heights=message.adoption.heights)
             yield Journal(LOST, encode(self._lost))
@@ -125,7 +137,9 @@ class Validator(Actor):
             identity = check_draft(message.draft, self._verifier)
             yield from self._confirm(identity, message)
         except Refused as error:
-            yield refused(error, "draft", digest(message.draft), message.draft.generator)
+            identity = digest(message.draft)
+            yield refused(error, "draft", identity, message.draft.generator)
+            yield Tell(Judged(what=identity, code=error.code))
 
     def _witness(self, message: Fetched, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
@@ -139,6 +153,7 @@ class Validator(Actor):
             correct, tested = self._measure(transaction)
         except Refused as error:
             yield refused(error, "transaction", identity, message.sender)
+            yield Tell(Judged(what=identity, code=error.code))
             return
         yield from self._issue(message, identity, ttl, correct, tested, now)
 
@@ -203,6 +218,7 @@ class Validator(Actor):
             raise Refused("block_rewritten", f"height {message.draft.height}, we confirmed {standing[:8].decode()}")
         confirmations = tuple(self._confirmations(identity, message.draft))
         if not confirmations:
+            yield Tell(Judged(what=identity, code=""))
             return
         for confirmation in confirmations:
             yield self._write(b"c/" + confirmation.receipt.encode(), identity.encode())

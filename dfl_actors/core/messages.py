@@ -162,6 +162,20 @@ class Confirmed(Letter, frozen=True, kw_only=True):
     confirmations: Confirmations
 
 
+class Begun(Letter, frozen=True, kw_only=True):
+    """The validator was started: of what it was handed before it knows only what is sent again."""
+
+    says, hears = "validator", ("gossiper",)
+
+
+class Judged(Letter, frozen=True, kw_only=True):
+    """What a neighbour brought, a `Fetched` or a `DraftArrived`, was refused with this code, or asks for no answer (empty)."""
+
+    says, hears = "validator", ("gossiper",)
+    what: Digest
+    code: Word
+
+
 class ConfirmationsArrived(Letter, frozen=True, kw_only=True):
     """Confirmations for a draft of this node."""
 

@@ -5,14 +5,18 @@ from itertools import permutations
 
 import pytest
 
-from dfl_actors.core.effects import Announce
+from dfl_actors.actors.handing import MOST_WAITING, PATIENCE, PLACES
+from dfl_actors.core.codec import digest
+from dfl_actors.core.effects import Announce, Effect
 from dfl_actors.core.messages import (
     Announced,
     Beat,
+    Begun,
     BlockNews,
     Chunk,
     ConfirmationsArrived,
     ConfirmationsFor,
+    Confirmed,
     DraftArrived,
     Drafted,
     DraftNews,
@@ -20,6 +24,7 @@ from dfl_actors.core.messages import (
     Fetched,
     Finalised,
     Hello,
+    Judged,
     Lacking,
     ReceiptArrived,
     ReceiptNews,
@@ -151,10 +156,13 @@ def test_a_known_transaction_goes_to_the_validator_again_when_its_generator_anno
     made, one = built(), transaction("g", 0, ttl=2)
     made.models.put(MODEL, DATA)
     hear(made, "g", news(one))
+    assert hear(made, "g", news(one)) == [], "as long as it is with the validator"
+    made.give(Witnessed(transaction=one, receipts=(), receipt=receipt("me", one)))
     path = () if by == "g" else (receipt("h", one),)
     for _ in range(2):
         said = told(hear(made, by, news(one, *path)), Fetched)
         assert said == ([Fetched(transaction=one, receipts=(), sender=KEYS["g"].address)] if again else [])
+        made.give(Judged(what=digest(one), code="expired"))
 
 
 def test_a_known_transaction_whose_model_is_on_its_way_or_gone_is_not_taken_again() -> None:
@@ -162,6 +170,7 @@ def test_a_known_transaction_whose_model_is_on_its_way_or_gone_is_not_taken_agai
     hear(made, "g", news(one))
     assert hear(made, "g", news(one)) == [], "on its way"
     assert told(made.give(reply("g", Chunk(model=MODEL, index=0), DATA)), Fetched)
+    made.give(Judged(what=digest(one), code="model_missing"))
     assert told(hear(made, "g", news(one)), Fetched)
     made.models.data.clear()
     assert hear(made, "g", news(one)) == []
@@ -183,15 +192,50 @@ def test_the_receipt_of_a_witness_that_is_asked_again_goes_out_again() -> None:
 # --- drafts and confirmations
 
 
+def confirmed(made: Bench, one: DraftNews, by: str) -> list[Effect]:
+    """The validator finds the draft right that a neighbour brought."""
+    ours = confirmation("me", one.draft, receipt("me", one.draft.entries[0].transaction))
+    return made.give(Confirmed(sender=KEYS[by].address, confirmations=(ours,)))
+
+
 def test_a_draft_goes_to_the_validator_and_on_to_those_behind_us() -> None:
     made, one = built(), transaction("g", 0, ttl=2)
     near = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one),)),)))
     far = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), receipt("v", one, received_at_ttl=0))),)))
-    said = hear(made, "g", near)
-    assert told(said, DraftArrived) and announced(said) == []
-    assert announced(hear(made, "g", far)) == [far]
-    assert announced(hear(made, "g", far)) == [far], "a reminder goes on too"
+    assert told(hear(made, "g", near), DraftArrived) and announced(confirmed(made, near, "g")) == []
+    for _ in range(2):
+        said = hear(made, "g", far)
+        assert told(said, DraftArrived) and not announced(said), "nothing goes on before it is checked"
+        assert hear(made, "g", far) == []
+        assert announced(confirmed(made, far, "g")) == [far], "a reminder goes on too"
     assert hear(made, "h", far) == [], "but not what comes back"
+
+
+def test_of_a_draft_that_the_validator_refuses_nothing_is_passed_on_and_nothing_remembered() -> None:
+    made, one = built(), transaction("g", 0, ttl=2)
+    forged = unsigned(receipt("v", one, received_at_ttl=0))
+    wrong = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), forged)),)))
+    hear(made, "h", wrong)
+    assert not announced(made.give(Judged(what=digest(wrong.draft), code="bad_signature")))
+    given = ConfirmationsFor(confirmations=(confirmation("v", wrong.draft, forged),))
+    assert codes(made.give(Asked(peer=PEER, request=given))) == ["other_draft"]
+
+
+def test_what_waits_for_the_validator_is_bounded_for_each_neighbour_and_the_neighbours_take_turns() -> None:
+    made = built()
+    made.models.put(MODEL, DATA)
+    for number in range(PLACES + MOST_WAITING + 1):
+        said = hear(made, "g", news(transaction("g", number)))
+        assert codes(said) == (["busy"] if number == PLACES + MOST_WAITING else [])
+    for number in range(4):
+        assert not codes(hear(made, "h", news(transaction("h", number))))
+    told_of: list[str] = []
+    for number in range(8):
+        letters = told(made.give(Judged(what=digest(transaction("g", number)), code="expired")), Fetched)
+        told_of += [letter.sender for letter in letters]
+    assert told_of.count(KEYS["h"].address) == 4, "every other one is of the neighbour that has brought few"
+    assert len(told(made.give(Tick(), now=NOW + PATIENCE), Fetched)) == PLACES, "one without samples answers nothing"
+    assert len(told(made.give(Begun()), Fetched)) == PLACES, "nor does one that has crashed"
 
 
 def test_the_way_of_a_draft_that_its_generator_announces_is_back_to_it_though_a_relay_was_faster() -> None:
@@ -199,11 +243,11 @@ def test_the_way_of_a_draft_that_its_generator_announces_is_back_to_it_though_a_
     far = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), receipt("h", one))),)))
     address = {name: KEYS[name].address for name in "gh"}
     given = ConfirmationsFor(confirmations=(confirmation("h", far.draft, receipt("h", one)),))
-    assert [told(hear(made, "h", far), DraftArrived)[0].sender, *sent(made.give(Asked(peer=PEER, request=given)))] == [
-        address["h"],
-        ("h", given),
-    ]
+    assert told(hear(made, "h", far), DraftArrived)[0].sender == address["h"]
+    confirmed(made, far, "h")
+    assert sent(made.give(Asked(peer=PEER, request=given))) == [("h", given)]
     assert told(hear(made, "g", far), DraftArrived)[0].sender == address["g"]
+    confirmed(made, far, "g")
     assert sent(made.give(Asked(peer=PEER, request=given))) == [("g", given)]
     assert hear(made, "h", far) == [], "the relay is no longer heard"
     assert told(hear(made, "g", far), DraftArrived), "a reminder is"
@@ -216,6 +260,7 @@ def test_confirmations_go_to_the_builder_or_the_way_the_draft_came() -> None:
     other = draft("h", (Entry(transaction=theirs, receipts=(receipt("g", theirs),)),))
     made.give(Drafted(draft=own))
     hear(made, "h", DraftNews(draft=other))
+    confirmed(made, DraftNews(draft=other), "h")
     first, second = confirmation("g", own, receipt("g", ours)), confirmation("g", other, receipt("g", theirs))
     said = made.give(Asked(peer=PEER, request=ConfirmationsFor(confirmations=(first, second))))
     assert told(said, ConfirmationsArrived) == [ConfirmationsArrived(confirmations=(first,))]

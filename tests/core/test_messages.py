@@ -73,6 +73,7 @@ FIELDS: dict[str, Any] = {
 SPECIAL: dict[str, dict[str, Any]] = {
     "Fed": {"upto": 1, "next": 2, "again": 0},
     "Injected": {"samples": (1, 2)},
+    "Judged": {"what": D},
     "Scored": {"transaction": D},
     "Settled": {"transaction": D},
     "Status": {"reputations": {D: 0.5}, "model": ""},
