@@ -88,7 +88,7 @@ Code = Literal[
     "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "busy", "fetch_timeout", "model_gone", "chunk",
     "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "confirmed_elsewhere", "other_draft",
     "unknown_receipt", "not_the_witness", "no_receipt", "no_confirmation", "confirmation_twice", "finalised_before_created", "height",
-    "previous", "other_generator", "time_backwards", "transaction_twice",
+    "previous", "other_generator", "time_backwards", "transaction_twice", "unexpected", "flood",
 ]  # fmt: skip
 """Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""
 
@@ -108,13 +108,23 @@ def known_code(code: str) -> str:
     return code if code in CODES else UNKNOWN
 
 
+LONGEST_DETAIL = 200  # Bytes of a refusal's text: what is refused may quote what was sent, and whoever sends chooses how long that is.
+
+
+def shortened(text: str) -> str:
+    """At most `LONGEST_DETAIL` bytes of it, in UTF-8."""
+    return text if len(text) <= LONGEST_DETAIL // 4 else text.encode(errors="replace")[:LONGEST_DETAIL].decode(errors="ignore")
+
+
 class Refused(Exception):
     """A remote object breaks a rule of the protocol.
 
-    `detail` helps a person and is never parsed; `by` is the address of whom it came from, where a socket alone can tell.
+    `detail` helps a person and is never parsed, and is short whatever was sent; `by` is the address of whom it came from, where a socket
+    alone can tell.
     """
 
     def __init__(self, code: Code, detail: str = "", by: str = "") -> None:
+        detail = shortened(detail)
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail

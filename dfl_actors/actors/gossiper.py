@@ -24,7 +24,6 @@ from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
 from dfl_actors.core.control import Holdings, Neighbour
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
-from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
@@ -61,7 +60,7 @@ class Gossiper(Actor):
         super().__init__(settings)
         self._models = models
         self._links = Links(settings, key, nonce)
-        self.who = self._links.who
+        self.who, self.proved = self._links.who, self._links.proved
         self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis, settings.members)
@@ -340,13 +339,8 @@ class Gossiper(Actor):
         try:
             yield from self._call(request, peer, now)
         except Refused as error:
-            yield refused(error, type(request).__name__, "", self.who(peer) or self._claimed(request))
+            yield refused(error, type(request).__name__, "", self.proved(peer) or message.by)
             yield Answer(peer, m.Refusal(code=error.code, what=type(request).__name__))
-
-    def _claimed(self, request: Message) -> Address:
-        """The neighbour that a request says it is from, before any proof: enough to say whom to ask what is wrong."""
-        address = request.address if isinstance(request, m.Hello | m.Probe) else ""
-        return address if address in self.settings.neighbours else ""
 
     def on_hello(self, request: m.Hello, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._links.hello(peer, request)

@@ -105,6 +105,11 @@ class Links:
         session = self._sessions.get(peer)
         return "" if session is None else session.hello.address
 
+    def proved(self, peer: bytes) -> Address:
+        """The neighbour that a peer has proved to be, empty when it has not: what it only says is no reason to blame anybody."""
+        session = self._sessions.get(peer)
+        return session.hello.address if session is not None and session.way is Theirs.ADMITTED else ""
+
     # --- our way to the neighbours
 
     def greet(self, now: Now) -> Iterator[Effect]:

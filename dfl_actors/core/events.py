@@ -88,7 +88,8 @@ class Scored(Event, frozen=True, gc=False, kw_only=True):
 
 
 class Refused(Event, frozen=True, gc=False, kw_only=True):
-    """Something of another node broke a rule; `by` is that node's address."""
+    """Something of another node broke a rule; `by` is that node's address, empty where it has not proved who it is. Of one code and node
+    more than ten in a second are one event: the last of them, `count` is how many."""
 
     says = "any"
     what: str = ""
@@ -96,15 +97,17 @@ class Refused(Event, frozen=True, gc=False, kw_only=True):
     code: str
     detail: str = ""
     by: str = ""
+    count: int = 1
 
 
 class RefusedBy(Event, frozen=True, gc=False, kw_only=True):
-    """A neighbour refused something of ours."""
+    """A neighbour refused something of ours; `count` as in `Refused`."""
 
     says = "gossiper"
     what: str = ""
     code: str
     by: str = ""
+    count: int = 1
 
 
 class ReceiptArrived(Event, frozen=True, gc=False, kw_only=True, tag="receipt"):

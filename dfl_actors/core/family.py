@@ -29,6 +29,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     says: ClassVar[str]
     hears: ClassVar[tuple[str, ...]]
+    foreign: ClassVar[bool] = False
+    """Whether it brings what another node has said: an exception while it is handled costs this message, and not the actor."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

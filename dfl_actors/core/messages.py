@@ -104,6 +104,7 @@ class Fetched(Letter, frozen=True, kw_only=True):
     """A neighbour's transaction with the receipts of its way, its model in the model store."""
 
     says, hears = "gossiper", ("validator",)
+    foreign = True
     transaction: Transaction
     receipts: Path
     sender: Address
@@ -113,6 +114,7 @@ class Witnessed(Letter, frozen=True, kw_only=True):
     """A transaction was found right and measured; `receipt` is ours."""
 
     says, hears = "validator", ("gossiper",)
+    foreign = True
     transaction: Transaction
     receipts: Path
     receipt: Receipt
@@ -122,6 +124,7 @@ class ReceiptArrived(Letter, frozen=True, kw_only=True):
     """A receipt for a transaction of this node."""
 
     says, hears = "gossiper", ("builder",)
+    foreign = True
     receipt: Receipt
 
 
@@ -150,6 +153,7 @@ class DraftArrived(Letter, frozen=True, kw_only=True):
     """A draft of another node."""
 
     says, hears = "gossiper", ("validator",)
+    foreign = True
     draft: Draft
     sender: Address
 
@@ -180,6 +184,7 @@ class ConfirmationsArrived(Letter, frozen=True, kw_only=True):
     """Confirmations for a draft of this node."""
 
     says, hears = "gossiper", ("builder",)
+    foreign = True
     confirmations: Confirmations
 
 
@@ -187,6 +192,7 @@ class HoldingAsked(Letter, frozen=True, kw_only=True):
     """A neighbour wants to know what we hold of it."""
 
     says, hears = "gossiper", ("validator",)
+    foreign = True
     sender: Address
 
 

@@ -39,6 +39,7 @@ class Heard(FromDriver, frozen=True, kw_only=True):
     """News of a neighbour, with its number in the epoch of that neighbour's gossiper."""
 
     hears = ("gossiper",)
+    foreign = True
     neighbour: Address
     epoch: Count
     number: Count
@@ -46,17 +47,20 @@ class Heard(FromDriver, frozen=True, kw_only=True):
 
 
 class Asked(FromDriver, frozen=True, kw_only=True):
-    """A request from whoever the driver calls `peer`."""
+    """A request from whoever the driver calls `peer`. `by` is the neighbour whose transport key the connection has proved, if it has."""
 
     hears = ("gossiper",)
+    foreign = True
     peer: bytes
     request: Request
+    by: Address = ""
 
 
 class Replied(FromDriver, frozen=True, kw_only=True):
     """A neighbour's reply, with the frame of bytes that followed it."""
 
     hears = ("gossiper",)
+    foreign = True
     neighbour: Address
     reply: Reply
     body: memoryview | bytes = b""

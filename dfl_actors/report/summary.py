@@ -67,6 +67,14 @@ def seconds_to_target(run: Run, target: float) -> float | None:
     return None
 
 
+def _counted(refused: Iterable[events.Refused]) -> dict[str, int]:
+    """How much was refused, by code."""
+    counts: Counter[str] = Counter()
+    for event in refused:
+        counts[event.code] += event.count
+    return dict(sorted(counts.items()))
+
+
 def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     trained, scored, evaluated = by_node(run.of(events.Trained)), by_node(run.of(events.Scored)), by_node(run.of(events.Evaluated))
     receipts, refused, expired = by_node(run.of(events.ReceiptArrived)), by_node(run.of(events.Refused)), by_node(run.of(events.Expired))
@@ -79,7 +87,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "sent": len({event.tx for event in trained.get(name, []) if event.tx}),
             "received": len({event.tx for event in scored.get(name, [])}),
             "receipts": len({(event.tx, event.creator) for event in receipts.get(name, [])}),
-            "refused": dict(sorted(Counter(event.code for event in refused.get(name, [])).items())),
+            "refused": _counted(refused.get(name, [])),
             "dropped": sum(event.messages for event in dropped.get(name, [])),
             "expired": len({event.tx for event in expired.get(name, [])}),
             "updates": len(updated.get(name, [])),

@@ -30,7 +30,7 @@ from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, Write
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address
-from dfl_actors.core.words import Known, Opened, Started, Stopping, Tick
+from dfl_actors.core.words import Asked, Known, Opened, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.assembly import Owned
@@ -38,8 +38,9 @@ from dfl_actors.runtime.inlet import Inlet
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
 from dfl_actors.runtime.metrics import Metrics
+from dfl_actors.runtime.mishaps import OURS, mishap
 from dfl_actors.runtime.net import Net
-from dfl_actors.runtime.refusals import Tally
+from dfl_actors.runtime.refusals import Gathering, Tally
 from dfl_actors.runtime.speech import Speech
 from dfl_actors.runtime.tap import Tap
 
@@ -71,7 +72,8 @@ class Driver:
         self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._now, self._status_at = self._clock(), 0
-        self._tally, self._delivery, self._speech = Tally(), Delivery(), Speech(mail, net, owned.models, tap)
+        self._tally, self._gathering = Tally(), Gathering()
+        self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
         self._sources: dict[zmq.Socket[bytes] | int, Source] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
@@ -141,8 +143,26 @@ class Driver:
             return
         self._meter.task = task
         self._meter.turn(task, work_of(self._actor.name, arrival))
-        self._delivery.handled(self._actor.handle(arrival, self._now))
+        self._delivery.handled(self._handled(arrival))
         self._meter.turn(task, "network")
+
+    def _handled(self, message: Message) -> list[Effect]:
+        """What it wants. What fails at the words of another node costs those words alone."""
+        try:
+            return self._actor.handle(message, self._now)
+        except OURS:
+            raise
+        except Exception as error:
+            if not message.foreign:
+                raise
+            self._refuse(mishap(error, type(message).__name__, self._from(message)))
+            return []
+
+    def _from(self, message: Message) -> Address:
+        """The neighbour that has said it, empty where nobody has proved to be one."""
+        if isinstance(message, Asked):
+            return (self._actor.proved(message.peer) if isinstance(self._actor, Gossiper) else "") or message.by
+        return str(getattr(message, "neighbour", getattr(message, "sender", "")))
 
     def _task(self, message: Message | Refused) -> str:
         return TASKS[self._actor.name] if isinstance(message, Refused) else task_of(self._actor.name, message)
@@ -188,7 +208,12 @@ class Driver:
 
     def _note(self, event: events.Event) -> None:
         self._tally.noted(event, self._now.wall)
-        self._metrics.write(event, self._now.wall)
+        if self._gathering.passes(event):
+            self._metrics.write(event, self._now.wall)
+
+    def _note_what_was_held(self) -> None:
+        for event in self._gathering.flush():
+            self._metrics.write(event, self._now.wall)
 
     # --- sources
 
@@ -271,6 +296,7 @@ class Driver:
                 self._renew(self._net)
             self._say(self._status())
             self._note_what_was_dropped()
+            self._note_what_was_held()
 
     def _note_what_was_dropped(self) -> None:
         if self._started:
@@ -305,5 +331,6 @@ class Driver:
         self._now = self._clock()
         self._perform(last=True)
         self._note_what_was_dropped()
+        self._note_what_was_held()
         if self._started:
             self._note(self._meter.report())

@@ -82,6 +82,7 @@ class Net:
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
         self.handshakes = Handshakes()
         self._where: dict[Address, Endpoints] = {}
+        self._keys: dict[str, Address] = {}
 
     def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
@@ -115,7 +116,7 @@ class Net:
             self.handshakes.watch(address, subscriber, dealer)
         subscriber.connect(where.news)
         dealer.connect(where.requests)
-        self._where[address] = where
+        self._where[address], self._keys[where.curve] = where, address
         self.subscribers[address], self.dealers[address] = subscriber, dealer
 
     def renew(self, now: int) -> tuple[list[Address], list[zmq.Socket[bytes]]]:
@@ -172,7 +173,14 @@ class Net:
         return _of(address, sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames)))
 
     def requests(self) -> Iterator[Message | Refused]:
-        return sockets.read(self.router, range(2, 3), asked)
+        return sockets.read(self.router, range(2, 3), self._asked)
+
+    def _asked(self, peer: zmq.Frame, request: zmq.Frame) -> Asked:
+        return Asked(peer=peer.bytes, request=codec.decode(REQUEST, request.bytes, sockets.WIRE_LIMIT), by=self._proved(request))
+
+    def _proved(self, request: zmq.Frame) -> Address:
+        """The neighbour whose transport key a request's connection has proved to hold; empty without CURVE."""
+        return "" if self._curve is None else self._keys.get(str(request.get("User-Id")), "")
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
         return _of(address, sockets.read(self.dealers[address], range(1, 3), lambda *frames: replied(address, *frames)))
@@ -194,10 +202,6 @@ def heard(address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -
     if number == 0 and not isinstance(news, Beat):
         raise Refused("frames", "news without a number")
     return Heard(neighbour=address, epoch=epoch, number=number, news=news)
-
-
-def asked(peer: zmq.Frame, request: zmq.Frame) -> Asked:
-    return Asked(peer=peer.bytes, request=codec.decode(REQUEST, request.bytes, sockets.WIRE_LIMIT))
 
 
 def replied(address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:

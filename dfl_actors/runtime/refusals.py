@@ -6,10 +6,13 @@ Each process counts what it notes (`Tally`) and reports the counts; `Complaints`
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from dfl_actors.core import events
 from dfl_actors.core.control import Refusals
 from dfl_actors.errors import CODES, known_code, plain
 
+EACH = 10  # Refusals of one code and node that are written one by one, in a second.
 MOST = 256  # Reasons that a process counts apart; it is told of more by the metrics alone.
 LONGEST_DETAIL = 160  # Characters of what is told of one refusal.
 QUIET = 30_000  # Milliseconds without a refusal after which it is over.
@@ -44,6 +47,8 @@ REMEDIES: dict[str, str] = {
     **dict.fromkeys(("transaction_order", "unknown_receipt", "not_the_witness", "no_receipt", "model_digest"), _BROKEN),
     "receipt_not_issued": "this node's directory lacks what it once signed: restore its newer directory; after --adopt this ends by itself",
     **dict.fromkeys(("sequence_reused", "block_rewritten", "confirmed_elsewhere"), _LOST),
+    "unexpected": "this is an error of dfl-actors, whatever was sent: report it with the log of the actor",
+    "flood": "somebody reaches this port who should not: close it to all but the neighbours, and leave transport.curve on",
     "model_size": _MODEL,
     **dict.fromkeys(("model_missing", "model_gone"), "the model store is too small for this pace: raise store.models"),
     "model_not_finite": "its training diverges: lower its learning rate",
@@ -61,6 +66,7 @@ again; a clock that is wrong shows by itself."""
 
 assert REMEDIES.keys() == CODES
 
+Refusal = events.Refused | events.RefusedBy
 Reason = tuple[str, str]
 """The neighbour's address, empty for one who did not say, and the code."""
 
@@ -91,6 +97,32 @@ def _count(counts: dict[Reason, Refusals], by: str, code: str, detail: str, now:
     before = counts.get((by, code))
     if before is not None or len(counts) < MOST:
         counts[by, code] = Refusals(by, code, 1 if before is None else before.count + 1, detail[:LONGEST_DETAIL], now)
+
+
+class Gathering:
+    """What of the refusals goes into the metrics: of one code and node the first `EACH` until the next `flush`, then one line for all
+    others. Whoever sends nonsense fills no disk with it."""
+
+    def __init__(self) -> None:
+        self._times: Counter[tuple[str, str, str]] = Counter()
+        self._held: dict[tuple[str, str, str], Refusal] = {}
+
+    def passes(self, event: events.Event) -> bool:
+        """Whether it is to be written now; else it is held."""
+        if not isinstance(event, events.Refused | events.RefusedBy):
+            return True
+        key = (events.name_of(type(event)), event.by, event.code)
+        self._times[key] += 1
+        if self._times[key] > EACH:
+            self._held[key] = msgspec.structs.replace(event, count=self._times[key] - EACH)
+        return key not in self._held
+
+    def flush(self) -> tuple[Refusal, ...]:
+        """Those that are held; from here on it begins anew."""
+        held = tuple(self._held.values())
+        self._held.clear()
+        self._times.clear()
+        return held
 
 
 class Complaints:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import zmq
 
 from dfl_actors.errors import Refused, TransportError
+from dfl_actors.runtime.mishaps import OURS, mishap
 
 T = TypeVar("T")
 LETTER_LIMIT = 64 << 20  # Bytes in a frame inside a node.
@@ -84,7 +85,7 @@ def read(socket: zmq.Socket[bytes], frames: range, decode: Callable[..., T]) -> 
     """At most `MOST` messages that are there already, each decoded from its frames, which are not copied.
 
     The one way in which a socket of this program is read, and nothing that arrives ends its reader, whatever its shape: a message with
-    a number of frames that is not in `frames`, or one that `decode` refuses, comes out as what it is refused for.
+    a number of frames that is not in `frames`, or one that `decode` refuses or fails at, comes out as what it is refused for.
     Whether there is another message is asked beforehand: the exception that says no costs twice as much.
     """
     for number in range(MOST):
@@ -110,6 +111,10 @@ def _decoded(parts: list[zmq.Frame], count: int, frames: range, decode: Callable
         return decode(*parts)
     except Refused as error:
         return error
+    except OURS:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes do to a decoder costs these bytes
+        return mishap(error, "message")
 
 
 def ipc(directory: Path, node: str, actor: str, what: str) -> str:

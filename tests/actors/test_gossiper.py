@@ -1,13 +1,16 @@
 """The gossiper: what it passes on, what it fetches from whom, and what it serves."""
 
 from collections.abc import Callable
-from itertools import permutations
+from itertools import permutations, product
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dfl_actors.actors.handing import MOST_WAITING, PATIENCE, PLACES
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Announce, Effect
+from dfl_actors.core.events import Refused
 from dfl_actors.core.messages import (
     Announced,
     Beat,
@@ -26,6 +29,7 @@ from dfl_actors.core.messages import (
     Hello,
     Judged,
     Lacking,
+    Proof,
     ReceiptArrived,
     ReceiptNews,
     Refusal,
@@ -37,8 +41,25 @@ from dfl_actors.core.messages import (
 )
 from dfl_actors.core.objects import Entry, Receipt
 from dfl_actors.core.words import Asked, Heard, Started, Subscribed, Tick
-from tests.actors.bench import KEYS, NOW, Bench, confirmation, draft, receipt, told, transaction
-from tests.actors.gossiping import DATA, MODEL, PEER, admit, announced, answers, built, codes, hear, join, news, opened, reply, sent, served
+from tests.actors.bench import KEYS, NOW, Bench, confirmation, draft, notes, receipt, told, transaction
+from tests.actors.gossiping import (
+    DATA,
+    MODEL,
+    PEER,
+    admit,
+    announced,
+    answers,
+    built,
+    codes,
+    greeting,
+    hear,
+    join,
+    news,
+    opened,
+    reply,
+    sent,
+    served,
+)
 from tests.objects import unsigned
 
 # --- our own
@@ -320,6 +341,18 @@ def test_our_own_draft_blocks_of_others_and_beats_are_heard_in_silence() -> None
 
 def test_a_start_is_announced_by_a_beat() -> None:
     assert announced(built().give(Started())) == [Beat()]
+
+
+def test_only_who_has_proved_itself_is_blamed() -> None:
+    """A greeting is signed by nobody: one that named h, and then any request, blamed h."""
+    made, liar, h = built(), b"liar", KEYS["h"].address
+    made.give(Asked(peer=liar, request=greeting("h")))
+    wrong: tuple[Any, ...] = (Resend(epoch=1, first=0, last=99), Proof(signature="0" * 128), replace(greeting("h"), genesis="00" * 32))
+    for request, by in product(wrong, ("", h)):
+        (note,) = notes(made.give(Asked(peer=liar, request=request, by=by)), Refused)
+        assert note.by == by, "blamed is who holds the transport key, or nobody"
+    (note,) = notes(made.give(Asked(peer=PEER, request=wrong[2])), Refused)
+    assert note.by == KEYS["g"].address
 
 
 # --- what was missed

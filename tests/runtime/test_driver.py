@@ -111,6 +111,33 @@ def ready(stage: Stage) -> tuple[Mail, Mail]:
     return listeners
 
 
+@pytest.mark.parametrize("foreign", [True, False])
+def test_what_fails_at_another_nodes_words_costs_these_words_and_what_fails_at_our_own_ends_the_actor(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, foreign: bool
+) -> None:
+    def fails(actor: Injector, message: Pull, now: Now) -> Iterable[Effect]:
+        if message.samples == 5:
+            raise ZeroDivisionError(message)
+        return right(actor, message, now) or ()
+
+    right = Injector._handlers[Pull]
+    handlers: dict[type[Message], Callable[..., object]] = {**Injector._handlers, Pull: fails}
+    monkeypatch.setattr(Injector, "_handlers", handlers)
+    monkeypatch.setattr(Pull, "foreign", foreign)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    trainer, _ = ready(stage)
+    for samples in (5, 5, 2):
+        trainer.tell(Pull(samples=samples))
+    trainer.deliver(now())
+    if foreign:
+        stage.until(lambda: len(list(trainer.events())) and stage.events(events.Refused))
+        assert [(event.code, event.detail) for event in stage.events(events.Refused)] == [("unexpected", "ZeroDivisionError in Pull")] * 2
+        stage.until(lambda: list(trainer.acknowledgements("injector", now())) or not trainer.waiting())
+    else:
+        stage.thread.join(PATIENCE)
+        assert not stage.thread.is_alive()
+
+
 def test_a_letter_is_handled_and_acknowledged_and_what_it_leads_to_is_heard(stage: Stage) -> None:
     trainer, validator = ready(stage)
     heard_by_both: list[list[object]] = [[], []]

@@ -4,7 +4,19 @@ import pytest
 
 from dfl_actors.core import events
 from dfl_actors.core.control import Refusals
-from dfl_actors.runtime.refusals import AGAIN, MOST, MOST_TOLD, QUIET, Complaints, Tally, merged, refused_by_text, refused_text
+from dfl_actors.runtime.refusals import (
+    AGAIN,
+    EACH,
+    MOST,
+    MOST_TOLD,
+    QUIET,
+    Complaints,
+    Gathering,
+    Tally,
+    merged,
+    refused_by_text,
+    refused_text,
+)
 
 B = "bb" * 32
 
@@ -25,6 +37,17 @@ def test_a_stranger_with_ever_new_reasons_does_not_fill_the_memory() -> None:
     for number in range(2 * MOST):
         tally.noted(events.Refused(code="frames", by=str(number)), number)
     assert len(tally.refused()) == MOST
+
+
+def test_refusals_of_one_code_and_node_are_one_line_after_the_tenth() -> None:
+    gathering = Gathering()
+    lines = [events.Refused(code="schema", detail=str(number)) for number in range(100)]
+    written = [event for event in lines if gathering.passes(event)]
+    assert written == lines[:EACH] and gathering.passes(events.Refused(code="schema", by=B)), "another node is counted by itself"
+    assert gathering.passes(events.RefusedBy(code="schema")) and gathering.passes(events.Announced(tx="aa"))
+    (rest,) = gathering.flush()
+    assert isinstance(rest, events.Refused) and (rest.count, rest.detail) == (90, "99")
+    assert gathering.flush() == () and gathering.passes(lines[0]), "the next second begins anew"
 
 
 def test_what_the_actors_of_a_node_have_counted_is_one_number() -> None:
