@@ -4,6 +4,7 @@ For each neighbour there are two ways, each proved on its own (`core.link`): our
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -27,10 +28,11 @@ MOST_SESSIONS = 1024  # Peers that have greeted, and peers that are admitted; of
 
 
 class Link(msgspec.Struct):
-    """Both ways between us and a neighbour, and the numbers of its news. `nonce` is what it has to sign; while the link does not stand,
-    the next of our `tries` is `due` at that monotonic time."""
+    """Both ways between us and a neighbour, and the numbers of its news. `nonce` is what it has to sign, `former` the one before, which a
+    late answer signs; while the link does not stand, the next of our `tries` is `due` at that monotonic time."""
 
     nonce: str
+    former: str = ""
     tries: int = 0
     due: int = 0
     ours: Ours = Ours.GREETED
@@ -43,11 +45,12 @@ class Link(msgspec.Struct):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A peer's way to us: its greeting, what it has to sign, and how far it has come."""
+    """A peer's way to us: its greeting, what it has to sign (and had to before it greeted anew), and how far it has come."""
 
     hello: Hello
     nonce: str
     way: Theirs
+    former: str = ""
 
 
 class Sessions:
@@ -135,7 +138,7 @@ class Links:
     def _greet_anew(self, address: Address, link: Link) -> Send:
         """The other side does not know us any more: a link that was up begins again, with another nonce."""
         if link.ours is Ours.UP:
-            link.nonce = self._nonce()
+            link.former, link.nonce = link.nonce, self._nonce()
         link.ours, link.tries, link.due = ours_after(link.ours, Step.LOST), 0, 0
         return self._hello(address, link)
 
@@ -145,9 +148,11 @@ class Links:
             yield self._greet_anew(neighbour, self._links[neighbour])
 
     def welcomed(self, neighbour: Address, reply: Welcome) -> Iterator[Effect]:
-        """Prove who we are. Raises `Refused`."""
+        """Prove who we are; the answer to a greeting before the last is late, and nobody's fault. Raises `Refused`."""
         link = self._links[neighbour]
-        check_welcome(reply, neighbour, self._key.address, self._settings.genesis, link.nonce)
+        expected = partial(check_welcome, reply, neighbour, self._key.address, self._settings.genesis)
+        if not current(expected, link.nonce, link.former):
+            return
         link.ours = ours_after(link.ours, Step.WELCOME)
         yield Send(neighbour, proof(reply, self._key, self._settings.genesis))
 
@@ -198,16 +203,19 @@ class Links:
         session = self._sessions.get(peer)
         if session is None or session.hello != hello:
             before = Theirs.STRANGER if session is None else session.way
-            session = Session(hello, self._nonce(), theirs_after(before, Step.HELLO))
+            former = "" if session is None else session.nonce
+            session = Session(hello, self._nonce(), theirs_after(before, Step.HELLO), former)
             self._sessions.put(peer, session)
         yield Answer(peer, welcome(hello, self._key, self._settings.genesis, session.nonce))
 
     def prove(self, peer: bytes, request: Proof) -> Iterator[Effect]:
-        """Admit a peer that signed our nonce. Raises `Refused`."""
+        """Admit a peer that signed our nonce; a proof for its greeting before the last is late. Raises `Refused`."""
         session = self._known(peer)
         hello = session.hello
         way = theirs_after(session.way, Step.PROOF)
-        check_proof(request, hello.public_key, hello.address, self._key.address, self._settings.genesis, session.nonce)
+        expected = partial(check_proof, request, hello.public_key, hello.address, self._key.address, self._settings.genesis)
+        if not current(expected, session.nonce, session.former):
+            return
         self._sessions.put(peer, msgspec.structs.replace(session, way=way))
         self._links[hello.address].theirs = way
         yield Answer(peer, Admitted())
@@ -233,3 +241,15 @@ class Links:
 def pause(tries: int) -> int:
     """Milliseconds until the next greeting, after so many without an answer."""
     return min(LONGEST_PAUSE, PAUSE << max(0, tries - QUICK))
+
+
+def current(check: Callable[[str], None], nonce: str, former: str) -> bool:
+    """Whether what was signed answers `nonce`; False if it answers `former`. Raises `Refused`, as `check`, if neither."""
+    try:
+        check(nonce)
+    except Refused:
+        if not former:
+            raise
+        check(former)
+        return False
+    return True

@@ -170,6 +170,24 @@ def test_who_greets_anew_has_to_prove_itself_anew() -> None:
     assert theirs.neighbour(PEER) == KEYS["me"].address
 
 
+def test_an_answer_that_comes_late_to_an_earlier_greeting_is_left_and_blames_nobody() -> None:
+    mine, theirs = links("me", "g"), links("g", "me")
+    first = said(list(mine.greet(later())))
+    welcome = asked(theirs, first)
+    late_proof = said(replied(mine, welcome))
+    asked(theirs, late_proof)
+    replied(mine, Admitted())
+    _, hello = replied(mine, Refusal(code="not_admitted", what="Fetch"))
+    assert isinstance(hello, Send) and isinstance(hello.message, Hello)
+    assert replied(mine, welcome) == [], "it answers the first greeting"
+    asked(theirs, hello.message)
+    assert list(theirs.prove(PEER, late_proof)) == []
+    with pytest.raises(Refused, match="not_admitted"):
+        theirs.neighbour(PEER)
+    with pytest.raises(Refused, match="bad_signature"):
+        asked(theirs, Proof(signature="0" * 128))
+
+
 def test_a_stranger_is_refused() -> None:
     hello = said(list(links("x", "g").greet(later())))
     with pytest.raises(Refused, match="stranger"):

@@ -18,8 +18,9 @@ from dfl_actors.core.objects import Confirmation, Draft, Receipt, Transaction
 from tests.scenarios.behaviours import SCENARIOS
 from tests.scenarios.conditions import NODES, SECOND, check_safe, everyone_answers, grows
 from tests.scenarios.interface import Make, Plan, full, line
-from tests.simnet.network import SimNetwork, Weather
+from tests.simnet.network import SimNetwork
 from tests.simnet.process import Process
+from tests.simnet.wires import Weather
 
 BAD = Weather(delay=(1, 60), loss=0.2, repeat=0.2, overtake=True)
 HASTY = {"receipt_wait": SECOND, "deadline": 3 * SECOND, "expiry": 10 * SECOND, "fetch_timeout": SECOND}

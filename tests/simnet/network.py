@@ -1,15 +1,15 @@
 """A whole network in memory and in virtual time, from one seed: delays, loss, repeats, reordering, partitions and crashes.
 
-Inside a node messages are late but in order, as on ipc; between nodes they are whatever `Weather` says. All that crosses is
-canonical bytes, decoded on arrival. `tap` holds every signed object that left a process, for the tests' eyes.
+Inside a node messages are late but in order, as on ipc; between nodes they are whatever `wires.Weather` says. All that crosses is
+canonical bytes, decoded on arrival. `tap` holds every signed object that left a process, for the tests' eyes. Chance has dice of its own
+for each process and each way, so a fault more or less in one place leaves the others as they were.
 """
 
 import heapq
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -44,18 +44,9 @@ from tests.scenarios.interface import SOON, USUAL, Plan
 from tests.simnet import parts
 from tests.simnet.process import Process
 from tests.simnet.rogue import Rogue
+from tests.simnet.wires import Weather, Wires
 
 BEGIN = 1_700_000_000_000
-
-
-@dataclass(frozen=True)
-class Weather:
-    """What happens between nodes: delays in ms, the share of messages lost and repeated, and whether they overtake each other."""
-
-    delay: tuple[int, int] = (1, 10)
-    loss: float = 0.0
-    repeat: float = 0.0
-    overtake: bool = False
 
 
 Crashes = Callable[[Process, list[Step]], int | None]
@@ -71,8 +62,10 @@ class Node:
 
     def __init__(self, network: "SimNetwork", name: str, known: dict[str, Any], key: KeyPair, rogue: bool) -> None:
         self.name, self.known, self.key = name, known, key
-        self.models, self.chain, self._network = parts.Models(), parts.Chain(), network
+        self.models, self.chain, self._network = parts.Models(known.get("models", 256)), parts.Chain(), network
         self._ahead = 0
+        self.off = self.full = False
+        """Whether the machine has no power, and whether its disk takes nothing more."""
         self.boot()
         actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
         self.processes = {actor: Process(network, self, actor, make) for actor in actors}
@@ -87,6 +80,12 @@ class Node:
         told = self._steps.saw(self.clock.step())
         if self.running and told is not None:
             self._network.note("", "supervisor", "clock_set", {"ms": told})
+
+    def power_cut(self) -> None:
+        """Everything falls at once, and is started again by `SimNetwork.start` alone."""
+        self.off = True
+        for process in self.processes.values():
+            process.crash()
 
     @property
     def running(self) -> bool:
@@ -142,26 +141,30 @@ class SimNetwork:
         crashes: Crashes = never,
         rogues: tuple[str, ...] = (),
         attacks: Mapping[str, Attack] | None = None,
+        keys: Callable[[bytes], KeyPair] = KeyPair,
     ) -> None:
-        """`rogues` break the rules of the network, `attacks` are what nodes do that keep them."""
-        self.plan, self.weather, self.crashes, self.attacks = plan, weather or Weather(), crashes, attacks or {}
-        self.random = random.Random(plan.seed)
+        """`rogues` break the rules of the network, `attacks` are what nodes do that keep them; `keys` makes a key pair of a seed."""
+        self.plan, self.crashes, self.attacks = plan, crashes, attacks or {}
+        self._dice: dict[tuple[object, ...], random.Random] = {}
+        self.wires = Wires(self, weather or Weather())
         self.now = BEGIN
         self.tap: list[Signed] = []
         self.chunks: list[tuple[str, str, str, int]] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._events = 0
+        self.events = 0
         self._arrivals: dict[tuple[object, ...], int] = {}
-        self._cut: set[frozenset[str]] = set()
+        self.marks: Counter[str] = Counter()
+        """States that were seen as they came about, and how often (`sometimes`)."""
         self._connections: Counter[frozenset[str]] = Counter()
-        self._notes: list[dict[str, Any]] = []
+        self._notes: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         parameters = plan.settings.get("parameters", 8)
         self.genesis_object = Genesis(
             network="simnet", protocol=1, model="point", layers=(Layer(name="w", shape=(parameters,)),), dtype="float32", labels=2,
             initial=codec.model_digest(parts.initial(parameters).tobytes()), hash="sha256", model_hash="blake3", signature="ed25519",
         )  # fmt: skip
         self.genesis = codec.digest(self.genesis_object)
-        self.keys = {name: KeyPair(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
+        self.make_key = keys
+        self.keys = {name: keys(codec.sha256(name.encode()).encode()[:32]) for name in plan.nodes}
         self.names = {key.address: name for name, key in self.keys.items()}
         self.nodes = {name: Node(self, name, self._known(name, parameters), self.keys[name], name in rogues) for name in plan.nodes}
 
@@ -184,6 +187,7 @@ class SimNetwork:
 
     def start(self, *nodes: str) -> None:
         for name in nodes or self.plan.nodes:
+            self.nodes[name].off = False
             if not self.nodes[name].running:
                 self.nodes[name].boot()
             for process in self.nodes[name].processes.values():
@@ -192,24 +196,32 @@ class SimNetwork:
 
     def end(self) -> None:
         for node in self.nodes.values():
-            for process in node.processes.values():
-                process.crash()
+            node.power_cut()
 
     def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         process = self.nodes[node].processes[actor]
         process.crash()
         if restart_after is not None:
-            self.after(restart_after, lambda: process.start() if process.actor is None else None)
+            self.after(restart_after, lambda: process.start() if process.actor is None and not process.node.off else None)
 
     def restart(self, node: str, actor: str) -> None:
         self.nodes[node].processes[actor].start()
 
     def cut(self, a: str, b: str) -> None:
-        self._cut.add(frozenset((a, b)))
+        self.wires.part((a, b))
+        self.wires.part((b, a))
 
     def heal(self, a: str, b: str) -> None:
         """What was cut is connected anew, and each side subscribes to the news of the other again."""
-        self._cut.discard(frozenset((a, b)))
+        self.wires.cut -= {(a, b), (b, a)}
+        self.reconnect(a, b)
+
+    def calm(self) -> None:
+        """All ways pass again what they are given, and what they held back."""
+        for way in self.wires.calm():
+            self.reconnect(*way)
+
+    def reconnect(self, a: str, b: str) -> None:
         self._connections[frozenset((a, b))] += 1
         self._subscribe(a, b)
         self._subscribe(b, a)
@@ -235,19 +247,28 @@ class SimNetwork:
         return [codec.decode(FinalBlock, raw, 1 << 30) for raw in self.nodes[node].chain.blocks()]
 
     def notes(self, event: str, node: str | None = None) -> list[dict[str, Any]]:
-        return [note for note in self._notes if note["event"] == event and node in (None, note["node"])]
+        return [note for note in self._notes[event] if node in (None, note["node"])]
 
     # --- for the processes
 
     def after(self, delay: int, action: Callable[[], None]) -> None:
-        self._events += 1
-        heapq.heappush(self._queue, (self.now + delay, self._events, action))
+        self.events += 1
+        heapq.heappush(self._queue, (self.now + delay, self.events, action))
 
     def note(self, node: str, actor: str, event: str, fields: dict[str, Any]) -> None:
-        self._notes.append({"t": self.now, "node": node, "actor": actor, "event": event, **fields})
+        self._notes[event].append({"t": self.now, "node": node, "actor": actor, "event": event, **fields})
+
+    def saw(self, mark: str) -> None:
+        self.marks[mark] += 1
+
+    def dice(self, *names: object) -> random.Random:
+        """The dice of whoever has these names, the same for a seed of the plan."""
+        if names not in self._dice:
+            self._dice[names] = random.Random(f"{self.plan.seed}/{names}")
+        return self._dice[names]
 
     def inside(self, node: Node, sender: str, to: str, action: Callable[[], None]) -> None:
-        self._in_order((node.name, sender, to), self.random.randint(0, 2), action)
+        self.in_order((node.name, sender, to), self.dice("inside", node.name, sender, to).randint(0, 2), action)
 
     def opened(self, gossiper: Process) -> None:
         """The news of a gossiper are subscribed to by its neighbours, and it to theirs."""
@@ -258,7 +279,7 @@ class SimNetwork:
 
     def _subscribe(self, to: str, by: str) -> None:
         """Subscriptions cross no better than anything else does."""
-        if frozenset((to, by)) not in self._cut:
+        if (by, to) not in self.wires.cut:
             self.after(5, partial(self.nodes[to].processes["gossiper"].take, Subscribed()))
 
     # --- between nodes
@@ -280,36 +301,35 @@ class SimNetwork:
         return f"{name}/{self.nodes[name].processes['gossiper'].epoch}/{self._connections[frozenset((name, to))]}".encode()
 
     def answer(self, node: Node, peer: bytes, head: bytes, body: bytes) -> None:
+        """A reply goes by the connection of its request, as long as that stands."""
         name = peer.decode().partition("/")[0]
-        if peer != self._peer(name, node.name):
+        stands = partial(self._stands, node.name, name, peer)
+        if not stands():
             return
         with suppress(Refused):
             reply = codec.decode(REPLY, head)
             if isinstance(reply, Chunk):
                 self.chunks.append((node.name, name, reply.model, reply.index))
         make = partial(Replied, neighbour=node.key.address, body=body)
-        self._cross("reply", node.name, name, lambda: make(reply=self._decode(REPLY, head)))
+        self._cross("reply", node.name, name, lambda: make(reply=self._decode(REPLY, head)), stands)
 
-    def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message]) -> None:
-        """Deliver what `make` decodes, once, never or twice."""
-        weather, process = self.weather, self.nodes[to].processes["gossiper"]
-        for copy in (0, 1):
-            if self.random.random() < (weather.repeat if copy else 1 - weather.loss):
-                delay, action = self.random.randint(*weather.delay), partial(self._arrive, sender, to, process, make)
-                if weather.overtake:
-                    self.after(delay, action)
-                else:
-                    self._in_order((kind, sender, to), delay, action)
+    def _stands(self, node: str, name: str, peer: bytes) -> bool:
+        return peer == self._peer(name, node)
 
-    def _arrive(self, sender: str, to: str, process: Process, make: Callable[[], Message]) -> None:
-        if frozenset((sender, to)) in self._cut or process.actor is None:
+    def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message], stands: Callable[[], bool] = lambda: True) -> None:
+        """Deliver what `make` decodes, once, never or twice, if its connection still stands then."""
+        process = self.nodes[to].processes["gossiper"]
+        self.wires.cross(kind, (sender, to), partial(self._arrive, process, make, stands))
+
+    def _arrive(self, process: Process, make: Callable[[], Message], stands: Callable[[], bool]) -> None:
+        if process.actor is None or not stands():
             return
         try:
             process.take(make())
         except Refused as error:
             process.refuse(error)
 
-    def _in_order(self, way: tuple[object, ...], delay: int, action: Callable[[], None]) -> None:
+    def in_order(self, way: tuple[object, ...], delay: int, action: Callable[[], None]) -> None:
         at = self._arrivals[way] = max(self.now + delay, self._arrivals.get(way, 0))
         self.after(at - self.now, action)
 

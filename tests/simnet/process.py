@@ -19,7 +19,8 @@ from dfl_actors.core.letters import HEADER, NUMBERS, Inbox, Outbox
 from dfl_actors.core.messages import EVENT, LETTER, Chunk
 from dfl_actors.core.words import Opened, Started, Tick
 from dfl_actors.errors import Refused
-from tests.simnet import parts
+from tests.scenarios.interface import SOON
+from tests.simnet import marks, parts
 
 if TYPE_CHECKING:
     from tests.simnet.network import Node, SimNetwork
@@ -39,13 +40,21 @@ class Process:
     def __init__(self, network: "SimNetwork", node: "Node", name: str, build: Build) -> None:
         self.network, self.node, self.name, self._build = network, node, name, build
         self.journal = parts.Journal()
+        self.dice = network.dice("process", node.name, name)
         self.starts = self.batches = self.epoch = 0
+        self.lived = 0
+        """Batches of this life, and of those before this one that never came far."""
+        self.stalled = 0
+        """Until when it stands still, as a process does that gets no time."""
+        self.down = SOON
+        """How long it takes until it is started again after a crash that was planned."""
         self.actor: Actor | None = None
 
     def start(self) -> None:
         assert self.actor is None, f"{self.node.name}.{self.name} runs already"
         network = self.network
         self.starts += 1
+        self.lived = self.stalled = 0
         self.epoch = max(network.now, self.epoch + 1)
         self._outboxes = {other: Outbox(self.starts) for other in ACTORS if other != self.name}
         self._inbox = Inbox()
@@ -53,12 +62,13 @@ class Process:
         self._queue: list[tuple[Message | None, Acknowledgement | None]] = []
         self._busy = False
         self._alarm: int | None = None
+        marks.begins(self)
         self.actor = self._build(self)
         if self.name == "gossiper":
             network.opened(self)
             self.take(Opened())
         # Letters may well come before the word to begin.
-        network.after(network.random.randint(0, 20), self._if_same(lambda: self.take(Started())))
+        network.after(self.dice.randint(0, 20), self._if_same(lambda: self.take(Started())))
 
     @property
     def mono(self) -> int:
@@ -77,15 +87,24 @@ class Process:
             self._handle_soon()
 
     def _handle_soon(self) -> None:
-        self.network.after(self.network.random.randint(*PACE.get(self.name, (0, 2))), self._if_same(self._handle))
+        self.network.after(self.dice.randint(*PACE.get(self.name, (0, 2))), self._if_same(self._handle))
 
     def _if_same(self, action: Callable[[], None]) -> Callable[[], None]:
         """`action`, unless the process has crashed meanwhile."""
         actor = self.actor
         return lambda: action() if self.actor is actor and actor is not None else None
 
+    def _later(self, action: Callable[[], None]) -> bool:
+        """Whether the process stands still; then `action` is for when it goes on."""
+        if self.network.now >= self.stalled:
+            return False
+        self.network.after(self.stalled - self.network.now, self._if_same(action))
+        return True
+
     def _handle(self) -> None:
         assert self.actor is not None
+        if self._later(self._handle):
+            return
         batch, self._queue = self._queue[:LONGEST_BATCH], self._queue[LONGEST_BATCH:]
         effects: list[Effect] = []
         for message, acknowledgement in batch:
@@ -96,7 +115,7 @@ class Process:
             if acknowledgement is not None:
                 self._delivery.owes(acknowledgement)
         # With this batch, as if earlier ones had waited already, or with later ones.
-        self._delivery.patience = self.network.random.choice((0, ACKNOWLEDGE_WITHIN))
+        self._delivery.patience = self.dice.choice((0, ACKNOWLEDGE_WITHIN))
         self.perform(effects)
         if self.actor is not None:
             self._busy = bool(self._queue)
@@ -111,11 +130,16 @@ class Process:
         stop = self.network.crashes(self, steps)
         self.batches += 1
         for number, step in enumerate(steps):
+            if self.node.full and isinstance(step, Keep | Commit | WriteJournal):
+                self.network.saw(f"the disk is full for the {marks.kind(step)}")
+                stop = number
             if number == stop:
                 break
             self._perform(step)
+        self.lived += 1
         if stop is not None and stop <= len(steps):
-            self.network.kill(self.node.name, self.name)
+            marks.falls(self, steps, stop)
+            self.network.kill(self.node.name, self.name, self.down)
 
     def _perform(self, step: Step) -> None:
         match step:
@@ -136,6 +160,8 @@ class Process:
 
     def _speak(self, effect: Effect) -> None:
         network, node = self.network, self.node
+        if isinstance(effect, Tell | Send | Answer):
+            network.saw(f"{self.name} says {type(effect.message).__name__}")
         if isinstance(effect, Publish):
             for listener in effect.message.hears:
                 body = codec.encode(effect.message)
@@ -178,6 +204,8 @@ class Process:
 
     def on_letter(self, sender: str, header: bytes, body: bytes) -> None:
         new = self._inbox.take(sender.encode(), *HEADER.unpack(header))
+        if not new:
+            self.network.saw("a letter comes after a gap" if new is None else "a letter comes twice")
         if new is not None:
             self.take(codec.decode(LETTER, body) if new else None, (sender.encode(), header[: NUMBERS.size]))
 
@@ -206,7 +234,7 @@ class Process:
 
     def _ring(self, due: int) -> None:
         assert self.actor is not None
-        if self._alarm != due:
+        if self._alarm != due or self._later(partial(self._ring, due)):
             return
         self._alarm = None
         if self.actor.wake is not None and self.mono >= self.actor.wake:
