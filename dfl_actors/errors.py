@@ -87,7 +87,7 @@ Code = Literal[
     "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused",
     "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "busy", "fetch_timeout", "model_gone", "chunk",
     "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "confirmed_elsewhere", "other_draft",
-    "unknown_receipt", "not_the_witness", "no_receipt", "no_confirmation", "confirmation_twice", "finalised_before_created", "height",
+    "unknown_receipt", "not_the_witness", "no_receipt", "confirmation_twice", "finalised_before_created", "height",
     "previous", "other_generator", "time_backwards", "transaction_twice", "unexpected", "flood",
 ]  # fmt: skip
 """Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""

@@ -295,7 +295,6 @@ def finals() -> Iterator[Case]:
     for code, name, value in (
         ("confirmation_twice", "the same confirmation twice", final(DRAFT, CONFIRMED[0], CONFIRMED[0])),
         ("finalised_before_created", "1 ms too early", final(DRAFT, *CONFIRMED, finalised=DRAFT.created - 1)),
-        ("no_confirmation", "a block that nobody confirmed", final(DRAFT)),
         ("not_the_witness", "confirmed by another", final(DRAFT, confirmation(DRAFT, FROM_BOB, CAROL))),
         ("other_draft", "confirmations of the draft before", final(draft(entry(TX, FROM_BOB), memo="changed"), *CONFIRMED)),
         ("bad_signature", "a changed draft", final(changed(DRAFT, memo="changed"))),

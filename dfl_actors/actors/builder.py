@@ -2,7 +2,8 @@
 
 It gathers the receipts for the node's own transactions; once enough transactions have theirs it signs a draft, gathers the
 confirmations and appends the final block. One draft is open at a time, and it is journalled before it leaves: after a crash
-the same draft goes out again, never another one for the same height. The journal pins the head of the chain, so that a start
+the same draft goes out again, never another one for the same height. One that nobody confirms for long becomes final as it is: it
+proves nothing and earns nothing, its receipts are spent, and the chain goes on. The journal pins the head of the chain, so that a start
 takes no longer for a longer chain (`core/chain.py`).
 """
 
@@ -25,6 +26,7 @@ from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError, Refused, our_own
 
 MOST_TOUCHED = 8  # Transactions, oldest first, whose models are kept in the store while they wait for receipts.
+MOST_PENDING = 1024  # Transactions that wait for receipts or for a draft; of more the oldest goes.
 REMINDERS = 5  # How often a draft goes out again before its deadline.
 
 
@@ -37,6 +39,7 @@ class BuilderSettings(Settings, frozen=True, kw_only=True):
     confirmations: float
     per: Literal["block", "transaction"]
     deadline: int
+    abandon: int
     memo: str
 
 
@@ -57,7 +60,7 @@ class Builder(Actor):
         self._stale: list[bytes] = []  # Receipts of who is no member any more.
         self._draft: Draft | None = None
         # Of a draft from before a restart, until the run has begun again.
-        self._deadline = self._reminder = FOREVER
+        self._deadline = self._reminder = self._abandon = FOREVER
         self._recover(journal, now)
         self.counts["height"] = self._chain.height
         self.counts["drafted"] = self._chain.height + (self._draft is not None)
@@ -108,7 +111,7 @@ class Builder(Actor):
         yield from (Journal(key, None) for key in self._stale)
         if self._draft is not None:
             yield from self._remind(now)
-            self._deadline = now.mono + self.settings.deadline
+            self._wait_from(now)
         for identity, pending in self._pending.items():
             if pending.answered():
                 yield from self._settle(identity)
@@ -126,6 +129,9 @@ class Builder(Actor):
             return
         self._verifier.trust(identity)
         self._pending[identity] = Pending(message.transaction, self._terms, now)
+        if len(self._pending) > MOST_PENDING:
+            self.count("crowded_out")
+            yield from self._give_up(next(iter(self._pending)))
         yield Journal(b"t/" + identity.encode(), encode(message.transaction))
         for pending in islice(self._lacking(), MOST_TOUCHED):
             # Who has not answered may still fetch it: neighbours' models must not push it out of the store.
@@ -188,10 +194,14 @@ class Builder(Actor):
     def _expire(self, now: Now) -> Iterator[Effect]:
         for identity, pending in list(self._pending.items()):
             if now.mono >= pending.expires and len(pending.receipts) < self.settings.receipts:
-                del self._pending[identity]
-                yield from self._settle(identity)
-                yield from forget(identity, pending.receipts)
-                yield Note(events.Expired(tx=identity, receipts=len(pending.receipts), needed=self.settings.receipts))
+                yield from self._give_up(identity)
+
+    def _give_up(self, identity: str) -> Iterator[Effect]:
+        receipts = self._pending.pop(identity).receipts
+        yield from self._settle(identity)
+        self._settled.discard(identity)
+        yield from forget(identity, receipts)
+        yield Note(events.Expired(tx=identity, receipts=len(receipts), needed=self.settings.receipts))
 
     def _ask_again(self, now: Now) -> Iterator[Effect]:
         """Have transactions announced again that neighbours have not answered: whatever was lost on the way then comes again."""
@@ -208,7 +218,7 @@ class Builder(Actor):
         entries = tuple(fitting(pending.entry() for pending in ready[: self.settings.transactions]))
         draft = self._sign(entries, now)
         self._open(draft, now)
-        self._deadline = now.mono + self.settings.deadline
+        self._wait_from(now)
         identities = tuple(digest(entry.transaction) for entry in entries)
         for identity in identities:
             del self._pending[identity]
@@ -230,12 +240,17 @@ class Builder(Actor):
         self._reminder = now.mono + max(1, self.settings.deadline // REMINDERS)
         yield Tell(Drafted(draft=self._draft))
 
+    def _wait_from(self, now: Now) -> None:
+        """From now on the open draft waits. Also after a restart its witnesses get a whole deadline before it is given up."""
+        self._deadline = now.mono + self.settings.deadline
+        self._abandon = max(self._opened + self.settings.abandon, self._deadline)
+
     def _may_finalise(self, draft: Draft, now: Now) -> bool:
-        """Enough confirmations; or any at all once the deadline has passed, for a block that nobody confirmed proves nothing."""
+        """Enough confirmations; or any at all once the deadline has passed; or none when it is time to give the draft up."""
         settings = self.settings
-        if enough(draft, self._confirmations, self._receipts, settings.confirmations, settings.per):
-            return True
-        return now.mono >= self._deadline and bool(self._confirmations)
+        if not self._confirmations:
+            return now.mono >= self._abandon
+        return now.mono >= self._deadline or enough(draft, self._confirmations, self._receipts, settings.confirmations, settings.per)
 
     def _finalise(self, draft: Draft, now: Now) -> Iterator[Effect]:
         confirmations = in_order(self._confirmations.values())
@@ -244,6 +259,8 @@ class Builder(Actor):
             self._chain = chain.extend(self._chain, block, self._verifier.former())
         self._draft, self.idle = None, True
         self.counts["height"] = self._chain.height
+        if not confirmations:
+            self.count("abandoned")
         yield Commit(draft.height, encode(block))
         yield self._pin()
         yield from self._forget(draft)
@@ -294,7 +311,7 @@ class Builder(Actor):
         times = [pending.ready_at() for pending in self._pending.values()] + [pending.ask_at() for pending in self._lacking()]
         later = [time for time in times if time > now.mono]
         if self._draft is not None:
-            later += [self._reminder, *([self._deadline] if self._deadline > now.mono else [])]
+            later += [self._reminder, *(time for time in (self._deadline, self._abandon) if time > now.mono)]
         self.wake = min(later, default=None)
 
 

@@ -54,9 +54,10 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
 
 
 def _blocks(verified: Verified) -> str:
+    abandoned = f" ({verified.abandoned} abandoned: nobody confirmed them, they prove nothing)" if verified.abandoned else ""
     if not verified.first:
-        return f"{verified.height} blocks"
-    return f"blocks {verified.first} to {verified.height - 1}, those before were lost (--adopt)"
+        return f"{verified.height} blocks{abandoned}"
+    return f"blocks {verified.first} to {verified.height - 1}{abandoned}, those before were lost (--adopt)"
 
 
 @app.command()

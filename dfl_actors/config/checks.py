@@ -97,6 +97,14 @@ def check_draft(config: Config, mistakes: Mistakes) -> None:
         mistakes.add(("block", "transactions"), f"{problem}; give at most {most}")
 
 
+def check_abandon(config: Config, mistakes: Mistakes) -> None:
+    """A draft is given up later than it could be final."""
+    its = config.block
+    if 0 < its.abandon_s < its.deadline_s:
+        problem = f"{its.abandon_s:g} is before deadline_s = {its.deadline_s:g}; give more, or 0 for ten deadlines"
+        mistakes.add(("block", "abandon_s"), problem)
+
+
 def check_store(config: Config, mistakes: Mistakes) -> None:
     """The models of a full buffer are still there when it is averaged."""
     largest = max(node.buffer for node in config.nodes)
@@ -180,6 +188,7 @@ CHECKS: Checks = {
     check_own_data: ("network.nodes", "data.partition", "node.source", "sim.ensemble"),
     check_receipts: ("network.nodes", "network.links", "gossip.ttl", "block.receipts"),
     check_draft: ("network.nodes", "network.links", "gossip.ttl", "block.transactions"),
+    check_abandon: ("block.deadline_s", "block.abandon_s"),
     check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),
     check_peers: ("sim.peer_low", "sim.peer_high"),
     check_optimizer: ("training.optimizer", "training.optimizer_parameters", *(f"training.{key}" for key in SGD_KEYS)),

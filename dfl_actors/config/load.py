@@ -44,7 +44,7 @@ from dfl_actors.errors import ConfigError
 from dfl_actors.files import read_text
 
 GRAPH = ("network.nodes", "network.links")
-PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s"), "run": ("duration_s",)}
+PROTOCOL_TIMES = {"gossip": ("expiry_s", "fetch_timeout_s"), "block": ("receipt_wait_s", "deadline_s", "abandon_s"), "run": ("duration_s",)}
 
 
 def load_topology(path_or_name: str | Path, options: Sequence[str] = (), *, deployed: bool = False) -> Config:

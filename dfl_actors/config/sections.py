@@ -97,6 +97,7 @@ class Block(Section, frozen=True):
     confirmations: Fraction = 1.0
     per: Literal["block", "transaction"] = "block"
     deadline_s: Seconds = 30.0
+    abandon_s: SecondsOrNever = 0.0  # 0: ten times deadline_s
     memo: Annotated[str, Meta(max_length=256)] = ""
 
 

@@ -154,7 +154,10 @@ class Confirmation(Signed, frozen=True, kw_only=True):
 
 
 class FinalBlock(Record, frozen=True, kw_only=True):
-    """A draft with its confirmations, in the order of the receipts' digests. Its digest is the next block's `previous`."""
+    """A draft with its confirmations, in the order of the receipts' digests. Its digest is the next block's `previous`.
+
+    Without any confirmation it was abandoned: its witnesses were gone, and all that it shows is that its generator went on.
+    """
 
     draft: Draft
     confirmations: Annotated[tuple[Confirmation, ...], Meta(max_length=MAX_TRANSACTIONS * MAX_RECEIPTS)]

@@ -19,10 +19,10 @@ def lines(node: str, blocks: Iterable[FinalBlock], names: Mapping[Address, str])
 def _block(block: FinalBlock, names: Mapping[Address, str]) -> Iterator[str]:
     draft = block.draft
     expected = sum(len(entry.receipts) for entry in draft.entries)
+    given = f"{len(block.confirmations)} of {expected} receipts confirmed" if block.confirmations else "abandoned: nobody confirmed it"
     yield (
         f"  block {draft.height}  {digest(block)[:16]}  after {draft.previous[:16]}  {_time(block.finalised)}  "
-        f"{len(draft.entries)} transactions, {len(block.confirmations)} of {expected} receipts confirmed"
-        + (f"  memo {draft.memo!r}" if draft.memo else "")
+        f"{len(draft.entries)} transactions, {given}" + (f"  memo {draft.memo!r}" if draft.memo else "")
     )
     confirmed = {confirmation.receipt for confirmation in block.confirmations}
     for entry in draft.entries:

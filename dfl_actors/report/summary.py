@@ -118,11 +118,12 @@ def _reputations(run: Run, updated: Sequence[events.Updated]) -> dict[str, float
 
 
 def _blocks(final: Iterable[events.Final], peers: int) -> Figures:
-    """Tables V and VII for a node, and how many blocks hold every confirmation they could have."""
+    """Tables V and VII for a node, and how many blocks hold every confirmation they could have, and how many none."""
     blocks = list({event.block: event for event in final}.values())
     means = {f"{what}_per_block": _mean([getattr(block, what) for block in blocks]) for what in PER_BLOCK}
     complete = sum(block.confirmations >= block.expected for block in blocks)
-    return {"blocks": len(blocks), **means, "complete": complete, "peers": peers}
+    abandoned = sum(not block.confirmations for block in blocks)
+    return {"blocks": len(blocks), **means, "complete": complete, "abandoned": abandoned, "peers": peers}
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -247,6 +248,7 @@ def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
         names_column(name for name, _ in nodes),
         Column("blocks", [str(block["blocks"]) for _, block in nodes]),
         *(Column(f"{what}/block", [_decimal(block[f"{what}_per_block"]) for _, block in nodes]) for what in PER_BLOCK),
+        *troubles_column("abandoned", [block["abandoned"] for _, block in nodes]),
         Column("peers", [str(block["peers"]) for _, block in nodes], 8),
     ]
 

@@ -181,7 +181,8 @@ def traces(run: Run) -> dict[str, Trace]:
     for confirmed in run.of(Confirmed):
         found.confirmed(confirmed.t, confirmed.node, confirmed.draft)
     for final in run.of(Final):
-        found.final(final.t, final.node, final.height, f", {final.confirmations} of {final.expected} confirmed")
+        given = f"{final.confirmations} of {final.expected} confirmed" if final.confirmations else "abandoned: nobody confirmed it"
+        found.final(final.t, final.node, final.height, f", {given}")
     return found.found()
 
 

@@ -56,6 +56,8 @@ class Board:
         """What an actor has reported. A gossiper is told in return what its node has to say of itself."""
         self.remarks.clocks(child.plan, status.clocks)
         self.remarks.rewritten(child.plan, status.rewritten, self._names)
+        if child.actor == "builder":
+            self.remarks.given_up(child.plan, status.counts)
         if child.actor == "gossiper":
             facts = picture.facts(child.node, self._actors)
             child.say(Told(facts=facts))

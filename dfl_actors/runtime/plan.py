@@ -12,6 +12,7 @@ from dfl_actors.learning.weights import Layer
 
 EVALUATOR = "evaluator"
 SUPERVISOR = "supervisor"
+DEADLINES = 10  # After so many of them a draft that nobody confirmed is given up, unless `block.abandon_s` says otherwise.
 
 
 S = TypeVar("S", bound=Settings)
@@ -82,6 +83,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "confirmations": config.block.confirmations,
         "per": config.block.per,
         "deadline": milliseconds(config.block.deadline_s),
+        "abandon": milliseconds(config.block.abandon_s or DEADLINES * config.block.deadline_s),
         "memo": config.block.memo,
         "batch": config.training.batch,
         "steps": node.steps_per_transaction,

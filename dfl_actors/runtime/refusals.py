@@ -54,7 +54,7 @@ REMEDIES: dict[str, str] = {
     "model_not_finite": "its training diverges: lower its learning rate",
     "model_norm": "its training diverges, or it attacks: lower its learning rate, or take the node out of the topology",
     "fetch_timeout": "the link is too slow or lossy for these models: raise gossip.fetch_timeout_s",
-    **dict.fromkeys(("no_confirmation", "confirmation_twice", "finalised_before_created", "height", "previous"), _ALTERED),
+    **dict.fromkeys(("confirmation_twice", "finalised_before_created", "height", "previous"), _ALTERED),
     **dict.fromkeys(("other_generator", "time_backwards", "transaction_twice"), _ALTERED),
 }
 """What to do, by the code of the broken rule."""

@@ -15,6 +15,13 @@ from dfl_actors.runtime.refusals import A_STRANGER, MOST_TOLD, Complaints, refus
 
 Wording = Callable[[str, str, Refusals, str], str]
 
+GIVEN_UP = {
+    "abandoned": "node {node}: a block is final without any confirmation, for the witnesses of its draft were away for longer than"
+    " block.abandon_s: it proves nothing; start their nodes again, or take them out of the topology",
+    "crowded_out": "node {node}: so many transactions wait for a block that the oldest is given up: its witnesses are away, or too slow",
+}
+"""What is told of what a builder counts."""
+
 PATIENT = 10_000  # Milliseconds of refusals for another genesis before they are told without what differs, which a neighbour says in 2 s.
 
 
@@ -28,6 +35,7 @@ class Remarks:
         self._rewriting: dict[tuple[str, ...], str] = {}
         self._standing: dict[tuple[str, ...], str] = {}
         self._otherwise: dict[tuple[str, str], tuple[str, int]] = {}
+        self._given_up: dict[tuple[str, str], tuple[int, int]] = {}
         self._complaints = Complaints(tell)
         self._explained: dict[tuple[str, ...], int] = {}
         self._unexplained: dict[tuple[str, ...], int] = {}
@@ -100,6 +108,15 @@ class Remarks:
             if self._rewriting.get(key, "") != what:
                 self._rewriting[key] = what
                 self._say(key, rewritten_text(*key[:2], what), bool(what))
+
+    def given_up(self, plan: NodePlan, counts: Mapping[str, int | float]) -> None:
+        """What a node's builder has given up since it was looked at before; after a restart it counts anew."""
+        for what, text in GIVEN_UP.items():
+            count, (before, times) = int(counts.get(what, 0)), self._given_up.get((plan.node.name, what), (0, 0))
+            tells = count > before and times < MOST_TOLD
+            self._given_up[plan.node.name, what] = count, times + tells
+            if tells:
+                self._tell(text.format(node=plan.node.name))
 
     def machine(self, step: int) -> int | None:
         """How far this machine's clock was set, if that is news."""

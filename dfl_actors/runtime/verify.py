@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chain that verifies holds; `first` is the height of its first block, above 0 when those before it were lost. `weights` of its
-    transactions' models are still in the node's store."""
+    """What a chain that verifies holds; `first` is the height of its first block, above 0 when those before it were lost. Nobody
+    confirmed any receipt of the `abandoned` ones. `weights` of its transactions' models are still in the node's store."""
 
     node: str
     height: int
@@ -35,6 +35,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     transactions: int = 0
     receipts: int = 0
     confirmations: int = 0
+    abandoned: int = 0
     weights: int = 0
 
 
@@ -98,6 +99,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
         transactions=len(entries),
         receipts=sum(len(entry.receipts) for entry in entries),
         confirmations=sum(len(block.confirmations) for block in blocks),
+        abandoned=sum(not block.confirmations for block in blocks),
         weights=weights,
     )
 

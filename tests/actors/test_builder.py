@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.actors.builder import REMINDERS, Builder, BuilderSettings
+from dfl_actors.actors.builder import MOST_PENDING, REMINDERS, Builder, BuilderSettings
 from dfl_actors.core import chain, events
 from dfl_actors.core.blocks import LARGEST_DRAFT
 from dfl_actors.core.checks import Verifier
@@ -24,7 +24,7 @@ from tests.actors import bench
 from tests.actors.bench import GENESIS, KEYS, NOW, Bench, confirmation, notes, receipt, told, transaction
 
 WITNESSES = ("g", "h")
-WAIT, DEADLINE = 10_000, 30_000
+WAIT, DEADLINE, ABANDON = 10_000, 30_000, 300_000
 OWN = [transaction("me", number) for number in range(6)]
 
 
@@ -99,7 +99,9 @@ def test_when_a_transaction_is_ready(by: tuple[str, ...], least: int, later: int
         (0.6, "transaction", ("g",), 0, False),
         (1.0, "block", ("g",), DEADLINE - 1, False),
         (1.0, "block", ("g",), DEADLINE, True),
-        (1.0, "block", (), DEADLINE * 9, False),
+        (0.0, "block", (), DEADLINE, False),
+        (1.0, "block", (), ABANDON - 1, False),
+        (1.0, "block", (), ABANDON, True),
     ],
 )
 def test_when_a_draft_is_final(fraction: float, per: str, by: tuple[str, ...], later: int, final: bool) -> None:
@@ -116,6 +118,48 @@ def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
         made.give(Tick(), now=made.wake or 0)
     sent = [encode(message) for message in told(made.said, Drafted)]
     assert len(sent) == REMINDERS + 3 and len(set(sent)) == 1
+
+
+def test_a_draft_that_nobody_confirms_is_given_up_and_the_chain_goes_on() -> None:
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1))
+    given_up = drafted(made)
+    while not made.chain.data:
+        assert made.wake is not None and made.wake <= NOW + ABANDON
+        made.give(*announced(2, 3), *receipts(2, 3), Tick(), now=made.wake)
+    (block,) = final_blocks(made)
+    assert (block.draft, block.confirmations) == (given_up, ()) and made.actor.counts["abandoned"] == 1
+    (final,) = notes(made.said, events.Final)
+    assert (final.confirmations, final.expected) == (0, 4)
+    assert len(told(made.said, Drafted)) <= 10 * REMINDERS + 2, "reminders end too"
+    assert [one.transaction for one in drafted(made).entries] == OWN[2:4] and drafted(made).previous == digest(block)
+    said = made.give(confirmed(given_up), now=NOW + ABANDON)
+    assert [note.code for note in notes(said, events.Refused)] == ["other_draft"] * 4, "too late is too late"
+    made.give(confirmed(drafted(made)), now=NOW + ABANDON)
+    state, verifier = chain.empty(GENESIS), Verifier(GENESIS)
+    for one in final_blocks(made):
+        state = chain.extend(state, one, verifier)
+    assert state.height == 2 and made.journal.data.keys() == {chain.PIN}
+
+
+def test_after_a_restart_the_witnesses_of_an_old_draft_get_one_more_deadline() -> None:
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1), crash=99)
+    back = NOW + 9 * ABANDON
+    made.give(Started(), now=back)
+    made.give(Tick(), now=back + DEADLINE - 1)
+    assert not made.chain.data
+    made.give(confirmed(drafted(made), ("g",)), now=back + DEADLINE - 1)
+    made.give(Tick(), now=back + DEADLINE)
+    assert len(final_blocks(made)[0].confirmations) == 2
+
+
+def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
+    made = built(receipts=3)
+    made.give(*(Announced(transaction=transaction("me", number)) for number in range(MOST_PENDING + 2)))
+    assert [note.tx for note in notes(made.said, events.Expired)] == [digest(one) for one in OWN[:2]]
+    assert made.actor.counts["crowded_out"] == 2 and len(made.journal.data) == MOST_PENDING
+    assert told(made.said, Settled) == [Settled(transaction=digest(one)) for one in OWN[:2]]
 
 
 def test_a_transaction_without_enough_receipts_expires() -> None:
@@ -368,7 +412,7 @@ def test_any_order_and_any_crash_leave_one_block_a_height(operations: list[Any])
     state, verifier = chain.empty(GENESIS), Verifier(GENESIS)
     for block in final_blocks(made):
         state = chain.extend(state, block, verifier)
-        assert block.confirmations
+        assert block.confirmations or block.finalised - block.draft.created >= ABANDON
     for final in told(made.said, Finalised):
         assert digest(final_blocks(made)[final.height]) == final.block, "a block is announced after it is stored"
 

@@ -102,10 +102,10 @@ def test_a_draft_that_was_signed_again_loses_its_confirmations(copy: Path, verif
     assert "node 1: block 2 breaks rule other_draft" in verify(8)
 
 
-def test_a_block_without_any_confirmation_is_named(copy: Path, verify: Callable[[int], str]) -> None:
+def test_a_block_that_lost_all_its_confirmations_breaks_the_next(copy: Path, verify: Callable[[int], str]) -> None:
     stored = Chain(copy)
     stored.put(1, msgspec.structs.replace(stored.block(1), confirmations=()))
-    assert "node 0: block 1 breaks rule no_confirmation" in verify(8)
+    assert "node 0: block 2 breaks rule previous" in verify(8)
 
 
 def test_a_block_that_lost_a_confirmation_breaks_the_next(copy: Path, verify: Callable[[int], str]) -> None:

@@ -132,6 +132,7 @@ def test_blocks_as_in_tables_5_and_7(summary: dict[str, Any]) -> None:
             "confirmations_per_block": 1.0,
             "expected_per_block": 1.5,
             "complete": 1,
+            "abandoned": 0,
             "peers": 1,
         },
         "b": {
@@ -140,6 +141,7 @@ def test_blocks_as_in_tables_5_and_7(summary: dict[str, Any]) -> None:
             "confirmations_per_block": None,
             "expected_per_block": None,
             "complete": 0,
+            "abandoned": 0,
             "peers": 1,
         },
     }

@@ -18,7 +18,7 @@ SAMPLES = 1_000
 USUAL: dict[str, Any] = {
     "role": "normal", "parameters": 8, "codec": "float32", "ttl": 1, "expiry": 60_000, "skew": 5_000, "heartbeat": 1_000,
     "fetch_timeout": 10_000, "transactions": 4, "receipts": 1, "receipt_wait": 10_000, "confirmations": 1.0, "per": "block",
-    "deadline": 30_000, "memo": "", "batch": 64, "steps": 1, "rate": 8.0, "tests": 100, "stock": 5_000, "buffer": 4,
+    "deadline": 30_000, "abandon": 300_000, "memo": "", "batch": 64, "steps": 1, "rate": 8.0, "tests": 100, "stock": 5_000, "buffer": 4,
 }  # fmt: skip
 """What actors are told unless a test says otherwise."""
 

@@ -228,6 +228,8 @@ def _block_card(blocks: Sequence[Figures]) -> str:
     expected = sum((block["expected_per_block"] or 0) * block["blocks"] for block in blocks)
     confirmed = sum((block["confirmations_per_block"] or 0) * block["blocks"] for block in blocks)
     more = f"{100 * confirmed / expected:.1f} % of the confirmations" if expected else "no confirmation was expected"
+    abandoned = sum(block["abandoned"] for block in blocks)
+    more += f"; {abandoned:,} abandoned, which prove nothing" if abandoned else ""
     return _card("final blocks", f"{sum(block['blocks'] for block in blocks):,}", more)
 
 
