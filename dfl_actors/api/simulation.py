@@ -19,6 +19,7 @@ from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.processes import signals
+from dfl_actors.processes.signals import at_once
 from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.load import word_for
 from dfl_actors.report.progress import How, Progress, shown
@@ -259,7 +260,9 @@ def _begin_repeat(topology: Topology, seeds: Sequence[int], out: str | Path | No
     path = _place(out, config)
     for seed in seeds:
         prepare(path / f"seed-{seed}", topology.override({"network.seed": seed}).config)
-    _Repeat(list(seeds), data=check_unchanged(load_datasets(config), "")).save(path)
+    with at_once():
+        data = load_datasets(config)
+    _Repeat(list(seeds), data=check_unchanged(data, "")).save(path)
     return path
 
 
@@ -273,7 +276,9 @@ def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
             continue
         place = path / f"seed-{seed}"
         config = load_topology(place / "config.toml")
-        check_unchanged(load_datasets(config), repeat.data)
+        with at_once():
+            data = load_datasets(config)
+        check_unchanged(data, repeat.data)
         _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)

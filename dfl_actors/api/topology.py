@@ -8,6 +8,7 @@ from dfl_actors.config import Config, examine_table, examine_topology
 from dfl_actors.config.load import examine_text
 from dfl_actors.config.toml_text import Mistakes, Source, Table, dump_value, put_options
 from dfl_actors.errors import ConfigError
+from dfl_actors.processes.signals import at_once
 
 Overrides = Mapping[str, object] | Sequence[str]
 """What is set over the keys of a topology: `{"update.algorithm": "krum", "node.5.attack": None}`, or as on the command line
@@ -113,7 +114,8 @@ def _with_its_data(config: Config, mistakes: Mistakes) -> Iterable[str]:
 
     if config.data.partition not in SELECTIVE:
         return []
-    data = load_dataset(config.data)
+    with at_once():
+        data = load_dataset(config.data)
     check_labels(config, data, mistakes)
     mistakes.raise_first()
     return filter(None, [coverage_warning(config, data, mistakes.source)])

@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM.
 
 A signal may come between any two steps of anything, so while processes, files or sockets of ours are there, its handler only sets a flag
-and whoever is at work looks at it (`deferred`). Before, it ends the program at once, by an exception.
+and whoever is at work looks at it (`deferred`). Before, it ends the program at once, by an exception; and again in what may take long and
+leaves nothing half done, such as reading somebody's samples (`at_once`).
 """
 
 import signal
@@ -12,16 +13,17 @@ from types import FrameType
 
 from dfl_actors.errors import Interrupted
 
-__all__ = ["Interrupted", "Stop", "blocked", "deferred", "ignore"]
+__all__ = ["Interrupted", "Stop", "at_once", "blocked", "deferred", "ignore"]
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
-    """What signals have asked for: `number` is that of the first, 0 before."""
+    """What signals have asked for: `number` is that of the first, 0 before. While it is `urgent`, one ends the program."""
 
     number = 0
+    urgent = False
 
     def __bool__(self) -> bool:
         return self.number != 0
@@ -30,6 +32,9 @@ class Stop:
         """Raises `Interrupted` once a signal came."""
         if self.number:
             raise Interrupted(self.number)
+
+
+_deferring: list[Stop] = []  # The innermost last.
 
 
 @contextmanager
@@ -44,16 +49,34 @@ def deferred(impatient: bool = False) -> Iterator[Stop]:
         return
 
     def note(number: int, _: FrameType | None) -> None:
-        if stop.number and impatient:
-            raise Interrupted(number)
+        ends = stop.urgent or (impatient and stop)
         stop.number = stop.number or number
+        if ends:
+            raise Interrupted(number)
 
+    _deferring.append(stop)
     before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield stop
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+        _deferring.pop()
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Inside, a signal is not deferred. Raises `Interrupted` if one came before."""
+    if not _deferring or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stop = _deferring[-1]
+    stop.check()
+    stop.urgent = True
+    try:
+        yield
+    finally:
+        stop.urgent = False
 
 
 @contextmanager

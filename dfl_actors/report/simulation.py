@@ -99,7 +99,7 @@ def summarise_simulation(run: Run) -> Figures:
         "started": run.started,
         "seed": run.seed,
         "over": about.over,
-        "ticks": run.elapsed,
+        "ticks": round(run.elapsed),
         "seconds": about.seconds,
         "cpu_seconds": about.cpu,
         "measured_by": run.measured_by,

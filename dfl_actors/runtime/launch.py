@@ -31,7 +31,7 @@ from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.processes.limits import allow_files
-from dfl_actors.processes.signals import Stop
+from dfl_actors.processes.signals import Stop, at_once
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
@@ -194,7 +194,8 @@ class Ground:
         allow_files(FILES + max(FILES_A_NODE * len(self._keys), FILES_A_NEIGHBOUR * links), f"a run of {len(self._keys)} nodes")
         self._cache.mkdir()
         launch.watcher.event("preparing the data and the model")
-        data = load_datasets(config, self._cache, self._keys)
+        with at_once():
+            data = load_datasets(config, self._cache, self._keys)
         digest = check_unchanged(data, self._before.data if self._signed else "")
         for line in few_samples(config, data):
             launch.watcher.event(line)

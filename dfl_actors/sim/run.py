@@ -16,6 +16,7 @@ from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
 from dfl_actors.learning.score import score_of, sums_of
 from dfl_actors.processes.forkserver import ForkServer
+from dfl_actors.processes.signals import at_once
 from dfl_actors.sim import checkpoint, plan
 from dfl_actors.sim.about import MODELS, About, load_about, save_about
 from dfl_actors.sim.checkpoint import Kept
@@ -119,7 +120,8 @@ def carry_out(
             raise Stopped(kept.tick)
 
     with team as workers, _accounted(out, about, workers):
-        data = load_datasets(config, cache)
+        with at_once():
+            data = load_datasets(config, cache)
         about.data, about.form = check_unchanged(data, kept.data or digest), next(iter(data.values())).form
         kept = kept._replace(data=about.data)
         for line in few_samples(config, data):

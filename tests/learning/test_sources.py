@@ -20,7 +20,7 @@ from dfl_actors.learning.data import load_dataset
 from dfl_actors.learning.form import Input, arrays_of
 from dfl_actors.learning.sources import table
 from dfl_actors.learning.sources.hf import FETCH
-from dfl_actors.processes.signals import deferred
+from dfl_actors.processes.signals import at_once, deferred
 from tests.learning.forms import image_form, only
 
 PYTHON = "import numpy as np\nx, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4\n"
@@ -254,9 +254,8 @@ def test_columns_mean_something_in_tables_alone(loading: Callable[[str], Data]) 
 
 
 def test_a_signal_meanwhile_is_not_the_functions_fault(loading: Callable[[str], Data]) -> None:
-    """The second Ctrl-C, which ends at once."""
-    said = loading("import os, signal\n    for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n    return x, y")
-    with pytest.raises(Interrupted), deferred(impatient=True):
+    said = loading("import os, signal\n    os.kill(os.getpid(), signal.SIGINT)\n    return x, y")
+    with pytest.raises(Interrupted), deferred(), at_once():
         load_dataset(said)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dfl_actors.processes import signals
-from dfl_actors.processes.signals import Interrupted, deferred
+from dfl_actors.processes.signals import Interrupted, at_once, deferred
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -30,6 +30,17 @@ def test_the_second_signal_ends_at_once_what_is_impatient() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         pytest.fail("nothing was raised")
+
+
+def test_what_may_take_long_and_leaves_nothing_is_ended_by_the_first() -> None:
+    with deferred() as stop:
+        with pytest.raises(Interrupted), at_once():
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("nothing was raised")
+        assert stop.number == signal.SIGTERM
+        with pytest.raises(Interrupted), at_once():
+            pytest.fail("one that had come before is forgotten")
+        os.kill(os.getpid(), signal.SIGTERM)  # deferred again
 
 
 def test_a_child_is_born_deaf_to_the_terminal_and_stays_so() -> None:

@@ -92,4 +92,7 @@ class Pool:
         if self._stop and not self._told:
             self._told = True
             for hand in self._busy:
-                hand.stop()
+                if self._done[hand]:
+                    hand.stop()
+                else:
+                    hand.kill()  # Reading its samples, which may take long; it has nothing to lose, or has its checkpoint.
