@@ -86,7 +86,8 @@ Code = Literal[
     "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned", "ttl_exhausted",
     "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused",
     "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "busy", "fetch_timeout", "model_gone", "chunk",
-    "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "confirmed_elsewhere", "other_draft",
+    "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "too_late",
+    "confirmed_elsewhere", "other_draft",
     "unknown_receipt", "not_the_witness", "no_receipt", "confirmation_twice", "finalised_before_created", "height",
     "previous", "other_generator", "time_backwards", "transaction_twice", "unexpected", "flood",
 ]  # fmt: skip

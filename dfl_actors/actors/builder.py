@@ -13,7 +13,7 @@ from typing import Literal
 
 from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
 from dfl_actors.core import chain, events
-from dfl_actors.core.blocks import Pending, Terms, enough, fitting, in_order
+from dfl_actors.core.blocks import Pending, Terms, confirmable_until, enough, fitting, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
 from dfl_actors.core.clock import FOREVER, Now, since
 from dfl_actors.core.codec import digest, encode, reread
@@ -193,7 +193,7 @@ class Builder(Actor):
 
     def _expire(self, now: Now) -> Iterator[Effect]:
         for identity, pending in list(self._pending.items()):
-            if now.mono >= pending.expires and len(pending.receipts) < self.settings.receipts:
+            if now.mono >= (pending.expires if len(pending.receipts) < self.settings.receipts else pending.over):
                 yield from self._give_up(identity)
 
     def _give_up(self, identity: str) -> Iterator[Effect]:
@@ -241,9 +241,11 @@ class Builder(Actor):
         yield Tell(Drafted(draft=self._draft))
 
     def _wait_from(self, now: Now) -> None:
-        """From now on the open draft waits. Also after a restart its witnesses get a whole deadline before it is given up."""
+        """From now on the open draft waits, no longer than somebody may confirm it. Also after a restart its witnesses get a deadline."""
+        assert self._draft is not None
+        last = max(confirmable_until(entry.transaction) for entry in self._draft.entries) - self._draft.created
         self._deadline = now.mono + self.settings.deadline
-        self._abandon = max(self._opened + self.settings.abandon, self._deadline)
+        self._abandon = max(self._opened + min(self.settings.abandon, last), self._deadline)
 
     def _may_finalise(self, draft: Draft, now: Now) -> bool:
         """Enough confirmations; or any at all once the deadline has passed; or none when it is time to give the draft up."""

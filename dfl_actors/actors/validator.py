@@ -2,7 +2,8 @@
 
 A transaction that keeps every rule is measured on the node's own received samples, and the receipt is journalled before it
 leaves: the same transaction always gets the same receipt, byte for byte. A receipt is confirmed for one draft only, and one
-draft only is confirmed of a generator at a height, so a chain cannot be written again once others have confirmed it.
+draft only is confirmed of a generator at a height, so a chain cannot be written again once others have confirmed it. What is remembered
+ends with the time in which a receipt can be confirmed; the last draft confirmed of each generator stays (`ledger`).
 """
 
 from collections import deque
@@ -12,9 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
+from dfl_actors.actors.ledger import MOST_FORGOTTEN, Ledger, sequence_key
 from dfl_actors.actors.trainer import Pool
 from dfl_actors.core import events
-from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_transaction
+from dfl_actors.core.blocks import confirmable_until
+from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_place, check_transaction
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
@@ -33,7 +36,7 @@ from dfl_actors.core.messages import (
 )
 from dfl_actors.core.objects import Address, Confirmation, Count, Digest, Draft, Receipt, Record, Time, Transaction, issue
 from dfl_actors.core.recent import Recent
-from dfl_actors.core.words import Started, Stopping
+from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
@@ -41,7 +44,7 @@ LONGEST_LIFETIMES = 4  # A transaction may live this many times longer than our 
 MOST_WAITING = 256  # Transactions kept while the node has no samples to measure them on; the oldest goes first.
 MOST_REWRITTEN = 64  # Generators reported at once that contradict what is known of them.
 NEWEST, CONFIRMED, LOST = b"w/", b"g/", b"lost"  # Where the journal keeps the last of each generator, and what was lost of our own.
-FRESH = 4096  # What was journalled last and may not be written yet.
+FORGET_EVERY = 5_000  # Milliseconds between two looks at what can be forgotten, unless there is more.
 MEASURED = 1024  # Models whose measurement is known, for other transactions that name them.
 
 
@@ -91,11 +94,10 @@ class Validator(Actor):
         rng: np.random.Generator,
     ) -> None:
         super().__init__(settings)
-        self._key, self._judge, self._models, self._journal = key, judge, models, journal
+        self._key, self._judge, self._models, self._ledger = key, judge, models, Ledger(journal)
         self._pool, self._rng = pool, rng
         self._verifier = Verifier(settings.genesis, settings.members)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
-        self._fresh: Recent[bytes, bytes] = Recent(FRESH)
         self._measured: Recent[Digest, tuple[int, int]] = Recent(MEASURED)
         self.rewritten: dict[Address, str] = {}
         lost = journal.get(LOST)
@@ -103,9 +105,16 @@ class Validator(Actor):
 
     def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
         yield Tell(Begun())
+        self.wake = now.mono + FORGET_EVERY
         if message.adoption is not None:
             self._lost = Lost(at=message.adoption.at, heights=message.adoption.heights)
             yield Journal(LOST, encode(self._lost))
+
+    def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
+        """Receipts that nobody may have confirmed any more are forgotten, and what was said of them."""
+        effects = list(self._ledger.forget(now.wall))
+        self.wake = now.mono + (FORGET_EVERY if len(effects) < MOST_FORGOTTEN else 1)
+        yield from effects
 
     def on_holding_asked(self, message: HoldingAsked, now: Now) -> Iterator[Effect]:
         """The generator's own words prove to it what it has signed."""
@@ -135,7 +144,7 @@ class Validator(Actor):
     def on_draft_arrived(self, message: DraftArrived, now: Now) -> Iterator[Effect]:
         try:
             identity = check_draft(message.draft, self._verifier)
-            yield from self._confirm(identity, message)
+            yield from self._confirm(identity, message, now)
         except Refused as error:
             identity = digest(message.draft)
             yield refused(error, "draft", identity, message.draft.generator)
@@ -169,6 +178,7 @@ class Validator(Actor):
         known = self._read(sequence_key(transaction))
         if known is not None and known != identity.encode():
             self._contradicts(transaction.generator, f"transaction {transaction.sequence}")
+        if known not in (None, identity.encode()) or transaction.sequence <= self._ledger.forgotten(transaction.generator):
             raise Refused("sequence_reused", f"sequence {transaction.sequence}")
         if transaction.size != model_bytes(transaction.codec, settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
@@ -196,39 +206,51 @@ class Validator(Actor):
         raw = encode(receipt)
         self._verifier.trust(digest(receipt))
         self.count("received")
-        yield self._write(b"r/" + identity.encode(), raw)
-        yield self._write(sequence_key(transaction), identity.encode())
+        remembered = {b"r/" + identity.encode(): raw, sequence_key(transaction): identity.encode()}
+        yield from self._ledger.keep(confirmable_until(transaction), identity, remembered)
         if transaction.sequence > self._newest(transaction.generator):
-            yield self._write(NEWEST + transaction.generator.encode(), encode(transaction))
+            yield self._ledger.write(NEWEST + transaction.generator.encode(), encode(transaction))
         yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
         by, model, codec = transaction.generator, transaction.model, transaction.codec
         score = {"correct": correct, "tested": tested, "samples": transaction.samples or 0}
         yield Publish(Scored(transaction=identity, generator=by, model=model, codec=codec, **score))
         yield Note(events.Scored(tx=identity, generator=by, correct=correct, tested=tested, ttl=ttl))
 
-    def _confirm(self, identity: str, message: DraftArrived) -> Iterator[Effect]:
-        given = self._read(b"d/" + identity.encode())
+    def _confirm(self, identity: str, message: DraftArrived, now: Now) -> Iterator[Effect]:
+        draft, given = message.draft, self._read(b"d/" + identity.encode())
         if given is not None:
             yield Tell(Confirmed(sender=message.sender, confirmations=reread(Given, given).confirmations))
             return
-        place = f"h/{message.draft.generator}/{message.draft.height}".encode()
-        standing = self._read(place)
-        if standing is not None:
-            self._contradicts(message.draft.generator, f"block {message.draft.height}")
-            raise Refused("block_rewritten", f"height {message.draft.height}, we confirmed {standing[:8].decode()}")
-        confirmations = tuple(self._confirmations(identity, message.draft))
+        check_place(draft, now.wall, self.settings.skew)
+        confirmations = tuple(self._confirmations(identity, draft, now)) if self._follows(draft) else ()
         if not confirmations:
             yield Tell(Judged(what=identity, code=""))
             return
-        for confirmation in confirmations:
-            yield self._write(b"c/" + confirmation.receipt.encode(), identity.encode())
-        if message.draft.generator in self.rewritten:
-            self.rewritten[message.draft.generator] = ""
-        yield self._write(place, identity.encode())
-        yield self._write(CONFIRMED + message.draft.generator.encode(), encode(message.draft))
-        yield self._write(b"d/" + identity.encode(), encode(Given(confirmations=confirmations)))
+        if draft.generator in self.rewritten:
+            self.rewritten[draft.generator] = ""
+        remembered = {b"c/" + confirmation.receipt.encode(): identity.encode() for confirmation in confirmations}
+        remembered |= {place_key(draft): identity.encode(), b"d/" + identity.encode(): encode(Given(confirmations=confirmations))}
+        yield from self._ledger.keep(max(confirmable_until(entry.transaction) for entry in draft.entries), identity, remembered)
+        yield self._ledger.write(CONFIRMED + draft.generator.encode(), encode(draft))
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
-        yield Note(events.Confirmed(draft=identity, generator=message.draft.generator, confirmations=len(confirmations)))
+        yield Note(events.Confirmed(draft=identity, generator=draft.generator, confirmations=len(confirmations)))
+
+    def _follows(self, draft: Draft) -> bool:
+        """Whether it stands behind the last draft confirmed of its generator; one from before that comes late is nobody's fault.
+
+        Raises `Refused` with code `block_rewritten` for one that was made later than that and stands before it, or that is not the one
+        confirmed at its height, and `time_backwards`.
+        """
+        standing, raw = self._read(place_key(draft)), self._read(CONFIRMED + draft.generator.encode())
+        last = None if raw is None else reread(Draft, raw)
+        behind = last is None or draft.height > last.height
+        if standing is not None or (last is not None and not behind and draft.created > last.created):
+            self._contradicts(draft.generator, f"block {draft.height}")
+            known = f"we confirmed {standing[:8].decode()}" if standing is not None else "we confirmed a later one before it was made"
+            raise Refused("block_rewritten", f"height {draft.height}, {known}")
+        if last is not None and behind and draft.created < last.created:
+            raise Refused("time_backwards", f"{last.created - draft.created} ms before block {last.height}")
+        return behind
 
     def _contradicts(self, generator: Address, what: str) -> None:
         """It has lost what it signed, or signs it again; nobody but a witness can know. The first is the one to tell."""
@@ -236,11 +258,13 @@ class Validator(Actor):
         if not known.get(generator) and (generator in known or len(known) < MOST_REWRITTEN):
             known[generator] = what
 
-    def _confirmations(self, identity: str, draft: Draft) -> Iterator[Confirmation]:
-        """One for each receipt of the draft that is ours. Raises `receipt_not_issued` or `confirmed_elsewhere`."""
+    def _confirmations(self, identity: str, draft: Draft, now: Now) -> Iterator[Confirmation]:
+        """One for each receipt of the draft that is ours. Raises `too_late`, `receipt_not_issued` or `confirmed_elsewhere`."""
         for entry in draft.entries:
             for receipt in entry.receipts:
                 if receipt.creator == self.settings.address:
+                    if (late := now.wall - confirmable_until(entry.transaction)) > 0:
+                        raise Refused("too_late", f"sequence {entry.transaction.sequence}, by {late} ms")
                     yield self._confirmation(identity, digest(receipt), receipt, self._may_be_lost(receipt, draft))
 
     def _newest(self, generator: Address) -> int:
@@ -262,14 +286,9 @@ class Validator(Actor):
         return issue(Confirmation, self._key, self.settings.genesis, draft=identity, transaction=receipt.transaction, receipt=own)
 
     def _read(self, key: bytes) -> bytes | None:
-        """What the journal holds, or will hold once the driver has performed this batch."""
-        return self._fresh.get(key) or self._journal.get(key)
-
-    def _write(self, key: bytes, value: bytes) -> Journal:
-        self._fresh.put(key, value)
-        return Journal(key, value)
+        return self._ledger.read(key)
 
 
-def sequence_key(transaction: Transaction) -> bytes:
-    """Where the validator keeps which transaction of a generator has a sequence number."""
-    return f"s/{transaction.generator}/{transaction.sequence}".encode()
+def place_key(draft: Draft) -> bytes:
+    """Where the validator keeps which draft it confirmed at a height of a chain."""
+    return f"h/{draft.generator}/{draft.height}".encode()

@@ -10,6 +10,8 @@ from dfl_actors.core.codec import encode
 from dfl_actors.core.objects import Confirmation, Digest, Draft, Entry, Receipt, Transaction
 
 LEAST_WAIT = 1_000  # Milliseconds after which neighbours that have not answered are asked again, however short the wait for receipts.
+LIVES_TO_DRAFT = 4  # Lifetimes of a transaction, after its expiry, in which it may come into a draft of its generator.
+LIVES_TO_CONFIRM = 8  # Lifetimes, after its expiry, in which a receipt for it can be confirmed: half of them for a draft that waits.
 LARGEST_DRAFT = 3 << 20  # Bytes of the entries of a draft, which is one frame on the wire.
 
 
@@ -29,6 +31,8 @@ class Pending:
         lifetime = transaction.expires - transaction.created
         self.since = self.reminded = since(transaction.created, now, lifetime)
         self.expires = self.since + lifetime
+        lives = (1 + LIVES_TO_DRAFT) * lifetime
+        self.over = since(transaction.created, now, lives) + lives
         self.receipts: dict[Digest, Receipt] = {}
 
     def entry(self) -> Entry:
@@ -58,6 +62,11 @@ class Pending:
     def ready_at(self) -> int:
         """When time alone changes something: the end of the wait, or of the transaction's life when receipts lack."""
         return self.since + self._terms.wait if len(self.receipts) >= self._terms.least else self.expires
+
+
+def confirmable_until(transaction: Transaction) -> int:
+    """The wall time until which witnesses confirm a receipt for a transaction, and remember it."""
+    return transaction.expires + LIVES_TO_CONFIRM * (transaction.expires - transaction.created)
 
 
 def fitting(entries: Iterable[Entry], most: int = LARGEST_DRAFT) -> Iterator[Entry]:

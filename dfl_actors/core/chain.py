@@ -9,12 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from dfl_actors.core.checks import Verifier, check_final
+from dfl_actors.core.checks import WINDOW, Verifier, check_final
 from dfl_actors.core.codec import decode, sha256
 from dfl_actors.core.objects import Address, Digest, FinalBlock
 from dfl_actors.errors import ChainError, Refused
 
-WINDOW = 4096  # How far, in sequence numbers, a transaction may lag behind the newest one of the blocks before.
 PIN = b"head"  # Where the builder's journal holds the pinned state.
 BASE = b"base"  # Where it holds the state from which a chain goes on whose beginning was lost.
 LARGEST_BLOCK = 1 << 30

@@ -11,6 +11,7 @@ from dfl_actors.core.objects import Confirmation, Digest, Draft, FinalBlock, Rec
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
+WINDOW = 4096  # How far, in sequence numbers, a transaction may lag behind the newest one of the blocks before.
 VERIFIED = 8192  # Objects that are remembered as verified.
 
 
@@ -130,6 +131,21 @@ def check_draft(draft: Draft, verifier: Verifier) -> Digest:
         if not entry.receipts:
             raise Refused("no_receipt", f"sequence {entry.transaction.sequence}")
     return identity
+
+
+def check_place(draft: Draft, now: int, skew: int) -> None:
+    """What can be said of a draft's height and time without knowing its chain.
+
+    Raises `Refused` with code `from_the_future`; `previous` for a first block that names no genesis; `height` for one that is higher than
+    its sequence numbers allow: each block before holds a number of its own, and none is `WINDOW` or more above those of this draft.
+    """
+    if draft.created > now + skew:
+        raise Refused("from_the_future", f"by {draft.created - now} ms")
+    if draft.height == 0 and draft.previous != draft.genesis:
+        raise Refused("previous", f"{draft.previous[:8]}, expected {draft.genesis[:8]}")
+    newest = draft.entries[-1].transaction.sequence
+    if draft.height + len(draft.entries) > newest + WINDOW:
+        raise Refused("height", f"{draft.height} with transaction {newest}")
 
 
 def receipts_of(draft: Draft) -> dict[Digest, Receipt]:

@@ -39,6 +39,7 @@ REMEDIES: dict[str, str] = {
     "not_a_member": "give both hosts the same topology: in this one no node has its public_key",
     "lifetime": "give both hosts the same gossip.expiry_s",
     "from_the_future": _CLOCK,
+    "too_late": f"{_CLOCK}; with right clocks it was away for too long, and nothing is to be done",
     "expired": f"{_CLOCK}; with right clocks the link or a host is too slow: raise gossip.expiry_s",
     **dict.fromkeys(
         ("relay_unsigned", "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "foreign_transaction"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dfl_actors.actors.builder import MOST_PENDING, REMINDERS, Builder, BuilderSettings
 from dfl_actors.core import chain, events
-from dfl_actors.core.blocks import LARGEST_DRAFT
+from dfl_actors.core.blocks import LARGEST_DRAFT, confirmable_until
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.control import Adoption, Holdings
@@ -123,16 +123,19 @@ def test_a_draft_without_confirmations_goes_out_again_and_again() -> None:
 def test_a_draft_that_nobody_confirms_is_given_up_and_the_chain_goes_on() -> None:
     made = built()
     made.give(*announced(0, 1), *receipts(0, 1))
-    given_up = drafted(made)
+    given_up, later = drafted(made), [transaction("me", number, now=NOW + 200_000) for number in (2, 3)]
+    more = [Announced(transaction=one) for one in later] + [
+        ReceiptArrived(receipt=receipt(name, one)) for one in later for name in WITNESSES
+    ]
     while not made.chain.data:
         assert made.wake is not None and made.wake <= NOW + ABANDON
-        made.give(*announced(2, 3), *receipts(2, 3), Tick(), now=made.wake)
+        made.give(*more, Tick(), now=made.wake)
     (block,) = final_blocks(made)
     assert (block.draft, block.confirmations) == (given_up, ()) and made.actor.counts["abandoned"] == 1
     (final,) = notes(made.said, events.Final)
     assert (final.confirmations, final.expected) == (0, 4)
     assert len(told(made.said, Drafted)) <= 10 * REMINDERS + 2, "reminders end too"
-    assert [one.transaction for one in drafted(made).entries] == OWN[2:4] and drafted(made).previous == digest(block)
+    assert [one.transaction for one in drafted(made).entries] == later and drafted(made).previous == digest(block)
     said = made.give(confirmed(given_up), now=NOW + ABANDON)
     assert [note.code for note in notes(said, events.Refused)] == ["other_draft"] * 4, "too late is too late"
     made.give(confirmed(drafted(made)), now=NOW + ABANDON)
@@ -152,6 +155,22 @@ def test_after_a_restart_the_witnesses_of_an_old_draft_get_one_more_deadline() -
     made.give(confirmed(drafted(made), ("g",)), now=back + DEADLINE - 1)
     made.give(Tick(), now=back + DEADLINE)
     assert len(final_blocks(made)[0].confirmations) == 2
+
+
+def test_what_could_not_be_confirmed_in_time_is_not_drafted() -> None:
+    made, over = built(transactions=2), NOW + 5 * 60_000
+    made.give(*announced(0), *receipts(0))
+    made.give(Tick(), now=over - 1)
+    assert not notes(made.said, events.Expired)
+    later = transaction("me", 1, now=over)
+    made.give(Announced(transaction=later), *(ReceiptArrived(receipt=receipt(name, later)) for name in WITNESSES), now=over)
+    assert [note.tx for note in notes(made.said, events.Expired)] == [digest(OWN[0])] and not told(made.said, Drafted)
+    made = built(abandon=10**9)
+    made.give(*announced(0, 1), *receipts(0, 1))
+    made.give(Tick(), now=confirmable_until(OWN[1]) - 1)
+    assert not made.chain.data
+    made.give(Tick(), now=confirmable_until(OWN[1]))
+    assert made.chain.data, "from here on nobody can confirm it"
 
 
 def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:

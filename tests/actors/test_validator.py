@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from dfl_actors.actors.validator import MOST_WAITING, Validator, ValidatorSettings
 from dfl_actors.core import events
+from dfl_actors.core.blocks import confirmable_until
+from dfl_actors.core.checks import WINDOW
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
 from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
 from dfl_actors.core.objects import Draft, Entry
-from dfl_actors.core.words import Started, Stopping
+from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import LocalError
 from dfl_actors.learning.partition import Received
 from tests.actors import bench
@@ -139,9 +141,11 @@ OPERATIONS = st.lists(
                 st.just(("inject",)),
                 st.tuples(st.just("transaction"), st.sampled_from("gh"), st.integers(0, 1), st.integers(0, 1)),
                 st.tuples(st.just("draft"), st.sampled_from("gh"), st.integers(0, 1), st.integers(0, 1)),
+                st.just(("tick",)),
             ),
             max_size=4,
         ),
+        st.sampled_from([1, 1, 1, 1, 30_000, 600_000]),
         st.one_of(st.none(), st.integers(0, 8)),
     ),
     max_size=25,
@@ -151,10 +155,11 @@ OPERATIONS = st.lists(
 @settings(max_examples=120)
 @given(OPERATIONS)
 def test_any_order_repeats_losses_and_crashes_leave_one_receipt_and_one_confirmation(operations: list[Any]) -> None:
-    made, drafts = built(), list[Draft]()
-    for number, (batch, crash) in enumerate(operations):
+    made, drafts, now = built(), list[Draft](), NOW
+    for batch, later, crash in operations:
         messages = [message for operation in batch if (message := as_message(made, operation, drafts)) is not None]
-        made.give(*messages, now=NOW + number, crash=crash)
+        now += later
+        made.give(*messages, now=now, crash=crash)
     witnessed = told(made.said, Witnessed)
     confirmed = [one for message in told(made.said, Confirmed) for one in message.confirmations]
     one_each((one.receipt.transaction, encode(one.receipt)) for one in witnessed)
@@ -167,6 +172,8 @@ def test_any_order_repeats_losses_and_crashes_leave_one_receipt_and_one_confirma
 def as_message(made: Bench, operation: tuple[Any, ...], drafts: list[Draft]) -> Any:
     if operation[0] == "inject":
         return SAMPLES
+    if operation[0] == "tick":
+        return Tick()
     _, by, first, second = operation
     if operation[0] == "transaction":
         return fetched(by, first, DATA if second == 0 else b"\1" * 32)
@@ -248,6 +255,82 @@ def test_a_damaged_journal_is_our_own_fault_and_no_neighbours(kind: str) -> None
     made.give(SAMPLES)
     with pytest.raises(LocalError, match="our own"):
         made.give(first if kind == "r" else arrived)
+
+
+# --- what cannot be, and what ends
+
+
+def entries(made: Bench, *numbers: int, now: int = NOW) -> tuple[Entry, ...]:
+    """Transactions of g with our receipts."""
+    found = [told(made.give(SAMPLES, fetched("g", number, now=now), now=now), Witnessed)[0] for number in numbers]
+    return tuple(Entry(transaction=one.transaction, receipts=(one.receipt,)) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"height": 2**53 - 1, "previous": "ab" * 32}, "height"),
+        ({"height": WINDOW + 7, "previous": "ab" * 32}, "height"),
+        ({"height": WINDOW + 6, "previous": "ab" * 32}, None),
+        ({"created": 10_000_000_000_000}, "from_the_future"),
+        ({"created": NOW + 5_001}, "from_the_future"),
+        ({"created": NOW + 5_000}, None),
+        ({"height": 0, "previous": "ab" * 32}, "previous"),
+    ],
+)
+def test_a_draft_with_a_height_or_a_time_that_cannot_be_is_not_confirmed(fields: dict[str, Any], code: str | None) -> None:
+    made = built()
+    said = made.give(arrived(draft("g", entries(made, 7), **fields)))
+    assert [note.code for note in notes(said, events.Refused)] == ([] if code is None else [code])
+    assert bool(told(said, Confirmed)) == (code is None)
+
+
+def test_a_witness_confirms_what_follows_the_last_draft_it_confirmed() -> None:
+    made = built()
+    first, second, third, fourth = ((one,) for one in entries(made, 0, 1, 2, 3))
+    assert told(made.give(arrived(draft("g", second, height=5, created=NOW + 100))), Confirmed)
+    late = made.give(arrived(draft("g", first, height=4)))
+    assert not told(late, Confirmed) and not notes(late, events.Refused), "lost news that come again are nobody's fault"
+    assert isinstance(made.actor, Validator) and not made.actor.rewritten
+    again = made.give(arrived(draft("g", third, height=3, created=NOW + 101)))
+    assert [note.code for note in notes(again, events.Refused)] == ["block_rewritten"]
+    assert made.actor.rewritten == {KEYS["g"].address: "block 3"}
+    before = made.give(arrived(draft("g", third, height=6, created=NOW + 99)))
+    assert [note.code for note in notes(before, events.Refused)] == ["time_backwards"]
+    assert told(made.give(arrived(draft("g", fourth, height=6, created=NOW + 100))), Confirmed)
+
+
+def test_what_can_no_longer_be_confirmed_is_forgotten_and_refused() -> None:
+    made = built()
+    made.give(Started())
+    (confirmed, open_) = entries(made, 4, 5)
+    of, until = draft("g", (confirmed,), height=1), confirmable_until(confirmed.transaction)
+    assert until == NOW + 9 * 60_000
+    assert told(made.give(arrived(of)), Confirmed)
+    kept = set(made.journal.data)
+    made.give(Tick(), now=until - 1)
+    assert set(made.journal.data) == kept
+    assert told(made.give(arrived(draft("g", (open_,), height=2)), now=until), Confirmed)
+    made.give(Tick(), now=until)
+    generator = KEYS["g"].address.encode()
+    assert set(made.journal.data) == {b"w/" + generator, b"g/" + generator, b"f/" + generator}
+    for late in (of, draft("g", (open_,), height=3)):
+        said = made.give(arrived(late), now=until + 1, crash=99)
+        assert not told(said, Confirmed)
+    assert [note.code for note in notes(said, events.Refused)] == ["too_late"]
+    again = fetched("g", 5, b"\1" * 32, now=until)
+    assert [note.code for note in notes(made.give(SAMPLES, again, now=until), events.Refused)] == ["sequence_reused"]
+    assert told(made.give(fetched("g", 6, now=until), now=until), Witnessed)
+
+
+def test_the_journal_stays_as_large_as_what_can_be_confirmed() -> None:
+    made, sizes = built(), list[int]()
+    made.give(Started())
+    for number in range(120):
+        now = NOW + 20_000 * number
+        made.give(arrived(draft("g", entries(made, number, now=now), height=number, created=now)), Tick(), now=now)
+        sizes.append(len(made.journal.data))
+    assert sizes[-1] == sizes[40] < 200, "9 lifetimes of 60 s, three of them a minute"
 
 
 # --- directories that were lost

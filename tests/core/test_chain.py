@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfl_actors.core.chain import WINDOW, ChainState, empty, extend
-from dfl_actors.core.checks import Verifier
+from dfl_actors.core.chain import ChainState, empty, extend
+from dfl_actors.core.checks import WINDOW, Verifier
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import Refused
