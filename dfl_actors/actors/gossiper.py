@@ -7,88 +7,70 @@ the draft came. What is only news travels numbered to everyone; weights travel o
 What neighbours say comes inside the driver's `Heard`, `Asked` and `Replied`, and is handed on to its own `on_<message>`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
-from dfl_actors.actors.base import Actor, Models, Settings, refused
-from dfl_actors.actors.handing import Brought, Handing, size_of
-from dfl_actors.actors.holdings import ANSWERED_APART, Asking
-from dfl_actors.actors.links import Links
-from dfl_actors.actors.pulses import Pulses
+from dfl_actors.actors.base import Actor, JournalReader, Models, refused
+from dfl_actors.actors.drafts import Drafts
+from dfl_actors.actors.handing import Brought, Handing
+from dfl_actors.actors.linking import Body, GossiperSettings, Linking
+from dfl_actors.actors.standing import Standing
 from dfl_actors.actors.transfers import REMEMBERED, Fetching, Serving
 from dfl_actors.core import events
 from dfl_actors.core import messages as m
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
-from dfl_actors.core.control import Holdings, Neighbour
 from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
-from dfl_actors.core.gossip import Outgoing, Sighting, reaches_further
+from dfl_actors.core.family import Message
+from dfl_actors.core.gossip import Outgoing, Sighting
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
 from dfl_actors.core.recent import Recent
-from dfl_actors.core.words import Asked, Heard, Known, Opened, Replied, Started, Subscribed, Tick
+from dfl_actors.core.verdicts import Verdict
+from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
-Body = memoryview | bytes
-SOON = 100  # Milliseconds after which a neighbour that has connected is spoken to: its other sockets then have done so too.
+GREETINGS = (m.Hello, m.Proof, m.Welcome)  # Of these nobody is blamed: one that comes late answers another greeting than the last.
+SERVED = (m.Hello, m.Proof, m.Probe, m.Holding)
+"""What is answered also to who is shut out: it may be let in again, and learn where it stands."""
 
 
-class GossiperSettings(Settings, frozen=True, kw_only=True):
-    """`parameters` are the size of a model; work may begin when so many `links` stand. `asks`: what neighbours hold
-    of us is asked before. `stated` and `expected`: see `Pulses`."""
-
-    parameters: int
-    heartbeat: int
-    fetch_timeout: int
-    skew: int
-    links: int
-    asks: bool = False
-    stated: dict[str, str] = msgspec.field(default_factory=dict)
-    expected: dict[Address, dict[str, str]] = msgspec.field(default_factory=dict)
-
-
-class Gossiper(Actor):
+class Gossiper(Linking, Actor):
     """Publishes news to the neighbours; tells the builder and the validator what arrives."""
 
     name = "gossiper"
     settings: GossiperSettings
 
-    def __init__(self, settings: GossiperSettings, key: KeyPair, models: Models, epoch: int, nonce: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: GossiperSettings,
+        key: KeyPair,
+        models: Models,
+        journal: JournalReader,
+        epoch: int,
+        nonce: Callable[[], str],
+        now: Now,
+    ) -> None:
         super().__init__(settings)
         self._models = models
-        self._links = Links(settings, key, nonce)
-        self.who, self.proved = self._links.who, self._links.proved
-        self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._out = Outgoing(epoch)
         self._verifier = Verifier(settings.genesis, settings.members)
-        self._asking = Asking(settings.address, settings.neighbours, self._verifier, settings.asks)
-        self._askers: dict[Address, tuple[bytes, int]] = {}
+        self._make_links(key, nonce, epoch, self._verifier)
         self._seen: Recent[Digest, Sighting] = Recent(REMEMBERED)
         self._relayed: Recent[Digest, None] = Recent(REMEMBERED)
-        self._drafts: Recent[Digest, Address] = Recent(REMEMBERED)
-        self._transactions, self._drafting = Handing(), Handing()
-        self._fetching = Fetching(self._seen, self._transactions, settings.fetch_timeout, len(settings.neighbours))
+        self._standing = Standing(journal, settings.neighbours, now)
+        self._transactions, self._drafting = Handing(self._unanswered), Handing(self._unanswered)
+        self._drafts = Drafts(settings, self._verifier, self._drafting)
+        self._fetching = Fetching(
+            self._seen, self._transactions, self._standing, self._pulses.tally, settings.fetch_timeout, len(settings.neighbours)
+        )
+        self._later = False
         self._serving = Serving(models)
         self.skews = Skews(settings.skew)
         self.ready = self._enough()
 
     # --- time and links
-
-    def on_opened(self, message: Opened, now: Now) -> Iterator[Effect]:
-        self._links.part(message.parted)
-        self.ready = self.ready or self._enough()
-        yield from self._links.greet(now)
-        yield from self._pulses.ask(now, self._links.parted)
-        self._set_wake(now)
-
-    def on_subscribed(self, _: Subscribed, now: Now) -> Iterator[Effect]:
-        self._links.hurry(now)
-        self._pulses.hurry(now)
-        self.wake = min(now.mono + SOON, now.mono + SOON if self.wake is None else self.wake)
-        yield self._announce(m.Beat())
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
         yield from self._links.greet(now)
@@ -99,26 +81,15 @@ class Gossiper(Actor):
         yield from self._fetching.ask_again(now)
         yield from self._transactions.go_on(now)
         yield from self._drafting.go_on(now)
+        yield from self._standing.told(now)
         yield self._announce(m.Beat())
         self._set_wake(now)
-
-    def _set_wake(self, now: Now) -> None:
-        beat, due = now.mono + self.settings.heartbeat, self._links.due()
-        soon = now.mono + SOON if self._asking.urgent else beat
-        self.wake = min(beat, soon, beat if due is None else max(due, now.mono + 1))
-
-    def _enough(self) -> bool:
-        return self._links.standing() + len(self._links.parted) >= self.settings.links and self._asking.done
 
     def on_started(self, _: Started, now: Now) -> Iterator[Effect]:
         yield self._announce(m.Beat())
 
-    def on_known(self, message: Known, now: Now) -> None:
-        self._pulses.learn(message.facts)
-
-    def neighbours(self, now: Now) -> dict[Address, Neighbour]:
-        """How they are."""
-        return self._pulses.told(self._links.stands, self._links.parted, now)
+    def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
+        yield from self._standing.tell(now)
 
     # --- from our own node
 
@@ -141,7 +112,7 @@ class Gossiper(Actor):
     def on_witnessed(self, message: m.Witnessed, now: Now) -> Iterator[Effect]:
         """Our receipt goes to all neighbours; with it the transaction, while its ttl allows."""
         receipt = message.receipt
-        self._transactions.answered(receipt.transaction)
+        self._accepted(self._transactions.answered(receipt.transaction))
         yield from self._transactions.go_on(now)
         self._relayed.put(digest(receipt), None)
         if receipt.received_at_ttl == 0:
@@ -155,29 +126,38 @@ class Gossiper(Actor):
         yield self._announce(m.TransactionNews(transaction=message.transaction, receipts=(*path, receipt)))
 
     def on_drafted(self, message: m.Drafted, now: Now) -> Iterator[Effect]:
-        self._drafts.put(digest(message.draft), self.settings.address)
+        self._drafts.ours(message.draft)
         yield self._announce(m.DraftNews(draft=message.draft))
 
     def on_confirmed(self, message: m.Confirmed, now: Now) -> Iterator[Effect]:
         """A draft that keeps every rule: from here on its way back is known, and it goes on to witnesses that are further away."""
-        for identity in {confirmation.draft for confirmation in message.confirmations}:
-            self._drafts.put(identity, message.sender)
-            yield from self._pass_on(self._drafting.answered(identity))
+        letter = self._drafting.answered(message.confirmations[0].draft)
+        self._accepted(letter)
         yield from self._drafting.go_on(now)
+        for draft in self._drafts.confirmed(message, letter):
+            yield self._announce(m.DraftNews(draft=draft))
         yield Send(message.sender, m.ConfirmationsFor(confirmations=message.confirmations))
-
-    def _pass_on(self, letter: Brought | None) -> Iterator[Effect]:
-        if isinstance(letter, m.DraftArrived) and reaches_further(letter.draft, self.settings.address):
-            yield self._announce(m.DraftNews(draft=letter.draft))
 
     def on_begun(self, _: m.Begun, now: Now) -> Iterator[Effect]:
         for handing in (self._transactions, self._drafting):
             yield from handing.again(now)
 
     def on_judged(self, message: m.Judged, now: Now) -> Iterator[Effect]:
+        """The validator's verdict on what a neighbour brought."""
         for handing in (self._transactions, self._drafting):
-            handing.answered(message.what)
+            letter = handing.answered(message.what)
+            if letter is not None and message.code:
+                yield from self._standing.judge(letter.sender, message.code, signs(letter) == letter.sender, now)
+            elif letter is not None:
+                self._accepted(letter)
             yield from handing.go_on(now)
+
+    def _accepted(self, letter: Brought | None) -> None:
+        if letter is not None:
+            self._standing.count(letter.sender, Verdict.ACCEPT)
+
+    def _unanswered(self, letter: Brought) -> None:
+        self._standing.count(letter.sender, Verdict.IGNORE, "busy")
 
     def on_finalised(self, message: m.Finalised, now: Now) -> Iterator[Effect]:
         yield self._announce(m.BlockNews(generator=message.generator, height=message.height, block=message.block))
@@ -190,12 +170,35 @@ class Gossiper(Actor):
         self.ready = self.ready or self._enough()
         if fresh:
             yield from self._news(message.neighbour, message.news, now)
+        else:
+            self._standing.count(message.neighbour, Verdict.ACCEPT)
 
     def _news(self, sender: Address, news: m.AnyNews, now: Now) -> Iterator[Effect]:
+        if self._standing.out(sender, now):
+            self._standing.count(sender, Verdict.IGNORE, "shut_out")
+        else:
+            yield from self._judged(sender, news, self._call(news, sender, now), now)
+
+    def _judged(self, sender: Address, message: Message, effects: Iterable[Effect], now: Now) -> Iterator[Effect]:
+        """What a message of a neighbour leads to; with its verdict, unless that comes later, of the validator."""
+        self._later = False
         try:
-            yield from self._call(news, sender, now)
+            yield from effects
+            if not self._later:
+                self._standing.count(sender, Verdict.ACCEPT)
         except Refused as error:
-            yield refused(error, type(news).__name__, "", sender)
+            yield refused(error, type(message).__name__, "", sender)
+            yield from self._judge(sender, message, error, signs(message) == sender, now)
+
+    def _judge(self, who: Address, message: Message, error: Refused, by_signer: bool, now: Now) -> Iterator[Effect]:
+        if isinstance(message, GREETINGS):
+            self._standing.count(who, Verdict.IGNORE, error.code)
+        else:
+            yield from self._standing.judge(who, error.code, by_signer, now)
+
+    def on_garbled(self, message: Garbled, now: Now) -> Iterator[Effect]:
+        """Bytes of a neighbour that are no message; the driver has noted them."""
+        yield from self._standing.judge(message.neighbour, message.code, True, now)
 
     def on_transaction_news(self, news: m.TransactionNews, sender: Address, now: Now) -> Iterator[Effect]:
         transaction, identity = news.transaction, digest(news.transaction)
@@ -211,7 +214,7 @@ class Gossiper(Actor):
             return
         self._check_header(sender, news, now)
         self._seen.put(identity, Sighting(transaction, sender))
-        wanted = m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender)
+        wanted, self._later = m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender), True
         if self._models.size(transaction.model) is not None:
             yield from self._transactions.hand(identity, wanted, now)
         else:
@@ -226,6 +229,7 @@ class Gossiper(Actor):
         transaction = sighting.transaction
         if sender == transaction.generator and transaction.model not in self._fetching and self._models.size(transaction.model) is not None:
             self._transactions.check_room(sender)
+            self._later = identity not in self._transactions
             yield from self._transactions.hand(identity, m.Fetched(transaction=transaction, receipts=(), sender=sender), now)
 
     def _check_header(self, sender: Address, news: m.TransactionNews, now: Now) -> None:
@@ -259,26 +263,19 @@ class Gossiper(Actor):
         identity = digest(receipt)
         if identity in self._relayed:
             return
+        if sighting.via is not None and receipt.creator == self.settings.address:
+            return
+        check_receipt(receipt.transaction, sighting.transaction, receipt, self._verifier)
+        self._relayed.put(identity, None)
         if sighting.via is None:
-            self._relayed.put(identity, None)
             yield Tell(m.ReceiptArrived(receipt=receipt))
-        elif receipt.creator != self.settings.address:
-            check_receipt(receipt.transaction, sighting.transaction, receipt, self._verifier)
-            self._relayed.put(identity, None)
+        else:
             yield self._announce(m.ReceiptNews(receipt=receipt))
 
     def on_draft_news(self, news: m.DraftNews, sender: Address, now: Now) -> Iterator[Effect]:
-        draft = news.draft
-        if draft.generator == self.settings.address:
-            return
-        self._verifier.check_member(draft)
-        identity = digest(draft)
-        # The generator's own word is the best way back, whoever was faster with it.
-        if self._drafts.get(identity, sender) != sender != draft.generator:
-            return
-        letter = m.DraftArrived(draft=draft, sender=sender)
-        self._drafting.check_room(sender, size_of(letter))
-        yield from self._drafting.hand(identity, letter, now)
+        effects = list(self._drafts.heard(news.draft, sender, now))
+        self._later = bool(effects)
+        yield from effects
 
     def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> None:
         """Others' blocks are for watchers."""
@@ -289,29 +286,13 @@ class Gossiper(Actor):
     # --- replies of neighbours
 
     def on_replied(self, message: Replied, now: Now) -> Iterator[Effect]:
-        reply = message.reply
         self._pulses.heard(message.neighbour, now)
-        try:
-            yield from self._call(reply, message.neighbour, message.body, now)
-        except Refused as error:
-            yield refused(error, type(reply).__name__, "", message.neighbour)
-
-    def on_welcome(self, reply: m.Welcome, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
-        yield from self._links.welcomed(neighbour, reply)
-
-    def on_admitted(self, _reply: m.Admitted, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
-        self._links.admitted(neighbour)
-        yield from self._asking.ask(self._links.up(), now)
-        self.ready = self._enough()
-        yield from self._fetching.go_on(neighbour, now)
-
-    def on_refusal(self, reply: m.Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
-        yield from self._links.refused(neighbour, reply)
-        self.ready = self._enough()
+        effects = self._call(message.reply, message.neighbour, message.body, now)
+        yield from self._judged(message.neighbour, message.reply, effects, now)
 
     def on_resent(self, reply: m.Resent, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
-        if self._links.resent(neighbour, reply):
-            yield from self._news(neighbour, reply.news, now)
+        if self._links.resent(neighbour, reply) and not self._standing.out(neighbour, now):
+            yield from self._call(reply.news, neighbour, now)
 
     def on_chunk(self, reply: m.Chunk, neighbour: Address, body: Body, now: Now) -> Iterator[Effect]:
         yield from self._fetching.arrived(neighbour, reply, body, now)
@@ -319,49 +300,21 @@ class Gossiper(Actor):
     def on_gone(self, reply: m.Gone, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._fetching.gone(neighbour, reply.model, now)
 
-    def on_probed(self, reply: m.Probed, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
-        if not self._pulses.arrived(neighbour, reply, now):
-            yield from self._links.lost(neighbour)
-
-    def on_held(self, reply: m.Held, neighbour: Address, _: Body, now: Now) -> None:
-        self._asking.answered(neighbour, reply, now)
-        self.ready = self.ready or self._enough()
-
-    @property
-    def held(self) -> Holdings:
-        """What neighbours have proved to hold of us."""
-        return self._asking.found
-
     # --- requests of neighbours
 
     def on_asked(self, message: Asked, now: Now) -> Iterator[Effect]:
-        request, peer = message.request, message.peer
+        """A request; who is shut out gets no more than what keeps a link."""
+        request, peer, who = message.request, message.peer, self.proved(message.peer)
         try:
+            if not isinstance(request, SERVED) and self._standing.out(who, now):
+                raise Refused("shut_out")
             yield from self._call(request, peer, now)
+            self._standing.count(who, Verdict.ACCEPT)
         except Refused as error:
-            yield refused(error, type(request).__name__, "", self.proved(peer) or message.by)
+            yield from self._judge(who, request, error, True, now)
+            if error.code != "shut_out":
+                yield refused(error, type(request).__name__, "", who or message.by)
             yield Answer(peer, m.Refusal(code=error.code, what=type(request).__name__))
-
-    def on_hello(self, request: m.Hello, peer: bytes, now: Now) -> Iterator[Effect]:
-        yield from self._links.hello(peer, request)
-
-    def on_proof(self, request: m.Proof, peer: bytes, now: Now) -> Iterator[Effect]:
-        yield from self._links.prove(peer, request)
-        self.ready = self._enough()
-
-    def on_probe(self, request: m.Probe, peer: bytes, now: Now) -> Iterator[Effect]:
-        yield from self._pulses.answer(peer, request, self._links.serves(peer), now)
-
-    def on_holding(self, request: m.Holding, peer: bytes, now: Now) -> Iterator[Effect]:
-        """The validator's journal knows; it answers through us. Not too often, for a draft is large."""
-        neighbour = self._links.neighbour(peer)
-        if now.mono - self._askers.get(neighbour, (b"", -ANSWERED_APART))[1] >= ANSWERED_APART:
-            self._askers[neighbour] = peer, now.mono
-            yield Tell(m.HoldingAsked(sender=neighbour))
-
-    def on_holding_found(self, message: m.HoldingFound, now: Now) -> Iterator[Effect]:
-        peer = self._askers.get(message.sender, (b"", 0))[0]
-        yield Answer(peer, m.Held(transactions=message.transactions, drafts=message.drafts))
 
     def on_fetch(self, request: m.Fetch, peer: bytes, now: Now) -> Iterator[Effect]:
         yield from self._serving.serve(peer, self._links.neighbour(peer), request)
@@ -373,16 +326,17 @@ class Gossiper(Actor):
 
     def on_confirmations_for(self, request: m.ConfirmationsFor, peer: bytes, now: Now) -> Iterator[Effect]:
         """Confirmations of our own draft go to the builder, those of another's the way the draft came."""
-        neighbour, confirmations = self._links.neighbour(peer), request.confirmations
-        for via in dict.fromkeys(self._drafts.get(confirmation.draft) for confirmation in confirmations):
-            group = tuple(confirmation for confirmation in confirmations if self._drafts.get(confirmation.draft) == via)
-            if via is None:
-                raise Refused("other_draft", f"from {neighbour[:8]}")
-            if via == self.settings.address:
-                yield Tell(m.ConfirmationsArrived(confirmations=group))
-            else:
-                yield Send(via, m.ConfirmationsFor(confirmations=group))
+        yield from self._drafts.confirmations(self._links.neighbour(peer), request.confirmations)
 
     def _announce(self, news: m.AnyNews) -> Announce:
         number = self._out.add(news)
         return Announce(self._out.epoch, number, news)
+
+
+def signs(message: Message) -> Address:
+    """Who has signed what a message brings; empty where it brings nothing that is signed by one."""
+    if isinstance(message, m.TransactionNews | m.Fetched):
+        return message.transaction.generator
+    if isinstance(message, m.Resent):
+        return signs(message.news)
+    return message.draft.generator if isinstance(message, m.DraftNews | m.DraftArrived) else ""

@@ -4,7 +4,7 @@ A validator measures models and checks signatures, so it is slower than whoever 
 for each neighbour by itself, and no memory grows because one of them says more than it can deal with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -34,7 +34,9 @@ class Thing(msgspec.Struct):
 class Handing:
     """Things of one kind, transactions or drafts: neither waits for the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, unanswered: Callable[[Brought], None]) -> None:
+        """`unanswered` is told of what no answer came to."""
+        self._unanswered = unanswered
         self._queue: FairQueue[Thing] = FairQueue(MOST_WAITING, MOST_BYTES)
         self._known: dict[Digest, Thing] = {}
         self._away: dict[Digest, Thing] = {}
@@ -65,14 +67,16 @@ class Handing:
 
     def again(self, now: Now) -> Iterator[Effect]:
         """The validator was started anew: no answer is to be waited for, and what is announced again is handed over again."""
-        for identity in list(self._away):
-            self.answered(identity)
-        yield from self.go_on(now)
+        yield from self._without(list(self._away), now)
 
     def go_on(self, now: Now) -> Iterator[Effect]:
         """Fill the places that are free."""
-        for identity in [identity for identity, away in self._away.items() if now.mono >= away.until]:
-            self.answered(identity)
+        yield from self._without([identity for identity, away in self._away.items() if now.mono >= away.until], now)
+
+    def _without(self, lost: list[Digest], now: Now) -> Iterator[Effect]:
+        for identity in lost:
+            self._unanswered(self._away.pop(identity).letter)
+            del self._known[identity]
         while len(self._away) < PLACES and (thing := self._queue.pop()) is not None:
             thing.until = now.mono + PATIENCE
             self._away[thing.identity] = thing

@@ -38,6 +38,8 @@ class _Peer(msgspec.Struct):
     heard: Now | None = None
     linked: int = 0
     refused: tuple[Refusals, ...] = ()
+    probes: int = 0
+    answers: int = 0
 
 
 class Pulses:
@@ -73,6 +75,11 @@ class Pulses:
         """Milliseconds that its clock was ahead of ours when it answered last; None if it never did."""
         return self._peers[neighbour].offset if neighbour in self._peers else None
 
+    def tally(self, neighbour: Address) -> tuple[int, int]:
+        """How often it was probed, and how often it answered."""
+        peer = self._peers[neighbour]
+        return peer.probes, peer.answers
+
     # --- asking
 
     def hurry(self, now: Now) -> None:
@@ -87,7 +94,7 @@ class Pulses:
             if address in parted:
                 continue
             if peer.asked is None or now.mono - peer.asked.mono >= PROBE_EVERY:
-                peer.nonce, peer.asked = self._nonce(), now
+                peer.nonce, peer.asked, peer.probes = self._nonce(), now, peer.probes + 1
                 yield Send(address, Probe(address=self._key.address, nonce=peer.nonce, known=peer.known))
 
     def arrived(self, neighbour: Address, reply: Probed, now: Now) -> bool:
@@ -96,7 +103,7 @@ class Pulses:
         if said.nonce != peer.nonce or peer.asked is None:
             return True
         check_pulse(said, neighbour, self._key.address)
-        peer.nonce = ""
+        peer.nonce, peer.answers = "", peer.answers + 1
         peer.pulse, peer.offset = said, said.sent - (peer.asked.wall + now.wall) // 2
         if said.settings:
             peer.settings, peer.known = {plain(one.key): plain(one.value) for one in said.settings}, said.known

@@ -100,6 +100,17 @@ class Refused(Event, frozen=True, gc=False, kw_only=True):
     count: int = 1
 
 
+class Frames(Event, frozen=True, gc=False, kw_only=True):
+    """What came of the frames of a neighbour (`by` is its address) since this was told last: accepted, refused as its fault, or ignored as
+    nobody's, by code."""
+
+    says = "gossiper"
+    by: str = ""
+    accepted: int = 0
+    refused: dict[str, int] = {}
+    ignored: dict[str, int] = {}
+
+
 class RefusedBy(Event, frozen=True, gc=False, kw_only=True):
     """A neighbour refused something of ours; `count` as in `Refused`."""
 

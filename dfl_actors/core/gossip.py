@@ -101,6 +101,12 @@ class Assembly:
         self._have: dict[int, memoryview | bytes] = {}
         self._asked = 0
         self._asked_again = False
+        self.told = (0, 0)
+        """Probes of the source, and its answers, when it was first asked."""
+
+    def anew(self) -> None:
+        """The link was made anew: what was asked for before counts as not asked for."""
+        self._asked_again = False
 
     def ask(self) -> tuple[int, int] | None:
         """First chunk and number of chunks to ask for next, when the window asked for before has come whole."""
@@ -119,9 +125,11 @@ class Assembly:
         return lost[0], lost[-1] - lost[0] + 1
 
     def put(self, index: int, body: memoryview | bytes, now: int) -> bool:
-        """Keep a chunk as it came; false when it is not the chunk that was asked for."""
-        if index >= self._asked or len(body) != min(CHUNK, self.size - index * CHUNK):
+        """Keep a chunk as it came; false when the model has no such chunk. One that was not asked for of this source is late, and left."""
+        if index >= self.chunks or len(body) != min(CHUNK, self.size - index * CHUNK):
             return False
+        if index >= self._asked:
+            return True
         self._have[index] = body
         self.progress, self._asked_again = now, False
         return True

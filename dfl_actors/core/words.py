@@ -66,6 +66,14 @@ class Replied(FromDriver, frozen=True, kw_only=True):
     body: memoryview | bytes = b""
 
 
+class Garbled(FromDriver, frozen=True, kw_only=True):
+    """Bytes of a neighbour that are no message, and the code of the rule they break."""
+
+    hears = ("gossiper",)
+    neighbour: Address
+    code: str
+
+
 class Known(FromDriver, frozen=True, kw_only=True):
     """What the node's other actors have reported, for the neighbours to be told."""
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.builder import Builder, BuilderSettings
-from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.actors.injector import Injector, InjectorSettings
 from dfl_actors.actors.keeper import Keeper, KeeperSettings
+from dfl_actors.actors.linking import GossiperSettings
 from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core.family import ACTORS
@@ -126,7 +127,9 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
         _, metered = learners(plan, actor, owned.meter)
         return Validator(settings_of(plan, ValidatorSettings), owned.key, metered, owned.models, owned.journal, Received(), seeds)
     if actor == "gossiper":
-        return Gossiper(settings_of(plan, GossiperSettings), owned.key, owned.models, owned.clock().wall, lambda: secrets.token_hex(32))
+        now = owned.clock()
+        settings = settings_of(plan, GossiperSettings)
+        return Gossiper(settings, owned.key, owned.models, owned.journal, now.wall, lambda: secrets.token_hex(32), now)
     if actor == "builder":
         assert owned.chain is not None
         try:

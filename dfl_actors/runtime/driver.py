@@ -30,7 +30,7 @@ from dfl_actors.core.delivery import Acknowledge, Deliver, Delivery, Step, Write
 from dfl_actors.core.effects import Commit, Effect, Keep, Note, Touch
 from dfl_actors.core.family import Message
 from dfl_actors.core.objects import Address
-from dfl_actors.core.words import Asked, Known, Opened, Started, Stopping, Tick
+from dfl_actors.core.words import Asked, Garbled, Known, Opened, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.assembly import Owned
@@ -169,6 +169,8 @@ class Driver:
 
     def _refuse(self, error: Refused) -> None:
         self._note(events.Refused(what="bytes", code=error.code, detail=error.detail, by=error.by))
+        if error.by and isinstance(self._actor, Gossiper):
+            self._delivery.handled(self._actor.handle(Garbled(neighbour=error.by, code=error.code), self._now))
         if self._tap.watched:
             self._tap.undecodable(error)
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.linking import GossiperSettings
 from dfl_actors.core import events
 from dfl_actors.core.codec import model_digest
 from dfl_actors.core.effects import Announce, Answer, Effect, Send, Serve
@@ -30,7 +31,9 @@ def greeting(name: str) -> Hello:
 
 def opened(**fields: Any) -> Bench:
     """A gossiper with the neighbours g and h, of which nothing has come yet."""
-    made = Bench(lambda one: Gossiper(bench.settings(GossiperSettings, **fields), KEYS["me"], one.models, 1, lambda: NONCE))
+    made = Bench(
+        lambda one: Gossiper(bench.settings(GossiperSettings, **fields), KEYS["me"], one.models, one.journal, 1, lambda: NONCE, bench.at())
+    )
     made.give(Opened())
     return made
 

@@ -233,14 +233,21 @@ def test_chunks_in_any_order_and_number_make_the_model(size: int, data: st.DataO
 
 @pytest.mark.parametrize(
     ("index", "length"),
-    [(WINDOW, CHUNK), (2**53 - 1, CHUNK), (0, CHUNK - 1), (0, CHUNK + 1), (0, 0)],
-    ids=["not asked for", "far beyond", "too short", "too long", "empty"],
+    [(20, CHUNK), (2**53 - 1, CHUNK), (0, CHUNK - 1), (0, CHUNK + 1), (0, 0)],
+    ids=["beyond", "far beyond", "too short", "too long", "empty"],
 )
-def test_a_chunk_that_was_not_asked_for_is_refused(index: int, length: int) -> None:
+def test_a_chunk_that_the_model_does_not_have_is_refused(index: int, length: int) -> None:
     assembly = Assembly("22" * 32, 20 * CHUNK, "ab" * 32, now=0)
     assembly.ask()
     assert not assembly.put(index, bytes(length), now=1)
     assert (assembly.progress, assembly.complete()) == (0, False)
+
+
+def test_a_chunk_that_was_not_asked_for_is_late_and_left() -> None:
+    assembly = Assembly("22" * 32, 20 * CHUNK, "ab" * 32, now=0)
+    assembly.ask()
+    assert assembly.put(WINDOW, bytes(CHUNK), now=1)
+    assert (assembly.progress, assembly.complete(), assembly.ask()) == (0, False, None)
 
 
 def test_the_last_chunk_has_its_own_length() -> None:

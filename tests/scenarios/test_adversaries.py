@@ -76,7 +76,7 @@ def test_a_wrong_receipt_is_refused(fields: dict[str, Any], code: str) -> None:
         transaction = rogue.transactions_of(network.address("a"))[-1]
         rogue.say(ReceiptNews(receipt=rogue.receipt(transaction, network.now, **fields)))
         soon(network)
-        assert code in codes(network, "a", "builder")
+        assert code in codes(network, "a", "gossiper")
 
 
 def test_a_forged_receipt_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_a_forged_receipt_is_refused() -> None:
         transaction = rogue.transactions_of(network.address("a"))[-1]
         rogue.say(ReceiptNews(receipt=unsigned(rogue.receipt(transaction, network.now))))
         soon(network)
-        assert codes(network, "a", "builder") == {"bad_signature"}
+        assert codes(network, "a", "gossiper") == {"bad_signature"}
     assert network.address("m") not in witnesses(network, "a")
 
 
@@ -154,6 +154,38 @@ def test_invented_generators_are_not_measured() -> None:
         soon(network)
         assert codes(network, "a") == codes(network, "b") == {"not_a_member"}
         assert not [note for note in network.notes("scored") if note["generator"] not in network.names]
+
+
+# --- shut out
+
+
+def test_a_spammer_is_shut_out_after_four_bad_messages_also_by_a_gossiper_that_crashed_and_nobody_else_is() -> None:
+    with attacked() as (network, rogue):
+        for number in range(12):
+            rogue.say(TransactionNews(transaction=unsigned(rogue.transaction(network.now, sequence=number)), receipts=()))
+        soon(network)
+        found = Counter(note["code"] for note in network.notes("refused", "a"))
+        assert found == {"bad_signature": 4, "shut_out": 1}
+        network.kill("a", "gossiper")
+        soon(network)
+        rogue.say(TransactionNews(transaction=rogue.transaction(network.now, sequence=99), receipts=()))
+        soon(network)
+        assert not [note for note in network.notes("scored", "a") if note["generator"] == network.address("m")]
+        assert {note["by"] for note in network.notes("refused") if note["code"] == "shut_out"} == {network.address("m")}
+
+
+def test_a_flood_of_right_transactions_that_name_one_model_costs_the_honest_no_more_than_turns() -> None:
+    with attacked() as (network, rogue):
+        before = len(network.notes("scored", "a"))
+        soon(network)
+        usual = len(network.notes("scored", "a")) - before
+        for number in range(600):
+            rogue.say(TransactionNews(transaction=rogue.transaction(network.now, sequence=number), receipts=()))
+        honest = [note for note in network.notes("scored", "a") if note["generator"] == network.address("b")]
+        soon(network)
+        after = [note for note in network.notes("scored", "a") if note["generator"] == network.address("b")]
+        assert 2 * (len(after) - len(honest)) >= usual > 0
+        assert "busy" in codes(network, "a") and "shut_out" not in codes(network, "a")
 
 
 # --- transactions and models

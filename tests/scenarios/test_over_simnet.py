@@ -46,6 +46,7 @@ def check_tap(network: SimNetwork) -> None:
     kept(Confirmation, lambda confirmation: (confirmation.creator, confirmation.receipt))
     kept(Draft, lambda draft: (draft.generator, draft.height))
     kept(Transaction, lambda transaction: (transaction.generator, transaction.sequence))
+    assert not [note for note in network.notes("refused") if note["code"] == "shut_out"], "an honest node is shut out"
 
 
 def one_only(network: SimNetwork, kind: type, key: Callable[..., tuple[object, ...]]) -> None:

@@ -18,9 +18,10 @@ import numpy as np
 
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.builder import Builder, BuilderSettings
-from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.actors.injector import Injector, InjectorSettings
 from dfl_actors.actors.keeper import Keeper, KeeperSettings
+from dfl_actors.actors.linking import GossiperSettings
 from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core import codec
@@ -30,7 +31,7 @@ from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Chunk
 from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, Transaction
-from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
+from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
@@ -122,7 +123,9 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
     if process.name == "builder":
         return Builder(parts.settings(BuilderSettings, node.known), key, node.chain, journal, node.clock())
     if process.name == "gossiper":
-        return Gossiper(parts.settings(GossiperSettings, node.known), key, models, process.epoch, lambda: rng.bytes(32).hex())
+        return Gossiper(
+            parts.settings(GossiperSettings, node.known), key, models, journal, process.epoch, lambda: rng.bytes(32).hex(), node.clock()
+        )
     algorithm = half_fedavg()
     context = Context(key.address, node.known["neighbours"], Parameters(network.genesis_object.layers), rng)
     watched = attack is not None and attack.watches
@@ -319,15 +322,16 @@ class SimNetwork:
     def _cross(self, kind: str, sender: str, to: str, make: Callable[[], Message], stands: Callable[[], bool] = lambda: True) -> None:
         """Deliver what `make` decodes, once, never or twice, if its connection still stands then."""
         process = self.nodes[to].processes["gossiper"]
-        self.wires.cross(kind, (sender, to), partial(self._arrive, process, make, stands))
+        self.wires.cross(kind, (sender, to), partial(self._arrive, sender, process, make, stands))
 
-    def _arrive(self, process: Process, make: Callable[[], Message], stands: Callable[[], bool]) -> None:
+    def _arrive(self, sender: str, process: Process, make: Callable[[], Message], stands: Callable[[], bool]) -> None:
         if process.actor is None or not stands():
             return
         try:
             process.take(make())
         except Refused as error:
             process.refuse(error)
+            process.take(Garbled(neighbour=self.address(sender), code=error.code))
 
     def in_order(self, way: tuple[object, ...], delay: int, action: Callable[[], None]) -> None:
         at = self._arrivals[way] = max(self.now + delay, self._arrivals.get(way, 0))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfl_actors.actors.gossiper import Gossiper, GossiperSettings
+from dfl_actors.actors.gossiper import Gossiper
+from dfl_actors.actors.linking import GossiperSettings
 from dfl_actors.actors.trainer import TrainerSettings
 from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Announce, Effect, Send, Serve
@@ -34,7 +35,13 @@ class Rogue(Gossiper):
     def __init__(self, node: "Node", process: "Process") -> None:
         self._rng = np.random.default_rng(1)
         super().__init__(
-            parts.settings(GossiperSettings, node.known), node.key, node.models, process.epoch, lambda: self._rng.bytes(32).hex()
+            parts.settings(GossiperSettings, node.known),
+            node.key,
+            node.models,
+            process.journal,
+            process.epoch,
+            lambda: self._rng.bytes(32).hex(),
+            node.clock(),
         )
         self.key, self._node, self._process = node.key, node, process
         self.links = self._links

@@ -35,7 +35,7 @@ LIES = frozenset(
         "malformed", "schema", "not_canonical", "frames", "address_mismatch", "bad_signature", "accuracy_range", "relay_unsigned",
         "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused", "model_size",
         "codec_unknown", "model_not_finite", "model_norm", "chunk", "model_digest", "foreign_transaction", "transaction_order",
-        "block_rewritten", "confirmed_elsewhere", "unknown_receipt", "not_the_witness", "no_receipt",
+        "block_rewritten", "confirmed_elsewhere", "unknown_receipt", "not_the_witness", "no_receipt", "shut_out",
     }
 )  # fmt: skip
 """What no honest node is refused for, whatever befell it."""
