@@ -42,6 +42,7 @@ class Network(Section, frozen=True):
     nodes: Annotated[int, Meta(ge=2, le=1000)] | tuple[str, ...] = 4
     links: Literal["full", "ring", "line", "star"] | tuple[str, ...] = "full"
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    founders: Annotated[tuple[Digits, ...], Meta(max_length=1000)] | None = None  # None: the public keys of all nodes
 
 
 class Training(Section, frozen=True):

@@ -27,6 +27,7 @@ MAX_MEMO = 256
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", max_length=64)]
 Address = Digest
 PublicKey = Digest
+Keys = Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=1024)]
 Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z", max_length=128)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Time = Count
@@ -60,6 +61,8 @@ class Genesis(Record, frozen=True, kw_only=True):
 
     `hash` is the kind of the objects' digests, `model_hash` that of the models', `initial` included. What stands last is left out where the
     samples are uint8 images, scaled by 1/256, to be classified under labels that are numbers from 0.
+
+    `members` are the keys of the nodes that began the network; it is left out in one from before there were such lists.
     """
 
     network: Name
@@ -79,6 +82,7 @@ class Genesis(Record, frozen=True, kw_only=True):
     )
     inputs: Annotated[tuple[Input, ...], Meta(min_length=1, max_length=256)] | UnsetType = UNSET
     scale: Annotated[str, Meta(min_length=1, max_length=32)] | UnsetType = UNSET
+    members: Keys | UnsetType = UNSET
 
 
 class Signed(Record, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from dfl_actors.core.keys import KeyPair, address_of, verify
 from dfl_actors.core.objects import Address, Count, Digest, Record, Signed, Time, issue, signing_bytes
 from dfl_actors.errors import Refused
 
-MOST_SETTINGS = 256  # Settings in a pulse.
+MOST_SETTINGS = 1536  # Settings in a pulse.
 MOST_COMPLAINTS = 32  # Reasons of refusals in a pulse.
 MILLION = 1_000_000
 
@@ -102,10 +102,19 @@ EXPLAINED: Mapping[str, tuple[str, ...]] = {
 """Fields of the genesis that follow from others: which says why, when it differs too."""
 
 
+MEMBER = "member."  # What the key of a setting begins with that says which key a member has.
+MOST_DIFFERENCES = 12  # That are told in one line.
+
+
 def differing(theirs: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, Pair]:
-    """What both state and state differently. A key that one of them alone knows is of another version, and no difference."""
+    """What both state and state differently. A key that one of them alone knows is of another version, and no difference, unless both
+    say who the members are: then it is a member that one of them does not have."""
     fitting = {key: _fitting(value) for key, value in ours.items()}
-    return {key: (theirs[key], value) for key, value in fitting.items() if key in theirs and theirs[key] != value}
+    names = [{key for key in table if key.startswith(MEMBER)} for table in (theirs, fitting)]
+    missing = dict.fromkeys(sorted(names[0] | names[1]), "none") if all(names) else {}
+    pairs = {key: (theirs.get(key, none), fitting.get(key, none)) for key, none in missing.items()}
+    pairs |= {key: (theirs[key], value) for key, value in fitting.items() if key in theirs}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def of_genesis(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
@@ -113,6 +122,9 @@ def of_genesis(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
     agreed = {key: pair for key, pair in pairs.items() if key.startswith("genesis.")}
     if "genesis.initial" in agreed and "network.seed" in pairs:
         agreed["network.seed"] = pairs["network.seed"]
+    members = {key: pair for key, pair in pairs.items() if key.startswith(MEMBER)} if "genesis.members" in agreed else {}
+    if members:
+        agreed = {key: pair for key, pair in agreed.items() if key != "genesis.members"} | members
     return {key: pair for key, pair in agreed.items() if not any(other in agreed for other in EXPLAINED.get(key, ()))}
 
 
@@ -123,6 +135,13 @@ def of_settings(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
 
 
 def differences_text(pairs: Mapping[str, Pair]) -> str:
-    """ "its seed is 3, ours 0", with the whole key where the section matters."""
-    named = {key.removeprefix("genesis.").removeprefix("network."): pair for key, pair in pairs.items()}
-    return ", and ".join(f"its {key} is {theirs}, ours {ours}" for key, (theirs, ours) in named.items())
+    """ "its seed is 3, ours 0", with the whole key where the section matters, and of many the first."""
+    told = [f"its {_named(key)} is {theirs}, ours {ours}" for key, (theirs, ours) in pairs.items()]
+    more = [f"{len(told) - MOST_DIFFERENCES} more"] if len(told) > MOST_DIFFERENCES else []
+    return ", and ".join(told[:MOST_DIFFERENCES] + more)
+
+
+def _named(key: str) -> str:
+    if key.startswith(MEMBER):
+        return f"key of node {key.removeprefix(MEMBER)}"
+    return key.removeprefix("genesis.").removeprefix("network.")

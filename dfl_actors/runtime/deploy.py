@@ -2,6 +2,7 @@
 
     DIR/NAME/topology.toml  public/OTHER.pub  key  key.pub  dfl-actors-NAME.service  README.txt  and plug-ins of one's own
 
+A network that began with other nodes than it has now is told who began it (`network.founders`): so its genesis stays, and its chains go on.
 Keys that are there are used again and never replaced, so that the same command adds a node or moves one. A node whose `public_key` the
 topology has already keeps its key where it is, and so does one of which only `key.pub` is left in the folder.
 """
@@ -114,6 +115,7 @@ def deploy(topology: str, options: Sequence[str], out: Path, wishes: Wishes) -> 
             folder.chmod(0o700)
     public = {node.name: _public(node, folders[node.name], config.curve, topology) for node in config.nodes}
     table, files = _table(topology, options, public)
+    _keep_founders(out, table["network"], sorted(keys.key for keys in public.values()))
     examine_table(_copied(table), Mistakes(Source(topology)), config.network.name)[1].raise_first()
     wishes = wishes._replace(place=wishes.place.replace("{network}", config.network.name.replace(" ", "_")))
     for node in config.nodes:
@@ -186,6 +188,21 @@ def _table(topology: str, options: Sequence[str], public: Mapping[str, Public]) 
             raise ConfigError(f"{topology}: {files[path.name]} and {path} would have one name on the hosts: rename one of them")
         holder[key] = path.name + rest
     return table, files
+
+
+def _keep_founders(out: Path, network: Table, keys: list[str]) -> None:
+    """Who began the network, if it has other members now, stands in an earlier topology of these folders. Raises `ConfigError`."""
+    earlier = sorted(out.glob("*/topology.toml"))
+    if "founders" in network or not earlier:
+        return
+    try:
+        table = tomllib.loads(read_text(earlier[0]))
+        nodes: Mapping[str, Mapping[str, str]] = table.get("node", {})
+        founders = table["network"].get("founders", sorted(node["public_key"] for node in nodes.values()))
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{earlier[0]} does not say who began the network: put it back, or give network.founders") from error
+    if founders != keys:
+        network["founders"] = founders
 
 
 def _named_files(table: Table, folder: Path) -> Iterator[tuple[Table, str, Path, str]]:

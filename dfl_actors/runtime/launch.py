@@ -15,12 +15,12 @@ from dfl_actors import __version__
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, Node, load_topology, scaled
 from dfl_actors.config.listen import next_port
-from dfl_actors.config.stated import stated
+from dfl_actors.config.stated import members_stated, stated
 from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.core.objects import Address, Digest, Genesis
-from dfl_actors.errors import ActorError, ConfigError, KeyFileError, StoreError
+from dfl_actors.errors import ActorError, ConfigError, KeyFileError, Refused, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
@@ -200,7 +200,7 @@ class Ground:
         for line in few_samples(config, data):
             launch.watcher.event(line)
         launch.stop.check()
-        genesis = _found(config, next(iter(self._keys)), self._cache, launch)
+        genesis = self._founded(_found(config, next(iter(self._keys)), self._cache, launch))
         launch.stop.check()
         if not self._signed and self._before.genesis not in ("", codec.digest(genesis)):
             launch.watcher.event(begin_anew(self._run, self._keys, self._before.genesis))
@@ -210,11 +210,24 @@ class Ground:
         self._write(genesis, digest, next(iter(data.values())).form)
         return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
 
+    def _founded(self, genesis: Genesis) -> Genesis:
+        """It names who began the network; one that began before there were such lists goes on as it is. Raises `ConfigError`."""
+        if self._signed and self._before.genesis == codec.digest(genesis):
+            return genesis
+        founders = self._config.network.founders
+        everybody = founders is None or len(self._keys) == len(self._config.nodes)
+        keys = tuple(sorted(self._publics.values() if everybody else founders or ()))
+        named = msgspec.structs.replace(genesis, members=keys or msgspec.UNSET)
+        if self._signed and self._before.genesis:
+            check_founders(self._run, named, self._publics)
+        return named
+
     def _plan(self, config: Config, node: Node, genesis: Genesis, samples: int) -> NodePlan:
         with ChainStore(self._run.node(node.name).chain) as chain:
             chain.create(codec.encode(genesis), anew=not self._signed)
         neighbours = tuple(self._addresses[other] for other in node.neighbours)
-        said = {name: stated(config, name, genesis) for name in (node.name, *node.neighbours)}
+        members = members_stated(self._publics)
+        said = {name: stated(config, name, genesis) | members for name in (node.name, *node.neighbours)}
         return NodePlan(
             config=config,
             node=node,
@@ -299,6 +312,23 @@ def _found(config: Config, name: str, cache: Path, launch: Launch) -> Genesis:
     if remark:
         launch.watcher.event(remark.decode())
     return codec.decode(Genesis, genesis, limit=1 << 24)
+
+
+def check_founders(run: RunDirectory, genesis: Genesis, publics: Mapping[str, str]) -> None:
+    """Raises `ConfigError` when the directory's network differs from that of `genesis` in who began it, and in nothing else."""
+    try:
+        before = codec.decode(Genesis, (run.path / "genesis.json").read_bytes(), limit=1 << 24)
+    except (OSError, Refused):
+        return  # the chain says what is wrong
+    plain = [msgspec.structs.replace(one, members=msgspec.UNSET) for one in (before, genesis)]
+    if before == genesis or plain[0] != plain[1]:
+        return
+    known = set(before.members or ())
+    new = [f"node {name} is new, or has another key" for name, public in publics.items() if public not in known][:3]
+    raise ConfigError(
+        f"{run.path}: the members are not those that began this network ({', '.join(new) or 'some are gone'}): in every topology"
+        f" make network.founders the list `members` of {run.path / 'genesis.json'} (`dfl-actors deploy` does), or begin anew (--out)"
+    )
 
 
 def listening(config: Config, node: Node) -> Endpoints:

@@ -134,7 +134,7 @@ def test_any_config_survives_writing(nodes: int, links: str, rate: float, memo: 
     assert parse(config.resolved()) == config
 
 
-LEFT = ("learning_rate", "momentum", "gamma", "floor", "balance", "clip")  # To the optimizer, where they are not given.
+LEFT = ("founders", "learning_rate", "momentum", "gamma", "floor", "balance", "clip")  # To the optimizer, where they are not given.
 ELSEWHERE = ("parameters", "optimizer_parameters", *LEFT)  # Tables of their own, and keys without a default.
 
 

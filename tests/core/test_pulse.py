@@ -18,6 +18,9 @@ OURS = {
     "genesis.labels": "10",
     "network.seed": "0",
     "training.learning_rate": "0.01",
+    "genesis.members": "aa",
+    "member.a": "11",
+    "member.b": "22",
 }
 
 
@@ -58,6 +61,10 @@ def test_all_of_it_is_signed(change: dict[str, Any]) -> None:
         ({"network.seed": "3"}, "", "its seed is 3, ours 0"),
         ({"training.learning_rate": "0.1"}, "", "its training.learning_rate is 0.1, ours 0.01"),
         ({"training.new": "1"}, "", ""),
+        ({"member.c": "33", "genesis.members": "bb"}, "its key of node c is 33, ours none", ""),
+        ({"member.b": "23", "genesis.members": "bb"}, "its key of node b is 23, ours 22", ""),
+        ({"member.b": "23"}, "", "its key of node b is 23, ours 22"),
+        ({"genesis.members": "bb"}, "its members is bb, ours aa", ""),
     ],
 )
 def test_what_differs_is_named_with_both_values_and_without_what_follows_from_it(
@@ -65,6 +72,14 @@ def test_what_differs_is_named_with_both_values_and_without_what_follows_from_it
 ) -> None:
     pairs = differing({**OURS, **theirs}, OURS)
     assert (differences_text(of_genesis(pairs)), differences_text(of_settings(pairs))) == (genesis, settings)
+
+
+def test_a_neighbour_that_names_no_members_is_of_another_version_and_of_many_differences_the_first_are_told() -> None:
+    theirs = {key: value for key, value in OURS.items() if not key.startswith("member.")}
+    assert differing(theirs, OURS) == {} and differing(OURS, theirs) == {}
+    assert differing({"member.b": "22"}, OURS) == {"member.a": ("none", "11")}
+    text = differences_text({f"member.{number}": ("none", "11") for number in range(15)})
+    assert text.startswith("its key of node 0 is none, ours 11, and its key of node 1 ") and text.endswith("ours 11, and 3 more")
 
 
 def test_settings_of_any_number_and_length_fit_and_differ_if_they_differ() -> None:

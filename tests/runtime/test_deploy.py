@@ -61,6 +61,23 @@ def test_each_host_has_its_own_secret_and_everyones_public_keys(place: Path) -> 
         assert {path.stem for path in (folder / "public").iterdir()} == set(folders)
 
 
+def test_who_began_the_network_stays_known_when_nodes_come_and_go(place: Path) -> None:
+    began = sorted(load_key(folder).public for folder in made(place).values())
+    founders = [load_topology(folder / "topology.toml", deployed=True).network.founders for folder in made(place).values()]
+    assert founders == [None] * 3, "as long as it has the nodes that it began with"
+    for nodes in ('["amsterdam", "delft"]', '["amsterdam", "delft", "leiden", "gouda"]', '["amsterdam", "delft", "leiden"]'):
+        text = NETWORK.replace('["amsterdam", "delft", "leiden"]', nodes).replace('["amsterdam--delft", "delft--leiden"]', '"full"')
+        if "leiden" not in nodes:
+            text = text.partition("[node.leiden]")[0]
+        (place / "net.toml").write_text(text + ('[node.gouda]\nlisten = "tcp://10.0.0.9:7000"\n' if "gouda" in nodes else ""))
+        for folder in made(place).values():
+            network, nodes_now = (config := load_topology(folder / "topology.toml", deployed=True)).network, config.nodes
+            assert sorted(network.founders or [str(node.public_key) for node in nodes_now]) == began
+    (place / "out" / "amsterdam" / "topology.toml").write_text("[network]\n[node.a]\n")
+    with pytest.raises(ConfigError, match=r"amsterdam/topology.toml does not say who began the network: put it back, or give"):
+        made(place)
+
+
 def test_nobody_else_may_read_or_enter(place: Path) -> None:
     made(place)
     found = {path: path.stat().st_mode & 0o777 for path in [place / "out", *(place / "out").rglob("*")]}

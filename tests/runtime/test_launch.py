@@ -5,10 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dfl_actors.core.codec import encode
 from dfl_actors.core.keys import KeyPair
-from dfl_actors.errors import DataError, KeyFileError, StoreError
+from dfl_actors.errors import ConfigError, DataError, KeyFileError, StoreError
 from dfl_actors.runtime import launch
 from dfl_actors.runtime.rundir import About, RunDirectory
+from tests.runtime.test_verify import GENESIS
+
+NAMED = msgspec.structs.replace(GENESIS, members=("11" * 32,))
 
 
 def test_a_directory_that_somebody_else_removed_or_fills_does_not_hide_why_a_start_failed(tmp_path: Path) -> None:
@@ -36,6 +40,16 @@ def test_what_cannot_be_removed_is_told_beside_why_the_start_failed(tmp_path: Pa
     with pytest.raises(StoreError, match=r"^no data; and .* cannot be removed \(Directory not empty\)"), launch.new_run(tmp_path / "out"):
         monkeypatch.setattr(RunDirectory, "forget", forget)
         raise DataError("no data")
+
+
+def test_a_network_that_other_members_began_says_who_is_new_and_how_it_goes_on(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    launch.check_founders(run, NAMED, {})
+    (tmp_path / "genesis.json").write_bytes(encode(NAMED))
+    launch.check_founders(run, NAMED, {"a": "11" * 32})
+    launch.check_founders(run, msgspec.structs.replace(NAMED, network="other", members=("22" * 32,)), {"a": "22" * 32})
+    with pytest.raises(ConfigError, match=r"\(node b is new, or has another key\): in every topology make network.founders the"):
+        launch.check_founders(run, msgspec.structs.replace(NAMED, members=("11" * 32, "22" * 32)), {"a": "11" * 32, "b": "22" * 32})
 
 
 def test_a_directory_that_wasnew_run_with_another_key_is_called_that(tmp_path: Path) -> None:
