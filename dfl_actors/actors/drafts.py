@@ -13,7 +13,7 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect, Send, Tell
 from dfl_actors.core.gossip import reaches_further
-from dfl_actors.core.messages import Confirmations, ConfirmationsArrived, ConfirmationsFor, Confirmed, DraftArrived
+from dfl_actors.core.messages import MOST_SENT, Confirmations, ConfirmationsArrived, ConfirmationsFor, Confirmed, DraftArrived
 from dfl_actors.core.objects import Address, Digest, Draft
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
@@ -62,4 +62,10 @@ class Drafts:
             else:
                 for one in group:
                     self._verifier.check(one)
-                yield Send(via, ConfirmationsFor(confirmations=group))
+                yield from confirming(via, group)
+
+
+def confirming(to: Address, confirmations: Confirmations) -> Iterator[Effect]:
+    """The requests that hand confirmations to a neighbour: so many at a time as fit into one."""
+    for first in range(0, len(confirmations), MOST_SENT):
+        yield Send(to, ConfirmationsFor(confirmations=confirmations[first : first + MOST_SENT]))

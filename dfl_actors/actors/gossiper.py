@@ -10,7 +10,7 @@ What neighbours say comes inside the driver's `Heard`, `Asked` and `Replied`, an
 from collections.abc import Callable, Iterable, Iterator
 
 from dfl_actors.actors.base import Actor, JournalReader, Models, refused
-from dfl_actors.actors.drafts import Drafts
+from dfl_actors.actors.drafts import Drafts, confirming
 from dfl_actors.actors.handing import Brought, Handing
 from dfl_actors.actors.linking import Body, GossiperSettings, Linking
 from dfl_actors.actors.standing import Standing
@@ -20,7 +20,7 @@ from dfl_actors.core import messages as m
 from dfl_actors.core.checks import Verifier, check_path, check_receipt, check_transaction
 from dfl_actors.core.clock import Now, Skews
 from dfl_actors.core.codec import digest
-from dfl_actors.core.effects import Announce, Answer, Effect, Note, Send, Tell
+from dfl_actors.core.effects import Announce, Answer, Effect, Note, Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import Outgoing, Sighting
 from dfl_actors.core.keys import KeyPair
@@ -136,7 +136,7 @@ class Gossiper(Linking, Actor):
         yield from self._drafting.go_on(now)
         for draft in self._drafts.confirmed(message, letter):
             yield self._announce(m.DraftNews(draft=draft))
-        yield Send(message.sender, m.ConfirmationsFor(confirmations=message.confirmations))
+        yield from confirming(message.sender, message.confirmations)
 
     def on_begun(self, _: m.Begun, now: Now) -> Iterator[Effect]:
         for handing in (self._transactions, self._drafting):

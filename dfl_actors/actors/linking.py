@@ -53,7 +53,7 @@ class Linking:
     def _make_links(self, key: KeyPair, nonce: Callable[[], str], epoch: int, verifier: Verifier) -> None:
         settings = self.settings
         self._links = Links(settings, key, nonce)
-        self.who, self.proved = self._links.who, self._links.proved
+        self.who, self.proved, self.serves = self._links.who, self._links.proved, self._links.serves
         self._pulses = Pulses(settings, key, nonce, settings.stated, settings.expected, epoch)
         self._asking = Asking(settings.address, settings.neighbours, verifier, settings.asks)
         self._askers: dict[Address, tuple[bytes, int]] = {}

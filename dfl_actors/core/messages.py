@@ -17,6 +17,7 @@ from dfl_actors.core.pulse import Pulse
 
 MOST_CHUNKS = 16  # Chunks in a request.
 MOST_CONFIRMATIONS = 65_536  # Confirmations in a message.
+MOST_SENT = 96  # Those in a request: it is a frame of 64 KiB at most.
 
 Nonce = Digest
 Path = Annotated[tuple[Receipt, ...], Meta(max_length=MAX_RECEIPTS)]

@@ -24,6 +24,7 @@ Work = Callable[..., None]
 """What a process does: a function of a module, given the channel to its parent and arguments that can be pickled."""
 
 CRASHED = 70  # Exit code of a process that ended by an error of the program.
+EXHAUSTED = 72  # Exit code of a process that was given no more memory.
 FAILED = 71  # Exit code of a process that told its parent why it cannot go on.
 STDERR = 2  # The descriptor, whatever `sys.stderr` is; the command line sees to it that it is open.
 LAST_WORDS = 1.0  # Seconds that a process waits for its parent to take the last of them.
@@ -77,6 +78,8 @@ def live(end: socket.socket) -> NoReturn:
     code = CRASHED
     try:
         code = _work(channel)
+    except MemoryError:
+        code = EXHAUSTED
     except BaseException:  # noqa: BLE001 - the last to hear of it: written down, and the process ends with its code
         traceback.print_exc()
     finally:

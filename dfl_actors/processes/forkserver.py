@@ -17,7 +17,7 @@ from pathlib import Path
 from dfl_actors.errors import ActorError
 from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.processes.channel import Channel
-from dfl_actors.processes.child import interpreter, job
+from dfl_actors.processes.child import EXHAUSTED, interpreter, job
 from dfl_actors.processes.server import BEGUN, REFUSED, WORD, serve
 
 KILLED_WITHIN = 5.0  # Seconds in which a killed process is gone.
@@ -171,4 +171,6 @@ def _await_end(process: Process) -> None:
 
 def _how_it_ended(code: int) -> str:
     """An exit code in words, for a person."""
+    if code == EXHAUSTED:
+        return "its memory was used up"
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

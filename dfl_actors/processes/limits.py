@@ -1,8 +1,12 @@
-"""How many files a process may hold open."""
+"""How many files a process may hold open, and how much memory it may take."""
 
 import resource
+from pathlib import Path
 
 from dfl_actors.errors import ActorError
+
+KIB = 1 << 10
+STATUS = Path("/proc/self/status")
 
 
 def allow_files(count: int, what: str) -> None:
@@ -13,3 +17,31 @@ def allow_files(count: int, what: str) -> None:
     if hard != resource.RLIM_INFINITY and hard < count:
         raise ActorError(f"{what} needs {count} open files in one process, and {hard} are allowed: raise that limit (ulimit -n)")
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+def spare_files(more: int) -> None:
+    """Let this process hold so many files more open, if the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft + more if hard == resource.RLIM_INFINITY else min(hard, soft + more), hard))
+
+
+def limit_memory(more: int) -> None:
+    """Let this process take so many bytes more than it has now, and end when it wants more still.
+
+    What is limited is data (`RLIMIT_DATA`), not address space: a store that grows maps its file, and that costs no memory. A system that
+    does not say what a process has (other than Linux) limits nothing.
+    """
+    taken = data_taken()
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if taken is not None and (soft == resource.RLIM_INFINITY or soft > taken + more):
+        resource.setrlimit(resource.RLIMIT_DATA, (taken + more, hard))
+
+
+def data_taken() -> int | None:
+    """Bytes of data that this process has; None where the system does not say."""
+    try:
+        lines = STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((KIB * int(line.split()[1]) for line in lines if line.startswith("VmData:")), None)

@@ -5,11 +5,15 @@ import zmq
 from dfl_actors.actors.base import Actor
 from dfl_actors.actors.gossiper import Gossiper
 from dfl_actors.actors.injector import Injector
+from dfl_actors.actors.transfers import MOST_ASSEMBLIES
+from dfl_actors.learning.weights import model_bytes
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
+from dfl_actors.processes.limits import limit_memory, spare_files
 from dfl_actors.processes.preload import settle
 from dfl_actors.runtime.assembly import Owned, build
 from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.doors import MOST_PROVED, MOST_UNPROVED
 from dfl_actors.runtime.driver import Driver
 from dfl_actors.runtime.inlet import Asks, Inlet, endpoint
 from dfl_actors.runtime.keyfiles import curve_keys
@@ -19,6 +23,8 @@ from dfl_actors.runtime.net import Curve, Net
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.tap import Tap
+
+SPARE = 600 << 20  # Bytes that a gossiper, which strangers reach, may take beyond what it has at the start and models on their way.
 
 
 def run_actor(parent: Channel, plan: NodePlan, name: str, incarnation: int) -> None:
@@ -34,6 +40,9 @@ def run_actor(parent: Channel, plan: NodePlan, name: str, incarnation: int) -> N
     tap = tap_of(plan, actor, incarnation + 1, context, owned.clock)
     inlet = inlet_of(plan, actor, owned, context) if isinstance(actor, Injector) else None
     settle()
+    if name == "gossiper":
+        spare_files(2 * (MOST_UNPROVED + MOST_PROVED))
+        limit_memory(SPARE + MOST_ASSEMBLIES * model_bytes("float32", plan.parameters))
     Driver(actor, owned, mail, net, parent, metrics, tap, inlet).run()
     owned.close()
     metrics.close()

@@ -1,6 +1,7 @@
 """The supervisor's children: the actors and the evaluator, each through all its lives."""
 
 import select
+import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 from dfl_actors.core import codec
 from dfl_actors.core.control import FROM_ACTOR, Status
 from dfl_actors.core.family import Message
+from dfl_actors.processes.child import EXHAUSTED
 from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.runtime.actor_process import run_actor
 from dfl_actors.runtime.evaluator import evaluate
@@ -30,13 +32,13 @@ class Child:
         self.incarnation = -1
         self.process: Process | None = None
         self.status: Status | None = None
-        self.hung = False
+        self.hung = self.listened = False
         self.crashes = 0
         self.restarts = Restarts()
 
     def start(self, server: ForkServer) -> Process:
         self.incarnation += 1
-        self.hung = False
+        self.hung = self.listened = False
         if self.actor == EVALUATOR:
             self.process = server.start(self.name, evaluate, self.plan)
         else:
@@ -51,6 +53,11 @@ class Child:
     @property
     def alive(self) -> bool:
         return self.process is not None and self.process.exitcode is None
+
+    def provoked(self) -> bool:
+        """Whether what others sent may have ended it: its memory was used up, or ZeroMQ gave up, after it had begun to listen to them."""
+        ends = (EXHAUSTED, -signal.SIGABRT)
+        return self.actor == "gossiper" and self.listened and self.process is not None and self.process.exitcode in ends
 
     def kill(self) -> None:
         if self.process is not None:

@@ -34,6 +34,7 @@ from dfl_actors.core.words import Asked, Garbled, Known, Opened, Started, Stoppi
 from dfl_actors.errors import Refused
 from dfl_actors.processes.channel import Channel
 from dfl_actors.runtime.assembly import Owned
+from dfl_actors.runtime.doors import Door
 from dfl_actors.runtime.inlet import Inlet
 from dfl_actors.runtime.mail import Mail
 from dfl_actors.runtime.meter import TASKS, task_of, work_of
@@ -74,6 +75,8 @@ class Driver:
         self._now, self._status_at = self._clock(), 0
         self._tally, self._gathering = Tally(), Gathering()
         self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
+        if net is not None and isinstance(actor, Gossiper):
+            net.serves = actor.serves
         self._sources: dict[zmq.Socket[bytes] | int, Source] = {}
         self._poller = zmq.Poller()
         self._watch_sockets()
@@ -92,6 +95,8 @@ class Driver:
         if self._net is not None:
             self._watch(self._net.publisher, self._net.subscriptions)
             self._watch(self._net.router, self._net.requests)
+            for door in self._net.doors:
+                self._watch(door.bell, partial(self._from_door, door))
 
     def _watch(self, socket: zmq.Socket[bytes] | int, source: Source) -> None:
         self._sources[socket] = source
@@ -124,11 +129,15 @@ class Driver:
         if self._actor.wake is not None and self._now.mono >= self._actor.wake:
             self._actor.wake = None
             self._take(Tick())
+        for door in () if self._net is None else self._net.doors:
+            for refused in door.look(self._now.mono):
+                self._take(refused)
         self._perform()
         self._report()
 
     def _timeout(self) -> int:
-        wishes = (self._actor.wake, self._mail.wake(), self._delivery.wake, self._status_at)
+        doors = [] if self._net is None else [door.wake for door in self._net.doors]
+        wishes = (self._actor.wake, self._mail.wake(), self._delivery.wake, self._status_at, *doors)
         return max(0, min(time for time in wishes if time is not None) - self._clock().mono)
 
     def _take(self, arrival: Arrival) -> None:
@@ -227,6 +236,9 @@ class Driver:
                 yield arrival
             else:
                 yield letter
+
+    def _from_door(self, door: Door) -> Iterator[Arrival]:
+        return door.rung(self._now.mono)
 
     def _from_way(self, name: str) -> Iterable[Arrival]:
         return self._mail.acknowledgements(name, self._now.mono)

@@ -4,7 +4,7 @@ News is [b"n", epoch and number, body]; a request [body]; a reply [body] or [bod
 exactly the bytes received is refused and counted, never raised. With CURVE, only keys on the allow-list get past the handshake.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +19,7 @@ from dfl_actors.core.objects import Address
 from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.doors import SMALL, WIDE, Door
 from dfl_actors.runtime.handshakes import Handshakes
 
 if TYPE_CHECKING:
@@ -71,28 +72,33 @@ class Net:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], bind: Endpoints, curve: Curve | None) -> None:
         self._context, self._curve = context, curve
         self._authenticator = None if curve is None else authenticator(context, curve.allowed)
-        self.publisher = self._server(zmq.XPUB, sockets.SUBSCRIPTION_LIMIT)
-        self.router = self._server(zmq.ROUTER, sockets.WIRE_LIMIT)
+        self.publisher = self._server(zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, sockets.NEWS_WAITING)
+        self.router = self._server(zmq.ROUTER, sockets.REQUEST_LIMIT, sockets.REPLIES_WAITING)
+        self._listeners, self._askers = Door(context, self.publisher, SMALL), Door(context, self.router, WIDE)
+        self.doors = (self._listeners, self._askers)
+        self.serves: Callable[[bytes], bool] = lambda peer: False
         self.endpoints = Endpoints(
             news=sockets.bind(self.publisher, bind.news),
             requests=sockets.bind(self.router, bind.requests),
             curve="" if curve is None else curve.public.decode(),
         )
+        self._listeners.bound(self.endpoints.news)
+        self._askers.bound(self.endpoints.requests)
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
         self.handshakes = Handshakes()
         self._where: dict[Address, Endpoints] = {}
         self._keys: dict[str, Address] = {}
 
-    def _server(self, kind: int, limit: int) -> zmq.Socket[bytes]:
-        socket = sockets.make(self._context, kind, limit, sockets.WIRE_HIGH_WATER)
+    def _server(self, kind: int, limit: int, waiting: int) -> zmq.Socket[bytes]:
+        socket = sockets.make(self._context, kind, limit, waiting, sockets.UNLIMITED)
         sockets.heartbeats(socket)
         if self._curve is not None:
             guard(socket, self._curve)
         return socket
 
-    def _client(self, kind: int, curve: str) -> zmq.Socket[bytes]:
-        socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, sockets.WIRE_HIGH_WATER)
+    def _client(self, kind: int, curve: str, going: int, coming: int) -> zmq.Socket[bytes]:
+        socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, going, coming)
         sockets.heartbeats(socket)
         if self._curve is not None:
             socket.curve_serverkey = curve.encode()
@@ -110,7 +116,8 @@ class Net:
         return new
 
     def _open(self, address: Address, where: Endpoints) -> None:
-        subscriber, dealer = self._client(zmq.SUB, where.curve), self._client(zmq.DEALER, where.curve)
+        subscriber = self._client(zmq.SUB, where.curve, sockets.NEWS_WAITING, sockets.NEWS_WAITING)
+        dealer = self._client(zmq.DEALER, where.curve, sockets.REQUESTS_WAITING, sockets.WIRE_HIGH_WATER)
         subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
         if self._curve is not None:
             self.handshakes.watch(address, subscriber, dealer)
@@ -136,6 +143,8 @@ class Net:
         return [socket for address in gone for socket in (self.subscribers.pop(address), self.dealers.pop(address))]
 
     def close(self) -> None:
+        for door in self.doors:
+            door.close()
         if self._authenticator is not None:
             self._authenticator.stop()
 
@@ -167,7 +176,16 @@ class Net:
     # --- in
 
     def subscriptions(self) -> Iterator[Message | Refused | None]:
-        return sockets.read(self.publisher, range(1, 2), lambda frame: Subscribed() if frame.bytes == b"\x01" + TOPIC else None)
+        return sockets.read(self.publisher, range(1, 2), self._subscribed, self._listeners.turn_out)
+
+    def _subscribed(self, frame: zmq.Frame) -> Subscribed | None:
+        """One topic, once a connection; whoever says anything else is refused, and disconnected."""
+        said = frame.bytes
+        if said.startswith(b"\x00"):
+            return None  # A subscription that ends; of a connection that has ended ZeroMQ says so itself.
+        if said != b"\x01" + TOPIC or not self._listeners.prove(frame):
+            raise Refused("flood", "no subscription that a listener of ours makes")
+        return Subscribed()
 
     def news(self, address: Address) -> Iterator[Message | Refused]:
         return _of(address, sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames)))
@@ -176,7 +194,13 @@ class Net:
         return sockets.read(self.router, range(2, 3), self._asked)
 
     def _asked(self, peer: zmq.Frame, request: zmq.Frame) -> Asked:
-        return Asked(peer=peer.bytes, request=codec.decode(REQUEST, request.bytes, sockets.WIRE_LIMIT), by=self._proved(request))
+        """What a peer that has not proved who it is sends is short, or not looked at."""
+        if self.serves(peer.bytes):
+            self._askers.prove(request)
+        elif len(request) > sockets.GREETING_LIMIT:
+            self._askers.turn_out(request)
+            raise Refused("flood", f"{len(request)} bytes before its proof", self._proved(request))
+        return Asked(peer=peer.bytes, request=codec.decode(REQUEST, request.bytes, sockets.REQUEST_LIMIT), by=self._proved(request))
 
     def _proved(self, request: zmq.Frame) -> Address:
         """The neighbour whose transport key a request's connection has proved to hold; empty without CURVE."""

@@ -16,10 +16,18 @@ from dfl_actors.runtime.mishaps import OURS, mishap
 
 T = TypeVar("T")
 LETTER_LIMIT = 64 << 20  # Bytes in a frame inside a node.
-WIRE_LIMIT = 4 << 20  # Bytes in a frame between nodes; a chunk of a model has 2 MiB, and the configuration keeps drafts below this.
-SUBSCRIPTION_LIMIT = 1024  # Bytes in a subscription; a CURVE handshake alone has more than 256.
+WIRE_LIMIT = 4 << 20  # Bytes in a frame of a neighbour's servers; a chunk of a model has 2 MiB, and the configuration keeps drafts below.
+REQUEST_LIMIT = 64 << 10  # Bytes in a frame of a request, whoever sends it.
+GREETING_LIMIT = 4 << 10  # Bytes in a request of a peer that has not proved who it is.
+SUBSCRIPTION_LIMIT = 512  # Bytes in a subscription; a CURVE handshake has more than 256.
 HIGH_WATER = 10_000  # Small messages waiting on one socket.
-WIRE_HIGH_WATER = 1_000  # Messages waiting for one neighbour; at most 16 chunks are asked for at once.
+REPLIES_WAITING = 640  # Replies waiting for one neighbour: as many as it may ask for at once, 512 pieces of news among them.
+NEWS_WAITING = 64  # News waiting for one neighbour, here and there.
+WIRE_HIGH_WATER = 16  # Other messages waiting on a socket between nodes: chunks that have come.
+REQUESTS_WAITING = 1_000  # Our own requests, which are small, waiting for one neighbour.
+UNLIMITED = 0
+"""What comes in at a server: there the doors limit bytes (`runtime.doors`)."""
+
 HEARTBEAT = 2_000  # Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected.
 
 NOW, NOW_MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -30,13 +38,13 @@ MOST = 64  # Messages read from one socket before the others have their turn.
 LONGEST_IPC = 107  # Bytes in the path of a Unix socket.
 
 
-def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_water: int) -> zmq.Socket[bytes]:
-    """A socket with the options that all of ours have."""
+def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_water: int, coming: int | None = None) -> zmq.Socket[bytes]:
+    """A socket with the options that all of ours have. `high_water` is for what goes out and, without `coming`, for what comes in."""
     socket: zmq.Socket[bytes] = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, limit)
     socket.setsockopt(zmq.SNDHWM, high_water)
-    socket.setsockopt(zmq.RCVHWM, high_water)
+    socket.setsockopt(zmq.RCVHWM, high_water if coming is None else coming)
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     if kind == zmq.DEALER:
@@ -81,11 +89,14 @@ def send(socket: zmq.Socket[bytes], *frames: bytes | zmq.Frame) -> None:
     socket.send(frames[-1], NOW, copy=type(frames[-1]) is bytes)
 
 
-def read(socket: zmq.Socket[bytes], frames: range, decode: Callable[..., T]) -> Iterator[T | Refused]:
+def read(
+    socket: zmq.Socket[bytes], frames: range, decode: Callable[..., T], wrong: Callable[[zmq.Frame], None] = lambda _: None
+) -> Iterator[T | Refused]:
     """At most `MOST` messages that are there already, each decoded from its frames, which are not copied.
 
     The one way in which a socket of this program is read, and nothing that arrives ends its reader, whatever its shape: a message with
-    a number of frames that is not in `frames`, or one that `decode` refuses or fails at, comes out as what it is refused for.
+    a number of frames that is not in `frames`, or one that `decode` refuses or fails at, comes out as what it is refused for. `wrong` gets
+    the first frame of such a one.
     Whether there is another message is asked beforehand: the exception that says no costs twice as much.
     """
     for number in range(MOST):
@@ -101,7 +112,10 @@ def read(socket: zmq.Socket[bytes], frames: range, decode: Callable[..., T]) -> 
             count, more = count + 1, part.more
             if count < frames.stop:
                 parts.append(part)
-        yield _decoded(parts, count, frames, decode)
+        found = _decoded(parts, count, frames, decode)
+        if isinstance(found, Refused):
+            wrong(parts[0])
+        yield found
 
 
 def _decoded(parts: list[zmq.Frame], count: int, frames: range, decode: Callable[..., T]) -> T | Refused:

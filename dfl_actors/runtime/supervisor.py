@@ -171,6 +171,7 @@ class Supervisor:
             case Failed():
                 self._fail(faults.raised(message))
             case Listening():
+                child.listened = True
                 if child.actor == "gossiper":
                     self._listens(child, Endpoints(news=message.news, requests=message.requests, curve=message.curve))
             case Ready() if child is self._evaluator:
@@ -337,7 +338,7 @@ class Supervisor:
             return
         how = "it hung" if child.hung else child.process.how_it_ended()
         child.crashes += 1
-        if child.restarts.crashed(time.monotonic()):
+        if child.provoked() or child.restarts.crashed(time.monotonic()):
             self._watcher.event(f"{child.what} crashed ({how}) and was restarted")
             self._note(events.Restarted(reason=how, node=child.node, actor=child.actor))
             if child is not self._evaluator:

@@ -1,11 +1,14 @@
 """What tests of sockets share: a place for them, and a context that leaves none open."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zmq
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))  # for `hostile_wire`, a peer that breaks rules
 
 
 @pytest.fixture

@@ -2,17 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import zmq
+from hostile_wire import MORE, Peer, frame, message
 
 from dfl_actors.core.codec import encode
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Beat, Fetch, Gone
-from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
+from dfl_actors.core.words import Asked, Heard, Replied
 from dfl_actors.errors import Refused
+from dfl_actors.runtime import doors
+from dfl_actors.runtime.doors import SMALL
 from dfl_actors.runtime.net import TOPIC, Net
+from dfl_actors.runtime.sockets import GREETING_LIMIT, REQUEST_LIMIT
 
 PATIENCE = 30.0
 LOOPBACK = Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*")
@@ -40,6 +45,10 @@ def until(source: Callable[[], Iterator[Message | Refused | None]], count: int) 
     return found
 
 
+def port_of(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2])
+
+
 def codes(found: list[Message | Refused]) -> list[str]:
     return [one.code if isinstance(one, Refused) else type(one).__name__ for one in found]
 
@@ -51,14 +60,16 @@ def test_requests_that_nobody_takes_and_replies_to_peers_that_are_gone_are_count
 
 def test_whatever_a_stranger_sends_to_the_publisher_is_refused_and_counted(net: Net, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     """An XSUB may send what it likes: two frames ended the gossiper, and six times that the node."""
-    stranger = context.socket(zmq.XSUB)
-    stranger.connect(net.endpoints.news)
-    for frames in SHAPES:
-        stranger.send_multipart(frames)
-    for frame in (b"", b"\x00", b"text", b"\x01other", b"\x01" + TOPIC):
-        stranger.send(frame)
-    found = until(net.subscriptions, len(SHAPES) + 1)
-    assert codes(found) == ["frames"] * len(SHAPES) + ["Subscribed"] and isinstance(found[-1], Subscribed)
+    for frames in (*SHAPES, [b""], [b"text"], [b"\x01other"], [b"\x01"]):
+        with Peer(port_of(net.endpoints.news), "SUB") as stranger:
+            stranger.say([frames])
+            assert codes(until(net.subscriptions, 1)) == ["frames" if len(frames) > 1 else "flood"]
+            assert stranger.closed(), "and is disconnected"
+    with Peer(port_of(net.endpoints.news), "SUB") as listener:
+        listener.say([[b"\x01" + TOPIC]])
+        assert codes(until(net.subscriptions, 1)) == ["Subscribed"] and not listener.closed(0.05)
+        listener.say([[b"\x01" + TOPIC]])
+        assert codes(until(net.subscriptions, 1)) == ["flood"] and listener.closed(), "one subscription a connection"
 
 
 def test_whatever_a_stranger_sends_to_the_router_is_refused_and_counted(net: Net, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
@@ -66,7 +77,7 @@ def test_whatever_a_stranger_sends_to_the_router_is_refused_and_counted(net: Net
     stranger.connect(net.endpoints.requests)
     for frames in SHAPES:
         stranger.send_multipart(frames)
-    for body in (b"", b"{", b"\xff\xfe", b"[" * 10_000, b'{"type":"Fetch"}', encode(FETCH)):
+    for body in (b"", b"{", b"\xff\xfe", b"[" * 4_000, b'{"type":"Fetch"}', encode(FETCH)):
         stranger.send(body)
     found = until(net.requests, len(SHAPES) + 6)
     assert codes(found) == ["frames"] * len(SHAPES) + ["malformed"] * 4 + ["schema", "Asked"]
@@ -119,3 +130,53 @@ def test_ways_that_are_given_up_carry_nothing_and_can_be_opened_again(net: Net, 
     assert net.send(NEIGHBOUR, FETCH) > 0
     assert codes(until(other.requests, 1)) == ["Asked"]
     other.close()
+
+
+def test_before_its_proof_a_peer_may_send_small_frames_only_and_few(net: Net) -> None:
+    with Peer(port_of(net.endpoints.requests), "DEALER") as stranger:
+        stranger.say([[b"{" * (GREETING_LIMIT + 1)]])
+        (found,) = until(net.requests, 1)
+        assert isinstance(found, Refused) and found.code == "flood" and stranger.closed(), "not even looked at"
+    with Peer(port_of(net.endpoints.requests), "DEALER") as stranger:
+        small = message([b"{" * 1_000])
+        assert all(stranger.send(small) for _ in range(SMALL.most // 2_000)) and looked(net, 0.2) == []
+        stranger.send(small * 20)
+        assert looked(net) == ["flood"] and stranger.closed(), "though each frame is small"
+
+
+def test_a_message_without_end_ends_its_connection_and_is_not_kept(net: Net) -> None:
+    for place, kind in ((net.endpoints.requests, "DEALER"), (net.endpoints.news, "SUB")):
+        with Peer(port_of(place), kind) as stranger:
+            stranger.send(frame(b"x", MORE) * 20_000)
+            assert looked(net) == ["flood"] and stranger.closed()
+
+
+def test_who_has_proved_itself_may_bring_more(net: Net) -> None:
+    net.serves = lambda peer: True
+    with Peer(port_of(net.endpoints.requests), "DEALER") as neighbour:
+        neighbour.say([[encode(FETCH)]])
+        until(net.requests, 1)
+        neighbour.say([[b"{" * 60_000]] * 10)
+        assert codes(until(net.requests, 10)) == ["malformed"] * 10 and looked(net, 0.2) == []
+        neighbour.say([[b"{" * (REQUEST_LIMIT + 1)]])
+        assert neighbour.closed(), "no frame is longer"
+
+
+def test_connections_that_prove_nothing_are_few_and_the_oldest_goes(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "MOST_UNPROVED", 3)
+    with ExitStack() as stack:
+        peers = [stack.enter_context(Peer(port_of(net.endpoints.news), "SUB")) for _ in range(5)]
+        assert looked(net, 0.2) == ["flood", "flood"]
+        assert [peer.closed(0.05) for peer in peers] == [True, True, False, False, False]
+
+
+def looked(net: Net, within: float = PATIENCE) -> list[str]:
+    """What the doors refuse until they have refused something, or for so many seconds."""
+    found: list[str] = []
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline and not (found and within == PATIENCE):
+        for door in net.doors:
+            found += [refused.code for look in (door.rung, door.look) for refused in look(time.monotonic_ns() // 1_000_000)]
+        found += [one.code for one in (*net.requests(), *net.subscriptions()) if isinstance(one, Refused) and one.code == "flood"]
+        time.sleep(0.001)
+    return found

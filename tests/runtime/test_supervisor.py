@@ -17,6 +17,7 @@ from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.processes import faults
 from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import EXHAUSTED
 from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.processes.signals import Stop as Signals
 from dfl_actors.runtime.clock import Clock
@@ -197,6 +198,24 @@ def test_who_crashes_is_started_again_within_bounds(tmp_path: Path, crashes: int
     else:
         assert outcome.reason == "failed" and isinstance(outcome.error, ActorError)
         assert str(outcome.error).startswith("keeper of node a crashed 6 times (killed by SIGSEGV): see ")
+
+
+@pytest.mark.parametrize("code", [-signal.SIGABRT, EXHAUSTED])
+def test_what_others_may_have_provoked_ends_no_run(tmp_path: Path, code: int) -> None:
+    stop = Signals()
+
+    def one_is_hit(troupe: Troupe, name: str, message: Message | None) -> None:
+        if not isinstance(message, Start) or name != "a/gossiper":
+            dutiful(troupe, name, message)
+        elif troupe.lives[name] <= 9:
+            troupe.ends(name, code)
+        else:
+            stop.number = signal.SIGTERM
+
+    outcome, troupe, watcher = perform(tmp_path, one_is_hit, duration=600.0, stop=stop)
+    assert (outcome.reason, outcome.error, troupe.lives["a/gossiper"]) == ("terminated", None, 10)
+    how = "killed by SIGABRT" if code < 0 else "its memory was used up"
+    assert watcher.texts == [f"gossiper of node a crashed ({how}) and was restarted"] * 9
 
 
 def test_what_a_restart_does_not_mend_ends_the_run_with_its_error(tmp_path: Path) -> None:
