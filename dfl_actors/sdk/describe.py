@@ -60,8 +60,11 @@ def briefly(kind: str, name: str) -> str:
 
 
 def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[Optimiser] | Registry[Algorithm | Attack | Optimiser]:
-    """Where to look for a plug-in of which nobody said what it is."""
-    return next((registry for registry in KINDS if name in registry.names()), EITHER)
+    """Where to look for a plug-in of which nobody said what it is. What is installed is looked for last: that takes a tenth of a second."""
+    for registry in KINDS:
+        if name in registry.built_in:
+            return registry
+    return EITHER if ":" in name else next((registry for registry in KINDS if name in registry.names()), EITHER)
 
 
 def _text(build: Callable[..., object]) -> str:

@@ -1,10 +1,7 @@
 """Sweeps over real processes: killed and called again, no cell is lost, none doubled, and each has the bytes of `dfl-actors sim`."""
 
 import csv
-import os
-import signal
-import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -13,9 +10,9 @@ import pytest
 from dfl_actors import load_sweep, simulate, sweep
 from dfl_actors.api.sweeps.table import FIGURES
 from dfl_actors.errors import StoreError
+from tests.network.harness import PATIENCE, Command
 from tests.sim.small import tables, written
 
-ROOT = Path(__file__).parents[2]
 SWEEP = (
     "net.toml",
     "--vary",
@@ -36,16 +33,13 @@ def build():
 """
 
 
-def started(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "dfl_actors", "sweep", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def cell_processes(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
+def cell_processes(sweep: Command) -> list[psutil.Process]:
     """The processes that simulate cells."""
-    children = psutil.Process(sweep.pid).children(recursive=True)
-    return [child for child in children if child.is_running() and child.name() == "dfl cell"]
+    found = []
+    for process in sweep.family():
+        with suppress(psutil.NoSuchProcess):
+            found += [process] if process.name() == "dfl cell" else []
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -56,30 +50,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_simulation(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed = started(place, *SWEEP, "--jobs", "1")
+    killed = Command(place, "sweep", *SWEEP, "--jobs", "1")
     cells, part = place / "out" / "cells", place / "out" / "part"
-    held: list[psutil.Process] = []
-    while not held:
-        assert killed.poll() is None, killed.communicate()
-        select_a_moment(killed)
-        held = held_between(killed, cells, part)
-    killed.kill()
-    for process in held:
-        process.kill()
-    killed.communicate()
+    killed.until(lambda: held_between(killed, cells, part), "a cell that is over, and another under way")
+    killed.destroy()
+    killed.gone(PATIENCE)
     first, under_way = {path.name: path.stat().st_ino for path in cells.iterdir()}, [path.name for path in part.iterdir()]
     assert first and under_way and not first.keys() & set(under_way)
-    again = started(place, *SWEEP, "--jobs", "1")
-    struck = False
-    while again.poll() is None and not struck:
-        for process in cell_processes(again):
-            process.send_signal(signal.SIGKILL)
-            struck = True
-        select_a_moment(again)
-    said, problems = again.communicate(timeout=240)
-    assert struck and again.returncode == 1, problems
-    assert problems.count("failed: breaks") == 4 and "error: 4 cells failed; the same command tries them again" in problems
-    assert "fedavg" in said and "worst attack" in said
+    again = Command(place, "sweep", *SWEEP, "--jobs", "1")
+    again.until(lambda: struck(again), "a cell whose process is killed")
+    again.ended(1, 240)
+    assert again.stderr.count("failed: breaks") == 4 and "error: 4 cells failed; the same command tries them again" in again.stderr
+    assert "fedavg" in again.stdout and "worst attack" in again.stdout
     names = {path.name: path.stat().st_ino for path in cells.iterdir()}
     assert len(names) == 4 and first.items() <= names.items(), "what was over was not done again"
     rows = read(place / "out")
@@ -103,7 +85,15 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
         sweep("net.toml", {"update.buffer": [1, 2]}, out="nowhere", show=True)
 
 
-def held_between(sweep: subprocess.Popen[str], cells: Path, part: Path) -> list[psutil.Process]:
+def struck(sweep: Command) -> bool:
+    """Whether processes of cells were there to be killed."""
+    found = cell_processes(sweep)
+    for process in found:
+        process.kill()
+    return bool(found)
+
+
+def held_between(sweep: Command, cells: Path, part: Path) -> list[psutil.Process]:
     """The processes of a sweep of which a cell is over and another under way, stopped; none while that is not so."""
     if not any(cells.glob("*")) or not any(part.glob("*/*.csv")):
         return []
@@ -120,14 +110,6 @@ def held_between(sweep: subprocess.Popen[str], cells: Path, part: Path) -> list[
 def read(sweep: Path) -> list[dict[str, str]]:
     """The rows of its results."""
     return list(csv.DictReader((sweep / "results.csv").open(encoding="utf-8")))
-
-
-def select_a_moment(process: subprocess.Popen[str]) -> None:
-    """Wait until it ends, a moment at most."""
-    try:
-        process.wait(0.02)
-    except subprocess.TimeoutExpired:
-        return
 
 
 def test_another_sweep_is_refused_and_an_extension_is_not(place: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.network.harness import Command
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -28,12 +30,13 @@ def run(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("name", ["nearest.py:build", "fading.py:build"])
 def test_a_plug_in_keeps_its_contract(name: str, folder: Path) -> None:
-    said = run(folder, "-m", "dfl_actors", "sdk", "check", name)
-    assert all(line.startswith("holds") for line in said.splitlines())
+    check = Command(folder, "sdk", "check", name)
+    check.ended(0)
+    assert check.stdout and all(line.startswith("holds") for line in check.stdout.splitlines())
 
 
 def test_the_topology_is_fine(folder: Path) -> None:
-    run(folder, "-m", "dfl_actors", "topo", "check", "stripes.toml")
+    Command(folder, "topo", "check", "stripes.toml").ended(0)
 
 
 def test_the_notebook_runs_in_a_kernel_shows_progress_frames_tables_and_pictures(folder: Path) -> None:

@@ -20,6 +20,7 @@ import orjson
 import psutil
 
 from tests.network.places import inside
+from tests.patience import Stopwatch
 from tests.warm.commands import Warm
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ ORPHANED_WITHIN = 2.0
 """Seconds the issue gives actors whose supervisor died."""
 
 NOISE = 2.0
-"""Seconds of which other work on this machine may rob us."""
+"""Seconds of which other work on this machine may rob us, beyond what `tests/patience.py` makes up for."""
 
 ACTORS = ("injector", "trainer", "gossiper", "validator", "builder", "keeper")
 
@@ -121,30 +122,29 @@ class Command:
 
     def until(self, condition: Callable[[], Any], what: str, within: float = PATIENCE) -> None:
         """Wait for the condition while the command runs."""
-        deadline = time.monotonic() + within
+        watch = Stopwatch()
         while not condition():
             assert self.process.poll() is None, f"ended before {what}: {self.story()}"
-            assert time.monotonic() < deadline, f"no {what} within {within:.0f} s: {self.story()}"
+            assert watch.read() < within, f"no {what} within {within:.0f} s: {self.story()}"
             time.sleep(0.02)
 
     def ended(self, code: int, within: float = PATIENCE) -> None:
         """Wait for its end with this exit code, and that nothing of it is left."""
-        try:
-            found = self.process.wait(within)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"not ended within {within:.0f} s: {self.story()}") from None
+        watch = Stopwatch()
+        while (found := self.process.poll()) is None:
+            assert watch.read() < within, f"not ended within {within:.0f} s: {self.story()}"
+            time.sleep(0.02)
         assert found == code, self.story()
         self.gone(GONE_WITHIN + NOISE)
         assert not list(self.temporary.iterdir()), f"left behind: {list(self.temporary.rglob('*'))}"
         assert self.out is None or not (self.out / "lock").exists()
 
-    def gone(self, within: float) -> float:
-        """Wait until no process of the session is left; returns the seconds it took."""
-        begun = time.monotonic()
+    def gone(self, within: float) -> None:
+        """Wait until no process of the session is left."""
+        watch = Stopwatch()
         while left := self.family():
-            assert time.monotonic() < begun + within, f"still there after {within:.1f} s: {[self.role(process) for process in left]}"
+            assert watch.read() < within, f"still there after {within:.1f} s: {[self.role(process) for process in left]}"
             time.sleep(0.02)
-        return time.monotonic() - begun
 
     def ready(self) -> None:
         """Wait until the network works: every node has a block."""

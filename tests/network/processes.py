@@ -17,6 +17,7 @@ from dfl_actors.runtime.keyfiles import load_key, new_key
 from tests.network.harness import TINY_MODEL, free_ports
 from tests.network.hosts import Host
 from tests.network.wires import HOST, Wires
+from tests.patience import Stopwatch
 from tests.scenarios.interface import SOON, USUAL, Plan
 
 SLOWER = 2
@@ -158,9 +159,9 @@ class ProcessNetwork:
                 host.clock.set(ms)
 
     def run(self, until: Callable[[], bool], within: int) -> bool:
-        deadline = time.monotonic() + SLOWER * within / 1000
+        watch = Stopwatch()
         while not until():
-            if time.monotonic() > deadline:
+            if watch.read() > SLOWER * within / 1000:
                 return False
             for host in self._hosts:
                 host.tend()

@@ -1,7 +1,6 @@
 """What a run survives: `kill -9` of an actor, and of its supervisor. What it does not: an actor that always crashes."""
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,13 +78,11 @@ def test_a_crash_leaves_its_traceback_in_the_log(start: Start, place: Path) -> N
 
 def test_time_to_be_gone_is_measured_from_the_death(start: Start, place: Path) -> None:
     """A supervisor that dies while its actors are still starting leaves nothing either."""
-    run = start("run", "small.toml", "--out", "run", out=place / "run", cold=True)
+    run = start("run", "small.toml", "--out", "run", out=place / "run")
     run.until(lambda: run.actor("1", "trainer") is not None, "start of the last node")
     run.signal(signal.SIGKILL)
     run.process.wait()
-    begun = time.monotonic()
     run.gone(ORPHANED_WITHIN + 2 * NOISE)
-    assert time.monotonic() - begun < ORPHANED_WITHIN + 2 * NOISE
     assert not list(run.temporary.glob("dfl-*"))
 
 

@@ -36,7 +36,7 @@ def test_ctrl_c_stops_a_run_and_a_second_run_is_kept_out_meanwhile(start: Start,
 
 
 def test_a_run_stopped_before_it_is_ready_can_be_resumed_and_sigterm_stops_it_again(start: Start, place: Path) -> None:
-    run = start("run", "small.toml", "--out", "run", out=place / "run", cold=True)
+    run = start("run", "small.toml", "--out", "run", out=place / "run")
     run.until(lambda: run.actor("1", "keeper") is not None, "start of the actors")
     run.signal(signal.SIGINT, group=True)
     run.ended(130, GONE_WITHIN + NOISE)

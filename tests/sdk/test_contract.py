@@ -1,9 +1,6 @@
 """Every built-in keeps its contract, a broken one is caught by the rule it breaks, and the examples of docs/sdk.md run."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from dfl_actors.sdk import Algorithm, Attack, Optimiser, Result, View
 from dfl_actors.sdk.contract import Finding, check_plugin, load_plugin
 from dfl_actors.sdk.describe import EITHER
+from tests.network.harness import Command
 
 ROOT = Path(__file__).parents[2]
 SMALL = """
@@ -203,9 +201,9 @@ def test_the_examples_of_the_documentation_keep_their_contract_and_run(tmp_path:
         assert failures(check_plugin(lambda: load_plugin(name, parameters, tmp_path))) == {}  # noqa: B023
     options = ["--ticks", "41", "--out", "out", "--jobs", "1", "-s", "training.model=small.py:build", "-s", "data.test_samples=10"]
     options += ["-s", "training.optimizer=homing.py:build"]
-    command = [sys.executable, "-m", "dfl_actors", "sim", "mine.toml", *options]
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    sim = Command(tmp_path, "sim", "mine.toml", *options)
+    sim.ended(0)
+    assert sim.stderr == ""
     rows = (tmp_path / "out" / "reputation" / "0_reputation.csv").read_text().splitlines()
     opinion = dict(zip(rows[0].split(","), map(float, rows[-1].split(",")), strict=True))
     assert opinion["3"] < 1.0 == opinion["1"] == opinion["2"], "the attacker is found out, and nobody else is accused"

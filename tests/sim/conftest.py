@@ -12,16 +12,16 @@ from dfl_actors.api import simulation
 from dfl_actors.api.crew import Crew
 from dfl_actors.api.simulation import PRELOAD
 from dfl_actors.cli import app
-from dfl_actors.processes.forkserver import ForkServer, fork_server
+from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.processes.signals import deferred
+from tests.warm.commands import source
 
 Sim = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ForkServer]:
-    with fork_server(PRELOAD) as server:
-        yield server
+def server() -> ForkServer:
+    return source()
 
 
 @pytest.fixture

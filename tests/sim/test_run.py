@@ -1,14 +1,9 @@
 """Whole simulations over real worker processes: interrupted and resumed, what is done for all nodes, and what goes wrong."""
 
-import contextlib
 import csv
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +18,7 @@ from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.sim import checkpoint, engine, files, run
 from dfl_actors.sim.kept import kept_model
 from tests.learning.forms import only
+from tests.network.harness import Command
 from tests.sim.conftest import Sim, refused
 from tests.sim.small import SMALL
 
@@ -72,9 +68,6 @@ def build(odd=False):
         return {"last": nothing, "rng": context.rng, "own": nothing, "sum": 0.0, "odd": None}
     return Algorithm("remember", init, apply)
 """
-
-
-PATIENCE = 120  # seconds
 
 
 EVENTS = """
@@ -351,14 +344,13 @@ def test_a_worker_that_dies_is_told(place: Path) -> None:
 
 
 def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, sim: Sim) -> None:
-    long = [sys.executable, "-m", "dfl_actors", "sim", "net.toml", "--out", "long", "--ticks", "1000000"]
-    with subprocess.Popen(long, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        wait_for_file(process, place / "long" / "accuracy.csv")
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and "go on with: dfl-actors sim --resume long" in said and said.count("\n") == 1
-    stopped = re.search(r"stopped after (\d+) of", said)
-    assert stopped is not None, said
+    long = Command(place, "sim", "net.toml", "--out", "long", "--ticks", "1000000")
+    long.until(lambda: (place / "long" / "accuracy.csv").exists() and (place / "long" / "accuracy.csv").stat().st_size, "measurement")
+    long.signal(signal.SIGINT, group=True)  # as a terminal does: the workers get it too
+    long.ended(130)
+    assert "go on with: dfl-actors sim --resume long" in long.stderr and long.stderr.count("\n") == 1
+    stopped = re.search(r"stopped after (\d+) of", long.stderr)
+    assert stopped is not None, long.stderr
     ticks = int(stopped[1]) + 20
     settings = (place / "long" / "config.toml").read_text()
     (place / "long" / "config.toml").write_text(settings.replace("ticks = 1000000", f"ticks = {ticks}"))
@@ -369,16 +361,6 @@ def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, sim: Sim) -> N
     for name, words in (("nothing", "not the directory of a simulation"), ("long", "no checkpoint")):
         code, line = refused(sim(place, "--resume", name))
         assert code == 6 and words in line
-
-
-def wait_for_file(process: subprocess.Popen[str], path: Path) -> None:
-    """Until there is something in the file; fails when the process ends before."""
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists() or not path.stat().st_size:
-        assert time.monotonic() < deadline
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-            raise AssertionError(process.stderr.read() if process.stderr else "it has ended")
 
 
 def test_a_disk_that_fills_is_told_and_resumed_from(place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,12 @@
 """The command over real worker processes: the same bytes from one worker and from two, what it leaves, and what goes wrong."""
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.network.conftest import DECOYS
+from tests.network.harness import Command
 from tests.sim.conftest import Sim, refused
 from tests.sim.small import tables, written
 
@@ -28,24 +26,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("sim"), plugin=PLUGIN)
 
 
-def command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    said = [sys.executable, "-m", "dfl_actors", "sim", *arguments]
-    return subprocess.run(said, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=240)
-
-
 @pytest.fixture(scope="module")
-def done(place: Path) -> subprocess.CompletedProcess[str]:
-    """Two workers; where the user stands lie files called like modules, which nobody imports."""
+def done(place: Path) -> Command:
+    """Two workers, started as people do; where the user stands lie files called like modules, which nobody imports."""
     stand = place / "stand"
     stand.mkdir()
     for name in DECOYS:
         (stand / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
-    return command(stand, "../net.toml", "--out", "../two", "--jobs", "2")
+    sim = Command(stand, "sim", "../net.toml", "--out", "../two", "--jobs", "2", cold=True)
+    sim.ended(0)
+    return sim
 
 
-def test_it_leaves_tables_a_picture_and_its_configuration(place: Path, done: subprocess.CompletedProcess[str]) -> None:
-    assert (done.returncode, done.stderr) == (0, "")
+def test_it_leaves_tables_a_picture_and_its_configuration(place: Path, done: Command) -> None:
+    assert done.stderr == ""
     assert "3 honest nodes: mean" in done.stdout and "random_model" in done.stdout
     assert (place / "two" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader((place / "two" / "accuracy.csv").open()))
@@ -57,9 +51,7 @@ def test_it_leaves_tables_a_picture_and_its_configuration(place: Path, done: sub
     assert float(opinions[-1]["1"]) + float(opinions[-1]["3"]) < 2, "somebody was the least accurate"
 
 
-def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(
-    place: Path, done: subprocess.CompletedProcess[str], sim: Sim
-) -> None:
+def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(place: Path, done: Command, sim: Sim) -> None:
     one = sim(place, "net.toml", "--out", "one", "--jobs", "1", "--quiet")
     assert (one.exit_code, one.output) == (0, ""), one.exception
     assert tables(place / "one") == tables(place / "two")
@@ -69,24 +61,14 @@ def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(
 
 
 def test_an_algorithm_that_breaks_its_contract_is_named_with_tick_and_node_and_what_was_written_stays(place: Path) -> None:
-    broken = command(
-        place,
-        "net.toml",
-        "--out",
-        "broken",
-        "-s",
-        "update.algorithm=plugin.py:build",
-        "-s",
-        "node.0.algorithm=fedavg",
-        "-s",
-        "update.buffer=14",
-    )
-    assert broken.returncode == 10
+    settings = ("-s", "update.algorithm=plugin.py:build", "-s", "node.0.algorithm=fedavg", "-s", "update.buffer=14")
+    broken = Command(place, "sim", "net.toml", "--out", "broken", *settings)
+    broken.ended(10)
     assert broken.stderr.count("\n") == 1 and "tick " in broken.stderr and "algorithm 'short'" in broken.stderr
     assert (place / "broken" / "accuracy.csv").read_text().startswith("tick,0,1,2,3\n0,")
 
 
-def test_nothing_is_begun_with_a_mistake(place: Path, done: subprocess.CompletedProcess[str], sim: Sim) -> None:
+def test_nothing_is_begun_with_a_mistake(place: Path, done: Command, sim: Sim) -> None:
     assert refused(sim(place, "net.toml", "--out", "two"))[0] == 6, "a directory that is not empty"
     for arguments, code, words in (
         (("-s", "sim.ticks=0"), 2, "sim.ticks"),
