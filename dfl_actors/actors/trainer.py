@@ -24,6 +24,7 @@ from dfl_actors.core.objects import Record, Transaction, issue
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import our_own
 from dfl_actors.learning.momentum import Course, Optimiser
+from dfl_actors.learning.privacy import FED as FED_BREAKS
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState, decode_model, known_model
 
@@ -87,6 +88,8 @@ class TrainerSettings(Settings, frozen=True, kw_only=True):
     stock: int
     """Different samples that the node trains on, which its transactions state."""
     optimizer: str = ""
+    noised: events.Noised | None = None
+    """What it says of its noise, if it trains with some: the size of its batches is then drawn."""
 
 
 class Trainer(Actor):
@@ -115,6 +118,7 @@ class Trainer(Actor):
         self._seen: dict[str, tuple[str, str]] = {}
         self._pulled = 0
         self._since = 0
+        self._next = self._size()
         self._taken = self._fed = int(journal.get(b"fed") or b"0")
         self._owes_fed = False
         self._running = self._stopped = False
@@ -168,7 +172,14 @@ class Trainer(Actor):
         yield from self._keep()
         yield Publish(Versioned(model=self.model, applied=self._point.applied))
         yield Tell(Fed(upto=self._fed, next=self._taken, again=1))
+        yield from self._say_noised()
         yield from self._pull(now)
+
+    def _say_noised(self) -> Iterator[Effect]:
+        if self.settings.noised is not None:
+            yield Note(
+                msgspec.structs.replace(self.settings.noised, unclaimed=FED_BREAKS if self._taken else self.settings.noised.unclaimed)
+            )
 
     def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         """Begin no step; save the weights and the optimiser's state, so that a resumed run goes on exactly here."""
@@ -200,8 +211,10 @@ class Trainer(Actor):
             yield Tell(Fed(upto=self._fed, next=self._taken, again=int(first > self._taken)))
         if not first <= self._taken < first + len(samples) or not self._running:
             return
-        new = samples[self._taken - first :]
+        new, begun = samples[self._taken - first :], self._taken
         self._taken += len(new)
+        if not begun:
+            yield from self._say_noised()
         self._pool.add(np.asarray(new, np.uint32))
         self.count("samples", len(new))
         if self.settings.role == "observer":
@@ -289,7 +302,8 @@ class Trainer(Actor):
         elif not self._room():
             need = 0
         else:
-            need = max(0, 2 * self.settings.batch * self.settings.steps - len(self._waiting) - self._pulled)
+            ahead = max(2 * self.settings.batch * self.settings.steps, self._wanted())
+            need = max(0, ahead - len(self._waiting) - self._pulled)
         if need:
             self._pulled += need
             yield Tell(Pull(samples=need))
@@ -300,21 +314,37 @@ class Trainer(Actor):
 
     def _wanted(self) -> int:
         """Samples that make a call of the learner worth while: all the transaction still lacks when pulled, else a batch."""
+        if self.settings.noised is not None:
+            return self._next
         return self.settings.batch * (1 if self.settings.rate else self.settings.steps - self._since)
 
     def _train(self, now: Now) -> Iterator[Effect]:
-        steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
-        samples = np.array([self._waiting.popleft() for _ in range(steps * self.settings.batch)], np.uint32)
-        batches = samples.reshape(steps, self.settings.batch)
+        batches = self._batches()
+        steps = len(batches)
         self.state, loss = self._course.train(
             self.state, steps, lambda state, which, velocity: self._learner.train(state, batches[which], velocity)
         )
-        self._fed = max(self._fed, int(samples.max()) - FED + 1)
+        self._fed = max(self._fed, int(batches.max(initial=0)) - FED + 1)
         self._since += steps
         self.count("steps", steps)
         if self._since >= self.settings.steps:
             self._since = 0
             yield from self._transact(loss, now)
+
+    def _batches(self) -> np.ndarray:
+        """The next batches of the samples that wait [steps, batch]; with noise one, maybe empty, in which no sample is twice."""
+        if self.settings.noised is not None:
+            drawn, self._next = np.unique(self._popped(self._next)), self._size()
+            return drawn[None]
+        steps = min(len(self._waiting) // self.settings.batch, self.settings.steps - self._since)
+        return self._popped(steps * self.settings.batch).reshape(steps, self.settings.batch)
+
+    def _popped(self, count: int) -> np.ndarray:
+        return np.array([self._waiting.popleft() for _ in range(count)], np.uint32)
+
+    def _size(self) -> int:
+        """Samples of the next batch."""
+        return self.settings.batch if self.settings.noised is None else int(self._rng.poisson(self.settings.batch))
 
     def _transact(self, loss: float, now: Now) -> Iterator[Effect]:
         tests = self._pool.draw(self.settings.tests, self._rng)

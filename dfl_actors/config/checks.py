@@ -130,6 +130,17 @@ def check_optimizer(config: Config, mistakes: Mistakes) -> None:
             mistakes.add(("training", key), problem)
 
 
+def check_noise(config: Config, mistakes: Mistakes) -> None:
+    """Noise hides a sample whose part in a step is bounded, and depends on no other sample."""
+    its = config.training
+    if its.noise and not its.clip:
+        problem = "is in units of the longest gradient of a sample; give that with clip, 1.0 for instance"
+        mistakes.add(("training", "noise"), problem)
+    if its.noise and its.balance:
+        problem = "weighs a sample by the others of its batch, so that noise would not hide it; remove it, or noise"
+        mistakes.add(("training", "balance"), problem)
+
+
 def check_init(config: Config, mistakes: Mistakes) -> None:
     """Weights come from a file that holds some."""
     if config.training.init == "file" and not config.training.model.endswith(".keras"):
@@ -192,6 +203,7 @@ CHECKS: Checks = {
     check_store: ("network.nodes", "store.models", "update.buffer", "node.buffer"),
     check_peers: ("sim.peer_low", "sim.peer_high"),
     check_optimizer: ("training.optimizer", "training.optimizer_parameters", *(f"training.{key}" for key in SGD_KEYS)),
+    check_noise: ("training.noise", "training.clip", "training.balance"),
     check_init: ("training.model", "training.init"),
     check_target: ("run.target", "run.evaluate_s"),
     check_keys: ("network.nodes", "node.public_key"),

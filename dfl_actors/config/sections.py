@@ -61,7 +61,8 @@ class Training(Section, frozen=True):
     floor: Fraction | None = None  # the part of the learning rate below which its decay does not go
     bias_rate: NotNegative = 2.0
     balance: Fraction | None = None  # how far labels that are rare in a batch weigh more: 0 not at all, 1 as much as the others
-    clip: NotNegative | None = None  # the longest gradient; 0: any
+    clip: NotNegative | None = None  # the longest gradient, with noise that of a single sample; 0: any
+    noise: NotNegative = 0.0  # standard deviations of `clip` that are added to the sum of a batch's gradients
     init: Literal["shared", "independent", "file"] = "shared"
     device: Literal["auto", "cpu", "gpu"] = "cpu"
 

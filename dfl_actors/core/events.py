@@ -173,6 +173,19 @@ class Final(Event, frozen=True, gc=False, kw_only=True):
     ms: int = 0
 
 
+class Noised(Event, frozen=True, gc=False, kw_only=True):
+    """The node trains with noise: what an accountant needs to know. `chance` is how likely the sample that is drawn most often is to be
+    in a step's batch, of `samples` that the node has. `unclaimed` says why nothing can be claimed. `steps` are those of a simulation."""
+
+    says = "trainer"
+    noise: float
+    clip: float = 0.0
+    chance: float = 1.0
+    samples: int = 0
+    unclaimed: str = ""
+    steps: int = 0
+
+
 class Updated(Event, frozen=True, gc=False, kw_only=True):
     """The model buffer was averaged. `senders` and `reputations` by address, `notes` are the algorithm's."""
 

@@ -72,8 +72,10 @@ class Learner:
         steps, many = (tf.TensorSpec([*lead, *target], kind) for lead in ([None, None], [None]))
         rule = rule_of(recipe, self._model, network, proposed)
         self.remark, self.rest, self.optimiser = remark_on(name, recipe, self._model, rule), rule.rest, rule.optimiser
+        self.noised = recipe.noise > 0
+        seed = [tf.TensorSpec([2], tf.int64)] if self.noised else []
         self._train = lazy(
-            rule.train, flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps
+            rule.train, flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps, *seed
         )
         self._sums = lazy(network.sums, flat, signature(form, None), many)
         self._answers = lazy(network.answers, flat, signature(form, None))
@@ -99,17 +101,26 @@ class Learner:
             raise ValueError(f"weights of shape {weights.shape} where a vector of {self._size} is needed")
         return TrainState(weights, self.rest.copy(), 0)
 
-    def train(self, state: TrainState, x: Samples, y: Array, velocity: Vector | None = None) -> tuple[TrainState, float]:
+    def train(
+        self, state: TrainState, x: Samples, y: Array, velocity: Vector | None = None, seed: Array | None = None
+    ) -> tuple[TrainState, float]:
         """k steps of SGD, k >= 1: samples x [k, batch, ...] and what they are, y [k, batch, ...]; k and batch may vary. `velocity` [P] is
-        what `optimiser` says, if there is one; `momentum.Course` asks it.
+        what `optimiser` says, if there is one; `momentum.Course` asks it. `seed`, int64 [2], is that of the noise, if the learner is
+        `noised`: it must be another one in each call, and a secret of the node's; batches may then be empty.
 
         The new state's vectors are read-only views of TensorFlow's memory; the loss is the mean over the steps.
         """
-        if not y.size:
-            raise ValueError("training needs at least one step and one sample")
+        if not len(y) or not (y.size or self.noised) or self.noised != (seed is not None):
+            raise ValueError("training needs at least one step and one sample, and with noise a seed")
         given = state.weights, state.slots if velocity is None else velocity, np.int64(state.iteration)
         weights, slots, loss = self._try(
-            "trained", lambda: self._train()(*map(tf.convert_to_tensor, given), tensors(x), tf.convert_to_tensor(self._targets(y)))
+            "trained",
+            lambda: self._train()(
+                *map(tf.convert_to_tensor, given),
+                tensors(x),
+                tf.convert_to_tensor(self._targets(y)),
+                *([] if seed is None else [tf.convert_to_tensor(seed)]),
+            ),
         )
         return TrainState(as_vector(weights), as_vector(slots), state.iteration + len(y)), float(loss)
 
@@ -137,7 +148,8 @@ class Learner:
         weights, (target, _) = np.zeros(self._size, np.float32), self.form.targets
         if k and batch:
             velocity = None if self.optimiser is None else weights
-            self.train(self.start(weights), self.form.zeros(k, batch), np.zeros((k, batch, *target), np.uint8), velocity)
+            seed = np.zeros(2, np.int64) if self.noised else None
+            self.train(self.start(weights), self.form.zeros(k, batch), np.zeros((k, batch, *target), np.uint8), velocity, seed)
         self.sums(weights, self.form.zeros(measure_n), np.zeros((measure_n, *target), np.uint8))
 
     def rehearse(self, batch: int, measure_n: int) -> None:

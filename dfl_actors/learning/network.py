@@ -32,10 +32,13 @@ Loss = Callable[..., Tensor]  # (y [n, ...], output [n, labels]) -> the loss of 
 
 
 class Aim(NamedTuple):
-    """What a step makes smaller, and the longest gradient of it that is followed (0: any)."""
+    """What a step makes smaller, and the longest gradient of it that is followed (0: any). With `noise` it is the longest of a sample's,
+    and noise of so many times `clip` goes to their sum, of which a part in `batch` is followed."""
 
     loss: Loss
     clip: float = 0.0
+    noise: float = 0.0
+    batch: int = 1
 
 
 LAST = {"classification": "softmax", "multilabel": "sigmoid"}
@@ -90,9 +93,20 @@ class Network:
         return tf.nn.softmax(output) if self.form.task == "classification" else tf.nn.sigmoid(output)
 
     def gradients(
-        self, aim: Aim, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, y: Tensor, scaled: Loss | None = None
+        self,
+        aim: Aim,
+        values: Tensors,
+        moved: Tensor,
+        iteration: Tensor,
+        x: Given,
+        y: Tensor,
+        scaled: Loss | None = None,
+        seed: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensors]:
-        """The loss of a batch with its regularisation, the moved variables after it, and the gradients of the loss, `scaled` first."""
+        """The loss of a batch with its regularisation, the moved variables after it, and the gradients of the loss, `scaled` first;
+        with noise of this `seed` [2], if the aim has some."""
+        if seed is not None:
+            return self._noised(aim, values, moved, iteration, x, y, seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             output, moved, losses = self.call(values, moved, iteration, x, training=True)
@@ -100,6 +114,24 @@ class Network:
             goal = total if scaled is None else scaled(total)
         found = tape.gradient(goal, values, unconnected_gradients="zero")
         return total, moved, tf.clip_by_global_norm(found, aim.clip)[0] if aim.clip else found
+
+    def _noised(
+        self, aim: Aim, values: Tensors, moved: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor
+    ) -> tuple[Tensor, Tensor, Tensors]:
+        """The same one sample after the other (a batch of them, also none, in y [n, ...]), each shortened, and noise upon their sum."""
+        count = tf.shape(y, tf.int64)[0]
+        alone = Aim(aim.loss)
+
+        def body(i: Tensor, total: Tensor, *sums: Tensor) -> tuple[Tensor, ...]:
+            one = tf.nest.map_structure(lambda samples: samples[i : i + 1], x)
+            loss, _, found = self.gradients(alone, values, moved, count * iteration + i, one, y[i : i + 1])
+            return i + 1, total + loss, *(held + part for held, part in zip(sums, shortened(found, aim.clip), strict=True))
+
+        start = (tf.constant(0, tf.int64), 0.0, *(tf.zeros_like(value) for value in values))
+        _, total, *sums = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
+        noise = aim.noise * aim.clip * tf.random.stateless_normal([self.n_trained], seed)
+        noisy = [(part + more) / aim.batch for part, more in zip(sums, cut(noise, self.trained), strict=True)]
+        return total / tf.cast(tf.maximum(count, 1), tf.float32), moved, noisy
 
     def _output(self, weights: Tensor, x: Given) -> Tensor:
         values, moved = cut(weights[: self.n_trained], self.trained), weights[self.n_trained :]
@@ -132,12 +164,14 @@ class CaffeRule:
         size = self._network.n_trained + sum(prod(one.shape) for one in self._network.moved)
         return np.zeros(size if self.optimiser is None else 0, np.float32)
 
-    def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, velocity, mean loss)."""
+    def train(
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...], seed of noise [2]) -> (weights, velocity, loss)."""
         steps, n = tf.shape(y, tf.int64)[0], self._network.n_trained
 
         def body(i: Tensor, w: Tensor, v: Tensor, s: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-            w, v, s, loss = self._step(w, v, s, iteration + i, at(x, i), y[i])
+            w, v, s, loss = self._step(w, v, s, iteration + i, at(x, i), y[i], seed_at(seed, i))
             return i + 1, w, v, s, total + loss
 
         start = (tf.constant(0, tf.int64), weights[:n], slots[:n], weights[n:], 0.0)
@@ -146,9 +180,11 @@ class CaffeRule:
             w, v = tf.concat([w, s], 0), tf.concat([v, slots[n:]], 0)
         return w, v if self.optimiser is None else v[:0], total / tf.cast(steps, tf.float32)
 
-    def _step(self, w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _step(
+        self, w: Tensor, v: Tensor, s: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         recipe = self._recipe
-        loss, s, gradients = self._network.gradients(self._aim, cut(w, self._network.trained), s, iteration, x, y)
+        loss, s, gradients = self._network.gradients(self._aim, cut(w, self._network.trained), s, iteration, x, y, seed=seed)
         decay = tf.pow(1 + recipe.gamma * tf.cast(iteration, tf.float32), -recipe.power)
         rate = recipe.rate * (tf.maximum(decay, recipe.floor) if recipe.floor else decay)
         pull = (rate * self._factor) * (join(gradients) + recipe.weight_decay * w)
@@ -161,6 +197,19 @@ class CaffeRule:
 def at(x: Given, i: Tensor) -> Given:
     """Samples of step i."""
     return tf.nest.map_structure(lambda samples: samples[i], x)
+
+
+def seed_at(seed: Tensor | None, i: Tensor) -> Tensor | None:
+    """The seed of the noise of step i; None where there is no noise."""
+    return None if seed is None else tf.stack([seed[0], seed[1] + i])
+
+
+def shortened(gradients: Tensors, most: float) -> Tensors:
+    """The gradients of a sample, all together no longer than `most`; zeros where they are not finite."""
+    length = tf.linalg.global_norm(gradients)
+    usable = tf.math.is_finite(length)
+    factor = most / tf.maximum(length, most)
+    return [tf.where(usable, part * factor, tf.zeros_like(part)) for part in gradients]
 
 
 def fitting(form: Form, output: object) -> Tensor | None:

@@ -22,7 +22,7 @@ from dfl_actors.learning.foreign import find_function, guarded
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.losses import balanced, loss_of, name_of
 from dfl_actors.learning.momentum import BRINGS, OPTIMISERS, Optimiser
-from dfl_actors.learning.network import Aim, CaffeRule, Given, Network, Tensor, at, cut, join
+from dfl_actors.learning.network import Aim, CaffeRule, Given, Network, Tensor, at, cut, join, seed_at
 from dfl_actors.learning.weights import SGD, Recipe, Vector
 
 ITERATION, RATE = "iteration", "learning_rate"
@@ -40,8 +40,10 @@ class Rule(Protocol):
     def rest(self) -> Vector:
         """The slots before the first step [S]; not zero for every optimiser."""
 
-    def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(weights [P], slots [S], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, slots, mean loss)."""
+    def train(
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(weights [P], slots [S], iteration, x [k, batch, ...], y [k, batch, ...], seed of noise [2]) -> (weights, slots, mean loss)."""
 
 
 def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Optimiser | None = None) -> Rule:
@@ -50,7 +52,9 @@ def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Opti
     if isinstance(optimizer, Optimiser):
         recipe = settled(recipe, optimizer)
     loss = loss_of(recipe.loss, getattr(model, "loss", None) if model.compiled else None, network)
-    aim = Aim(balanced(loss, recipe.balance, network.form), recipe.clip)
+    aim = Aim(balanced(loss, recipe.balance, network.form), recipe.clip, recipe.noise, recipe.batch)
+    if aim.noise:
+        check_private(network, optimizer)
     if optimizer is None or isinstance(optimizer, Optimiser):
         return CaffeRule(recipe, network, aim, optimizer)
     return KerasRule(optimizer, network, aim)
@@ -61,7 +65,19 @@ def settled(recipe: Recipe, optimiser: Optimiser) -> Recipe:
     for key in optimiser.training:
         if key not in BRINGS:
             raise ModelError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(BRINGS)}")
-    return msgspec.structs.replace(recipe, **{key: value for key, value in optimiser.training.items() if key in recipe.unsaid})
+    brought = {key: value for key, value in optimiser.training.items() if key in recipe.unsaid}
+    if recipe.noise:  # which bears no weights that depend on the other samples of a batch
+        brought.pop("balance", None)
+    return msgspec.structs.replace(recipe, **brought)
+
+
+def check_private(network: Network, optimizer: object) -> None:
+    """Raises `ModelError` where something would reach a model past the noise, or scale what is noised."""
+    if network.moved:
+        name = network.moved[0].path
+        raise ModelError(f"training.noise does not reach {name}, which samples move as they pass; use LayerNormalization in its place")
+    if getattr(optimizer, "loss_scale_factor", None):
+        raise ModelError("training.noise does not go with an optimizer's loss_scale_factor; remove that")
 
 
 def remark_on(name: str, recipe: Recipe, model: keras.Model, rule: Rule) -> str:
@@ -170,24 +186,26 @@ class KerasRule:
                     f"optimizer {name} counts in {one.path} ({one.dtype}); its state must be float32: choose another optimizer"
                 )
 
-    def train(self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(weights [P], slots [S], iteration, x [k, batch, ...], y [k, batch, ...]) -> (weights, slots, mean loss)."""
+    def train(
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Rule` says."""
         steps, n = tf.shape(y, tf.int64)[0], self._network.n_trained
         self._iteration.assign(iteration)
         _put(self._network.trained, weights[:n])
         _put(self._slots, slots)
 
         def body(i: Tensor, s: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            s, loss = self._step(s, iteration + i, at(x, i), y[i])
+            s, loss = self._step(s, iteration + i, at(x, i), y[i], seed_at(seed, i))
             return i + 1, s, total + loss
 
         start = (tf.constant(0, tf.int64), weights[n:], 0.0)
         _, s, total = tf.while_loop(lambda i, *_: i < steps, body, start, parallel_iterations=1)
         return tf.concat([_held(self._network.trained), s], 0), _held(self._slots), total / tf.cast(steps, tf.float32)
 
-    def _step(self, s: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, s: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None) -> tuple[Tensor, Tensor]:
         values = [tf.convert_to_tensor(one.value) for one in self._network.trained]
-        loss, s, gradients = self._network.gradients(self._aim, values, s, iteration, x, y, self._optimizer.scale_loss)
+        loss, s, gradients = self._network.gradients(self._aim, values, s, iteration, x, y, self._optimizer.scale_loss, seed)
         self._optimizer.apply([tf.convert_to_tensor(one) for one in gradients], list(self._network.trained))
         return s, loss
 

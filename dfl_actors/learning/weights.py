@@ -80,7 +80,8 @@ class Recipe(msgspec.Struct, frozen=True):
     velocity = momentum * velocity + rate * (gradient + weight_decay * weight); weight -= velocity.
 
     `balance` and `clip` are of every optimiser: a sample weighs (samples of its label in the batch) ** -balance, on average 1, and a
-    gradient longer than `clip` is shortened to it (0: never). `unsaid` are the fields that the topology leaves to the optimiser.
+    gradient longer than `clip` is shortened to it (0: never). With `noise` each sample's is, and Gaussian noise of `noise` * `clip` goes to
+    their sum, which is divided by `batch`. `unsaid` are the fields that the topology leaves to the optimiser.
     """
 
     optimizer: str = ""
@@ -96,6 +97,8 @@ class Recipe(msgspec.Struct, frozen=True):
     floor: float = 0.0
     balance: float = 0.0
     clip: float = 0.0
+    noise: float = 0.0
+    batch: int = 64
     unsaid: frozenset[str] = frozenset()
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dfl_actors.config import Config, load_topology
-from dfl_actors.core.events import Evaluated, Event, Happened, Ready, Stopped, Trained, Updated, WeightDifference
+from dfl_actors.core.events import Evaluated, Event, Happened, Noised, Ready, Stopped, Trained, Updated, WeightDifference
 from dfl_actors.report.load import AT_TIMES, Run, Session, word_for
 from dfl_actors.report.series import Numbers
 from dfl_actors.sim import checkpoint
@@ -31,6 +31,7 @@ def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
         if not only or type(event) in only:
             events.setdefault(type(event), []).append(event)
     end = about.started + TICK * (config.sim.ticks if about.over else _last_tick(path))
+    events[Noised] = list(about.noised)
     events[Ready] = [Ready(t=about.started)]
     if about.over or any(path.glob(f"{checkpoint.FOLDER}*")):
         events[Stopped] = [Stopped(t=end, reason="ticks" if about.over else "interrupted")]

@@ -21,6 +21,7 @@ from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
 from dfl_actors.report.judged import held_back, judged_by, judged_lines
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.pictures import draw_over_time, save
+from dfl_actors.report.privacy import privacy_lines, spent
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
 from dfl_actors.report.simulated import ensemble_of
 from dfl_actors.report.summary import Figures
@@ -115,6 +116,7 @@ def summarise_simulation(run: Run) -> Figures:
             }
             for name in run.nodes
         },
+        **({"privacy": privacy} if (privacy := spent(run)) else {}),
         "ensemble": {row["set"]: {"correct": int(row["correct"]), "tested": int(row["tested"])} for row in ensemble_of(run.path)},
     }
 
@@ -146,7 +148,7 @@ def render_simulation(summary: Figures, console: Console) -> None:
         ]
         console.print(grid(columns, console.width))
         console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
-    for line in judged_lines({name: node["judged"] for name, node in nodes.items()}):
+    for line in [*judged_lines({name: node["judged"] for name, node in nodes.items()}), *privacy_lines(summary.get("privacy", {}))]:
         console.print(Text(line), style="yellow", soft_wrap=True)
     for name, votes in summary["ensemble"].items():
         share = votes["correct"] / votes["tested"]

@@ -17,6 +17,7 @@ from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
 from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.privacy import privacy_lines, spent
 from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
 from dfl_actors.runtime.remarks import off_text, step_text
 
@@ -38,6 +39,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
     """
     goal = run.target if target is None else target or None
     nodes, final, stops = _nodes(run, goal), by_node(run.of(events.Final)), run.of(events.Stopped)
+    privacy = spent(run)
     return {
         "name": run.name,
         "directory": str(run.path),
@@ -52,7 +54,8 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
-        "remarks": _remarks(run),
+        "remarks": [*_remarks(run), *privacy_lines(privacy)],
+        **({"privacy": privacy} if privacy else {}),
     }
 
 

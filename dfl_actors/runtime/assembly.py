@@ -16,6 +16,7 @@ from dfl_actors.actors.keeper import Keeper, KeeperSettings
 from dfl_actors.actors.linking import GossiperSettings
 from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
+from dfl_actors.core.events import Noised
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ChainError
@@ -23,6 +24,7 @@ from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.form import Form, Samples
 from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from dfl_actors.learning.privacy import noised
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.learning.stock import Shelf, Stock, kinds_of
@@ -94,7 +96,8 @@ class MeteredLearner:
             x, y = self._samples[samples]
             if self._lesson is not None:
                 x, y = self._lesson(x, y)
-            state, loss = self._learner.train(state, x, y, velocity)
+            seed = np.frombuffer(secrets.token_bytes(16), np.int64) if self._learner.noised else None
+            state, loss = self._learner.train(state, x, y, velocity, seed)
             check_converges(state, self._name, self._attacked)
             return state, loss
 
@@ -142,7 +145,21 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
 def trainer_settings(plan: NodePlan) -> TrainerSettings:
     """Those of the node; of one whose attack sends nothing, as if it were an observer."""
     settings, malice = settings_of(plan, TrainerSettings), attack_of(plan)
+    if plan.config.training.noise and plan.node.role == "normal":
+        settings = msgspec.structs.replace(settings, noised=noise(plan))
     return settings if malice is None or malice.sends else msgspec.structs.replace(settings, role="observer")
+
+
+def noise(plan: NodePlan) -> Noised:
+    """What the node says of its noise. Raises `DflError`."""
+    data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
+    needs = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder).needs
+    said = noised(plan.config, plan.node, data, weights_by_node(plan.config, data)[plan.node.name], needs)
+    if plan.node.rate and not said.unclaimed:
+        return msgspec.structs.replace(
+            said, unclaimed="at a rate above 0 the time between its transactions tells how many samples a batch had"
+        )
+    return said
 
 
 def attack(plan: NodePlan, rng: np.random.Generator) -> tuple[Offer, Lesson, bool]:
@@ -202,6 +219,9 @@ def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStr
 
 
 def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator:
-    """The actor's own generator; another one after each restart or resume, so that a stream is not drawn twice."""
+    """The actor's own generator; another one after each restart or resume, so that a stream is not drawn twice. With noise nobody else may
+    know what was drawn: the seed is then no number that others know."""
+    if plan.config.training.noise:
+        return np.random.default_rng(secrets.randbits(128))
     numbers = (plan.config.network.seed, name_number(plan.node.name), ACTORS.index(actor), plan.starts, incarnation)
     return np.random.default_rng(numbers)

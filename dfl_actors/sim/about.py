@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from dfl_actors.core.events import Noised
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes, whole
 from dfl_actors.learning.form import Form
@@ -14,7 +15,7 @@ MODELS = "models"  # The folder of models: NAME.npy, the weights of a node as th
 
 class About(msgspec.Struct, kw_only=True):
     """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are
-    done. `data` is the digest of the data set, `form` what it gives a model.
+    done. `data` is the digest of the data set, `form` what it gives a model; `noised` is what nodes say of their noise.
 
     `version` is the program's; in a directory from before all this was recorded everything is as here.
     """
@@ -26,6 +27,7 @@ class About(msgspec.Struct, kw_only=True):
     data: str = ""
     over: bool = False
     form: Form | None = None
+    noised: list[Noised] = []
 
 
 def save_about(path: Path, about: About) -> None:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from dfl_actors.config import Config, Node
 from dfl_actors.config.events import attack_after
 from dfl_actors.config.sections import Parameter
+from dfl_actors.core.events import Noised
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, Indices, SampleStream, label_ranges, shares, stocked
+from dfl_actors.learning.privacy import batch_of, noised
 from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import ACCURACY, OWN_ACCURACY
@@ -27,6 +30,7 @@ class NodeDraw:
     def __init__(self, config: Config, node: Node, data: Dataset, weights: Floats) -> None:
         seed = seed_of(config, node.name)
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
+        self._noise = config.training.noise
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
         ranges = None if node.label_weights is None else label_ranges(node, data.form)
         varied = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
@@ -35,7 +39,7 @@ class NodeDraw:
         self._every = len(data.y_test)
 
     def batch(self) -> Indices:
-        return self._train.draw(self._batch)
+        return batch_of(self._train, self._batch, self._rngs[0]) if self._noise else self._train.draw(self._batch)
 
     def tests(self, models: int) -> Indices:
         return np.stack([self._test.draw(self._tests) for _ in range(models)])
@@ -98,6 +102,16 @@ def draws(config: Config, data: Mapping[str, Dataset]) -> list[NodeDraw]:
     """What each node draws, in the order of the nodes. Raises `ConfigError`."""
     weights: Mapping[str, Floats] = shares(config, data)
     return [NodeDraw(config, node, data[node.name], weights[node.name]) for node in config.nodes]
+
+
+def noises(config: Config, folder: Path, data: Mapping[str, Dataset]) -> list[Noised]:
+    """What each node says of its noise; nothing where there is none. Raises `ConfigError`."""
+    if not config.training.noise:
+        return []
+    weights: Mapping[str, Floats] = shares(config, data)
+    needs = {node.name: load_algorithm(node.algorithm, node.parameters, folder).needs for node in config.nodes}
+    said = [(node.name, noised(config, node, data[node.name], weights[node.name], needs[node.name])) for node in config.nodes]
+    return [replace(one, node=name) for name, one in said]
 
 
 def slots(config: Config) -> int:

@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from dfl_actors import __version__
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Event
+from dfl_actors.core.events import Noised
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.coverage import few_samples
@@ -132,6 +135,7 @@ def carry_out(
         if workers.remark:
             listener.warn(workers.remark)
         run.go(found, kept, ready, stop, cache)
+        about.noised = run.noised(folder, data)
 
 
 @contextmanager
@@ -183,6 +187,11 @@ class _Run:
             raise self._hopeful(error) from error
         finally:
             self._tables.end()
+
+    def noised(self, folder: Path, data: Mapping[str, Dataset]) -> list[Noised]:
+        """What nodes say of their noise, with the steps that they have made."""
+        said = plan.noises(self._config, folder, data)
+        return [replace(one, steps=steps) for one, steps in zip(said, self._timeline.steps, strict=bool(said))]
 
     def _hopeful(self, error: StoreError) -> StoreError:
         """The error with a remedy that is one: where there is no checkpoint yet, nothing can go on."""

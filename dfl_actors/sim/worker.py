@@ -25,6 +25,7 @@ from dfl_actors.learning.form import Form, Samples
 from dfl_actors.learning.momentum import Course
 from dfl_actors.learning.partition import shares, stock
 from dfl_actors.learning.plain import Unkept
+from dfl_actors.learning.privacy import NOISE, step_seed
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
 from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
@@ -80,6 +81,7 @@ class Resident:
         self.name, self.state, self.algorithm, self.learner = node.name, state, algorithm, learner
         self.course, self.serving = Course(learner.optimiser, state.weights), None
         self._offering_of = offering_of
+        self._seed = seed
         self.rng = np.random.default_rng([*seed, 3])
         self.turned: tuple[str | None, dict[str, Parameter]] | None = None  # what an event made of it, since the last of them
         self.turn(attack)
@@ -110,7 +112,8 @@ class Resident:
         """A step on samples x [batch, ...] that are y [batch, ...]."""
 
         def step(state: TrainState, which: slice, velocity: Vector | None) -> tuple[TrainState, float]:
-            return self.learner.train(state, x[None], y[None], velocity)
+            seed = step_seed([*self._seed, NOISE], state.iteration) if self.learner.noised else None
+            return self.learner.train(state, x[None], y[None], velocity, seed)
 
         self.become(self.course.train(self.state, 1, step)[0])
 

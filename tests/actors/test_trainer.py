@@ -377,3 +377,23 @@ def test_a_directory_that_was_lost_is_gone_on_behind_with_the_next_number_whatev
     assert [message.transaction.sequence for message in told(made.said, Trained)] == [35]
     made.give(Started(adoption=adoption), samples(BATCH))
     assert told(made.said, Trained)[-1].transaction.sequence == 36, "what is held is no higher"
+
+
+def test_with_noise_a_batch_is_as_large_as_is_drawn_none_is_twice_in_it_and_fed_samples_end_the_claim() -> None:
+    said = events.Noised(noise=1.0, clip=1.0, chance=0.1, samples=100)
+    made = built(start=False, rate=0.0, noised=said)
+    learner: Any = made.actor._learner  # type: ignore[attr-defined]
+    sizes: list[int] = []
+
+    def watched(state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
+        assert len(samples) == 1 and len(np.unique(samples)) == samples.size
+        sizes.append(samples.size)
+        return state, 0.0
+
+    learner.train = watched
+    assert notes(made.give(Started()), events.Noised) == [said]
+    for turn in range(200):
+        for letter in told(made.give(Injected(samples=tuple(range(1000 * turn, 1000 * turn + 4)))), Trained):
+            made.give(Settled(transaction=digest(letter.transaction)))
+    assert set(sizes) > {0, 2, 4, 6} and (np.mean(sizes), np.var(sizes)) == pytest.approx((BATCH, BATCH), rel=0.4), "Poisson"
+    assert "fed" in notes(made.give(Injected(samples=(FED,))), events.Noised)[0].unclaimed
