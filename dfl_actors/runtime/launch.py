@@ -26,7 +26,7 @@ from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
 from dfl_actors.learning.form import Form
 from dfl_actors.learning.partition import shares, stock
-from dfl_actors.learning.weights import Parameters
+from dfl_actors.learning.weights import Parameters, model_bytes
 from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
 from dfl_actors.processes.forkserver import ForkServer
@@ -36,6 +36,7 @@ from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.power import put_right
 from dfl_actors.runtime.rundir import BEGUN, STARTED, About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import Outcome, Supervisor, Watcher
@@ -208,6 +209,7 @@ class Ground:
         stocks = {name: stock(data[name], weights) for name, weights in shares(config, data).items()}
         plans = [self._plan(running, running.node(name), genesis, stocks[name]) for name in self._keys]
         self._write(genesis, digest, next(iter(data.values())).form)
+        self._put_right(largest=model_bytes("float32", Parameters(genesis.layers).size))
         return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
 
     def _founded(self, genesis: Genesis) -> Genesis:
@@ -221,6 +223,12 @@ class Ground:
         if self._signed and self._before.genesis:
             check_founders(self._run, named, self._publics)
         return named
+
+    def _put_right(self, largest: int) -> None:
+        for name in self._keys:
+            told = put_right(self._run.node(name), self._config.models_kept(name), largest)
+            if told:
+                self._launch.watcher.event(told)
 
     def _plan(self, config: Config, node: Node, genesis: Genesis, samples: int) -> NodePlan:
         with ChainStore(self._run.node(node.name).chain) as chain:

@@ -34,6 +34,7 @@ BEGUN = (
 
 STARTED = (
     "metrics.jsonl", "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
+    "nodes/*/models/boot",
 )  # fmt: skip
 """What actors and the supervisor make that start."""
 

@@ -162,11 +162,13 @@ class Crash(Fault, frozen=True, kw_only=True):
 
 
 class PowerCut(Fault, frozen=True, kw_only=True):
-    """Nodes fall whole and begin again. Of each model store, which is never synced, the last `loses` models are gone."""
+    """Nodes fall whole and begin again. Of each model store, which is never synced, the last `loses` models are gone, and the one before
+    them is there with half of its bytes if it `tears`."""
 
     nodes: tuple[str, ...]
     lasts: int
     loses: int = 0
+    tears: bool = False
 
     def befall(self, scene: Scene) -> None:
         network = scene.network
@@ -179,6 +181,8 @@ class PowerCut(Fault, frozen=True, kw_only=True):
             node.power_cut()
             if node.models.lose(self.loses):
                 network.saw("a power cut costs models")
+            if self.tears and node.models.tear():
+                network.saw("a power cut tears a model")
         network.saw("the power of a node is cut")
         network.after(self.lasts, lambda: network.start(*self.nodes))
 

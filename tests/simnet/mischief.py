@@ -15,6 +15,7 @@ from tests.simnet.rogue import ZERO, Rogue
 NAME = "m"
 AGES = 1 << 52
 MANY = 12
+LIFE = 6_000
 
 
 class Culprit:
@@ -51,7 +52,8 @@ class Culprit:
         """A transaction, right but for `fields`, of a model of eight numbers."""
         number = next(self._numbers)
         data = np.full(8, 0.5 + number / 1000, "<f4") if weights is None else weights.astype("<f4")
-        made = self._rogue.transaction(self._network.now, data.tobytes(), **{"sequence": number, **fields})
+        right = {"sequence": number, "expires": self._network.now + LIFE}
+        made = self._rogue.transaction(self._network.now, data.tobytes(), **{**right, **fields})
         self._made[digest(made)] = made
         self._rogue.say(TransactionNews(transaction=made, receipts=()))
         return made

@@ -74,7 +74,7 @@ class Node:
     def boot(self) -> None:
         """Begin a run: from here on its clock goes on from what the machine's shows now."""
         network = self._network
-        self.clock, self._steps = Clock(mono=lambda: network.now - BEGIN, wall=lambda: network.now + self._ahead), Steps()
+        self.clock, self._steps = Clock(mono=lambda: network.mono, wall=lambda: network.now + self._ahead), Steps()
 
     def set_clock(self, ms: int) -> None:
         self._ahead = ms
@@ -192,6 +192,7 @@ class SimNetwork:
         for name in nodes or self.plan.nodes:
             self.nodes[name].off = False
             if not self.nodes[name].running:
+                self.nodes[name].models.put_right()
                 self.nodes[name].boot()
             for process in self.nodes[name].processes.values():
                 if process.actor is None:
@@ -242,6 +243,11 @@ class SimNetwork:
             self.now, _, action = heapq.heappop(self._queue)
             action()
         return True
+
+    @property
+    def mono(self) -> int:
+        """The monotonic clock of all machines."""
+        return self.now - BEGIN
 
     def address(self, node: str) -> str:
         return self.keys[node].address

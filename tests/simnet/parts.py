@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.actors.base import Settings
-from dfl_actors.core.codec import sha256
+from dfl_actors.core.codec import model_digest, sha256
 from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import TrainState, decode_model, encode_model
 
@@ -68,6 +68,17 @@ class Models:
         for key in gone:
             del self.data[key]
         return len(gone)
+
+    def put_right(self) -> None:
+        """As `runtime.power` does when a machine is started anew: what has its digest stays."""
+        self.data = {key: data for key, data in self.data.items() if model_digest(data) == key}
+
+    def tear(self) -> bool:
+        """Of the last model half of the pages were written; whether there is one."""
+        for key in list(self.data)[-1:]:
+            half = len(self.data[key]) // 2
+            self.data[key] = self.data[key][:half] + bytes(len(self.data[key]) - half)
+        return bool(self.data)
 
     def touch(self, key: str) -> None:
         if key in self.data:

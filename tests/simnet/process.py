@@ -72,7 +72,7 @@ class Process:
 
     @property
     def mono(self) -> int:
-        return self.node.clock().mono
+        return self.network.mono
 
     def crash(self) -> None:
         self.actor = None
@@ -191,7 +191,7 @@ class Process:
 
     def _deliver(self) -> None:
         for other, outbox in self._outboxes.items():
-            for number, body in outbox.due(self.mono):
+            for number, body in outbox.due(self.mono) if len(outbox) else ():
                 header = outbox.header(number)
                 arrives = partial(self.node.letter, self.name, other, header, body)
                 self.network.inside(self.node, self.name, other, self._if_same(arrives))
@@ -225,7 +225,11 @@ class Process:
     def _set_alarm(self) -> None:
         assert self.actor is not None
         # While a batch is on its way the acknowledgements go with it.
-        wishes = (self.actor.wake, None if self._busy else self._delivery.wake, *(box.wake() for box in self._outboxes.values()))
+        wishes = (
+            self.actor.wake,
+            None if self._busy else self._delivery.wake,
+            *(box.wake() for box in self._outboxes.values() if len(box)),
+        )
         times = [time for time in wishes if time is not None]
         due = max(min(times, default=0), self.mono + 1)
         if times and (self._alarm is None or due < self._alarm):

@@ -21,9 +21,9 @@ LONGEST = 20
 """Faults of a schedule, at most but for what a swizzle adds."""
 
 BRISK = {
-    "receipt_wait": 1_000, "deadline": 2_000, "expiry": 6_000, "fetch_timeout": 500, "heartbeat": 500, "rate": 4.0, "abandon": 8_000,
+    "receipt_wait": 1_000, "deadline": 2_000, "expiry": 6_000, "fetch_timeout": 500, "heartbeat": 1_000, "rate": 3.0, "abandon": 8_000,
 }  # fmt: skip
-"""Settings of all worlds: everything takes seconds, and a node makes a transaction a second."""
+"""Settings of all worlds: everything takes seconds, and a node makes three transactions in four."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ class _Draw:
     def _power(self) -> Iterator[Fault]:
         at, lasts = self._when(3_000)
         nodes = self._nodes if self._dice.random() < 0.3 else [self._someone()]
-        yield PowerCut(at=at, nodes=tuple(nodes), lasts=lasts, loses=self._dice.choice((0, 1, 3, 100)))
+        loses, tears = self._dice.choice((0, 1, 3, 100)), self._dice.random() < 0.5
+        yield PowerCut(at=at, nodes=tuple(nodes), lasts=lasts, loses=loses, tears=tears)
         if self._dice.random() < 0.3:
             yield PowerCut(at=at + lasts + self._dice.randint(1, 60), nodes=tuple(nodes), lasts=100)
 

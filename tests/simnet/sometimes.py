@@ -60,6 +60,7 @@ MARKS = (
     "the power of all nodes is cut",
     "the power is cut during recovery",
     "a power cut costs models",
+    "a power cut tears a model",
     "the disk is full for the models",
     "the disk is full for the chain",
     "the disk is full for the journal",
@@ -77,8 +78,9 @@ MARKS = (
 STATES.update({mark: partial(_marked, mark) for mark in MARKS})
 
 CODES = (
-    "bad_signature", "block_rewritten", "confirmed_elsewhere", "expired", "fetch_timeout", "fetched_often", "from_the_future", "malformed",
-    "model_digest", "model_gone", "model_not_finite", "model_size", "not_admitted", "other_draft", "sequence_reused", "schema",
+    "address_mismatch", "bad_signature", "block_rewritten", "busy", "confirmed_elsewhere", "expired", "fetch_timeout", "fetched_often",
+    "from_the_future", "malformed", "model_digest", "model_gone", "model_norm", "model_not_finite", "model_size", "not_a_member",
+    "not_admitted", "other_draft", "sequence_reused", "schema",
 )  # fmt: skip
 """What is refused sometimes, whoever is to blame."""
 STATES.update({f"something is refused as {code}": partial(_refused, code) for code in CODES})
