@@ -55,7 +55,8 @@ def _intact(path: Path, anew: Path, capacity: int, largest: int) -> tuple[int, i
     """Copy what has its digest into a new store: how many models that are, and how many entries are left out."""
     kept = left = 0
     with ModelStore(path) as store, ModelStore(anew, capacity, largest) as copy:
-        for key in store.keys():
+        keys = store.keys()
+        for key in keys:
             with store.view(key) as model:
                 if model is not None and model_digest(model) == key:
                     copy.put(key, model)

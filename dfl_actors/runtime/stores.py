@@ -222,7 +222,7 @@ class ModelStore(_Store):
     "Used" is `put` or `touch`: reading alone writes nothing. Eviction is the putter's, so all processes give one capacity.
     Pages of an evicted model are used again two writes later: the file stays near (capacity + 3) of the largest models, and
     what is put while a view is open adds to that. Nothing is synced: a killed process loses nothing, a machine that loses
-    its power may leave a damaged store, which can be removed. Whoever reads a model that matters compares its digest.
+    its power may leave a damaged store, of which `power` keeps the models that have their digest.
 
     Three entries a model: `m` + key -> bytes, `u` + key -> (tick, length), `o` + tick -> key; a tick is one use.
     """

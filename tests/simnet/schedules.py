@@ -26,6 +26,14 @@ BRISK = {
 """Settings of all worlds: everything takes seconds, and a node makes three transactions in four."""
 
 
+AROUND: dict[str, tuple[str, ...]] = {
+    "Keep": ("trainer", "keeper", "gossiper"), "Commit": ("builder",), "WriteJournal": ("trainer", "validator", "builder", "keeper"),
+    "Tell": ACTORS[1:], "Publish": ("injector", "trainer", "validator", "keeper"), "Announce": ("gossiper",), "Note": ACTORS[1:],
+    "Deliver": ACTORS, "Acknowledge": ACTORS,
+}  # fmt: skip
+"""Kinds of steps that crashes are drawn around, and whose batches have them."""
+
+
 @dataclass(frozen=True)
 class World:
     """A network for schedules, how often it is drawn, and who in it breaks the rules."""
@@ -96,7 +104,7 @@ class _Draw:
         self._nodes = [name for name in of.plan.nodes if name not in of.rogues]
         kinds: list[tuple[Callable[[], Iterator[Fault]], int]] = [
             (self._storm, 4), (self._cut, 3), (self._swizzle, 2), (self._clock, 2), (self._freeze, 2), (self._crash, 6), (self._power, 2),
-            (self._disk, 1), (self._mischief, 16 if of.rogues else 0),
+            (self._disk, 2), (self._mischief, 16 if of.rogues else 0), (self._alone, 3 if of.rogues else 0),
         ]  # fmt: skip
         self._kinds, self._weights = zip(*kinds, strict=True)
 
@@ -148,8 +156,9 @@ class _Draw:
     def _crash(self) -> Iterator[Fault]:
         at, _ = self._when()
         dice = self._dice
-        around = dice.choice(("", "", "Keep", "Commit", "WriteJournal", "Tell", "Publish", "Announce", "Note", "Deliver", "Acknowledge"))
-        crash = partial(Crash, node=self._someone(), actor=dice.choice(ACTORS), down=dice.choice((20, 300, 1_500)))
+        around = dice.choice(("", "", *AROUND))
+        actor = dice.choice(AROUND.get(around, ACTORS))
+        crash = partial(Crash, node=self._someone(), actor=actor, down=dice.choice((20, 300, 1_500)))
         yield crash(at=at, around=around, step=dice.randint(0, 7) if not around else dice.randint(0, 1))
         for again in range(dice.choice((0, 0, 1, 2))):
             yield crash(at=at + again, step=dice.randint(0, 7), again=dice.randint(1, 3))
@@ -163,8 +172,16 @@ class _Draw:
             yield PowerCut(at=at + lasts + self._dice.randint(1, 60), nodes=tuple(nodes), lasts=100)
 
     def _disk(self) -> Iterator[Fault]:
-        at, lasts = self._when(3_000)
+        at, lasts = self._when(self._dice.choice((200, 3_000)))
         yield DiskFull(at=at, node=self._someone(), lasts=lasts)
+
+    def _alone(self) -> Iterator[Fault]:
+        """The honest are parted, and have the receipts of one witness alone, which confirms nothing."""
+        at, _ = self._when()
+        for way in ((a, b) for a in self._nodes for b in self._nodes if a != b):
+            yield Cut(at=at, way=way, lasts=6_000)
+        for moment in range(at + 600, at + 6_000, 600):
+            yield Mischief(at=moment, act="gives_receipts")
 
     def _mischief(self) -> Iterator[Fault]:
         """A few acts, and what the neighbour needs for some: transactions with receipts."""

@@ -91,6 +91,11 @@ def _(network: SimNetwork) -> bool:
     return any(note["confirmations"] < note["expected"] for note in network.notes("final"))
 
 
+@sometimes("a draft that nobody confirms is given up")
+def _(network: SimNetwork) -> bool:
+    return any(not note["confirmations"] for note in network.notes("final"))
+
+
 @sometimes("a block is final without the receipt of a neighbour")
 def _(network: SimNetwork) -> bool:
     return any(

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from dfl_actors.core import objects
 from dfl_actors.core.codec import digest, encode, sha256
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Signed, Transaction, signer_of, signing_bytes
 from tests.scenarios.conditions import check_safe
 from tests.scenarios.interface import Plan
+from tests.simnet import seals
 from tests.simnet.faults import Plot, Scene
 from tests.simnet.mischief import NAME, Culprit
 from tests.simnet.network import SimNetwork
@@ -182,7 +182,7 @@ ONE_ONLY: tuple[tuple[type[Receipt | Confirmation | Draft | Transaction], tuple[
 
 
 def _genuine(value: Signed) -> bool:
-    return objects.verify(value.public_key, value.signature, signing_bytes(value))
+    return seals.verify(value.public_key, value.signature, signing_bytes(value))
 
 
 def tapped(network: SimNetwork, honest: set[str]) -> None:
