@@ -25,12 +25,14 @@ from dfl_actors.core.family import Message
 from dfl_actors.core.gossip import Outgoing, Sighting
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
+from dfl_actors.core.rates import Buckets
 from dfl_actors.core.recent import Recent
 from dfl_actors.core.verdicts import Verdict
 from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
 
+TRANSACTIONS, MOST_TRANSACTIONS = 256, 1024  # New ones of a neighbour whose signatures are checked in a second, and at once.
 GREETINGS = (m.Hello, m.Proof, m.Welcome)  # Of these nobody is blamed: one that comes late answers another greeting than the last.
 SERVED = (m.Hello, m.Proof, m.Probe, m.Holding)
 """What is answered also to who is shut out: it may be let in again, and learn where it stands."""
@@ -66,6 +68,7 @@ class Gossiper(Linking, Actor):
             self._seen, self._transactions, self._standing, self._pulses.tally, settings.fetch_timeout, len(settings.neighbours)
         )
         self._later = False
+        self._pace = Buckets(TRANSACTIONS, MOST_TRANSACTIONS)
         self._serving = Serving(models)
         self.skews = Skews(settings.skew)
         self.ready = self._enough()
@@ -247,6 +250,8 @@ class Gossiper(Linking, Actor):
         if transaction.size != model_bytes(transaction.codec, self.settings.parameters):
             raise Refused("model_size", f"{transaction.size} bytes")
         check_path(transaction, news.receipts, sender, self.settings.address)
+        if not self._pace.take(sender, 1, now.mono):
+            raise Refused("busy", f"more than {TRANSACTIONS} transactions a second")
         self._fetching.check_room(transaction.model, sender)
         self._transactions.check_room(sender)
         check_transaction(transaction, news.receipts, self._verifier)

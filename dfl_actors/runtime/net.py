@@ -5,6 +5,8 @@ exactly the bytes received is refused and counted, never raised. With CURVE, onl
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +15,7 @@ import zmq
 from dfl_actors.core import codec
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.family import Message
+from dfl_actors.core.intake import Intake
 from dfl_actors.core.letters import NUMBERS
 from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Beat
 from dfl_actors.core.objects import Address
@@ -89,6 +92,7 @@ class Net:
         self.handshakes = Handshakes()
         self._where: dict[Address, Endpoints] = {}
         self._keys: dict[str, Address] = {}
+        self._intake: Intake[AnyNews] = Intake()
 
     def _server(self, kind: int, limit: int, waiting: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, limit, waiting, sockets.UNLIMITED)
@@ -188,7 +192,16 @@ class Net:
         return Subscribed()
 
     def news(self, address: Address) -> Iterator[Message | Refused]:
-        return _of(address, sockets.read(self.subscribers[address], range(3, 4), lambda *frames: heard(address, *frames)))
+        return _of(address, sockets.read(self.subscribers[address], range(3, 4), partial(self._heard, address)))
+
+    def _heard(self, address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
+        if len(numbers) != NUMBERS.size:
+            raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
+        epoch, number = NUMBERS.unpack(numbers.bytes)
+        news = self._intake.take(address, body.bytes, decoded_news, monotonic_ns() // 1_000_000)
+        if number == 0 and not isinstance(news, Beat):
+            raise Refused("frames", "news without a number")
+        return Heard(neighbour=address, epoch=epoch, number=number, news=news)
 
     def requests(self) -> Iterator[Message | Refused]:
         return sockets.read(self.router, range(2, 3), self._asked)
@@ -218,14 +231,8 @@ def _of(address: Address, arrivals: Iterator[Message | Refused]) -> Iterator[Mes
         yield arrival
 
 
-def heard(address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
-    if len(numbers) != NUMBERS.size:
-        raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
-    epoch, number = NUMBERS.unpack(numbers.bytes)
-    news = codec.decode(AnyNews, body.bytes, sockets.WIRE_LIMIT)
-    if number == 0 and not isinstance(news, Beat):
-        raise Refused("frames", "news without a number")
-    return Heard(neighbour=address, epoch=epoch, number=number, news=news)
+def decoded_news(body: bytes) -> AnyNews:
+    return codec.decode(AnyNews, body, sockets.WIRE_LIMIT)
 
 
 def replied(address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:

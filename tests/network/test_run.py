@@ -41,7 +41,7 @@ FIELDS = {
     "sent": {"tx", "to", "bytes"},
     "cpu": {"total", "tasks"},
 }
-MAYBE = {"dropped": {"what", "messages"}}
+MAYBE = {"dropped": {"what", "messages"}, "frames": {"by", "accepted", "refused", "ignored"}}
 
 
 @pytest.fixture(scope="module")
