@@ -54,6 +54,7 @@ def run(
     closing: Closing = nothing,
     engine: str = "local",
     address: str | None = None,
+    insecure: bool = False,
 ) -> Result:
     """Run every node of a topology on this machine until the target, the duration or Ctrl-C; or go on with the run in `resume`.
 
@@ -61,25 +62,30 @@ def run(
         result.transactions.groupby("node").size()
 
     With the engine "ray" the nodes are on the machines of the Ray cluster at `address`, or the one that this machine belongs to, or one
-    started here. It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises
+    started here. `insecure`: links that leave the machine need not be encrypted.
+    It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises
     `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order; `closing` is called with what there is before, and
     `load_run` reads it after.
     """
     begun = time.monotonic()
+
+    def launched(team: Crew, watcher: Watcher) -> Launch:
+        return Launch(*team, watcher, begun, insecure)
+
     check_engine(engine, address)
     keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
     set_ = {key: value for key, value in keys.items() if value is not None}
     if resume is not None:
         _check_resume(Path(resume), engine, alone=topology is None and out is None)
         path, options = Path(resume), (*options_of(overrides), *options_of(set_))
-        return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, Launch(*team, to, begun)), progress, closing)
+        return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, launched(team, to)), progress, closing)
     if topology is None:
         raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
     config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
     if engine == "ray":
         return _on_cluster(config, path, address, begun, progress, closing)
-    return _watched(path, crew(PRELOAD), lambda team, to: launch_network(config, path, Launch(*team, to, begun)), progress, closing)
+    return _watched(path, crew(PRELOAD), lambda team, to: launch_network(config, path, launched(team, to)), progress, closing)
 
 
 def _check_resume(path: Path, engine: str, *, alone: bool) -> None:
@@ -101,15 +107,16 @@ def run_node(
     adopt: bool = False,
     progress: How = "auto",
     closing: Closing = nothing,
+    insecure: bool = False,
 ) -> Result:
     """Run one node on this host, with the key files in `keys`; the others run on theirs. `adopt`: it may go on
-    behind what neighbours hold of its key and `out` has lost. Raises as `run` does."""
+    behind what neighbours hold of its key and `out` has lost; `insecure`: see `run`. Raises as `run` does."""
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
 
     def go(team: Crew, watcher: Watcher) -> Outcome:
-        return launch_node(config, name, Path(keys), path, Launch(*team, watcher, begun), adopt)
+        return launch_node(config, name, Path(keys), path, Launch(*team, watcher, begun, insecure), adopt)
 
     return _watched(path, crew(PRELOAD), go, progress, closing)
 

@@ -20,6 +20,7 @@ Engine = Annotated[str, typer.Option(metavar="local|ray", help="Where: on this m
 Address = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster [default: that of this machine, or one started for this].")
 ]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Let links leave this machine unencrypted (transport.curve off).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, and the summary as the last.")]
 
@@ -35,6 +36,7 @@ def run(
     engine: Engine = "local",
     address: Address = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
+    insecure: Insecure = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -51,6 +53,7 @@ def run(
             resume=resume,
             engine=engine,
             address=address,
+            insecure=insecure,
             progress=how(quiet, json),
             tell=warn,
             closing=lambda result: close(result, quiet, json),
@@ -66,6 +69,7 @@ def node(
     keys: Annotated[Path, typer.Option(help="The directory of its key (`dfl-actors keys new`).")],
     out: Out = None,
     adopt: Annotated[bool, typer.Option("--adopt", help="Go on behind what neighbours hold of this key and --out has lost.")] = False,
+    insecure: Insecure = False,
     sets: Sets = [],  # noqa: B006
     quiet: Quiet = False,
     json: Json = False,
@@ -73,7 +77,10 @@ def node(
     """Run one node on this host; the others run on theirs."""
     with interruptible():
         closing = lambda result: close(result, quiet, json)  # noqa: E731
-        result = running.run_node(topology, name, keys, overrides=sets, out=out, adopt=adopt, progress=how(quiet, json), closing=closing)
+        shown = how(quiet, json)
+        result = running.run_node(
+            topology, name, keys, overrides=sets, out=out, adopt=adopt, progress=shown, closing=closing, insecure=insecure
+        )
     result.check_target()
 
 

@@ -108,9 +108,28 @@ class Config(Struct, frozen=True, kw_only=True):
 
     @property
     def curve(self) -> bool:
-        """Whether the links between nodes are encrypted: `auto` does so as soon as one node listens beyond this machine."""
-        hosts = [host_port(node.listen)[0] if node.listen else self.transport.host for node in self.nodes]
-        return self.transport.curve == "on" or (self.transport.curve == "auto" and not all(map(is_loopback, hosts)))
+        """Whether the links between nodes are encrypted: `auto` does so as soon as one node listens beyond this machine, and for a node
+        that runs alone (`alone`)."""
+        return self.transport.curve == "on" or (self.transport.curve == "auto" and bool(self._beyond))
+
+    @property
+    def _beyond(self) -> str:
+        """The first node that listens beyond this machine, if one does."""
+        hosts = ((node.name, host_port(node.listen)[0] if node.listen else self.transport.host) for node in self.nodes)
+        return next((name for name, host in hosts if not is_loopback(host)), "")
+
+    @property
+    def exposed(self) -> str:
+        """What is to be told of links that leave the machine and are not encrypted; empty where there is none."""
+        if self.curve or not self._beyond:
+            return ""
+        return f"INSECURE: links are not encrypted (transport.curve is off), and node {self._beyond} listens beyond this machine"
+
+    def alone(self) -> "Config":
+        """For one node of a network, whose neighbours run elsewhere: `auto` encrypts the links, on this machine too."""
+        if self.transport.curve != "auto":
+            return self
+        return msgspec.structs.replace(self, transport=msgspec.structs.replace(self.transport, curve="on"))
 
     @property
     def architecture(self) -> str:

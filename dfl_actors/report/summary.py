@@ -145,13 +145,13 @@ def _links(run: Run) -> dict[str, Figures]:
 
 
 def _remarks(run: Run) -> list[str]:
-    """What was told of clocks since the last start and held at the end, who was restarted and why, whose models were rejected, and what of
-    the metrics is left out."""
+    """That links were not encrypted, what was told of clocks since the last start and held at the end, who was restarted and why, whose
+    models were rejected, and what of the metrics is left out."""
     begun = run.sessions[-1].start
     off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(events.ClockOff) if event.t >= begun}
     sets = [event.ms for event in run.of(events.ClockSet) if event.t >= begun][-1:]
     clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
-    return [*clocks, *_restarts(run), *judged_lines(judged_by(run)), *run.left_out]
+    return [*filter(None, [run.exposed]), *clocks, *_restarts(run), *judged_lines(judged_by(run)), *run.left_out]
 
 
 def _restarts(run: Run) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Board:
         run = RunDirectory(plans[0].directory)
         self._log, self._file, self._due = run.node(SUPERVISOR).log("remarks"), run.status, 0.0
         self.remarks = Remarks(self.say)
+        if plans[0].config.exposed:
+            self.remarks.exposed(plans[0].config.exposed)
 
     def say(self, text: str) -> None:
         """On the screen and in the log. A disk that is full takes away the log alone."""

@@ -113,7 +113,7 @@ def deploy(topology: str, options: Sequence[str], out: Path, wishes: Wishes) -> 
         for folder in (out, *folders.values(), *(folder / "public" for folder in folders.values())):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-    public = {node.name: _public(node, folders[node.name], config.curve, topology) for node in config.nodes}
+    public = {node.name: _public(node, folders[node.name], config.transport.curve != "off", topology) for node in config.nodes}
     table, files = _table(topology, options, public)
     _keep_founders(out, table["network"], sorted(keys.key for keys in public.values()))
     examine_table(_copied(table), Mistakes(Source(topology)), config.network.name)[1].raise_first()

@@ -50,12 +50,14 @@ whose four sockets have a file or two each."""
 
 
 class Launch(NamedTuple):
-    """What a run is given by whoever starts it. `begun` is the monotonic time of the command, from which readiness is measured."""
+    """What a run is given by whoever starts it. `begun` is the monotonic time of the command, from which readiness is measured; `insecure`:
+    links that leave the machine need not be encrypted."""
 
     server: ForkServer
     stop: Stop
     watcher: Watcher
     begun: float
+    insecure: bool = False
 
 
 def run_network(config: Config, out: Path, launch: Launch) -> Outcome:
@@ -83,6 +85,7 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
 def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch, adopt: bool = False) -> Outcome:
     """Run one node of `config` on this host; its neighbours run on theirs. `out` is made, or its run continued. With `adopt` it may begin
     behind what neighbours hold of its key and `out` lacks. Raises `DflError`."""
+    config = config.alone()
     keys = {name: load_key(key_directory)}
     _check_deployment(config, config.node(name), keys[name])
     check_space(out)
@@ -182,6 +185,7 @@ class Ground:
         is what the run's last start has written, `signed` whether anything was signed then."""
         self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
         self._adopt, self._signed = adopt, signed
+        _check_secure(config, launch.insecure)
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
         self._publics = {node.name: keys[node.name].public if node.name in keys else node.public_key or "" for node in config.nodes}
@@ -295,6 +299,7 @@ class Ground:
             sockets=str(self._sockets),
             data=data,
             form=form,
+            exposed=config.exposed,
         )
         with whole(run.config) as draft:
             draft.write_text(config.resolved(), encoding="utf-8")
@@ -344,6 +349,15 @@ def listening(config: Config, node: Node) -> Endpoints:
     if node.listen is None:
         return Endpoints(news=f"tcp://{config.transport.host}:*", requests=f"tcp://{config.transport.host}:*")
     return Endpoints(news=node.listen, requests=next_port(node.listen))
+
+
+def _check_secure(config: Config, insecure: bool) -> None:
+    """Raises `ConfigError` for links that leave the machine unencrypted, unless somebody has said that they may."""
+    if config.exposed and not insecure:
+        raise ConfigError(
+            f"{config.network.name}: {config.exposed.removeprefix('INSECURE: ')}: whoever reaches its ports can listen and disturb;"
+            " leave transport.curve away, or give --insecure"
+        )
 
 
 def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:

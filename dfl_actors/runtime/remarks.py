@@ -118,6 +118,10 @@ class Remarks:
             if tells:
                 self._tell(text.format(node=plan.node.name))
 
+    def exposed(self, text: str) -> None:
+        """What somebody has allowed, and should not forget."""
+        self._say(("exposed",), text, holds=True)
+
     def machine(self, step: int) -> int | None:
         """How far this machine's clock was set, if that is news."""
         moved = self._steps.saw(step)

@@ -43,6 +43,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """The run's `run.json`: what a reader needs besides the metrics. `starts` counts the times the run was started.
 
     `data` is the digest of the data set, `form` what it gives a model; a directory from before they were recorded lacks them.
+    `exposed` says that links left the machine unencrypted (`--insecure`).
     """
 
     name: str
@@ -58,6 +59,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     sockets: str = ""
     data: str = ""
     form: Form | None = None
+    exposed: str = ""
 
 
 class NodeDirectory:

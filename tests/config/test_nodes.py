@@ -77,6 +77,25 @@ def test_links_are_encrypted_as_soon_as_one_leaves_the_machine(text: str, on: bo
     assert parse(text).curve is on
 
 
+def test_a_node_that_runs_alone_encrypts_on_this_machine_too() -> None:
+    assert parse("").alone().curve and not parse('[transport]\ncurve = "off"').alone().curve
+
+
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        ("", ""),
+        ('[transport]\ncurve = "off"', ""),
+        ('[transport]\nhost = "10.0.0.1"', ""),
+        ('[transport]\nhost = "10.0.0.1"\ncurve = "off"', "node 0"),
+        ('[transport]\ncurve = "off"\n[node.1]\nlisten = "tcp://lab:7000"', "node 1"),
+    ],
+)
+def test_links_that_leave_the_machine_unencrypted_are_told(text: str, who: str) -> None:
+    exposed = parse(f"[network]\nnodes = 2\n{text}").exposed
+    assert bool(exposed) is bool(who) and who in exposed
+
+
 def test_the_limits_are_those_of_the_protocol() -> None:
     assert parse(f"[gossip]\nttl = {MAX_TTL}\n[block]\ntransactions = {MAX_TRANSACTIONS}\nmemo = '{'m' * MAX_MEMO}'")
     assert f"from 1 to {MAX_TTL}" in refusal(f"[gossip]\nttl = {MAX_TTL + 1}")

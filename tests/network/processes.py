@@ -13,7 +13,7 @@ from typing import Any
 
 from dfl_actors.config.toml_text import dump_table
 from dfl_actors.core.objects import FinalBlock
-from dfl_actors.runtime.keyfiles import load_key, new_key
+from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from tests.network.harness import TINY_MODEL, free_ports
 from tests.network.hosts import Host
 from tests.network.wires import HOST, Wires
@@ -88,7 +88,8 @@ class ProcessNetwork:
         self._keys = {name: self.place / f"key-{name}" for name in self.plan.nodes}
         ports = {name: self._next_port() for name in self.plan.nodes}
         for name, directory in self._keys.items():
-            self._tables["node"][name]["public_key"] = new_key(directory).public
+            key = new_key(directory)
+            self._tables["node"][name] |= {"public_key": key.public, "curve_key": curve_keys(key)[0].decode()}
         hosts = []
         for name in self.plan.nodes:
             places = {other: self._next_port() for other in self.plan.nodes if other != name}

@@ -1,37 +1,35 @@
-"""Who holds no key and reaches the ports of a running node: whatever it sends, the network goes on and says what it refused."""
+"""Who holds no key and reaches the ports of a running node: whatever it sends, the network goes on and says what it refused.
 
-from collections.abc import Callable
+The short form of `tools/hostile.py`: all its attacks on one network, a small part of each.
+"""
+
+import random
+import sys
 from pathlib import Path
 
-import zmq
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from tests.network.harness import Command, free_ports
+import hostile
+from hostile_stage import stage
+from hostile_wire import Peer
 
-Start = Callable[..., Command]
-
+SCALE = 0.004
 SHAPES = ([b"", b""], [b"x"] * 3, [b"x"] * 60, [b"\xff" * 16, b"{}", b"", b""], [b"\x02", b"n"], [b"n", b"n"])
 
 
-def test_messages_of_any_shape_end_no_actor(start: Start, place: Path) -> None:
-    """Six messages of two frames ended a node: its gossiper died of each, five restarts are allowed in a minute."""
-    port = free_ports()
-    command = start("run", "small.toml", "--out", "run", "-s", f"transport.port={port}", out=place / "run")
-    command.ready()
-    gossiper = command.actor("0", "gossiper")
-    with zmq.Context() as context:
-        ways = [(context.socket(zmq.XSUB), port), (context.socket(zmq.DEALER), port + 1)]
-        for socket, where in ways:  # Both stay open: what a socket has not sent when it is closed may be lost.
-            socket.connect(f"tcp://127.0.0.1:{where}")
-            for frames in SHAPES:
-                socket.send_multipart(frames)
-        refused = 1 + len(SHAPES)  # the publisher disconnects at the first
-        command.until(lambda: counted(command, "frames") >= refused, "refusal of each")
-        context.destroy(linger=0)
-    height = command.height("0")
-    command.until(lambda: command.height("0") > height + 1, "two more blocks")
-    assert command.actor("0", "gossiper") == gossiper and not command.events("restarted")
-
-
-def counted(command: Command, code: str) -> int:
-    """How often node 0 has refused something for that reason."""
-    return sum(event["count"] for event in command.events("refused", "0") if event["code"] == code)
+def test_whatever_strangers_send_ends_no_actor_and_is_told() -> None:
+    """Six messages of two frames to its news ended a node: its gossiper died of each, and five restarts are allowed in a minute."""
+    with stage() as on:
+        gossiper = on.gossiper()
+        for frames in SHAPES:
+            for port, kind in ((on.port, "SUB"), (on.port + 1, "DEALER")):
+                with Peer(port, kind) as peer:
+                    peer.say([frames])
+                    assert peer.closed() or kind == "DEALER", "the news' server disconnects"
+        on.until(lambda: on.refused()["frames"] >= 2 * len(SHAPES), "refusal of each")
+        for part in hostile.PARTS.values():
+            for row in part(hostile.Attack(on, random.Random(1), SCALE)):
+                assert row.met, row
+        heights = len(on.events("final"))
+        on.until(lambda: len(on.events("final")) > heights + 4, "further blocks")
+        assert on.gossiper() == gossiper and not on.crashes() and not on.errors()

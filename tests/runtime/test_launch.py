@@ -10,6 +10,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ConfigError, DataError, KeyFileError, StoreError
 from dfl_actors.runtime import launch
 from dfl_actors.runtime.rundir import About, RunDirectory
+from tests.config.made import parse
 from tests.runtime.test_verify import GENESIS
 
 NAMED = msgspec.structs.replace(GENESIS, members=("11" * 32,))
@@ -60,3 +61,13 @@ def test_a_directory_that_wasnew_run_with_another_key_is_called_that(tmp_path: P
     launch._check_owner(run, "c", new)  # a name that it does not know is told by who looks for its chain
     with pytest.raises(KeyFileError, match=f"begun by node b with the key of address {old.address[:8]}.*now has {new.address[:8]}"):
         launch._check_owner(run, "b", new)
+
+
+EXPOSED = '[network]\nnodes = 2\n[transport]\ncurve = "off"\n[node.1]\nlisten = "tcp://10.0.0.7:7000"'
+
+
+def test_links_that_leave_the_machine_unencrypted_are_refused_unless_they_are_asked_for() -> None:
+    config = parse(EXPOSED)
+    with pytest.raises(ConfigError, match=r": links are not encrypted .* node 1 listens beyond this machine: .* or give --insecure$"):
+        launch._check_secure(config, insecure=False)
+    launch._check_secure(config, insecure=True)

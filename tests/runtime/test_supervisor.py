@@ -218,6 +218,12 @@ def test_what_others_may_have_provoked_ends_no_run(tmp_path: Path, code: int) ->
     assert watcher.texts == [f"gossiper of node a crashed ({how}) and was restarted"] * 9
 
 
+def test_links_that_leave_the_machine_unencrypted_are_told_as_long_as_they_do(tmp_path: Path) -> None:
+    _, _, watcher = perform(tmp_path, more='[transport]\nhost = "10.0.0.1"\ncurve = "off"')
+    assert [text for text in watcher.texts if text.startswith("INSECURE: links are not encrypted")]
+    assert b"INSECURE: " in (tmp_path / "status.json").read_bytes()
+
+
 def test_what_a_restart_does_not_mend_ends_the_run_with_its_error(tmp_path: Path) -> None:
     def one_fails(troupe: Troupe, name: str, message: Message | None) -> None:
         if isinstance(message, Start) and name == "b/trainer":
