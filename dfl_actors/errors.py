@@ -89,7 +89,7 @@ Code = Literal[
     "chunk", "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "too_late",
     "confirmed_elsewhere", "other_draft",
     "unknown_receipt", "not_the_witness", "no_receipt", "confirmation_twice", "finalised_before_created", "height",
-    "previous", "other_generator", "time_backwards", "transaction_twice", "unexpected", "flood",
+    "previous", "other_generator", "time_backwards", "transaction_twice", "list_order", "unexpected", "flood",
 ]  # fmt: skip
 """Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""
 

@@ -25,6 +25,7 @@ from vector_objects import (
     GENESIS,
     HELLO,
     LIMITS,
+    LISTED,
     MALLORY,
     NET,
     NONCE,
@@ -64,6 +65,7 @@ def objects() -> list[Case]:
         "Receipt": FROM_BOB,
         "Draft": DRAFT,
         "Confirmation": CONFIRMED[0],
+        "MemberList": LISTED,
         "FinalBlock": FINAL,
         "Pulse": PULSE,
     }

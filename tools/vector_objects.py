@@ -8,7 +8,7 @@ from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.link import proof, welcome
 from dfl_actors.core.messages import Hello
-from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, Receipt, Transaction, sign
+from dfl_actors.core.objects import Confirmation, Draft, Entry, FinalBlock, Genesis, Layer, MemberList, Receipt, Transaction, issue, sign
 from dfl_actors.core.pulse import pulse
 
 SEEDS = {"alice": bytes([1]) * 32, "bob": bytes([2]) * 32, "carol": bytes([3]) * 32, "mallory": bytes([4]) * 32}
@@ -122,6 +122,7 @@ FROM_BOB, FROM_CAROL = receipt(TX), receipt(TX, CAROL, received_at_ttl=0, correc
 DRAFT = draft(entry(TX, FROM_BOB, FROM_CAROL))
 CONFIRMED = (confirmation(DRAFT, FROM_BOB), confirmation(DRAFT, FROM_CAROL, CAROL))
 FINAL = final(DRAFT, *CONFIRMED)
+LISTED = issue(MemberList, ALICE, NET, number=1, created=NOW, keys=sorted([ALICE.public, BOB.public]))
 HELLO = Hello(genesis=NET, address=BOB.address, public_key=BOB.public, nonce=NONCE)
 WELCOME = welcome(HELLO, ALICE, NET, OTHER_NONCE)
 PROOF = proof(WELCOME, BOB, NET)

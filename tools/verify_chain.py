@@ -4,7 +4,8 @@
     python tools/verify_chain.py chains.jsonl                # or - for standard input
     python tools/verify_chain.py chains.jsonl --begins 2=17  # node 2's blocks below 17 were lost: verify what is there
 
-A line of the file is one chain: `{"node":NAME,"genesis":GENESIS,"blocks":[FINALBLOCK,...]}`. For each chain one line says what was
+A line of the file is one chain: `{"node":NAME,"genesis":GENESIS,"blocks":[FINALBLOCK,...]}`, with `"members":[MEMBERLIST,...]` before
+the blocks where there are later lists of members. For each chain one line says what was
 verified, or which block breaks which rule; the codes are those of chapter 9. What needs more than the chain is not looked at: whose key
 the generator's is, the weights, the head that a node's journal pins. Exit code 0: every chain is right; 8: one is not; 2: wrong arguments.
 """
@@ -87,36 +88,29 @@ def check_signature(kind: str, signed: Object, signer: str, genesis: str) -> Non
 # --- chapter 2: which values a field may hold ----------------------------------------------------------------------------------
 
 
-def whole(least: int, most: int = MOST) -> Check:
+def must(hold: Callable[[Json], bool], said: str) -> Check:
     def check(value: Json, where: str) -> None:
-        if type(value) is not int or not least <= value <= most:
-            raise Broken("schema", f"{where} is not a whole number from {least} to {most}")
+        if not hold(value):
+            raise Broken("schema", f"{where} is no {said}")
 
     return check
+
+
+def whole(least: int, most: int = MOST) -> Check:
+    return must(lambda value: type(value) is int and least <= value <= most, f"whole number from {least} to {most}")
 
 
 def words(least: int, most: int) -> Check:
-    def check(value: Json, where: str) -> None:
-        if not isinstance(value, str) or not least <= len(value) <= most:
-            raise Broken("schema", f"{where} is not a text of {least} to {most} characters")
-
-    return check
+    return must(lambda value: isinstance(value, str) and least <= len(value) <= most, f"text of {least} to {most} characters")
 
 
 def hexadecimal(length: int) -> Check:
-    def check(value: Json, where: str) -> None:
-        if not isinstance(value, str) or not re.fullmatch(f"[0-9a-f]{{{length}}}", value):
-            raise Broken("schema", f"{where} is not {length} hexadecimal digits")
-
-    return check
+    digits = re.compile(f"[0-9a-f]{{{length}}}")
+    return must(lambda value: isinstance(value, str) and bool(digits.fullmatch(value)), f"text of {length} hexadecimal digits")
 
 
 def one_of(*choices: Json) -> Check:
-    def check(value: Json, where: str) -> None:
-        if not any(type(value) is type(choice) and value == choice for choice in choices):
-            raise Broken("schema", f"{where} is none of {', '.join(map(str, choices))}")
-
-    return check
+    return must(lambda value: any(type(value) is type(one) and value == one for one in choices), "such word")
 
 
 def many(least: int, most: int, each: Check) -> Check:
@@ -147,7 +141,7 @@ COUNT, DIGEST, SIGNATURE = whole(0), hexadecimal(64), hexadecimal(128)
 SHAPE = many(0, 8, whole(1, 2**31))
 SIGNED = {"genesis": DIGEST, "public_key": DIGEST, "signature": SIGNATURE}
 GENESIS = fields(
-    ("task", "score", "names", "inputs", "scale"),
+    ("task", "score", "names", "inputs", "scale", "members"),
     network=words(1, 64),
     protocol=one_of(1),
     model=words(1, 256),
@@ -163,7 +157,9 @@ GENESIS = fields(
     names=many(1, 65_536, words(1, 128)),
     inputs=many(1, 256, fields(name=words(0, 128), shape=SHAPE, dtype=words(1, 16))),
     scale=words(1, 32),
+    members=(KEYS := many(1, 1024, DIGEST)),
 )
+MEMBERS = fields(**SIGNED, generator=DIGEST, number=whole(1), created=COUNT, keys=KEYS)
 TRANSACTION = fields(
     ("samples",),
     **SIGNED,
@@ -191,7 +187,9 @@ DRAFT = fields(
 )
 CONFIRMATION = fields(**SIGNED, creator=DIGEST, draft=DIGEST, transaction=DIGEST, receipt=DIGEST)
 FINAL_BLOCK = fields(draft=DRAFT, confirmations=many(0, 65_536, CONFIRMATION), finalised=COUNT)
-CHAIN = fields(node=words(1, 2**20), genesis=GENESIS, blocks=many(0, MOST, lambda value, where: None))
+CHAIN = fields(
+    ("members",), node=words(1, 2**20), genesis=GENESIS, members=many(1, MOST, MEMBERS), blocks=many(0, MOST, lambda value, where: None)
+)
 
 
 def text(of: Object, name: str) -> str:
@@ -221,12 +219,6 @@ def each(of: Object, name: str) -> Iterator[Object]:
 
 
 # --- chapter 3: what a block must be -------------------------------------------------------------------------------------------
-
-
-def check_transaction(transaction: Object, genesis: str) -> None:
-    check_signature("transaction", transaction, "generator", genesis)
-    if number(transaction, "correct") > number(transaction, "tested"):
-        raise Broken("accuracy_range", f"transaction {transaction['sequence']}")
 
 
 def check_receipts(entry: Object, genesis: str) -> Iterator[Object]:
@@ -263,7 +255,9 @@ def check_draft(draft: Object, genesis: str) -> dict[str, Object]:
         if number(transaction, "sequence") <= newest:
             raise Broken("transaction_order", f"{transaction['sequence']} after {newest}")
         newest = number(transaction, "sequence")
-        check_transaction(transaction, genesis)
+        check_signature("transaction", transaction, "generator", genesis)
+        if number(transaction, "correct") > number(transaction, "tested"):
+            raise Broken("accuracy_range", f"transaction {newest}")
         receipts.update((digest(receipt), receipt) for receipt in check_receipts(entry, genesis))
     return receipts
 
@@ -295,7 +289,24 @@ class Chain:
         self.generator: Json | None = None
         self.finalised = 0
         self.used = set[int]()
+        self.rolls: list[tuple[int, Json]] = []  # since when who is a member; none: the genesis names nobody
         self.transactions = self.receipts = self.confirmations = 0
+
+    def enlist(self, later: Object) -> None:
+        """From the date of this list on its keys are those of the members."""
+        check_signature("members", later, "generator", self.genesis)
+        if later["number"] != len(self.rolls) or number(later, "created") < self.rolls[-1][0]:
+            raise Broken("list_order", f"list {later['number']}")
+        if self.generator not in (None, later["generator"]):
+            raise Broken("other_generator", f"{later['generator']!s:.8}")
+        self.generator = later["generator"]
+        self.rolls.append((number(later, "created"), later["keys"]))
+
+    def _check_members(self, signed: Iterable[Object], created: int) -> None:
+        keys = next((keys for since, keys in reversed(self.rolls) if since <= created), None)
+        for one in signed:
+            if isinstance(keys, list) and one["public_key"] not in keys:
+                raise Broken("not_a_member", f"key {one['public_key']!s:.8}")
 
     def add(self, block: Object) -> None:
         """Verify the next block. Raises `Broken`."""
@@ -305,6 +316,7 @@ class Chain:
         self._check_numbers(numbers)
         receipts = check_draft(draft, self.genesis)
         check_confirmations(block, receipts, self.genesis)
+        self._check_members((draft, *receipts.values()), number(draft, "created"))
         if number(block, "finalised") < number(draft, "created"):
             raise Broken("finalised_before_created")
         self.height, self.head, self.generator = self.height + 1, digest(block), draft["generator"]
@@ -340,6 +352,10 @@ def verify(line: bytes, begins: dict[str, int]) -> str:
     assert isinstance(blocks, list)
     node = text(chain, "node")
     state = Chain(digest(chain["genesis"]), begins.get(node, 0))
+    if "members" in inner(chain, "genesis"):
+        state.rolls.append((0, inner(chain, "genesis")["members"]))
+    for later in each(chain, "members") if "members" in chain else ():
+        state.enlist(later)
     for block in blocks:
         try:
             FINAL_BLOCK(block, "block")
@@ -359,13 +375,8 @@ def verify(line: bytes, begins: dict[str, int]) -> str:
 def spelled(chain: Object, blocks: list[Json]) -> bytes:
     """The line that an export writes of a chain."""
     inner = b",".join(map(canonical, blocks))
-    return b'{"node":%b,"genesis":%b,"blocks":[%b]}' % (canonical(chain["node"]), canonical(chain["genesis"]), inner)
-
-
-def begin(value: str) -> tuple[str, int]:
-    """NODE=HEIGHT."""
-    node, _, height = value.rpartition("=")
-    return node, int(height)
+    lists = b'"members":%b,' % canonical(chain["members"]) if "members" in chain else b""
+    return b'{"node":%b,"genesis":%b,%b"blocks":[%b]}' % (canonical(chain["node"]), canonical(chain["genesis"]), lists, inner)
 
 
 def lines_of(path: str) -> Iterator[bytes]:
@@ -377,7 +388,14 @@ def lines_of(path: str) -> Iterator[bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", help="what chain export wrote; - for standard input")
-    parser.add_argument("--begins", type=begin, action="append", default=[], metavar="NODE=HEIGHT", help="its blocks below were lost")
+    parser.add_argument(
+        "--begins",
+        type=lambda value: (value.rpartition("=")[0], int(value.rpartition("=")[2])),
+        action="append",
+        default=[],
+        metavar="NODE=HEIGHT",
+        help="its blocks below were lost",
+    )
     given = parser.parse_args()
     found = wrong = 0
     try:

@@ -20,8 +20,9 @@ from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.control import Holdings
 from dfl_actors.core.effects import Commit, Effect, Journal, Note, Tell, Touch
 from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.members import LISTED, list_key
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
-from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, Receipt, Transaction, issue
+from dfl_actors.core.objects import MAX_RECEIPTS, Confirmation, Draft, Entry, FinalBlock, MemberList, PublicKey, Receipt, Transaction, issue
 from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError, Refused, our_own
 
@@ -31,7 +32,7 @@ REMINDERS = 5  # How often a draft goes out again before its deadline.
 
 
 class BuilderSettings(Settings, frozen=True, kw_only=True):
-    """When a block is drafted and when it is final (the section `block` of a topology)."""
+    """When a block is drafted and when it is final (the section `block` of a topology). `founders`: the members that the genesis names."""
 
     transactions: int
     receipts: int
@@ -41,6 +42,7 @@ class BuilderSettings(Settings, frozen=True, kw_only=True):
     deadline: int
     abandon: int
     memo: str
+    founders: frozenset[PublicKey] = frozenset()
 
 
 class Builder(Actor):
@@ -61,6 +63,7 @@ class Builder(Actor):
         self._draft: Draft | None = None
         # Of a draft from before a restart, until the run has begun again.
         self._deadline = self._reminder = self._abandon = FOREVER
+        self._listed: MemberList | None = None
         self._recover(journal, now)
         self.counts["height"] = self._chain.height
         self.counts["drafted"] = self._chain.height + (self._draft is not None)
@@ -84,6 +87,8 @@ class Builder(Actor):
                 self._stale.append(key)
             elif receipt.transaction in self._pending:
                 self._pending[receipt.transaction].receipts[receipt.creator] = receipt
+        for _, raw in journal.scan(LISTED):
+            self._listed = reread(MemberList, raw)
         raw_draft = journal.get(b"draft")
         self._leftover = None if raw_draft is None else reread(Draft, raw_draft)
         if self._leftover is not None and self._leftover.height == self._chain.height:
@@ -222,6 +227,7 @@ class Builder(Actor):
         identities = tuple(digest(entry.transaction) for entry in entries)
         for identity in identities:
             del self._pending[identity]
+        yield from self._list_members(draft)
         yield Journal(b"draft", encode(draft))
         yield from self._remind(now)
         transactions, receipts = len(entries), len(self._receipts)
@@ -234,6 +240,15 @@ class Builder(Actor):
         draft = issue(Draft, self._key, self.settings.genesis, **place, entries=entries, memo=self.settings.memo)
         self._verifier.trust(digest(draft))
         return draft
+
+    def _list_members(self, draft: Draft) -> Iterator[Effect]:
+        """Who the members are from this draft on, for its readers, where they are not those of the list before, or of the genesis."""
+        last, settings = self._listed, self.settings
+        if settings.members == (settings.founders if last is None else frozenset(last.keys)) or not settings.founders:
+            return
+        said = {"number": 1 if last is None else last.number + 1, "created": draft.created, "keys": sorted(settings.members)}
+        self._listed = issue(MemberList, self._key, settings.genesis, **said)
+        yield Journal(list_key(self._listed), encode(self._listed))
 
     def _remind(self, now: Now) -> Iterator[Effect]:
         assert self._draft is not None

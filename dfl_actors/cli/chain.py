@@ -12,7 +12,7 @@ from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import ChainError, ConfigError, Refused
 from dfl_actors.files import explained, read_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.verify import Verified, prune_all, read_all, verify_all
+from dfl_actors.runtime.verify import Verified, lists_all, prune_all, read_all, verify_all
 
 app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
 
@@ -62,14 +62,19 @@ def _blocks(verified: Verified) -> str:
 
 @app.command()
 def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Option("--json", help="JSON, as always.")] = True) -> None:
-    """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature."""
+    """Print each chain as one JSON object a line: its node, its genesis and its blocks, with every signature.
+
+    Where the members are no longer those of the genesis, its later lists of them stand before the blocks.
+    """
     run, names = _nodes(directory, node)
     place = run.path / "genesis.json"
     with explained(f"{place} cannot be read", "name the directory of a run"):
         genesis = read_text(place)
+    lists = lists_all(run, names)
     for name, blocks in read_all(run, names).items():
         _decoded(name, blocks)
-        typer.echo(f'{{"node":"{name}","genesis":{genesis},"blocks":[{",".join(blocks)}]}}')
+        members = f'"members":[{",".join(lists[name])}],' if lists[name] else ""
+        typer.echo(f'{{"node":"{name}","genesis":{genesis},{members}"blocks":[{",".join(blocks)}]}}')
 
 
 @app.command()

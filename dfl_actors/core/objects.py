@@ -157,6 +157,19 @@ class Confirmation(Signed, frozen=True, kw_only=True):
     receipt: Digest
 
 
+class MemberList(Signed, frozen=True, kw_only=True):
+    """Who the members are from the time `created` on, as the generator of a chain goes by it, where they are not those of the genesis.
+
+    `number` counts a generator's lists from 1; the genesis is the first of them.
+    """
+
+    kind, signer = "members", "generator"
+    generator: Address
+    number: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    created: Time
+    keys: Keys
+
+
 class FinalBlock(Record, frozen=True, kw_only=True):
     """A draft with its confirmations, in the order of the receipts' digests. Its digest is the next block's `previous`.
 

@@ -264,6 +264,7 @@ class Ground:
             starts=self._before.starts,
             adopt=self._adopt,
             stated=said[node.name],
+            founders=frozenset(genesis.members or ()),
             addresses={node.name: self._addresses[node.name] for node in config.nodes if node.name in self._keys or node.public_key},
             expected={self._addresses[name]: dict(said[name].items() - said[node.name].items()) for name in node.neighbours},
         )

@@ -55,6 +55,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says of the node, for its neighbours to compare (`config.stated`)."""
     expected: dict[str, dict[str, str]] = {}
     """What it says of the neighbours, by address, where that is something else."""
+    founders: frozenset[str] = frozenset()
+    """The members that the genesis names."""
     addresses: dict[str, str] = {}
     """The addresses of the nodes whose keys are known, by name: for an attack that looks around."""
 
@@ -66,6 +68,7 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         **msgspec.structs.asdict(plan.settings),
         "node": node.name,
         "parameters": plan.parameters,
+        "founders": plan.founders,
         "asks": not plan.whole_network and not plan.rejoins,
         "stated": plan.stated,
         "expected": plan.expected,

@@ -57,7 +57,7 @@ REMEDIES: dict[str, str] = {
     "model_norm": "its training diverges, or it attacks: lower its learning rate, or take the node out of the topology",
     "fetch_timeout": "the link is too slow or lossy for these models: raise gossip.fetch_timeout_s",
     **dict.fromkeys(("confirmation_twice", "finalised_before_created", "height", "previous"), _ALTERED),
-    **dict.fromkeys(("other_generator", "time_backwards", "transaction_twice"), _ALTERED),
+    **dict.fromkeys(("other_generator", "time_backwards", "transaction_twice", "list_order"), _ALTERED),
 }
 """What to do, by the code of the broken rule."""
 

@@ -13,7 +13,8 @@ from dfl_actors.core import chain, codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import reread
-from dfl_actors.core.objects import FinalBlock, Genesis
+from dfl_actors.core.members import LISTED, Roll
+from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
 from dfl_actors.errors import ChainError, Refused
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory, read_about
@@ -53,6 +54,11 @@ def signed_any(run: RunDirectory, names: tuple[str, ...]) -> bool:
     return in_child(_signed_any, run.path, names)
 
 
+def lists_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
+    """The lists of members of these nodes' chains as canonical JSON text, none where the genesis alone names them. Raises `StoreError`."""
+    return dict(zip(names, _isolated(_lists, run, names), strict=True))
+
+
 def read_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
     """The blocks of these nodes' chains as canonical JSON text. Raises `ChainError` for a chain without a genesis, `StoreError`."""
     return dict(zip(names, _isolated(_read, run, names), strict=True))
@@ -81,8 +87,8 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
     with ChainStore(node.chain, readonly=True) as store:
         genesis = _genesis(store.genesis, node)
         with _named(name):
-            if genesis != about.genesis:
-                raise ChainError(f"the chain in {node.chain} is of another genesis, {genesis[:8]}, this run's is {about.genesis[:8]}")
+            if (digest := codec.digest(genesis)) != about.genesis:
+                raise ChainError(f"the chain in {node.chain} is of another genesis, {digest[:8]}, this run's is {about.genesis[:8]}")
             state, blocks = _blocks(store, genesis, node, about.nodes.get(name), pinned, base)
     if pin and pinned is None:
         with Journal(node.journal("builder")) as journal:
@@ -95,7 +101,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
         height=state.height,
         first=0 if base is None else base.height,
         head=state.head,
-        genesis=genesis,
+        genesis=digest,
         transactions=len(entries),
         receipts=sum(len(entry.receipts) for entry in entries),
         confirmations=sum(len(block.confirmations) for block in blocks),
@@ -155,12 +161,27 @@ def _pinned(node: NodeDirectory, key: bytes = chain.PIN) -> chain.ChainState | N
             raise ChainError(f"{error}: the journal in {path} was altered") from None
 
 
-def _genesis(raw: bytes | None, node: NodeDirectory) -> str:
-    """The digest of a chain's genesis."""
+def _roll(genesis: Genesis, node: NodeDirectory, owner: str | None, verifier: Verifier) -> Roll:
+    """Who the members are, and since when, as the genesis and the builder's journal say. Raises `ChainError`."""
+    roll = Roll(genesis)
+    for raw in _listed(node):
+        try:
+            roll.add(codec.decode(MemberList, raw), owner, verifier)
+        except Refused as error:
+            raise ChainError(f"a list of members breaks rule {error}: {node.journal('builder')} was altered") from None
+    return roll
+
+
+def _listed(node: NodeDirectory) -> list[bytes]:
+    return [raw for key, raw in _entries(node.journal("builder")) if key.startswith(LISTED)]
+
+
+def _genesis(raw: bytes | None, node: NodeDirectory) -> Genesis:
+    """A chain's genesis."""
     if raw is None:
         raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun, or its file is damaged: put a copy in its place")
     try:
-        return codec.digest(codec.decode(Genesis, raw, LARGEST_BLOCK))
+        return codec.decode(Genesis, raw, LARGEST_BLOCK)
     except Refused as error:
         raise ChainError(
             f"{node.chain}: the genesis breaks rule {error}: the chain was altered, or another version of dfl-actors made it"
@@ -168,14 +189,21 @@ def _genesis(raw: bytes | None, node: NodeDirectory) -> str:
 
 
 def _blocks(
-    store: ChainStore, genesis: str, node: NodeDirectory, owner: str | None, pinned: chain.ChainState | None, base: chain.ChainState | None
+    store: ChainStore,
+    genesis: Genesis,
+    node: NodeDirectory,
+    owner: str | None,
+    pinned: chain.ChainState | None,
+    base: chain.ChainState | None,
 ) -> tuple[chain.ChainState, list[FinalBlock]]:
     """All blocks, each checked, and the state after them."""
-    state, blocks, verifier, expected = base or chain.empty(genesis), list[FinalBlock](), Verifier(genesis), store.height
+    state, blocks, verifier = base or chain.empty(codec.digest(genesis)), list[FinalBlock](), Verifier(codec.digest(genesis))
+    roll, expected = _roll(genesis, node, owner, verifier), store.height
     for height, raw in enumerate(store.blocks(), store.first):
         try:
             block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
             state = chain.extend(state, block, verifier)
+            roll.check(block.draft)
             if block.draft.generator != owner:
                 raise Refused("other_generator", f"{block.draft.generator[:8]} is not node {node.path.name}")
         except Refused as error:
@@ -209,6 +237,10 @@ def _read(run: RunDirectory, name: str) -> list[str]:
     with ChainStore(node.chain, readonly=True) as store:
         _genesis(store.genesis, node)
         return [raw.decode(errors="replace") for raw in store.blocks()]  # damaged bytes are for `decode` to refuse
+
+
+def _lists(run: RunDirectory, name: str) -> list[str]:
+    return [raw.decode(errors="replace") for raw in _listed(run.node(name))]
 
 
 def _prune(run: RunDirectory, name: str) -> int:

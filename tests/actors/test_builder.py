@@ -16,7 +16,7 @@ from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Journal, Tell
 from dfl_actors.core.family import Message
 from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
-from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock
+from dfl_actors.core.objects import MAX_RECEIPTS, Draft, FinalBlock, MemberList
 from dfl_actors.core.words import Started, Tick
 from dfl_actors.errors import ChainError
 from tests import objects
@@ -295,6 +295,24 @@ def test_a_receipt_counts_only_of_a_member_and_only_while_it_is_one() -> None:
     after = Builder(left, KEYS["me"], made.chain, made.journal, bench.at())
     deleted = [effect.key for effect in after.handle(Started(), bench.at()) if isinstance(effect, Journal)]
     assert deleted == [f"r/{digest(OWN[0])}/{KEYS['g'].address}".encode()]
+
+
+def test_who_the_members_are_is_listed_with_the_first_draft_of_which_it_is_so() -> None:
+    everybody = frozenset(key.public for key in KEYS.values())
+
+    def lists(made: Bench) -> list[MemberList]:
+        return [decode(MemberList, raw) for key, raw in made.journal.data.items() if key.startswith(b"m/")]
+
+    same, unnamed = built(founders=everybody), built()
+    joined = built(founders=everybody - {KEYS["h"].public})
+    for made in (same, unnamed, joined):
+        made.give(*announced(0, 1), *receipts(0, 1))
+    assert (lists(same), lists(unnamed)) == ([], [])
+    (one,) = lists(joined)
+    assert (one.number, one.created, one.keys) == (1, drafted(joined).created, tuple(sorted(everybody)))
+    joined.give(confirmed(drafted(joined)), crash=99)
+    joined.give(Started(), *announced(2, 3), *receipts(2, 3))
+    assert lists(joined) == [one], "once"
 
 
 def test_before_the_run_begins_again_nothing_is_final_by_a_deadline() -> None:

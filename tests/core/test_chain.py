@@ -1,5 +1,6 @@
 """The chain: every transaction once, in blocks that name each other."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,9 @@ from hypothesis import strategies as st
 from dfl_actors.core.chain import ChainState, empty, extend
 from dfl_actors.core.checks import WINDOW, Verifier
 from dfl_actors.core.codec import digest
-from dfl_actors.core.objects import FinalBlock
+from dfl_actors.core.keys import KeyPair
+from dfl_actors.core.members import Roll
+from dfl_actors.core.objects import FinalBlock, Genesis, Layer, MemberList, issue
 from dfl_actors.errors import Refused
 from tests import objects as made
 
@@ -85,6 +88,50 @@ def test_after_a_long_time_without_receipts_the_chain_goes_on() -> None:
     state = extend(empty(made.NET), block(empty(made.NET), 0), TRUSTING)
     state = extend(state, block(state, 10 * WINDOW), TRUSTING)
     assert sorted(state.skipped) == list(range(9 * WINDOW + 1, 10 * WINDOW))
+
+
+def listed(number: int, *keys: KeyPair, created: int = made.NOW + 5_000, by: KeyPair = made.ALICE) -> MemberList:
+    return issue(MemberList, by, made.NET, number=number, created=created, keys=sorted(key.public for key in keys))
+
+
+GENESIS = Genesis(
+    network="net", protocol=1, model="tiny", layers=(Layer(name="w", shape=(8,)),), dtype="float32", labels=10, initial="11" * 32,
+    hash="sha256", model_hash="blake3", signature="ed25519", members=tuple(sorted((made.ALICE.public, made.BOB.public))),
+)  # fmt: skip
+
+
+def test_a_chain_holds_receipts_of_those_who_were_members_when_it_was_drafted() -> None:
+    tx, verifier = made.transaction(), Verifier(made.NET)
+    of_bob, of_carol = (
+        {at: made.draft((tx, (made.receipt(tx, key),)), created=made.NOW + at) for at in (1_000, 6_000)} for key in (made.BOB, made.CAROL)
+    )
+    roll = Roll(GENESIS)
+    roll.check(of_bob[6_000])
+    with pytest.raises(Refused, match="not_a_member"):
+        roll.check(of_carol[6_000])
+    roll.add(listed(1, made.ALICE, made.CAROL), made.ALICE.address, verifier)
+    for right, wrong in ((of_bob[1_000], of_carol[1_000]), (of_carol[6_000], of_bob[6_000])):
+        roll.check(right)
+        with pytest.raises(Refused, match="not_a_member"):
+            roll.check(wrong)
+    Roll(msgspec.structs.replace(GENESIS, members=msgspec.UNSET)).check(of_carol[1_000])
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        (listed(1, made.ALICE), "list_order"),
+        (listed(3, made.ALICE), "list_order"),
+        (listed(2, made.ALICE, created=made.NOW + 4_999), "list_order"),
+        (listed(2, made.ALICE, by=made.BOB), "other_generator"),
+        (made.unsigned(listed(2, made.ALICE)), "bad_signature"),
+    ],
+)
+def test_a_list_of_members_that_is_not_the_next_is_refused(second: MemberList, code: str) -> None:
+    roll, verifier = Roll(GENESIS), Verifier(made.NET)
+    roll.add(listed(1, made.ALICE), made.ALICE.address, verifier)
+    with pytest.raises(Refused, match=code):
+        roll.add(second, made.ALICE.address, verifier)
 
 
 def test_time_may_stand_still_but_not_go_back() -> None:

@@ -73,7 +73,7 @@ def test_the_signer_is_named_by_the_kind(value: Signed, signer: Any) -> None:
 
 def test_no_two_kinds_have_the_same_domain_or_the_same_fields() -> None:
     kinds = Signed.__subclasses__()
-    assert {one.kind for one in kinds} == {"transaction", "receipt", "draft", "confirmation", "pulse"}
+    assert {one.kind for one in kinds} == {"transaction", "receipt", "draft", "confirmation", "members", "pulse"}
     assert len({one.__struct_fields__ for one in kinds}) == len(kinds)
     assert domain("draft") == b"dfl-actors/draft/%d\n" % PROTOCOL
 

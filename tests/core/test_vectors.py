@@ -87,7 +87,16 @@ def test_a_handshake_signs_domain_genesis_speaker_listener_nonce(what: str, sign
 
 
 def test_every_kind_of_object_is_pinned() -> None:
-    assert [case["kind"] for case in OBJECTS] == ["Genesis", "Transaction", "Receipt", "Draft", "Confirmation", "FinalBlock", "Pulse"]
+    assert [case["kind"] for case in OBJECTS] == [
+        "Genesis",
+        "Transaction",
+        "Receipt",
+        "Draft",
+        "Confirmation",
+        "MemberList",
+        "FinalBlock",
+        "Pulse",
+    ]
     assert {case["domain"] for case in SIGNED} == {kind.kind for kind in objects.Signed.__subclasses__()}
 
 

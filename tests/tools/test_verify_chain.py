@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import verify_chain
 from hypothesis import event, given, settings
@@ -19,7 +20,8 @@ from hypothesis import strategies as st
 
 from dfl_actors.core import chain, codec
 from dfl_actors.core.checks import Verifier
-from dfl_actors.core.objects import FinalBlock
+from dfl_actors.core.members import Roll
+from dfl_actors.core.objects import Draft, FinalBlock, MemberList, issue
 from dfl_actors.errors import Refused
 from tests import objects
 from tests.runtime.test_verify import GENESIS, NET
@@ -103,6 +105,38 @@ def test_a_right_chain_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "line 1, node a, block 0 breaks rule height: 1, expected 0\n"
     monkeypatch.setattr("sys.argv", ["verify_chain.py", str(file), "--begins", "a=1"])
     assert verify_chain.main() == 0
+
+
+def test_members_are_held_against_the_genesis_and_later_lists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a chain whose witness Carol joined later, by both verifiers."""
+    began = msgspec.structs.replace(GENESIS, members=tuple(sorted((objects.ALICE.public, objects.BOB.public))))
+    net, keys = codec.digest(began), sorted(key.public for key in KEYS.values())
+    transaction = objects.transaction(genesis=net)
+    receipts = tuple(objects.receipt(transaction, key) for key in (objects.BOB, objects.CAROL))
+    draft = objects.draft((transaction, receipts), genesis=net, previous=net)
+    block = codec.encode(objects.final(draft, objects.confirmation(draft, receipts[1], objects.CAROL)))
+    later = [issue(MemberList, objects.ALICE, net, number=number, created=objects.NOW, keys=keys) for number in (1, 2)]
+    file = tmp_path / "chain.jsonl"
+    monkeypatch.setattr("sys.argv", ["verify_chain.py", str(file)])
+    for lists, code in (([later[0]], ""), (later, ""), ([], "not_a_member"), (later[::-1], "list_order"), (later[1:], "list_order")):
+        members = b'"members":[%b],' % b",".join(map(codec.encode, lists)) if lists else b""
+        file.write_bytes(b'{"node":"a","genesis":%b,%b"blocks":[%b]}\n' % (codec.encode(began), members, block))
+        assert verify_chain.main() == (8 if code else 0), code
+        assert f"breaks rule {code}" in capsys.readouterr().err or not code
+        assert rolled(Roll(began), lists, draft) == code
+
+
+def rolled(roll: Roll, lists: list[MemberList], draft: Draft) -> str:
+    """The code of the rule that our own verifier finds broken."""
+    try:
+        for one in lists:
+            roll.add(one, objects.ALICE.address, Verifier(draft.genesis))
+        roll.check(draft)
+    except Refused as error:
+        return error.code
+    return ""
 
 
 @pytest.mark.parametrize("case", cases("chain"), ids=lambda case: case["name"])
