@@ -5,13 +5,14 @@ process and way has dice of its own, so that one may be left out and the others 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
 import msgspec
 
 from dfl_actors.core.family import ACTORS
+from dfl_actors.core.score import HALF_LIFE
 from tests.scenarios.interface import Plan, full, line, ring
 from tests.simnet.faults import ClockSet, Crash, Cut, DiskFull, Fault, Freeze, Mischief, PowerCut, Stall, Storm
 from tests.simnet.mischief import ACTS, NAME
@@ -36,11 +37,12 @@ AROUND: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class World:
-    """A network for schedules, how often it is drawn, and who in it breaks the rules."""
+    """A network for schedules, how often it is drawn, who in it breaks the rules, and after how long (ms) a bad message counts half."""
 
     plan: Plan
     share: int = 1
     rogues: tuple[str, ...] = ()
+    half_life: int = HALF_LIFE
 
 
 def world(links: tuple[tuple[str, str], ...], share: int = 1, rogues: tuple[str, ...] = (), **settings: object) -> World:
@@ -58,7 +60,8 @@ WORLDS: dict[str, World] = {
     "a line over two hops": world(line("a", "b", "c"), 2, ttl=2),
     "an observer": world(full("a", "b", "o")),
     "a ring": world(ring("a", "b", "c", "d"), ttl=2, rate=2.0),
-    "a neighbour that breaks the rules": world(full("a", "b", NAME), 5, (NAME,)),
+    "a neighbour that breaks the rules": world(full("a", "b", NAME), 4, (NAME,)),
+    "a neighbour that is soon forgiven": replace(world(full("a", "b", NAME), 2, (NAME,)), half_life=1_500),
     "a relay that breaks the rules": world((*full("a", "b"), (NAME, "a"), (NAME, "b")), 2, (NAME,), ttl=2),
 }
 
@@ -188,4 +191,5 @@ class _Draw:
         at, _ = self._when(1)
         yield Mischief(at=min(at, 600), act="trains")
         for act in self._dice.sample(ACTS, self._dice.randint(1, 4)):
-            yield Mischief(at=max(at, 1_000) + self._dice.randrange(500), act=act, times=self._dice.choice((1, 1, 1, 3)))
+            yield Mischief(at=max(at, 1_000) + self._dice.randrange(500), act=act, times=self._dice.choice((1, 1, 5)))
+        yield Mischief(at=self._lasts - 1, act="trains")

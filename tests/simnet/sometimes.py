@@ -130,6 +130,26 @@ def _(network: SimNetwork) -> bool:
     return False
 
 
+def _shut_out(network: SimNetwork) -> list[tuple[int, str, str]]:
+    """When, by whom and who."""
+    return [(note["t"], note["node"], note["by"]) for note in network.notes("refused") if note["code"] == "shut_out"]
+
+
+@sometimes("a neighbour is shut out")
+def _(network: SimNetwork) -> bool:
+    return bool(_shut_out(network))
+
+
+@sometimes("a neighbour is let in again and measured")
+def _(network: SimNetwork) -> bool:
+    scored = [(note["t"], note["node"], note["generator"]) for note in network.notes("scored")]
+    return any(
+        by == node and who == generator and after > when + 1_000
+        for when, by, who in _shut_out(network)
+        for after, node, generator in scored
+    )
+
+
 @sometimes("a neighbour's clock is named as off")
 def _(network: SimNetwork) -> bool:
     return any(note["ms"] for note in network.notes("clock_off"))

@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from unittest.mock import patch
 
 from dfl_actors.core.codec import digest, encode, sha256
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Signed, Transaction, signer_of, signing_bytes
+from dfl_actors.core.verdicts import SENDERS, SIGNERS
 from tests.scenarios.conditions import check_safe
 from tests.scenarios.interface import Plan
 from tests.simnet import seals
@@ -31,15 +33,8 @@ LOOK = 250
 MOST_EVENTS = 400_000
 """More than a schedule has: a network that makes more without end stands on the spot."""
 
-LIES = frozenset(
-    {
-        "malformed", "schema", "not_canonical", "frames", "address_mismatch", "bad_signature", "accuracy_range", "relay_unsigned",
-        "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused", "model_size",
-        "codec_unknown", "model_not_finite", "model_norm", "chunk", "model_digest", "foreign_transaction", "transaction_order",
-        "block_rewritten", "confirmed_elsewhere", "unknown_receipt", "not_the_witness", "no_receipt", "shut_out",
-    }
-)  # fmt: skip
-"""What no honest node is refused for, whatever befell it."""
+LIES = SENDERS | SIGNERS | {"shut_out"}
+"""What no honest node is refused for, whatever befell it, and what comes of that."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Outcome:
 
 def perform(schedule: Schedule) -> Outcome:
     """Perform a schedule, the same in every process."""
-    with sealed():
+    with sealed(), patch("dfl_actors.core.score.HALF_LIFE", WORLDS[schedule.world].half_life):
         return _Trial(schedule).outcome()
 
 
