@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Self
 
 MORE, LONG, COMMAND = 1, 2, 4
-GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with which a connection ends by a reset."""
 

@@ -21,7 +21,8 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
         keys = out.parent / f"keys-{name}"
         made = subprocess.run([*command, "keys", "new", str(keys)], check=True, capture_output=True, text=True).stdout
         words = tomllib.loads(made)
-        facts += ["-s", f"node.{name}.public_key={words['public']}", "-s", f"node.{name}.listen=tcp://127.0.0.1:{47_100 + 2 * place}"]
+        facts += ["-s", f"node.{name}.public_key={words['public']}", "-s", f"node.{name}.curve_key='{words['curve']}'"]
+        facts += ["-s", f"node.{name}.listen=tcp://127.0.0.1:{47_100 + 2 * place}"]
     runs = [out, out.with_name(f"{out.name}-1")]
     started = [
         subprocess.Popen(

@@ -22,7 +22,7 @@ from dfl_actors.errors import Refused
 
 MOST_UNPROVED = 256  # Connections to one server that have proved nothing; of more the oldest is closed.
 MOST_PROVED = 256  # Those that have; of more the newest is closed.
-LOOK_EVERY = 50  # Milliseconds between two looks while some have proved nothing: what they bring meanwhile is held in memory.
+LOOK_EVERY = 25  # Milliseconds between two looks while some have proved nothing: what they bring meanwhile is held in memory.
 SLOWLY = 1_000  # Milliseconds between two looks otherwise.
 
 EVENT = struct.Struct("=Hi")  # What a monitor tells: the event, and the descriptor.
@@ -61,7 +61,7 @@ class Door:
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", server: "zmq.Socket[bytes]", proved: Allowance) -> None:
         """To be made before the server is bound."""
-        self._server, self._proved, self._open = server, proved, dict[int, Connection]()
+        self._server, self._proved, self._open, self._cut = server, proved, dict[int, Connection](), set[int]()
         self._port = self._due = self._now = 0
         place = f"inproc://door-{id(self):x}"
         server.monitor(place, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | zmq.Event.CLOSED)
@@ -84,6 +84,7 @@ class Door:
             event, descriptor = EVENT.unpack(self.bell.recv_multipart()[0])
             self._open.pop(descriptor, None)
             if event == zmq.Event.ACCEPTED:
+                self._cut.discard(descriptor)
                 self._open[descriptor] = Connection(SMALL.most, self._now)
                 self._due = min(self._due, self._now + LOOK_EVERY)
 
@@ -125,6 +126,17 @@ class Door:
         one.proved, one.left = True, self._proved.most
         return True
 
+    def bears(self, frame: zmq.Frame) -> bool:
+        """Whether the connection of a peer that has proved nothing may have brought what it has. If not it is disconnected, and what it
+        still had in the queue is not borne either."""
+        descriptor = descriptor_of(frame)
+        if descriptor not in self._open:
+            self._hear()
+        one, brought = self._open.get(descriptor), self._received(descriptor)
+        if one is not None and brought is not None and not one.pays(brought, self._now, SMALL):
+            self.refuse(descriptor, "")
+        return descriptor not in self._cut
+
     def turn_out(self, frame: zmq.Frame) -> None:
         """Disconnect whoever sent this."""
         self.refuse(descriptor_of(frame), "")
@@ -132,6 +144,7 @@ class Door:
     def refuse(self, descriptor: int, why: str) -> Refused:
         """Disconnect it. ZeroMQ finds its connection ended, as if the peer had done it."""
         self._open.pop(descriptor, None)
+        self._cut.add(descriptor)
         with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
             if self._ours(copy):
                 copy.shutdown(socket.SHUT_RDWR)

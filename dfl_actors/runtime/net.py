@@ -210,6 +210,8 @@ class Net:
         """What a peer that has not proved who it is sends is short, or not looked at."""
         if self.serves(peer.bytes):
             self._askers.prove(request)
+        elif not self._askers.bears(request):
+            raise Refused("flood", "too much before its proof", self._proved(request))
         elif len(request) > sockets.GREETING_LIMIT:
             self._askers.turn_out(request)
             raise Refused("flood", f"{len(request)} bytes before its proof", self._proved(request))

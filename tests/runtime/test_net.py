@@ -1,8 +1,12 @@
 """The sockets between nodes: what cannot leave is counted, never lost in silence, and what a stranger sends is refused and counted."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import zmq
@@ -22,6 +26,7 @@ from dfl_actors.runtime.sockets import GREETING_LIMIT, REQUEST_LIMIT
 from tests import objects as made
 
 PATIENCE = 30.0
+ROOT = Path(__file__).parents[2]
 LOOPBACK = Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*")
 NEIGHBOUR = "ab" * 32
 FETCH, GONE = Fetch(model="ab" * 32, first=0, count=1), Gone(model="ab" * 32)
@@ -143,7 +148,7 @@ def test_before_its_proof_a_peer_may_send_small_frames_only_and_few(net: Net) ->
         small = message([b"{" * 1_000])
         assert all(stranger.send(small) for _ in range(SMALL.most // 2_000)) and looked(net, 0.2) == []
         stranger.send(small * 20)
-        assert looked(net) == ["flood"] and stranger.closed(), "though each frame is small"
+        assert set(looked(net)) == {"flood"} and stranger.closed(), "though each frame is small"
 
 
 def test_a_message_without_end_ends_its_connection_and_is_not_kept(net: Net) -> None:
@@ -199,3 +204,39 @@ def test_a_large_draft_that_is_said_again_is_not_decoded_again(net: Net, context
     news = [one.news for one in found if isinstance(one, Heard)]
     assert len(news) == 3 and all(one is news[0] for one in news)
     neighbour.close(linger=0)
+
+
+ASLEEP = """
+import sys, time, zmq
+from dfl_actors.core.control import Endpoints
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.net import Net
+sockets.HEARTBEAT = 200
+net = Net(zmq.Context(), Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*"), None)
+if len(sys.argv) > 1:
+    net.router.setsockopt(zmq.RCVHWM, int(sys.argv[1]))
+    net.router.unbind(net.endpoints.requests)
+    net.router.bind(net.endpoints.requests)
+print(net.endpoints.requests, flush=True)
+sys.stdin.readline()
+print(net.router.poll(0), flush=True)
+"""
+
+
+@pytest.mark.parametrize("mark", ["16", ""])
+def test_a_connection_that_is_reset_behind_a_full_queue_ends_nobody_for_there_is_no_mark(mark: str) -> None:
+    """libzmq ends a process whose queue stands at its mark while a connection is reset and a heartbeat is due. If the case with a mark
+    fails one day, that is mended there, and servers may have one again."""
+    command = [sys.executable, "-c", ASLEEP, *mark.split()]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asleep:
+        assert asleep.stdout is not None
+        port = port_of(asleep.stdout.readline())
+        peer = Peer(port, "DEALER", 0.3)
+        peer.send(message([b"x" * 60_000]) * 100)
+        peer.reset()
+        if mark:
+            assert asleep.wait(PATIENCE) == -signal.SIGABRT
+        else:
+            with Peer(port, "DEALER") as silent:
+                assert silent.closed(PATIENCE), "its heartbeats were not answered: those of the other were due as well"
+            assert asleep.communicate("wake\n", PATIENCE)[0].split() == ["1"] and asleep.returncode == 0
