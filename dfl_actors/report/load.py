@@ -1,4 +1,4 @@
-"""A run directory, read back: `run.json` and `metrics.jsonl` become one frozen `Run`.
+"""A run directory, read back: `run.json` and `metrics.jsonl`, with the files before it, become one frozen `Run`.
 
 The metrics are one JSON object a line, written by many actors and cut short by whatever killed the run, so reading is
 forgiving: fields this version does not know are ignored, events it does not know and lines that are torn or damaged are left out
@@ -151,7 +151,7 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
 
         return load_simulation(path, only)
     about = read_about(directory)
-    events, skipped, unknown = _load_events(directory.metrics, only)
+    events, skipped, unknown = _load_events(directory.metrics_files(), only)
     elsewhere, roles, attacks = _load_configured(directory.config)
     return Run(
         **{**msgspec.structs.asdict(about), "target": about.target or None},
@@ -193,12 +193,12 @@ def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[s
     return elsewhere, {name: node.role for name, node in given.items() if node.role not in ("", "normal")}, attacks
 
 
-def _load_events(path: Path, only: Collection[type[Event]]) -> tuple[dict[type[Event], list[Event]], int, int]:
-    """The events by kind, how many lines were skipped, and how many events are unknown. Raises StoreError if the file cannot be read."""
+def _load_events(paths: list[Path], only: Collection[type[Event]]) -> tuple[dict[type[Event], list[Event]], int, int]:
+    """The events by kind, how many lines were skipped, and how many events are unknown. Raises StoreError if a file cannot be read."""
     events: dict[type[Event], list[Event]] = defaultdict(list)
     skipped = unknown = 0
     wanted = re.compile("|".join(f'"event": ?"{name_of(kind)}"' for kind in only or KINDS.values()).encode())
-    for line in _lines(path):
+    for line in (line for path in paths for line in _lines(path)):
         if only and not wanted.search(line):
             continue
         try:

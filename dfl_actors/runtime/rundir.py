@@ -1,6 +1,6 @@
 """The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
 
-    config.toml  run.json  metrics.jsonl  status.json  events.json  accuracy.png  summary.json
+    config.toml  run.json  metrics-0001.jsonl ...  metrics.jsonl  status.json  events.json  accuracy.png  summary.json
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras  fed/
     lock           while a run uses the directory
 
@@ -33,7 +33,8 @@ BEGUN = (
 """What a start makes before its run.json: all that there is when it is killed until then, besides the lock."""
 
 STARTED = (
-    "metrics.jsonl", "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
+    "metrics.jsonl", "metrics-*.jsonl",
+    "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
     "nodes/*/models/boot",
 )  # fmt: skip
 """What actors and the supervisor make that start."""
@@ -100,6 +101,10 @@ class RunDirectory:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise StoreError(f"{self.nodes} cannot hold a node named {name!r}: use letters, digits, '-' and '_'")
         return NodeDirectory(self.nodes / name)
+
+    def metrics_files(self) -> list[Path]:
+        """Where the metrics are: those that were long, in their order, then `metrics`, which need not be there."""
+        return metrics_files(self.path)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -197,6 +202,17 @@ class RunDirectory:
             except BlockingIOError:
                 return False
         return True
+
+
+def metrics_files(path: Path) -> list[Path]:
+    """The files of metrics in a run directory, the oldest first; the last need not be there."""
+    return [*sorted((file for file in path.glob("metrics-*.jsonl") if number_of(file)), key=number_of), path / "metrics.jsonl"]
+
+
+def number_of(file: Path) -> int:
+    """Of a file of metrics that was long; 0 for another name."""
+    number = file.stem.removeprefix("metrics-")
+    return int(number) if number.isdecimal() else 0
 
 
 def read_about(run: RunDirectory) -> About:

@@ -153,6 +153,7 @@ class Supervisor:
             shown = self._picture(now)
             self._watcher.update(shown)
             self._board.leave(shown, now)
+            self._metrics.roll()
 
     def _listen(self, seconds: float) -> None:
         try:

@@ -6,10 +6,26 @@ from time import process_time
 
 import pytest
 
-from dfl_actors.core.events import Evaluated, Scored, Trained
+from dfl_actors.core.events import Evaluated, Ready, Scored, Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.report.load import load_run
+from dfl_actors.report.runs.exports import write_jsonl
+from dfl_actors.report.runs.listing import _last_time
+from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, address, ready, realistic, write_run
+
+
+def test_a_run_whose_metrics_went_on_in_new_files_is_read_whole(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "net", ["0"], [ready()])
+    before = load_run(run)
+    line = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").rename(run / "metrics-0001.jsonl")
+    (run / "metrics-0002.jsonl").write_bytes(line)
+    (run / "metrics-old.jsonl").write_bytes(b"of somebody else")
+    after = load_run(run)
+    assert after.of(Ready) == before.of(Ready) * 2 and after.skipped == 0
+    assert _last_time(RunDirectory(run).metrics_files()) == before.of(Ready)[0].t
+    assert list(write_jsonl(after, tmp_path)) == ["metrics.jsonl: 2 events"]
 
 
 def test_events_come_back_by_kind_in_order(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dfl_actors.core import events
 from dfl_actors.errors import StoreError
 from dfl_actors.runtime.metrics import Metrics
+from dfl_actors.runtime.rundir import metrics_files
 
 
 @contextmanager
@@ -56,6 +57,22 @@ def test_a_line_that_another_program_left_torn_costs_itself_only(tmp_path: Path)
     path.write_bytes(b'{"t":1,"node":')
     Metrics(path, "a", "gossiper").write(announced("whole"), 2)
     assert path.read_bytes().startswith(b'{"t":1,"node":\n{"t":2') and path.read_bytes().count(b"\n") == 2
+
+
+def test_a_long_file_is_put_aside_and_everybody_goes_on_in_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    one, other = Metrics(path, "", "supervisor"), Metrics(path, "a", "gossiper")
+    for number in range(3):
+        other.write(announced(f"{number}"), 1 + number)
+        one.write(announced(f"own {number}"), 1 + number)
+        one.roll(largest=1)
+        one.roll(largest=1)
+    other.write(announced("last"), 9)
+    files = metrics_files(tmp_path)
+    assert [file.name for file in files] == ["metrics-0001.jsonl", "metrics-0002.jsonl", "metrics-0003.jsonl", "metrics.jsonl"]
+    assert [len(file.read_bytes().splitlines()) for file in files] == [2, 2, 2, 1]
+    one.roll()
+    assert metrics_files(tmp_path) == files, "64 MiB, unless a test says otherwise"
 
 
 def test_a_full_disk_is_one_line_with_the_remedy(tmp_path: Path) -> None:

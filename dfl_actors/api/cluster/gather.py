@@ -19,7 +19,7 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import explained, whole
 from dfl_actors.runtime.plan import SUPERVISOR
-from dfl_actors.runtime.rundir import About, RunDirectory, read_about
+from dfl_actors.runtime.rundir import About, RunDirectory, metrics_files, read_about
 
 NO_ROOM = "free some space"
 OURS = ("ready", "stopped")  # Events that are of the network here, and of a node there.
@@ -50,7 +50,7 @@ def gather(run: RunDirectory, about: Gathered) -> list[str]:
     came = [name for name in about.addresses if (run.path / "part" / name / "run.json").is_file()]
     with explained(f"{run.path} cannot be written", NO_ROOM):
         if came:
-            _merge_metrics(run, [run.path / "part" / name / "metrics.jsonl" for name in came], about)
+            _merge_metrics(run, [file for name in came for file in metrics_files(run.path / "part" / name)], about)
         for name in came:
             _move(run, name, run.path / "part" / name)
     _write_about(run, about, came)

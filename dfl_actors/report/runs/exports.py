@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -162,8 +162,9 @@ def write_jsonl(run: Run, out: Path) -> Told:
         return
     names = {address: name for name, address in run.nodes.items()}
     written = torn = 0
-    with RunDirectory(run.path).metrics.open("rb") as lines, (out / "metrics.jsonl").open("wb") as file:
-        for line in lines:
+    files = [file for file in RunDirectory(run.path).metrics_files() if file.exists()]
+    with (out / "metrics.jsonl").open("wb") as file, ExitStack() as stack:
+        for line in (line for each in files for line in stack.enter_context(each.open("rb"))):
             try:
                 fields = orjson.loads(line)
                 named = {"tick": tick(run, fields["t"]), **{key: _named(value, names) for key, value in fields.items()}}

@@ -22,7 +22,8 @@ from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation, load_about
 
 OURS = (
-    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "status.json", "events.json", "accuracy.png", "summary.json", "nodes",
+    "config.toml", "run.json", "genesis.json", "metrics.jsonl", "metrics-*.jsonl",
+    "status.json", "events.json", "accuracy.png", "summary.json", "nodes",
     "lock", "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
     "sim.json", "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "reputation",
     "reasons", "checkpoint*",
@@ -91,7 +92,7 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
         return None if held is None else Listed(directory=str(path), state="starting", bytes=size_of(path))
     run = load_run(path, SHORT)
     state, reason = state_of(run, held)
-    last = now if state == "running" else _last_time(directory.metrics) if state == "died" else None
+    last = now if state == "running" else _last_time(directory.metrics_files()) if state == "died" else None
     accuracies = last_accuracies(run)
     return Listed(
         directory=str(path),
@@ -148,8 +149,13 @@ class _Timed(msgspec.Struct):
     t: int
 
 
-def _last_time(metrics: Path) -> int | None:
+def _last_time(files: list[Path]) -> int | None:
     """The time of the last whole line of the metrics."""
+    found = (_last_in(file) for file in reversed(files))
+    return next((time for time in found if time is not None), None)
+
+
+def _last_in(metrics: Path) -> int | None:
     try:
         with metrics.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
