@@ -16,6 +16,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOWEST := .venv-lowest
 
+# Every command that a test starts would compile the package anew: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-ray check coverage lowest clean
 
 run: $(STAMP)
