@@ -23,6 +23,7 @@ from typing import NoReturn
 
 import benchmark_runs
 import numpy as np
+from benchmark_averaging import cost_a_model
 from benchmark_table import IDLE, Figure, Row, Unmeasured, Values, as_json, cores, explanations, machine, measure, table
 from rich.console import Console
 
@@ -39,6 +40,7 @@ EVERY = 20
 
 REPUTATION = ("update.algorithm=reputation", "update.parameters={ penalty = 0.05 }")
 HALF_FEDAVG = ("update.algorithm=half_fedavg",)
+STEADY = ("update.algorithm=steady",)
 
 SIZES = (10, 30, 100, 300)
 WATCHED = (10, 100, 300)
@@ -151,6 +153,10 @@ class Runs:
         return simulate(self._folder / "half_fedavg", self.ticks, HALF_FEDAVG)
 
     @cached_property
+    def steady(self) -> Finished:
+        return simulate(self._folder / "steady", self.ticks, STEADY)
+
+    @cached_property
     def start(self) -> Finished:
         """Tick 0 alone."""
         return simulate(self._folder / "start", 0, HALF_FEDAVG)
@@ -181,6 +187,14 @@ def measure_reputation(runs: Runs) -> Values:
 
 def measure_half_fedavg(runs: Runs) -> Values:
     return whole(runs.half_fedavg, runs.ticks)
+
+
+def measure_steady(runs: Runs) -> Values:
+    return whole(runs.steady, runs.ticks)
+
+
+def measure_averaging(runs: Runs) -> Values:
+    return cost_a_model("steady")
 
 
 def whole(finished: Finished, ticks: int) -> Values:
@@ -296,6 +310,8 @@ def bare_loop(work: Work) -> tuple[float, float]:
 ROWS = (
     Row("reputation", "10 nodes of figure 9, Reputation-0.05", (Figure("seconds", 100),), measure_reputation),
     Row("half_fedavg", "the same with HalfFedAvg", (Figure("seconds", 40),), measure_half_fedavg),
+    Row("steady", "the same with steady, the default", (Figure("seconds", 45),), measure_steady),
+    Row("averaging", "what steady costs a model on top of a plain mean, LeNet", (Figure("ms a model on top", 3),), measure_averaging),
     Row(
         "efficiency",
         "bare machine-learning / ticks of reputation, by the clock",
