@@ -120,7 +120,7 @@ class Net:
         return new
 
     def _open(self, address: Address, where: Endpoints) -> None:
-        subscriber = self._client(zmq.SUB, where.curve, sockets.NEWS_WAITING, sockets.NEWS_WAITING)
+        subscriber = self._client(zmq.SUB, where.curve, sockets.NEWS_COME, sockets.NEWS_COME)
         dealer = self._client(zmq.DEALER, where.curve, sockets.REQUESTS_WAITING, sockets.WIRE_HIGH_WATER)
         subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
         if self._curve is not None:

@@ -21,9 +21,10 @@ REQUEST_LIMIT = 64 << 10  # Bytes in a frame of a request, whoever sends it.
 GREETING_LIMIT = 4 << 10  # Bytes in a request of a peer that has not proved who it is.
 SUBSCRIPTION_LIMIT = 512  # Bytes in a subscription; a CURVE handshake has more than 256.
 HIGH_WATER = 10_000  # Small messages waiting on one socket.
-REPLIES_WAITING = 640  # Replies waiting for one neighbour: as many as it may ask for at once, 512 pieces of news among them.
-NEWS_WAITING = 64  # News waiting for one neighbour, here and there.
-WIRE_HIGH_WATER = 16  # Other messages waiting on a socket between nodes: chunks that have come.
+REPLIES_WAITING = 1_000  # Replies waiting for one neighbour: it may ask for 512 pieces of news at once.
+NEWS_WAITING = 256  # News waiting for one neighbour. ZeroMQ gives room back by halves of it and late: with 64, bursts of 20 lost some.
+NEWS_COME = 64  # News that have come from one neighbour.
+WIRE_HIGH_WATER = 16  # Chunks that have come from one neighbour.
 REQUESTS_WAITING = 1_000  # Our own requests, which are small, waiting for one neighbour.
 UNLIMITED = 0
 """What comes in at a server: there the doors limit bytes (`runtime.doors`)."""
