@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfl_actors.core.codec import decode
+from dfl_actors.core.objects import MemberList
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.rundir import RunDirectory
-from dfl_actors.runtime.verify import verify_all
+from dfl_actors.runtime.verify import lists_all, verify_all
 from tests.network.conftest import Start
 from tests.network.harness import SMALL, Command, free_ports
 from tests.network.places import Loopback, places
@@ -91,6 +93,8 @@ def test_from_empty_hosts_to_verified_chains_and_on_with_other_hosts_and_keys(st
     for name in "abc":
         (chain,) = verify_all(RunDirectory(folders[name] / "run"), (name,))
         assert chain.transactions > 0
+    (listed,) = lists_all(RunDirectory(folders["a"] / "run"), ("a",))["a"]
+    assert set(decode(MemberList, listed.encode()).keys) == set(after.values()), "who joined and left stands in a signed list"
     (old,) = verify_all(RunDirectory(backup), ("b",))
     assert old.transactions > 0, "the chain of the old key verifies for ever"
 
