@@ -82,14 +82,13 @@ class TargetMissed(DflError):
 
 Code = Literal[
     "too_large", "malformed", "schema", "not_canonical", "frames", "other_genesis", "address_mismatch", "bad_signature", "stranger",
-    "wrong_neighbour", "not_admitted", "not_a_member",
-    "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned", "ttl_exhausted",
-    "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued", "sequence_reused",
-    "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "shut_out", "busy", "fetch_timeout", "model_gone",
-    "chunk", "model_digest", "fetched_often", "foreign_transaction", "transaction_order", "block_rewritten", "too_late",
-    "confirmed_elsewhere", "other_draft",
-    "unknown_receipt", "not_the_witness", "no_receipt", "confirmation_twice", "finalised_before_created", "height",
-    "previous", "other_generator", "time_backwards", "transaction_twice", "list_order", "unexpected", "flood",
+    "wrong_neighbour", "not_admitted", "not_a_member", "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned",
+    "ttl_exhausted", "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "receipt_not_issued",
+    "sequence_reused", "model_size", "codec_unknown", "model_missing", "model_not_finite", "model_norm", "shut_out", "contradiction",
+    "no_evidence", "busy", "fetch_timeout", "model_gone", "chunk", "model_digest", "fetched_often", "foreign_transaction",
+    "transaction_order", "block_rewritten", "too_late", "confirmed_elsewhere", "other_draft", "unknown_receipt", "not_the_witness",
+    "no_receipt", "confirmation_twice", "finalised_before_created", "height", "previous", "other_generator", "time_backwards",
+    "transaction_twice", "list_order", "unexpected", "flood",
 ]  # fmt: skip
 """Every rule that may be broken, by its code in chapter 9 of `docs/protocol.md`."""
 

@@ -9,6 +9,7 @@ What neighbours say comes inside the driver's `Heard`, `Asked` and `Replied`, an
 
 from collections.abc import Callable, Iterable, Iterator
 
+from dfl_actors.actors.accusing import Accusing
 from dfl_actors.actors.base import Actor, JournalReader, Models, refused
 from dfl_actors.actors.drafts import Drafts, confirming
 from dfl_actors.actors.handing import Brought, Handing
@@ -27,7 +28,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.objects import Address, Digest, Receipt, Transaction
 from dfl_actors.core.rates import Buckets
 from dfl_actors.core.recent import Recent
-from dfl_actors.core.verdicts import Verdict
+from dfl_actors.core.verdicts import SENDERS, Verdict
 from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Started, Stopping, Tick
 from dfl_actors.errors import Refused
 from dfl_actors.learning.weights import model_bytes
@@ -67,6 +68,7 @@ class Gossiper(Linking, Actor):
         self._fetching = Fetching(
             self._seen, self._transactions, self._standing, self._pulses.tally, settings.fetch_timeout, len(settings.neighbours)
         )
+        self._accusing = Accusing(journal, self._verifier, self._announce)
         self._later = False
         self._pace = Buckets(TRANSACTIONS, MOST_TRANSACTIONS)
         self._serving = Serving(models)
@@ -136,6 +138,8 @@ class Gossiper(Linking, Actor):
         """A draft that keeps every rule: from here on its way back is known, and it goes on to witnesses that are further away."""
         letter = self._drafting.answered(message.confirmations[0].draft)
         self._accepted(letter)
+        if isinstance(letter, m.DraftArrived):
+            yield from self._accusing.saw((letter.draft,))
         yield from self._drafting.go_on(now)
         for draft in self._drafts.confirmed(message, letter):
             yield self._announce(m.DraftNews(draft=draft))
@@ -153,6 +157,8 @@ class Gossiper(Linking, Actor):
                 yield from self._standing.judge(letter.sender, message.code, signs(letter) == letter.sender, now)
             elif letter is not None:
                 self._accepted(letter)
+            if isinstance(letter, m.DraftArrived) and message.code not in SENDERS:
+                yield from self._accusing.saw((letter.draft,))
             yield from handing.go_on(now)
 
     def _accepted(self, letter: Brought | None) -> None:
@@ -216,6 +222,7 @@ class Gossiper(Linking, Actor):
             yield from self._on_known(identity, sender, sighting, now)
             return
         self._check_header(sender, news, now)
+        yield from self._accusing.saw((transaction, *news.receipts))
         self._seen.put(identity, Sighting(transaction, sender))
         wanted, self._later = m.Fetched(transaction=transaction, receipts=news.receipts, sender=sender), True
         if self._models.size(transaction.model) is not None:
@@ -271,6 +278,7 @@ class Gossiper(Linking, Actor):
         if sighting.via is not None and receipt.creator == self.settings.address:
             return
         check_receipt(receipt.transaction, sighting.transaction, receipt, self._verifier)
+        yield from self._accusing.saw((receipt,))
         self._relayed.put(identity, None)
         if sighting.via is None:
             yield Tell(m.ReceiptArrived(receipt=receipt))
@@ -281,6 +289,9 @@ class Gossiper(Linking, Actor):
         effects = list(self._drafts.heard(news.draft, sender, now))
         self._later = bool(effects)
         yield from effects
+
+    def on_evidence_news(self, news: m.EvidenceNews, sender: Address, now: Now) -> Iterator[Effect]:
+        yield from self._accusing.shown(news.evidence)
 
     def on_block_news(self, news: m.BlockNews, sender: Address, now: Now) -> None:
         """Others' blocks are for watchers."""

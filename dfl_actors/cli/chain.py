@@ -51,6 +51,8 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
                 f"node {verified.node}: ok, {_blocks(verified)}, {verified.transactions} transactions, {verified.receipts} receipts, "
                 f"{verified.confirmations} confirmations, weights of {verified.weights} models, head {verified.head[:16]}"
             )
+            for contradiction in verified.contradictions:
+                typer.echo(f"node {verified.node}: holds evidence that {contradiction}")
 
 
 def _blocks(verified: Verified) -> str:

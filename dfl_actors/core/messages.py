@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from dfl_actors.core.evidence import Evidence
 from dfl_actors.core.family import Event, Letter, News, Reply, Request, members, union
 from dfl_actors.core.objects import MAX_RECEIPTS, Address, Confirmation, Count, Digest, Draft, PublicKey, Receipt, Signature, Transaction
 from dfl_actors.core.pulse import Pulse
@@ -246,6 +247,12 @@ class DraftNews(News, frozen=True, kw_only=True):
     """A draft that wants confirmations."""
 
     draft: Draft
+
+
+class EvidenceNews(News, frozen=True, kw_only=True):
+    """Two signed things that contradict each other."""
+
+    evidence: Evidence
 
 
 class BlockNews(News, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ SENDERS: frozenset[Code] = frozenset((
     "too_large", "malformed", "schema", "not_canonical", "frames", "address_mismatch", "bad_signature", "relay_unsigned",
     "accuracy_range", "receipt_moved", "self_receipt", "receipt_twice", "receipt_ttl", "model_size", "codec_unknown",
     "model_not_finite", "chunk", "model_digest", "foreign_transaction", "transaction_order", "unknown_receipt", "not_the_witness",
-    "no_receipt",
+    "no_receipt", "no_evidence",
 ))  # fmt: skip
 """Nobody who keeps the protocol sends or passes on what breaks these."""
 

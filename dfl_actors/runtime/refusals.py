@@ -53,6 +53,8 @@ REMEDIES: dict[str, str] = {
     "model_size": _MODEL,
     **dict.fromkeys(("model_missing", "model_gone"), "the model store is too small for this pace: raise store.models"),
     "model_not_finite": "its training diverges: lower its learning rate",
+    "contradiction": "it signed two things where there may be one, and every node has the proof: its key is used twice, or it lies",
+    "no_evidence": _BROKEN,
     "shut_out": "it broke the protocol again and again and is not heard for ten minutes or more; what it did stands above",
     "model_norm": "its training diverges, or it attacks: lower its learning rate, or take the node out of the topology",
     "fetch_timeout": "the link is too slow or lossy for these models: raise gossip.fetch_timeout_s",

@@ -13,6 +13,7 @@ from dfl_actors.core import chain, codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import reread
+from dfl_actors.core.evidence import KEPT, Evidence, check_evidence
 from dfl_actors.core.members import LISTED, Roll
 from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
 from dfl_actors.errors import ChainError, Refused
@@ -38,6 +39,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int = 0
     abandoned: int = 0
     weights: int = 0
+    contradictions: tuple[str, ...] = ()
+    """Who signed two things where there may be one, as the evidence shows that the node keeps."""
 
 
 def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
@@ -97,6 +100,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
     with _named(name):
         weights = _count_weights(node.models, {entry.transaction.model for entry in entries})
     return Verified(
+        contradictions=tuple(_contradictions(node, genesis)),
         node=name,
         height=state.height,
         first=0 if base is None else base.height,
@@ -108,6 +112,19 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
         abandoned=sum(not block.confirmations for block in blocks),
         weights=weights,
     )
+
+
+def _contradictions(node: NodeDirectory, genesis: str) -> Iterator[str]:
+    """What the evidence in its gossiper's journal shows, each checked. Raises `ChainError`."""
+    verifier, path = Verifier(genesis), node.journal("gossiper")
+    for key, raw in _entries(path):
+        if not key.startswith(KEPT):
+            continue
+        try:
+            kind, signer, where = check_evidence(codec.decode(Evidence, raw, LARGEST_BLOCK), verifier)
+        except Refused as error:
+            raise ChainError(f"evidence in {path} breaks rule {error}: the journal was altered") from None
+        yield f"{signer[:16]} signed two {kind}s for {where[:16]}"
 
 
 def _signed_any(path: Path, names: tuple[str, ...]) -> bool:

@@ -222,7 +222,9 @@ def confirmed(made: Bench, one: DraftNews, by: str) -> list[Effect]:
 def test_a_draft_goes_to_the_validator_and_on_to_those_behind_us() -> None:
     made, one = built(), transaction("g", 0, ttl=2)
     near = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one),)),)))
-    far = DraftNews(draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), receipt("v", one, received_at_ttl=0))),)))
+    far = DraftNews(
+        draft=draft("g", (Entry(transaction=one, receipts=(receipt("me", one), receipt("v", one, received_at_ttl=0))),), height=1)
+    )
     assert told(hear(made, "g", near), DraftArrived) and announced(confirmed(made, near, "g")) == []
     for _ in range(2):
         said = hear(made, "g", far)

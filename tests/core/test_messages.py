@@ -13,6 +13,7 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import decode, encode
 from dfl_actors.core.control import Adoption, Endpoints, Facts, Holdings, Listening, Neighbours, Refusals
 from dfl_actors.core.effects import Effect
+from dfl_actors.core.evidence import evidence
 from dfl_actors.core.family import Control, Event, Letter, Message, News, Reply, Request, heard_by, members, said_by, union
 from dfl_actors.core.words import Started
 from dfl_actors.errors import Refused
@@ -73,6 +74,7 @@ FIELDS: dict[str, Any] = {
 SPECIAL: dict[str, dict[str, Any]] = {
     "Fed": {"upto": 1, "next": 2, "again": 0},
     "Injected": {"samples": (1, 2)},
+    "EvidenceNews": {"evidence": evidence(made.transaction(), made.transaction(data=b"\1" * 32))},
     "Judged": {"what": D},
     "Scored": {"transaction": D},
     "Settled": {"transaction": D},

@@ -12,6 +12,7 @@ import pytest
 from dfl_actors.actors.trainer import Checkpoint
 from dfl_actors.core import chain
 from dfl_actors.core.codec import digest, encode, model_digest
+from dfl_actors.core.evidence import KEPT, evidence
 from dfl_actors.core.objects import Genesis, Layer
 from dfl_actors.errors import ChainError, StoreError
 from dfl_actors.runtime.launch import begin_anew
@@ -274,3 +275,15 @@ def test_what_does_not_verify_is_told_in_one_line(tmp_path: Path, change: Callab
     with pytest.raises(ChainError) as caught:
         verify(run, "a")
     assert str(caught.value) == text.format(**known)
+
+
+def test_evidence_that_the_node_keeps_is_checked_and_named(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    one, other = (objects.transaction(objects.BOB, genesis=NET, sequence=3, created=created) for created in (1, 2))
+    with Journal(run.node("a").journal("gossiper")) as journal:
+        journal.commit([(b"score/any", b"{}"), (KEPT + b"transaction/any", encode(evidence(one, other)))])
+    assert verify(run, "a").contradictions == (f"{objects.BOB.address[:16]} signed two transactions for 3",)
+    with Journal(run.node("a").journal("gossiper")) as journal:
+        journal.commit([(KEPT + b"transaction/any", encode(evidence(one, objects.unsigned(other))))])
+    with pytest.raises(ChainError, match=r"bad_signature: .* the journal was altered"):
+        verify(run, "a")

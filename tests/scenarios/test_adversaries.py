@@ -229,6 +229,8 @@ def test_a_sequence_number_used_twice_is_refused() -> None:
         rogue.say(TransactionNews(transaction=rogue.transaction(network.now, data=b"\1" * 32), receipts=()))
         soon(network)
         assert codes(network, "a", "validator") == codes(network, "b", "validator") == {"sequence_reused"}
+        told = [note for note in network.notes("refused") if note["code"] == "contradiction"]
+        assert sorted(note["node"] for note in told) == ["a", "b"] and {note["by"] for note in told} == {network.address("m")}
 
 
 DIAMOND = (("g", "m"), ("g", "h"), ("m", "b"), ("h", "b"))
@@ -286,7 +288,7 @@ def test_a_block_cannot_be_written_again() -> None:
         soon(network)
         rogue.say(DraftNews(draft=rogue.draft(entries, network.now, memo="otherwise")))
         soon(network)
-        assert codes(network, "a") == codes(network, "b") == {"block_rewritten"}
+        assert codes(network, "a") == codes(network, "b") == {"block_rewritten", "contradiction"}
         assert {one.draft for one in rogue.confirmations()} == {digest(draft)}
 
 
