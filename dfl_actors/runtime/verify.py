@@ -100,7 +100,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
     with _named(name):
         weights = _count_weights(node.models, {entry.transaction.model for entry in entries})
     return Verified(
-        contradictions=tuple(_contradictions(node, genesis)),
+        contradictions=tuple(_contradictions(node, digest)),
         node=name,
         height=state.height,
         first=0 if base is None else base.height,
