@@ -49,7 +49,7 @@ def deferred(impatient: bool = False) -> Iterator[Stop]:
         return
 
     def note(number: int, _: FrameType | None) -> None:
-        ends = stop.urgent or (impatient and stop)
+        ends = stop.urgent or (impatient and bool(stop))
         stop.number = stop.number or number
         if ends:
             raise Interrupted(number)
