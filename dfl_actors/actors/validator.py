@@ -221,7 +221,7 @@ class Validator(Actor):
         if given is not None:
             yield Tell(Confirmed(sender=message.sender, confirmations=reread(Given, given).confirmations))
             return
-        check_place(draft, now.wall, self.settings.skew)
+        check_place(draft, self._latest(draft, now))
         confirmations = tuple(self._confirmations(identity, draft, now)) if self._follows(draft) else ()
         if not confirmations:
             yield Tell(Judged(what=identity, code=""))
@@ -234,6 +234,15 @@ class Validator(Actor):
         yield self._ledger.write(CONFIRMED + draft.generator.encode(), encode(draft))
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
         yield Note(events.Confirmed(draft=identity, generator=draft.generator, confirmations=len(confirmations)))
+
+    def _latest(self, draft: Draft, now: Now) -> int:
+        """When a draft can have been made at the latest: no draft is older than the block before, so where clocks were set back while all
+        nodes were down it is ahead of them, as our own receipts in it or the draft before are."""
+        ours = [receipt.created for entry in draft.entries for receipt in entry.receipts if receipt.creator == self.settings.address]
+        raw = self._read(CONFIRMED + draft.generator.encode())
+        known = max([*ours, *([] if raw is None else [reread(Draft, raw).created])], default=0)
+        latest = now.wall + self.settings.skew
+        return known + self.settings.expiry if known > latest else latest
 
     def _follows(self, draft: Draft) -> bool:
         """Whether it stands behind the last draft confirmed of its generator; one from before that comes late is nobody's fault.

@@ -133,14 +133,14 @@ def check_draft(draft: Draft, verifier: Verifier) -> Digest:
     return identity
 
 
-def check_place(draft: Draft, now: int, skew: int) -> None:
-    """What can be said of a draft's height and time without knowing its chain.
+def check_place(draft: Draft, latest: int) -> None:
+    """What can be said of a draft's height and time without knowing its chain; `latest` is when it can have been made at the latest.
 
     Raises `Refused` with code `from_the_future`; `previous` for a first block that names no genesis; `height` for one that is higher than
     its sequence numbers allow: each block before holds a number of its own, and none is `WINDOW` or more above those of this draft.
     """
-    if draft.created > now + skew:
-        raise Refused("from_the_future", f"by {draft.created - now} ms")
+    if draft.created > latest:
+        raise Refused("from_the_future", f"by {draft.created - latest} ms")
     if draft.height == 0 and draft.previous != draft.genesis:
         raise Refused("previous", f"{draft.previous[:8]}, expected {draft.genesis[:8]}")
     newest = draft.entries[-1].transaction.sequence

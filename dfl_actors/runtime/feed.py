@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +83,8 @@ class Client:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self._socket.poll(int(1000 * ANSWERED_WITHIN), zmq.POLLOUT):
-                sockets.send(self._socket, kind, *frames)
+                with suppress(zmq.Again):  # The connection ended meanwhile, as one does whose key the other side refuses.
+                    sockets.send(self._socket, kind, *frames)
             again = time.monotonic() + ANSWERED_WITHIN
             while (left := again - time.monotonic()) > 0:
                 self._check()

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from dfl_actors.core.codec import digest
+from dfl_actors.core.evidence import Evidence
 from dfl_actors.core.family import Message
-from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Transaction
+from dfl_actors.core.objects import Address, Confirmation, Draft, Receipt, Transaction, signer_of
 
 LARGEST = 512  # Bytes of a record.
 SHORT = 16  # Hexadecimal digits, of 64, of a digest in a list, and of what a record has no room for.
@@ -138,6 +139,10 @@ def _confirmations(value: tuple[Confirmation, ...], named: Named) -> Fields:
     return {"draft": value[0].draft, "witness": named(value[0].creator), "txs": txs, "count": len(value)}
 
 
+def _evidence(value: Evidence, named: Named) -> Fields:
+    return {"detail": "two " + ", ".join(f"{thing.kind} {digest(thing)[:SHORT]} of {named(signer_of(thing))}" for thing in value.things)}
+
+
 def _news(value: Message, named: Named) -> Fields:
     return {**fields_of(value, named), "detail": type(value).__name__}
 
@@ -159,6 +164,7 @@ READERS: Mapping[str, Reader] = {
     "receipt": _receipt,
     "draft": _draft,
     "confirmations": _confirmations,
+    "evidence": _evidence,
     "news": _news,
     **{name: _as(name) for name in ("model", "block", "height", "correct", "tested", "number", "index", "code")},
     **{

@@ -18,7 +18,23 @@ from tests.network.conftest import Start
 from tests.network.harness import PATIENCE, free_ports
 
 LOST = {"Holding", "Held", "HoldingAsked", "HoldingFound"}  # A `node` asks its neighbours what its directory lacks; in a run none can.
-RARE = {"Lacking", "Resend", "Resent", "Refusal", "Gone", "Pull", "Fed", "Hello", "Welcome", "Proof", "Admitted", *LOST}
+RARE = {
+    "Begun",
+    "Judged",
+    "EvidenceNews",
+    "Lacking",
+    "Resend",
+    "Resent",
+    "Refusal",
+    "Gone",
+    "Pull",
+    "Fed",
+    "Hello",
+    "Welcome",
+    "Proof",
+    "Admitted",
+    *LOST,
+}
 """Messages that a short, sound run of these settings does not need, or not once it has begun."""
 
 
