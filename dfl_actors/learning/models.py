@@ -29,7 +29,7 @@ from dfl_actors.learning.form import Array, Form, Samples
 from dfl_actors.learning.framework import keras, limit_threads, silenced, tf, use_device
 from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.network import Network, as_vector, by_chunk, fitting, is_float, lazy, prepared, signature, tensors
-from dfl_actors.learning.optimizers import remark_on, rule_of
+from dfl_actors.learning.optimizers import remark_on, rule_of, trainer
 from dfl_actors.learning.score import Score, score_of
 from dfl_actors.learning.weights import LENET, Layer, Parameters, Recipe, TrainState, Vector, recipe_of
 
@@ -73,10 +73,8 @@ class Learner:
         rule = rule_of(recipe, self._model, network, proposed)
         self.remark, self.rest, self.optimiser = remark_on(name, recipe, self._model, rule), rule.rest, rule.optimiser
         self.noised = recipe.noise > 0
-        seed = [tf.TensorSpec([2], tf.int64)] if self.noised else []
-        self._train = lazy(
-            rule.train, flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one, signature(form, None, None), steps, *seed
-        )
+        state, seed = (flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one), tf.TensorSpec([2], tf.int64)
+        self._train = lazy(trainer(rule, self.noised), *state, signature(form, None, None), steps, *[seed] * self.noised)
         self._sums = lazy(network.sums, flat, signature(form, None), many)
         self._answers = lazy(network.answers, flat, signature(form, None))
 

@@ -157,6 +157,18 @@ def _taken(make: Callable[..., object], wanted: Mapping[str, object]) -> list[st
     return [name for name, one in taken.items() if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY)]
 
 
+def trainer(rule: Rule, noised: bool) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    """Its `train` with a seed or without one: a compiled function of several inputs takes no argument that may be left out."""
+
+    def plain(weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return rule.train(weights, slots, iteration, x, y)
+
+    def with_noise(weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return rule.train(weights, slots, iteration, x, y, seed)
+
+    return with_noise if noised else plain
+
+
 class KerasRule:
     """A Keras optimiser for a network's trained variables, with the variables that hold its state in the order of the vector."""
 

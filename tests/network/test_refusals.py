@@ -107,7 +107,7 @@ def test_a_key_that_is_open_missing_or_anothers(start: Start, place: Path) -> No
     (place / "net.toml").write_text((place / "small.toml").read_text() + public)
 
     def node(keys: str, name: str, code: int) -> str:
-        command = start("node", "net.toml", "--name", name, "--keys", keys, "--out", "run")
+        command = start("node", "net.toml", "--name", name, "--keys", keys, "--out", "run", "-s", "transport.curve=off")
         command.ended(code)
         assert untouched(place)
         return one_line(command.stderr)
