@@ -221,8 +221,10 @@ class Validator(Actor):
         if given is not None:
             yield Tell(Confirmed(sender=message.sender, confirmations=reread(Given, given).confirmations))
             return
-        check_place(draft, self._latest(draft, now))
-        confirmations = tuple(self._confirmations(identity, draft, now)) if self._follows(draft) else ()
+        raw = self._read(CONFIRMED + draft.generator.encode())
+        last = None if raw is None else reread(Draft, raw)
+        check_place(draft, self._latest(draft, last, now))
+        confirmations = tuple(self._confirmations(identity, draft, now)) if self._follows(draft, last) else ()
         if not confirmations:
             yield Tell(Judged(what=identity, code=""))
             return
@@ -235,23 +237,21 @@ class Validator(Actor):
         yield Tell(Confirmed(sender=message.sender, confirmations=confirmations))
         yield Note(events.Confirmed(draft=identity, generator=draft.generator, confirmations=len(confirmations)))
 
-    def _latest(self, draft: Draft, now: Now) -> int:
+    def _latest(self, draft: Draft, last: Draft | None, now: Now) -> int:
         """When a draft can have been made at the latest: no draft is older than the block before, so where clocks were set back while all
         nodes were down it is ahead of them, as our own receipts in it or the draft before are."""
         ours = [receipt.created for entry in draft.entries for receipt in entry.receipts if receipt.creator == self.settings.address]
-        raw = self._read(CONFIRMED + draft.generator.encode())
-        known = max([*ours, *([] if raw is None else [reread(Draft, raw).created])], default=0)
+        known = max([*ours, *([] if last is None else [last.created])], default=0)
         latest = now.wall + self.settings.skew
         return known + self.settings.expiry if known > latest else latest
 
-    def _follows(self, draft: Draft) -> bool:
-        """Whether it stands behind the last draft confirmed of its generator; one from before that comes late is nobody's fault.
+    def _follows(self, draft: Draft, last: Draft | None) -> bool:
+        """Whether it stands behind the `last` draft confirmed of its generator; one from before that comes late is nobody's fault.
 
         Raises `Refused` with code `block_rewritten` for one that was made later than that and stands before it, or that is not the one
         confirmed at its height, and `time_backwards`.
         """
-        standing, raw = self._read(place_key(draft)), self._read(CONFIRMED + draft.generator.encode())
-        last = None if raw is None else reread(Draft, raw)
+        standing = self._read(place_key(draft))
         behind = last is None or draft.height > last.height
         if standing is not None or (last is not None and not behind and draft.created > last.created):
             self._contradicts(draft.generator, f"block {draft.height}")

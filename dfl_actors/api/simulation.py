@@ -252,33 +252,34 @@ def _load_repeat(path: Path) -> _Repeat:
 
 def _begin_repeat(topology: Topology, seeds: Sequence[int], out: str | Path | None, tell: Tell) -> Path:
     """The directory of a new repeat, with one for each seed. Raises `DflError`."""
-    from dfl_actors.learning.data import check_unchanged, load_datasets
-
     if not seeds:
         raise ConfigError("which seeds? Give at least one")
     config = _checked(topology, tell)
     path = _place(out, config)
     for seed in seeds:
         prepare(path / f"seed-{seed}", topology.override({"network.seed": seed}).config)
+    _Repeat(list(seeds), data=_digest(config, "")).save(path)
+    return path
+
+
+def _digest(config: Config, before: str) -> str:
+    """Of the data that all seeds learn, which must be what it was. Raises `DataError`."""
+    from dfl_actors.learning.data import check_unchanged, load_datasets
+
     with at_once():
         data = load_datasets(config)
-    _Repeat(list(seeds), data=check_unchanged(data, "")).save(path)
-    return path
+    return check_unchanged(data, before)
 
 
 def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
     """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
-    from dfl_actors.learning.data import check_unchanged, load_datasets
-
     repeat = _load_repeat(path)
     for seed in repeat.seeds:
         if seed in repeat.done:
             continue
         place = path / f"seed-{seed}"
         config = load_topology(place / "config.toml")
-        with at_once():
-            data = load_datasets(config)
-        check_unchanged(data, repeat.data)
+        _digest(config, repeat.data)
         _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)

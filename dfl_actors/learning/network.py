@@ -165,7 +165,7 @@ class CaffeRule:
         return np.zeros(size if self.optimiser is None else 0, np.float32)
 
     def train(
-        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(weights [P], velocity [P], iteration, x [k, batch, ...], y [k, batch, ...], seed of noise [2]) -> (weights, velocity, loss)."""
         steps, n = tf.shape(y, tf.int64)[0], self._network.n_trained

@@ -41,7 +41,7 @@ class Rule(Protocol):
         """The slots before the first step [S]; not zero for every optimiser."""
 
     def train(
-        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(weights [P], slots [S], iteration, x [k, batch, ...], y [k, batch, ...], seed of noise [2]) -> (weights, slots, mean loss)."""
 
@@ -158,15 +158,12 @@ def _taken(make: Callable[..., object], wanted: Mapping[str, object]) -> list[st
 
 
 def trainer(rule: Rule, noised: bool) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    """Its `train` with a seed or without one: a compiled function of several inputs takes no argument that may be left out."""
+    """Its `train` with a seed or without one: a compiled function takes tensors alone, and all of them."""
 
     def plain(weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return rule.train(weights, slots, iteration, x, y)
+        return rule.train(weights, slots, iteration, x, y, None)
 
-    def with_noise(weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return rule.train(weights, slots, iteration, x, y, seed)
-
-    return with_noise if noised else plain
+    return rule.train if noised else plain
 
 
 class KerasRule:
@@ -199,7 +196,7 @@ class KerasRule:
                 )
 
     def train(
-        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None = None
+        self, weights: Tensor, slots: Tensor, iteration: Tensor, x: Given, y: Tensor, seed: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As `Rule` says."""
         steps, n = tf.shape(y, tf.int64)[0], self._network.n_trained

@@ -10,6 +10,7 @@ from dfl_actors.files import explained, read_bytes, whole
 from dfl_actors.learning.form import Form
 
 FILE = "sim.json"
+TABLES = ("*.csv", "reputation/*.csv", "reasons/*.csv")  # Where its tables are.
 MODELS = "models"  # The folder of models: NAME.npy, the weights of a node as they were measured last, float32 [P].
 
 
@@ -28,6 +29,11 @@ class About(msgspec.Struct, kw_only=True):
     over: bool = False
     form: Form | None = None
     noised: list[Noised] = []
+
+
+def tables_in(path: Path) -> list[Path]:
+    """The tables of a simulation that are there."""
+    return [table for pattern in TABLES for table in path.glob(pattern)]
 
 
 def save_about(path: Path, about: About) -> None:

@@ -21,6 +21,7 @@ from dfl_actors.config.sections import Event
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
 from dfl_actors.sdk.interface import START_REPUTATION
+from dfl_actors.sim.about import tables_in
 from dfl_actors.sim.checkpoint import ROOM
 from dfl_actors.sim.engine import Results
 from dfl_actors.sim.peers import Change
@@ -106,7 +107,7 @@ class Tables(Results):
     def restore(self, lengths: Mapping[str, int]) -> None:
         """Go on with tables of these lengths, and with no others. Raises `StoreError`."""
         try:
-            for path in (*self._out.glob("*.csv"), *self._out.glob("reputation/*.csv"), *self._out.glob("reasons/*.csv")):
+            for path in tables_in(self._out):
                 name = str(path.relative_to(self._out))
                 if name not in lengths or path.stat().st_size < lengths[name]:
                     path.unlink()

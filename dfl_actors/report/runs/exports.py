@@ -25,6 +25,7 @@ from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.runs.event_files import write_event_files
 from dfl_actors.report.runs.listing import load_measured
 from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.sim.about import tables_in
 
 Told = Iterator[str]  # What a format wrote and what it could not, a line each, for the person.
 
@@ -107,7 +108,7 @@ def write_csv(run: Run, out: Path) -> Told:
 
 
 def _copied(run: Run, out: Path) -> Told:
-    for path in (*run.path.glob("*.csv"), *run.path.glob("reputation/*.csv"), *run.path.glob("reasons/*.csv")):
+    for path in tables_in(run.path):
         place = out / path.relative_to(run.path)
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, place)
