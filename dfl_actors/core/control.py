@@ -112,7 +112,7 @@ class Status(Control, frozen=True, kw_only=True):
     `handshakes`: with which neighbours they fail, `key` (it has another one) or `door` (it does not know ours). `rewritten`: who signed
     otherwise what we know of them, `block 12` or `transaction 40` the first of it; empty when we confirm a draft of theirs again.
     `refused`: what we refused of whom and why, since our start; `refused_by`: what neighbours refused of us.
-    `neighbours`: how they are, said by gossipers; `held`: what they hold of this node.
+    `neighbours`: how they are, said by gossipers; `held`: what they hold of this node. `commits`: of its journal, in all its lives.
     """
 
     says, hears = "actor", ("supervisor",)
@@ -126,6 +126,7 @@ class Status(Control, frozen=True, kw_only=True):
     neighbours: dict[Address, Neighbour] = msgspec.field(default_factory=dict)
     held: Holdings = Holdings()
     model: str = ""
+    commits: Count = 0
     idle: bool = True
     stopped: bool = False
 

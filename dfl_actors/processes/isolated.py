@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from signal import SIGBUS, SIGSEGV, Signals
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals
 from typing import TypeVar, cast
 
 from dfl_actors.errors import StoreError
@@ -11,13 +11,18 @@ from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import FAILED, STDERR, interpreter
 
 T = TypeVar("T")
+DAMAGE = (SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV)  # Of what a damaged store lets its reader die.
+
+
+class ReaderDied(StoreError):
+    """A signal ended the process that read a store."""
 
 
 def in_child(function: Callable[..., T], *arguments: object) -> T:
     """`function(*arguments)` in a new process.
 
     The function is a module's own, its arguments and its answer can be pickled, and the first argument names the store in messages.
-    Raises the DflError that the function raised; StoreError when a signal ended the child; RuntimeError when it failed in another way,
+    Raises the DflError that the function raised; `ReaderDied` when a signal ended the child; RuntimeError when it failed in another way,
     its traceback being on the standard error.
     """
     process, channel = interpreter("reader", _answer, function, arguments, errors=STDERR)
@@ -44,6 +49,6 @@ def _died(code: int, subject: str) -> Exception:
     if code >= 0:
         return RuntimeError(f"{subject}: the child process ended with exit code {code} and without an answer")
     number = Signals(-code)
-    if number in (SIGBUS, SIGSEGV):
-        return StoreError(f"{subject} is damaged (the reader died of {number.name}): put a copy in its place")
-    return StoreError(f"{subject} was not read to its end (the reader died of {number.name}): try again")
+    if number in DAMAGE:
+        return ReaderDied(f"{subject} is damaged (the reader died of {number.name}): put a copy in its place")
+    return ReaderDied(f"{subject} was not read to its end (the reader died of {number.name}): try again")

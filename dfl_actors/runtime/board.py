@@ -18,6 +18,7 @@ from dfl_actors.runtime import picture
 from dfl_actors.runtime.adoption import check_adoption
 from dfl_actors.runtime.children import Child
 from dfl_actors.runtime.clock import Clock
+from dfl_actors.runtime.marks import leave_marks, read_marks
 from dfl_actors.runtime.plan import SUPERVISOR, NodePlan
 from dfl_actors.runtime.refusals import LASTING, QUIET, refused_by_text, refused_text
 from dfl_actors.runtime.remarks import Remarks, genesis_cause, handshake_text, neighbour_names
@@ -42,6 +43,7 @@ class Board:
         self._plans, self._actors, self._names, self._clock, self._tell = plans, actors, names, clock, tell
         run = RunDirectory(plans[0].directory)
         self._log, self._file, self._due = run.node(SUPERVISOR).log("remarks"), run.status, 0.0
+        self._marks = {plan.node.name: (node := run.node(plan.node.name), read_marks(node)) for plan in plans}
         self.remarks = Remarks(self.say)
         if plans[0].config.exposed:
             self.remarks.exposed(plans[0].config.exposed)
@@ -56,6 +58,7 @@ class Board:
 
     def take(self, child: Child, status: Status) -> None:
         """What an actor has reported. A gossiper is told in return what its node has to say of itself."""
+        self._marks[child.node][1][child.actor] = status.commits
         self.remarks.clocks(child.plan, status.clocks)
         self.remarks.rewritten(child.plan, status.rewritten, self._names)
         if child.actor == "builder":
@@ -84,12 +87,15 @@ class Board:
     # --- the status file
 
     def leave(self, status: NetworkStatus, now: float) -> None:
-        """For whoever asks from beside, every second; a network so large that this takes long does it less often. A disk that is full
-        leaves the file of before, which says when it was."""
+        """For whoever asks from beside, and for the next start, every second; a network so large that this takes long does it less often.
+        A disk that is full leaves the file of before, which says when it was."""
         if now >= self._due:
             begun = time.monotonic()
             with suppress(StoreError, OSError), whole(self._file) as draft:
                 draft.write_bytes(msgspec.json.encode(self._standing(status)))
+            for node, marks in self._marks.values():
+                with suppress(StoreError, OSError):
+                    leave_marks(node, marks)
             self._due = now + max(LEFT_EVERY, MOST_SHARE * (time.monotonic() - begun))
 
     def _standing(self, status: NetworkStatus) -> Standing:

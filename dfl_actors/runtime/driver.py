@@ -331,6 +331,7 @@ class Driver:
             neighbours=actor.neighbours(self._now) if isinstance(actor, Gossiper) else {},
             held=getattr(actor, "held", Holdings()),
             model=getattr(actor, "answer", ""),
+            commits=self._owned.journal.commits,
             idle=actor.idle and not self._mail.waiting(),
             stopped=self._stopped,
         )

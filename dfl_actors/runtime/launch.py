@@ -77,9 +77,9 @@ def resume_network(path: Path, options: tuple[str, ...], launch: Launch) -> Outc
     before = read_about(run)
     config = load_topology(run.config, options, deployed=True)
     with run.lock():
-        launch, signed = _verified(run, tuple(before.nodes), launch)
+        launch, signed, damaged = _verified(run, tuple(before.nodes), launch)
         keys = {node.name: load_key(run.node(node.name).path) for node in config.nodes}
-        return Ground(config, run, keys, launch, before, signed=signed).go()
+        return Ground(config, run, keys, launch, before, signed=signed, damaged=damaged).go()
 
 
 def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: Launch, adopt: bool = False) -> Outcome:
@@ -95,8 +95,8 @@ def run_node(config: Config, name: str, key_directory: Path, out: Path, launch: 
     run = RunDirectory.open(out)
     with run.lock():
         _check_owner(run, name, keys[name])
-        launch, signed = _verified(run, (name,), launch)
-        return Ground(config, run, keys, launch, read_about(run), key_directory, adopt, signed).go()
+        launch, signed, damaged = _verified(run, (name,), launch)
+        return Ground(config, run, keys, launch, read_about(run), key_directory, adopt, signed, damaged).go()
 
 
 def _check_owner(run: RunDirectory, name: str, key: KeyPair) -> None:
@@ -109,13 +109,13 @@ def _check_owner(run: RunDirectory, name: str, key: KeyPair) -> None:
         )
 
 
-def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> tuple[Launch, bool]:
-    """Its beginning put off by the time that verifying the chains took: a long chain is not late to be ready; and whether anything was ever
-    signed there. Raises `DflError`."""
+def _verified(run: RunDirectory, names: tuple[str, ...], launch: Launch) -> tuple[Launch, bool, frozenset[str]]:
+    """Its beginning put off by the time that verifying the chains took: a long chain is not late to be ready; whether anything was ever
+    signed there, and whose models are damaged. Raises `DflError`."""
     before = time.monotonic()
     launch.watcher.event("verifying the chains")
-    signed = signed_any(run, names)
-    return launch._replace(begun=launch.begun + time.monotonic() - before), signed
+    signed, damaged = signed_any(run, names)
+    return launch._replace(begun=launch.begun + time.monotonic() - before), signed, damaged
 
 
 @contextmanager
@@ -162,6 +162,7 @@ def begin_anew(run: RunDirectory, names: Iterable[str], before: Digest) -> str:
         node = run.node(name)
         with explained(f"{node.path} cannot be written", "correct its permissions, or choose another --out"):
             node.model.unlink(missing_ok=True)
+            node.marks.unlink(missing_ok=True)
             if node.journals.exists():
                 shutil.rmtree(node.journals)
     return f"{run.path} was begun in another network ({before[:8]}), and nothing was signed there: it begins anew in this one"
@@ -180,11 +181,12 @@ class Ground:
         key_directory: Path | None = None,
         adopt: bool = False,
         signed: bool = True,
+        damaged: frozenset[str] = frozenset(),
     ) -> None:
         """`keys` are those of the nodes that run here, each from its node's directory unless `key_directory` says from where; `before`
-        is what the run's last start has written, `signed` whether anything was signed then."""
+        is what the run's last start has written, `signed` whether anything was signed then, `damaged` whose model stores are."""
         self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
-        self._adopt, self._signed = adopt, signed
+        self._adopt, self._signed, self._damaged = adopt, signed, damaged
         _check_secure(config, launch.insecure)
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
@@ -230,7 +232,7 @@ class Ground:
 
     def _put_right(self, largest: int) -> None:
         for name in self._keys:
-            told = put_right(self._run.node(name), self._config.models_kept(name), largest)
+            told = put_right(self._run.node(name), self._config.models_kept(name), largest, name in self._damaged)
             if told:
                 self._launch.watcher.event(told)
 

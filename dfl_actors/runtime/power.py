@@ -19,13 +19,15 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Names this start of the machine. Where there is none every start of a run counts as one of the machine."""
 
 
-def put_right(node: NodeDirectory, capacity: int, largest: int) -> str:
-    """Do it if it is due, for a store of so many models of at most so many bytes; what is to be told. Raises `StoreError`."""
+def put_right(node: NodeDirectory, capacity: int, largest: int, damaged: bool = False) -> str:
+    """Do it if it is due, or the store was found damaged, for one of so many models of at most so many bytes; what is to be told. Raises
+    `StoreError`."""
     with explained(f"{node.path} cannot be written", "correct its permissions, or free some space"):
         boot, told = _boot(), ""
         mark = node.models / "boot"
-        if node.models.exists() and not (boot and mark.exists() and mark.read_text(encoding="ascii") == boot):
-            told = _put_right(node, capacity, largest)
+        same = boot and mark.exists() and mark.read_text(encoding="ascii") == boot
+        if node.models.exists() and (damaged or not same):
+            told = _put_right(node, capacity, largest, damaged)
         node.models.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark.write_text(boot, encoding="ascii")
     return told
@@ -35,20 +37,20 @@ def _boot() -> str:
     return BOOT.read_text(encoding="ascii").strip() if BOOT.exists() else ""
 
 
-def _put_right(node: NodeDirectory, capacity: int, largest: int) -> str:
+def _put_right(node: NodeDirectory, capacity: int, largest: int, damaged: bool) -> str:
     anew = node.models.with_name("models.part")
     shutil.rmtree(anew, ignore_errors=True)
     try:
         kept, left = in_child(_intact, node.models, anew, capacity, largest)
     except StoreError:
         shutil.rmtree(node.models)
-        return f"{node.models} was damaged when the machine lost its power: it begins anew"
-    if not left:
+        return f"{node.models} was damaged: it begins anew"
+    if not left and not damaged:
         shutil.rmtree(anew, ignore_errors=True)
         return ""
     shutil.rmtree(node.models)
     anew.rename(node.models)
-    return f"{node.models}: {left} entries were not whole when the machine lost its power; {kept} models are"
+    return f"{node.models} was damaged: {left} entries are left out, {kept} models are whole"
 
 
 def _intact(path: Path, anew: Path, capacity: int, largest: int) -> tuple[int, int]:

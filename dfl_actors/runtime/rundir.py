@@ -1,7 +1,7 @@
 """The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
 
     config.toml  run.json  metrics-0001.jsonl ...  metrics.jsonl  status.json  events.json  accuracy.png  summary.json
-    nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  model.keras  fed/
+    nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  marks.json  model.keras  fed/
     lock           while a run uses the directory
 
 Also here: what `run.json` holds, and the check for free disk space.
@@ -35,7 +35,7 @@ BEGUN = (
 STARTED = (
     "metrics.jsonl", "metrics-*.jsonl",
     "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
-    "nodes/*/models/boot",
+    "nodes/*/models/boot", "nodes/*/marks.json", "nodes/*/part-marks.json",
 )  # fmt: skip
 """What actors and the supervisor make that start."""
 
@@ -76,6 +76,11 @@ class NodeDirectory:
 
     def journal(self, actor: str) -> Path:
         return self.journals / actor
+
+    @property
+    def marks(self) -> Path:
+        """How far its journals have come."""
+        return self.path / "marks.json"
 
     @property
     def fed(self) -> Path:

@@ -34,11 +34,11 @@ from typing import ClassVar, Self, TypeVar
 import lmdb
 
 from dfl_actors.errors import StoreError
+from dfl_actors.runtime.sound import allocate, check_sound
 from dfl_actors.runtime.store_errors import store_error
 
 T = TypeVar("T")
 MIB = 1 << 20
-LOCK_SIZE = 8192  # bytes of LMDB's lock file for its usual 126 readers
 MAP_SPARE = 4  # times what a full model store takes, for what is put while somebody reads
 SCAN_PAGE = 256  # entries that a scan reads in one transaction
 NUMBER, USE = struct.Struct(">Q"), struct.Struct(">QQ")  # a height or a tick; the last use of a model: its tick, and the model's bytes
@@ -66,7 +66,7 @@ class _Store:
     def _open(self) -> lmdb.Environment:
         if not self._readonly:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _allocate(self.path / "lock.mdb")
+            allocate(self.path / "lock.mdb")
         lock, size = not self._readonly or self._lockable(), self.map_size
         while True:
             try:
@@ -139,23 +139,14 @@ class _Store:
             raise StoreError(f"{self.path} cannot grow while this process reads from it: close the view before writing")
         self._env.set_mapsize(size)
 
+    def check(self) -> None:
+        """Look at all that LMDB does not look at (`sound`)."""
+        check_sound(self.path, self._env)
+
     def _get(self, key: bytes) -> bytes | None:
         with self._reading() as transaction:
             value = transaction.get(key)
             return None if value is None else bytes(value)
-
-
-def _allocate(lock: Path) -> None:
-    """Give a new lock file its blocks. LMDB would leave a hole, and writing to that on a full disk is a SIGBUS."""
-    if not lock.exists():  # closing one that this process uses would give up its locks
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, LOCK_SIZE)
-        except OSError:
-            lock.unlink()
-            raise
-        finally:
-            os.close(descriptor)
 
 
 class Journal(_Store):
@@ -181,6 +172,11 @@ class Journal(_Store):
         if not self._readonly:
             os.close(self._held)
             self._readonly = True
+
+    @property
+    def commits(self) -> int:
+        """How many there were, in all lives."""
+        return int(self._env.info()["last_txnid"])
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""

@@ -14,10 +14,12 @@ from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import reread
 from dfl_actors.core.evidence import KEPT, Evidence, check_evidence
+from dfl_actors.core.family import ACTORS
 from dfl_actors.core.members import LISTED, Roll
 from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
-from dfl_actors.errors import ChainError, Refused
-from dfl_actors.processes.isolated import in_child
+from dfl_actors.errors import ChainError, Refused, StoreError
+from dfl_actors.processes.isolated import ReaderDied, in_child
+from dfl_actors.runtime.marks import check_marks
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory, read_about
 from dfl_actors.runtime.store_errors import store_error
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
@@ -45,16 +47,21 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
     """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
-    return _isolated(verify, run, names)
+    with _pinpointed(run, names):
+        return _isolated(_verify_sound, run, names)
 
 
-def signed_any(run: RunDirectory, names: tuple[str, ...]) -> bool:
+def signed_any(run: RunDirectory, names: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
     """Verify the chains of nodes that are to go on; False where none of them ever signed anything that stays, so that there is nothing to
-    verify, and the directory may begin in another network. Raises as `verify_all`.
+    verify, and the directory may begin in another network. Also, whose models are damaged, which can be had again. Raises as `verify_all`.
 
     The journal of a node that pins no head yet gets one, so that its builder need not verify the chain once more.
     """
-    return in_child(_signed_any, run.path, names)
+    try:
+        with _pinpointed(run, names):
+            return in_child(_signed_any, run.path, names, names)
+    except ReaderDied:  # of models, nobody knows whose
+        return in_child(_signed_any, run.path, names)[0], frozenset(names)
 
 
 def lists_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
@@ -81,9 +88,9 @@ def _each(path: Path, function: Callable[..., T], names: tuple[str, ...], more: 
     return [function(RunDirectory(path), name, *more) for name in names]
 
 
-def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
+def verify(run: RunDirectory, name: str, pin: bool = False, weights: bool = True) -> Verified:
     """Verify one chain in this process: genesis, hash chain, every digest, every signature, every rule between blocks, and the pin, which a
-    chain without one gets with `pin`."""
+    chain without one gets with `pin`; with `weights` the models too that are still stored."""
     node, about = run.node(name), read_about(run)
     with _named(name):
         pinned, base = _pinned(node), _pinned(node, chain.BASE)  # before the chain is read, which may grow meanwhile
@@ -98,7 +105,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
             journal.commit([(chain.PIN, chain.encode_pin(state))])
     entries = [entry for block in blocks for entry in block.draft.entries]
     with _named(name):
-        weights = _count_weights(node.models, {entry.transaction.model for entry in entries})
+        found = _count_weights(node.models, {entry.transaction.model for entry in entries}) if weights else 0
     return Verified(
         contradictions=tuple(_contradictions(node, digest)),
         node=name,
@@ -110,7 +117,7 @@ def verify(run: RunDirectory, name: str, pin: bool = False) -> Verified:
         receipts=sum(len(entry.receipts) for entry in entries),
         confirmations=sum(len(block.confirmations) for block in blocks),
         abandoned=sum(not block.confirmations for block in blocks),
-        weights=weights,
+        weights=found,
     )
 
 
@@ -127,12 +134,53 @@ def _contradictions(node: NodeDirectory, genesis: str) -> Iterator[str]:
         yield f"{signer[:16]} signed two {kind}s for {where[:16]}"
 
 
-def _signed_any(path: Path, names: tuple[str, ...]) -> bool:
+@contextmanager
+def _pinpointed(run: RunDirectory, names: tuple[str, ...]) -> Iterator[None]:
+    """Where the reader of all stores died inside, the one that it died of is named. Raises `StoreError`."""
+    try:
+        yield
+    except ReaderDied:
+        for name in names:
+            for path in _stores(run.node(name)):
+                in_child(_check_store, path)
+        raise
+
+
+def _stores(node: NodeDirectory) -> list[Path]:
+    """Those that hold what cannot be had again."""
+    return [path for path in (node.chain, *map(node.journal, ACTORS)) if path.exists()]
+
+
+def _check_store(path: Path) -> None:
+    with Journal(path, readonly=True) as store:
+        store.check()
+
+
+def _verify_sound(run: RunDirectory, name: str) -> Verified:
+    for path in _stores(run.node(name)):
+        _check_store(path)
+    return verify(run, name)
+
+
+def _signed_any(path: Path, names: tuple[str, ...], models: tuple[str, ...] = ()) -> tuple[bool, frozenset[str]]:
     run = RunDirectory(path)
-    if all(_unsigned(run.node(name)) for name in names):
+    for node in map(run.node, names):
+        for store in _stores(node):
+            _check_store(store)
+        check_marks(node)
+    signed = not all(_unsigned(run.node(name)) for name in names)
+    for name in names if signed else ():
+        verify(run, name, pin=True, weights=False)
+    return signed, frozenset(name for name in models if not _models_sound(run.node(name).models))
+
+
+def _models_sound(path: Path) -> bool:
+    try:
+        if path.exists():
+            with ModelStore(path) as store:
+                store.check()
+    except StoreError:
         return False
-    for name in names:
-        verify(run, name, pin=True)
     return True
 
 

@@ -28,7 +28,7 @@ PAGE = 4096
 @pytest.fixture
 def copy(finished: Finished, place: Path) -> Path:
     """The finished run without its models, to do with as one likes."""
-    shutil.copytree(finished.out, place / "run", ignore=shutil.ignore_patterns("models", "journal", "model.keras"))
+    shutil.copytree(finished.out, place / "run", ignore=shutil.ignore_patterns("models", "journal", "marks.json", "model.keras"))
     return place / "run"
 
 
@@ -163,6 +163,7 @@ def test_an_older_directory_that_was_put_back_is_named_by_the_witness(
 ) -> None:
     shutil.copytree(ended.out, place / "run")
     shutil.rmtree(place / "run/nodes/0" / lost)
+    (place / "run/nodes/0/marks.json").unlink()
     stored = Chain(place / "run")
     with lmdb.open(str(stored.path), readonly=True) as environment:
         blocks = environment.stat()["entries"] - 1

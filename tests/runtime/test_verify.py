@@ -1,6 +1,7 @@
 """A chain verified on the disk: against its rules, its run, its models and the head that its journal pins."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from dfl_actors.core.evidence import KEPT, evidence
 from dfl_actors.core.objects import Genesis, Layer
 from dfl_actors.errors import ChainError, StoreError
 from dfl_actors.runtime.launch import begin_anew
+from dfl_actors.runtime.marks import leave_marks
 from dfl_actors.runtime.rundir import About, RunDirectory
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 from dfl_actors.runtime.verify import _signed_any, _unsigned, prune_all, read_all, signed_any, verify, verify_all
@@ -91,19 +93,59 @@ def test_an_older_chain_contradicts_its_pin(tmp_path: Path, kept: int, text: str
         verify_all(run, ("a",))
 
 
-def test_a_lost_meta_page_is_an_older_chain(tmp_path: Path) -> None:
-    """LMDB writes its two meta pages in turn, and takes the older one when the newer is no good."""
-    run = made(tmp_path)
-    data = run.node("a").chain / "data.mdb"
+def lose_meta(store: Path) -> None:
+    """LMDB writes its two meta pages in turn, and takes the older one when the newer is no good: put it in the newer's place."""
+    data = store / "data.mdb"
     pages = data.read_bytes()
     # Of a commit the number stands in its meta page: magic and version, then 24 + 2 * 48 bytes, the last page, the transaction.
     numbers = [int.from_bytes(pages[page + 144 : page + 152], "little") for page in (0, 4096)]
     newest = 4096 * numbers.index(max(numbers))
     data.write_bytes(pages[:newest] + pages[4096 - newest : 8192 - newest] + pages[newest + 4096 :])
+
+
+def test_a_lost_meta_page_is_an_older_chain(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    lose_meta(run.node("a").chain)
     with ChainStore(run.node("a").chain, readonly=True) as store:
         assert store.height == 3
     with pytest.raises(ChainError, match=r"^node a: block 3 is missing"):
+        verify(run, "a")
+    with pytest.raises(StoreError, match=r"nodes/a/chain is damaged \(its first pages are of commits 4 and 4\)"):
         verify_all(run, ("a",))
+
+
+def test_a_journal_that_lost_its_last_commit_is_not_gone_on_with(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    assert _signed_any(run.path, ("a",))[0]
+    lose_meta(run.node("a").journal("builder"))
+    with pytest.raises(StoreError, match=r"journal/builder is damaged \(its first pages"):
+        _signed_any(run.path, ("a",))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_journal_behind_its_mark_is_an_older_one_that_was_put_back(tmp_path: Path, lost: bool) -> None:
+    """Its actor would sign again, and otherwise, what it has signed since."""
+    run = made(tmp_path)
+    node = run.node("a")
+    shutil.copytree(node.journal("builder"), tmp_path / "older")
+    with Journal(node.journal("builder")) as journal:
+        journal.commit([(b"more", b"signed")])
+        leave_marks(node, {"builder": journal.commits})
+    assert _signed_any(run.path, ("a",))[0]
+    shutil.rmtree(node.journal("builder"))
+    if not lost:
+        (tmp_path / "older").rename(node.journal("builder"))
+    with pytest.raises(
+        StoreError, match=rf"journal/builder is older than it was, or was lost \(it has {int(not lost)} commits and had 2\)"
+    ):
+        _signed_any(run.path, ("a",))
+
+
+def test_a_damaged_store_of_models_is_told_and_no_reason_not_to_go_on(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    data = run.node("a").models / "data.mdb"
+    data.write_bytes(data.read_bytes()[: 2 * 4096])
+    assert signed_any(run, ("a",)) == (True, frozenset({"a"}))
 
 
 def test_a_chain_ahead_of_its_pin_is_right(tmp_path: Path) -> None:
@@ -131,7 +173,7 @@ def test_a_directory_from_before_there_were_pins_gets_one_when_it_is_gone_on_wit
     run = made(tmp_path, pinned=False)
     verify_all(run, ("a",))
     assert pin_of(run) is None
-    assert signed_any(run, ("a",))
+    assert signed_any(run, ("a",)) == (True, frozenset())
     pin = pin_of(run)
     assert pin is not None and pin.height == 4
     cut(run, 2)
@@ -154,7 +196,7 @@ def test_a_directory_belongs_to_no_network_until_something_is_signed_there(tmp_p
     nothing = Checkpoint(sequence=-1, iteration=0, steps=0, samples=16, applied=0, model="ab")
     with Journal(run.node("a").journal("trainer")) as journal:
         journal.commit([(b"point", encode(nothing)), (b"state", b"any"), (b"fed", b"0")])
-    assert not _signed_any(run.path, ("a",))
+    assert not _signed_any(run.path, ("a",))[0]
     actor, key, value = SIGNED[what]
     with Journal(run.node("a").journal(actor)) as journal:
         journal.commit([(key, value)])
@@ -165,7 +207,7 @@ def test_a_directory_belongs_to_no_network_until_something_is_signed_there(tmp_p
     with ChainStore(run.node("a").chain) as store:
         store.create(encode(other), anew=True)
         assert store.genesis == encode(other)
-    assert not _signed_any(run.path, ("a",)), "power may go before run.json names the new network"
+    assert not _signed_any(run.path, ("a",))[0], "power may go before run.json names the new network"
 
 
 def test_a_chain_with_blocks_never_begins_anew(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""Commands of `dfl-actors`, forked from this process once it has imported what they need: seconds less a command, for hundreds of them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from dfl_actors.__main__ import main
+from dfl_actors.processes import forkserver, isolated, signals
+from dfl_actors.processes.channel import Channel
+from dfl_actors.processes.child import job, live
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit code, below 0 the signal, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def imported() -> None:
+    """Import what commands and their fork servers import. No TensorFlow operation runs here, or children would hang."""
+    from dfl_actors.cli import run  # noqa: F401
+    from dfl_actors.runtime import preload  # noqa: F401
+
+
+def command(place: Path, *words: str, within: float) -> Ended:
+    """`dfl-actors WORDS` in a folder, killed with all its processes after so many seconds."""
+    said = [place / name for name in ("stdout", "stderr")]
+    pid = os.fork()
+    if not pid:
+        _become(place, words, said)
+    code = _waited(pid, time.monotonic() + within)
+    return Ended(code, *(path.read_text(errors="replace") for path in said))
+
+
+def _waited(pid: int, deadline: float) -> int:
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            deadline += 60
+        time.sleep(0.01)
+
+
+def _become(place: Path, words: Sequence[str], said: Sequence[Path]) -> NoReturn:
+    os.setsid()
+    os.chdir(place)
+    os.environ["TMPDIR"] = str(place)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    files = [nowhere, *(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in said)]
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
+    sys.argv = ["dfl-actors", *words]
+    for module in (forkserver, isolated):
+        vars(module)["interpreter"] = _forked
+    os._exit(_code_of(main))
+
+
+def _code_of(program: Callable[[], None]) -> int:
+    code: object = None
+    try:
+        program()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - as an interpreter ends
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return code if isinstance(code, int) else int(code is not None)
+
+
+class _Child:
+    """A process that was forked, as far as `subprocess.Popen` is asked for."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        return self._take(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        return self._take(0)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _take(self, how: int) -> int | None:
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, how)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+
+def _forked(
+    name: str,
+    work: Callable[..., None],
+    *arguments: object,
+    errors: int,
+    environment: Mapping[str, str] | None = None,
+    inherit: Sequence[int] = (),
+) -> tuple[_Child, Channel]:
+    """In the place of `child.interpreter`."""
+    ours, theirs = socket.socketpair()
+    with theirs, signals.blocked():
+        pid = os.fork()
+        if not pid:
+            _begin(theirs, errors, environment, inherit)
+    channel = Channel(ours)
+    channel.send(job(name, work, *arguments))
+    channel.finish()
+    return _Child(pid), channel
+
+
+def _begin(end: socket.socket, errors: int, environment: Mapping[str, str] | None, inherit: Sequence[int]) -> NoReturn:
+    os.environ.update(environment or {})
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number, file in ((0, nowhere), (1, nowhere), (2, errors)):
+        os.dup2(file, number)
+    first = 3
+    for kept in sorted({end.fileno(), *inherit}):
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, subprocess.MAXFD if hasattr(subprocess, "MAXFD") else 1 << 16)
+    signals.ignore()
+    live(end)
