@@ -1,9 +1,12 @@
-"""Attack a running network without a key, and see that it goes on: one part after the other, or those that are asked for.
+"""Attack a running network, and see that it goes on: one part after the other, or those that are asked for.
 
-    python tools/hostile.py [--only frames,connections,...] [--scale .05] [--seed N]
+    python tools/hostile.py [--only frames,promises,...] [--scale .05] [--seed N] [--out FILE]
 
-Each part attacks the ports of one of two nodes on loopback, without CURVE: the worst case, for between hosts a stranger does not get past
-its handshake. It then prints what was seen beside what is wanted; exit code 1 when something is not met. `--scale` does a part of each.
+Strangers without a key attack the ports of one of two nodes on loopback, without CURVE: the worst case, for between hosts a stranger does
+not get past its handshake. A neighbour with a key attacks a node beside an honest neighbour. `inside` is for the sockets within a node, and
+`forged` needs no network. Each part prints what was seen beside what is wanted; exit code 1 when something is not met. `--scale` does a
+part of each. The honest neighbour's receipts are timed before and after each attack too: where they are late without it, the machine is
+the cause, and the row says `load`.
 """
 
 import argparse
@@ -13,27 +16,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import hostile_forged
+import hostile_inside
 import hostile_mutants
 import orjson
-from hostile_stage import Stage, stage, wall
+from hostile_attacks import ATTACKS, Assault, Row
+from hostile_neighbour import Neighbour
+from hostile_stage import Stage, hosts, stage, wall
 from hostile_wire import GREETING, MORE, RESET, Peer, frame, message
 
 from dfl_actors.core import codec
 from dfl_actors.core.messages import Fetch, Hello
 from dfl_actors.core.objects import Genesis
 from dfl_actors.runtime.keyfiles import load_key
-
-
-class Row(NamedTuple):
-    """What was seen, and whether it is as wanted."""
-
-    what: str
-    figure: str
-    wanted: str
-    met: bool
 
 
 class Attack(NamedTuple):
@@ -154,7 +153,15 @@ def blame(attack: Attack) -> Iterator[Row]:
     yield Row("refusals that blame the node that was named", str(blamed), "0", blamed == 0)
 
 
-PARTS: dict[str, Callable[[Attack], Iterator[Row]]] = {part.__name__: part for part in (frames, connections, resets, memory, disk, blame)}
+def inside(attack: Attack) -> Iterator[Row]:
+    """200,000 mutated frames to each of the sockets inside node 0: mailboxes, events, taps, inlet."""
+    yield from hostile_inside.inside(attack.on, attack.rng, attack.times(200_000))
+
+
+PARTS: dict[str, Callable[[Attack], Iterator[Row]]] = {
+    part.__name__: part for part in (frames, connections, resets, memory, disk, blame, inside)
+}
+"""What strangers do."""
 
 
 def genesis_of(on: Stage) -> str:
@@ -165,24 +172,88 @@ def counted(on: Stage) -> str:
     return ", ".join(f"{code} {count:,}" for code, count in on.refused().most_common()) or "nothing"
 
 
+CALM = 10.0  # Seconds before and after an attack, at full measure.
+SECONDS = 20.0  # That a neighbour's attack goes on.
+
+
+class Watch:
+    """Times the honest neighbour's receipts with and without an attack."""
+
+    def __init__(self, on: Stage, calm: float) -> None:
+        self._on, self._calm, self._waits, self._seconds = on, max(3.0, calm), list[int](), 0.0
+        self._pass()
+
+    def _pass(self) -> None:
+        """Some time without an attack."""
+        since, begun = wall(), time.monotonic()
+        while time.monotonic() - begun < self._calm:
+            time.sleep(0.1)
+        self._waits += self._on.waits(since)
+        self._seconds += time.monotonic() - begun
+
+    def rows(self, since: int, seconds: float) -> Iterator[Row]:
+        """Of an attack that began at that wall time and went on for so long."""
+        waits = self._on.waits(since)
+        self._pass()
+        usual, worst = late(sorted(self._waits)), late(waits)
+        figure = f"{worst} ({usual} without, x{worst / max(1, usual):.1f})"
+        yield Row("its neighbour's receipts, p99 ms", figure, "at most 250", worst <= 250, load=worst <= 1.5 * usual)
+        rate = len(waits) / seconds / max(0.01, len(self._waits) / self._seconds)
+        yield Row("its transactions answered, of the usual rate", f"{rate:.2f}", "at least 0.50", rate >= 0.5)
+
+
+def seen(on: Stage, within: int = 300) -> Iterator[Row]:
+    """What is wanted of all parts alike."""
+    yield Row("crashes of actors", str(on.crashes()), "0", on.crashes() == 0)
+    yield Row("errors in logs", str(len(on.errors())), "0", not on.errors())
+    yield Row(f"gossiper, MB ({on.at_start} before)", str(on.most), f"under {within}", on.most < within)
+    for text in on.errors():
+        print(text, file=sys.stderr)
+
+
 def attacked(part: Callable[[Attack], Iterator[Row]], scale: float, seed: int) -> Iterator[Row]:
-    """One part on a network of its own: what it is about, and what is wanted of all parts alike."""
+    """What strangers do, on a network of its own."""
     with stage() as on:
-        time.sleep(3)
-        calm = on.waits(0)
-        usual, since, begun = len(calm) / max(0.1, ran(on)), wall(), time.monotonic()
+        watch, since, begun = Watch(on, CALM * scale), wall(), time.monotonic()
         yield from part(Attack(on, random.Random(seed), scale))
         on.until(lambda: time.monotonic() - begun > 5, "end of the attack")
-        took, waits = time.monotonic() - begun, on.waits(since)
-        rate = len(waits) / took / max(usual, 0.01)
-        yield Row("crashes of actors", str(on.crashes()), "0", on.crashes() == 0)
-        yield Row("errors in logs", str(len(on.errors())), "0", not on.errors())
-        yield Row(f"gossiper, MB ({on.at_start} before)", str(on.most), "under 300", on.most < 300)
-        worst = late(waits)
-        yield Row(f"its neighbour's receipts, p99 ms ({late(calm)} before)", str(worst), "at most 250", worst <= 250)
-        yield Row("its transactions answered, of the usual rate", f"{rate:.2f}", "at least 0.50", rate >= 0.5)
-        for text in on.errors():
-            print(text, file=sys.stderr)
+        yield from watch.rows(since, time.monotonic() - begun)
+        yield from seen(on)
+
+
+def assaulted(attack: Callable[[Assault], Iterator[Row]], scale: float, seed: int) -> Iterator[Row]:
+    """What a neighbour does; in the end every frame of its was counted under one verdict."""
+    with hosts() as (on, keys, port):
+        by = Neighbour(keys, genesis_of(on), on.address, on.port, port, parameters(on))
+        try:
+            by.join()
+            watch, since, begun = Watch(on, CALM * scale), wall(), time.monotonic()
+            yield from attack(Assault(on, by, random.Random(seed), scale, max(4.0, SECONDS * scale)))
+            yield from watch.rows(since, time.monotonic() - begun)
+            by.turn(1)
+            yield from seen(on)
+            on.close()
+            yield counted_once(on, by)
+        finally:
+            by.close()
+
+
+def counted_once(on: Stage, by: Neighbour) -> Row:
+    """Of the frames that the neighbour sent, how many were accepted, refused or ignored, or refused where nobody is named."""
+    found = [event for event in on.events("frames") if event["node"] == "0" and event["by"] == by.key.address]
+    counted = sum(event["accepted"] + sum(event["refused"].values()) + sum(event["ignored"].values()) for event in found)
+    nobody = sum(event["count"] for event in on.events("refused") if event["node"] == "0" and not event["by"])
+    return Row("its frames counted under one verdict", f"{counted + nobody:,} of {by.sent:,}", "all", counted + nobody == by.sent)
+
+
+def parameters(on: Stage) -> int:
+    genesis = codec.decode(Genesis, (on.out / "genesis.json").read_bytes(), limit=1 << 24)
+    return sum(prod(layer.shape) for layer in genesis.layers)
+
+
+def forged(scale: float, seed: int) -> Iterator[Row]:
+    """10,000 forged, moved, doubled and late receipts and confirmations, to the actors and to both verifiers of chains."""
+    yield from hostile_forged.forged(random.Random(seed), max(1, round(10_000 * scale)))
 
 
 def late(waits: list[int]) -> int:
@@ -190,24 +261,35 @@ def late(waits: list[int]) -> int:
     return waits[int(0.99 * (len(waits) - 1))] if waits else 10**6
 
 
-def ran(on: Stage) -> float:
-    """Seconds since the network was ready."""
-    return float(wall() - on.events("ready")[0]["t"]) / 1_000
+def part_of(name: str, scale: float, seed: int) -> tuple[str, Iterator[Row]]:
+    """What a part does, and its rows. Raises `SystemExit` for one that does not exist."""
+    if name in PARTS:
+        return str(PARTS[name].__doc__), attacked(PARTS[name], scale, seed)
+    if name in ATTACKS:
+        return f"a neighbour: {ATTACKS[name].__doc__}", assaulted(ATTACKS[name], scale, seed)
+    if name != "forged":
+        sys.exit(f"no part {name}: {', '.join(NAMES)}")
+    return str(forged.__doc__), forged(scale, seed)
+
+
+NAMES = (*PARTS, *ATTACKS, "forged")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", default=",".join(PARTS), metavar="PART,...", help="[%(default)s]")
+    parser.add_argument("--only", default=",".join(NAMES), metavar="PART,...", help="[%(default)s]")
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="a part of the full measure [%(default)s]")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="[%(default)s]")
     parser.add_argument("--out", type=Path, metavar="FILE", help="append the rows, as JSON lines, to this file")
     given = parser.parse_args()
     missed = 0
     for name in given.only.split(","):
-        print(f"{name}: {(PARTS[name].__doc__ or '').strip()}", flush=True)
-        for row in attacked(PARTS[name], given.scale, given.seed):
-            print(f"  {row.what:48}  {row.figure:>24}  {row.wanted:>24}  {'met' if row.met else 'NOT MET'}", flush=True)
-            missed += not row.met
+        what, rows = part_of(name, given.scale, given.seed)
+        print(f"{name}: {what.strip()}", flush=True)
+        for row in rows:
+            word = "met" if row.met else "load" if row.load else "NOT MET"
+            print(f"  {row.what:52}  {row.figure:>26}  {row.wanted:>20}  {word}", flush=True)
+            missed += word == "NOT MET"
             if given.out is not None:
                 with given.out.open("ab") as file:
                     file.write(orjson.dumps({"part": name, "scale": given.scale, **row._asdict()}) + b"\n")

@@ -1,10 +1,11 @@
 """Perform many schedules of faults on the simulated network, each drawn from its seed, and shrink those that fail (`tests/simnet`).
 
-    python tools/schedules.py [--seeds A..B] [--jobs N] [--out FILE] [--shrink SEED] [--replay SCHEDULE]
+    python tools/schedules.py [--seeds A..B] [--jobs N] [--out FILE] [--shrink SEED] [--replay SCHEDULE] [--hour SEED]
 
 Results go to FILE in pieces, so that a night that was ended goes on where it was; pieces of other sources are done again. Exit code 1 when
 a schedule fails, which is then printed shrunk, for `--replay` and for `tests/simnet/replays.jsonl`, or when, of at least NIGHT seeds, none
 has reached one of the states that must be reached sometimes. `--shrink` shrinks one seed, `--replay` performs one printed schedule.
+`--hour` is an hour of bad weather with a spammer: no honest node may be shut out, and the spammer after at most four bad messages.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.simnet.hours import hour  # noqa: E402
 from tests.simnet.schedules import drawn, read, written  # noqa: E402
 from tests.simnet.shrinking import shrunk  # noqa: E402
 from tests.simnet.sometimes import STATES  # noqa: E402
@@ -29,6 +31,7 @@ from tests.simnet.trials import Outcome, perform  # noqa: E402
 
 PIECE = 50
 NIGHT = 2_000
+MOST_BAD = 4
 MOST_SHRUNK = 5
 """Failures that are shrunk at the end of a night, one of each way."""
 
@@ -122,6 +125,14 @@ def report(outcome: Outcome) -> int:
     return int(bool(outcome.failure))
 
 
+def spammed(seed: int) -> int:
+    """One virtual hour; whether it was as wanted."""
+    seen = hour(seed)
+    print(f"seed {seed}, {seen.blocks} blocks: {len(seen.honest)} honest nodes shut out", end=", ")
+    print(f"the spammer {seen.times} times, after at most {seen.most:.1f} bad messages")
+    return int(bool(seen.honest) or seen.most > MOST_BAD or not seen.times)
+
+
 def seeds_of(text: str) -> tuple[int, int]:
     first, _, last = text.partition("..")
     return int(first), int(last or first)
@@ -134,9 +145,12 @@ def main(words: Iterable[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="results; what is there already is not done again")
     parser.add_argument("--shrink", type=int, metavar="SEED", help="shrink the schedule of this seed, and nothing else")
     parser.add_argument("--replay", type=read, metavar="SCHEDULE", help="perform a schedule as it was printed, and nothing else")
+    parser.add_argument("--hour", type=int, metavar="SEED", help="an hour of bad weather with a spammer, and nothing else")
     given = parser.parse_args(None if words is None else list(words))
     if given.shrink is not None:
         return report(shrunk(drawn(given.shrink)))
+    if given.hour is not None:
+        return spammed(given.hour)
     if given.replay is not None:
         return report(perform(given.replay))
     first, last = given.seeds

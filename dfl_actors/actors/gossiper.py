@@ -155,10 +155,13 @@ class Gossiper(Linking, Actor):
             letter = handing.answered(message.what)
             if letter is not None and message.code:
                 yield from self._standing.judge(letter.sender, message.code, signs(letter) == letter.sender, now)
+                yield from self._accusing.saw((*message.transactions, *message.drafts))
             elif letter is not None:
                 self._accepted(letter)
             if isinstance(letter, m.DraftArrived) and message.code not in SENDERS:
                 yield from self._accusing.saw((letter.draft,))
+            if letter is not None and self._standing.out(letter.sender, now):
+                handing.leave(letter.sender)
             yield from handing.go_on(now)
 
     def _accepted(self, letter: Brought | None) -> None:
@@ -286,9 +289,9 @@ class Gossiper(Linking, Actor):
             yield self._announce(m.ReceiptNews(receipt=receipt))
 
     def on_draft_news(self, news: m.DraftNews, sender: Address, now: Now) -> Iterator[Effect]:
-        effects = list(self._drafts.heard(news.draft, sender, now))
-        self._later = bool(effects)
-        yield from effects
+        before = self._drafting.taken
+        yield from self._drafts.heard(news.draft, sender, now)
+        self._later = self._drafting.taken > before
 
     def on_evidence_news(self, news: m.EvidenceNews, sender: Address, now: Now) -> Iterator[Effect]:
         yield from self._accusing.shown(news.evidence)

@@ -16,7 +16,7 @@ from dfl_actors.core.objects import Address, Digest
 from dfl_actors.errors import Refused
 
 MOST_WAITING, MOST_BYTES = 64, 8 << 20  # What waits for the validator of one neighbour, in number and in bytes.
-PLACES = 16  # Transactions that are with the validator at once, and drafts.
+PLACES, ROOM = 16, 256 << 10  # Transactions that are with the validator at once, and drafts: of so many bytes, or one that is larger.
 PATIENCE = 30_000  # Milliseconds after which a place is free again though no answer came: the validator has no samples yet.
 TRANSACTION, RECEIPT = 800, 600  # Bytes that a transaction and a receipt are reckoned at.
 
@@ -24,10 +24,11 @@ Brought = Fetched | DraftArrived
 
 
 class Thing(msgspec.Struct):
-    """What a neighbour brought, and from when on no answer to it is waited for."""
+    """What a neighbour brought, its size, and from when on no answer to it is waited for."""
 
     identity: Digest
     letter: Brought
+    size: int
     until: int = 0
 
 
@@ -40,6 +41,8 @@ class Handing:
         self._queue: FairQueue[Thing] = FairQueue(MOST_WAITING, MOST_BYTES)
         self._known: dict[Digest, Thing] = {}
         self._away: dict[Digest, Thing] = {}
+        self.taken = 0
+        """How many things have come so far."""
 
     def __contains__(self, identity: object) -> bool:
         """Whether it waits, or is with the validator."""
@@ -53,8 +56,9 @@ class Handing:
     def hand(self, identity: Digest, letter: Brought, now: Now) -> Iterator[Effect]:
         """Give it to the validator, when its turn has come; what is on its way to it already is left."""
         if identity not in self._known:
-            thing = self._known[identity] = Thing(identity, letter)
-            self._queue.put(letter.sender, thing, size_of(letter))
+            self.taken += 1
+            thing = self._known[identity] = Thing(identity, letter, size_of(letter))
+            self._queue.put(letter.sender, thing, thing.size)
             yield from self.go_on(now)
 
     def answered(self, identity: Digest) -> Brought | None:
@@ -73,14 +77,24 @@ class Handing:
         """Fill the places that are free."""
         yield from self._without([identity for identity, away in self._away.items() if now.mono >= away.until], now)
 
+    def leave(self, sender: Address) -> None:
+        """What it brought and still waits comes to nothing: it is shut out."""
+        for thing in self._queue.leave(sender):
+            self._unanswered(thing.letter)
+            del self._known[thing.identity]
+
     def _without(self, lost: list[Digest], now: Now) -> Iterator[Effect]:
         for identity in lost:
             self._unanswered(self._away.pop(identity).letter)
             del self._known[identity]
-        while len(self._away) < PLACES and (thing := self._queue.pop()) is not None:
+        while self._places() and (thing := self._queue.pop()) is not None:
             thing.until = now.mono + PATIENCE
             self._away[thing.identity] = thing
             yield Tell(thing.letter)
+
+    def _places(self) -> bool:
+        """Whether there is a place: who waits behind what is large waits for one such thing, not for sixteen."""
+        return len(self._away) < PLACES and sum(thing.size for thing in self._away.values()) < ROOM
 
 
 def size_of(letter: Brought) -> int:

@@ -17,7 +17,7 @@ from dfl_actors.actors.ledger import MOST_FORGOTTEN, Ledger, sequence_key
 from dfl_actors.actors.trainer import Pool
 from dfl_actors.core import events
 from dfl_actors.core.blocks import confirmable_until
-from dfl_actors.core.checks import Verifier, check_draft, check_lifetime, check_path, check_place, check_transaction
+from dfl_actors.core.checks import Verifier, check_entries, check_lifetime, check_path, check_place, check_transaction, entry_checks
 from dfl_actors.core.clock import Now
 from dfl_actors.core.codec import digest, encode, reread
 from dfl_actors.core.effects import Effect, Journal, Note, Publish, Tell
@@ -45,6 +45,7 @@ MOST_WAITING = 256  # Transactions kept while the node has no samples to measure
 MOST_REWRITTEN = 64  # Generators reported at once that contradict what is known of them.
 NEWEST, CONFIRMED, LOST = b"w/", b"g/", b"lost"  # Where the journal keeps the last of each generator, and what was lost of our own.
 FORGET_EVERY = 5_000  # Milliseconds between two looks at what can be forgotten, unless there is more.
+AT_ONCE = 256  # Signatures of a draft that are checked before other letters have their turn: some 25 ms.
 MEASURED = 1024  # Models whose measurement is known, for other transactions that name them.
 
 
@@ -99,33 +100,35 @@ class Validator(Actor):
         self._verifier = Verifier(settings.genesis, settings.members)
         self._waiting: deque[Fetched] = deque(maxlen=MOST_WAITING)
         self._measured: Recent[Digest, tuple[int, int]] = Recent(MEASURED)
+        self._checking: deque[tuple[DraftArrived, Digest, Iterator[int]]] = deque()  # Drafts of which some signatures are checked.
+        self._forget_at = 0
         self.rewritten: dict[Address, str] = {}
         lost = journal.get(LOST)
         self._lost = None if lost is None else reread(Lost, lost)
 
     def on_started(self, message: Started, now: Now) -> Iterator[Effect]:
         yield Tell(Begun())
-        self.wake = now.mono + FORGET_EVERY
+        self.wake = self._forget_at = now.mono + FORGET_EVERY
         if message.adoption is not None:
             self._lost = Lost(at=message.adoption.at, heights=message.adoption.heights)
             yield Journal(LOST, encode(self._lost))
 
     def on_tick(self, _: Tick, now: Now) -> Iterator[Effect]:
-        """Receipts that nobody may have confirmed any more are forgotten, and what was said of them."""
-        effects = list(self._ledger.forget(now.wall))
-        self.wake = now.mono + (FORGET_EVERY if len(effects) < MOST_FORGOTTEN else 1)
-        yield from effects
+        """A draft that is being checked is checked further; receipts that nobody may have confirmed any more are forgotten."""
+        checking = bool(self._checking)
+        if checking:
+            yield from self._check_on(*self._checking.popleft(), now)
+        if not checking or now.mono >= self._forget_at:
+            effects = list(self._ledger.forget(now.wall))
+            self._forget_at = now.mono + (FORGET_EVERY if len(effects) < MOST_FORGOTTEN else 1)
+            yield from effects
+        self.wake = now.mono if self._checking else self._forget_at
 
     def on_holding_asked(self, message: HoldingAsked, now: Now) -> Iterator[Effect]:
         """The generator's own words prove to it what it has signed."""
-        transaction, draft = (self._read(key + message.sender.encode()) for key in (NEWEST, CONFIRMED))
-        yield Tell(
-            HoldingFound(
-                sender=message.sender,
-                transactions=() if transaction is None else (reread(Transaction, transaction),),
-                drafts=() if draft is None else (reread(Draft, draft),),
-            )
-        )
+        transaction, draft = self._newest(message.sender), self._last(message.sender)
+        transactions, drafts = () if transaction is None else (transaction,), () if draft is None else (draft,)
+        yield Tell(HoldingFound(sender=message.sender, transactions=transactions, drafts=drafts))
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:
         self._pool.add(np.asarray(message.samples, np.uint32))
@@ -142,13 +145,47 @@ class Validator(Actor):
         self._waiting.clear()
 
     def on_draft_arrived(self, message: DraftArrived, now: Now) -> Iterator[Effect]:
+        """It is checked at once; of one that has very many signatures a part, and the rest in turn with whatever else there is to do."""
+        identity = digest(message.draft)
+        given = self._given(identity, message.sender)
+        yield from given or self._check_on(message, identity, self._checks(message.draft), now)
+        self.wake = now.mono if self._checking else self._forget_at
+
+    def _given(self, identity: Digest, sender: Address) -> list[Effect]:
+        """The confirmations of a draft that comes again: the same."""
+        given = self._read(b"d/" + identity.encode())
+        return [] if given is None else [Tell(Confirmed(sender=sender, confirmations=reread(Given, given).confirmations))]
+
+    def _checks(self, draft: Draft) -> Iterator[int]:
+        """The signatures in a draft are checked where it has a receipt of ours: else nothing is confirmed, and nothing passed on."""
+        self._verifier.check(draft)
+        check_entries(draft)
+        if any(receipt.creator == self.settings.address for entry in draft.entries for receipt in entry.receipts):
+            yield from entry_checks(draft, self._verifier)
+
+    def _check_on(self, message: DraftArrived, identity: Digest, checks: Iterator[int], now: Now) -> Iterator[Effect]:
+        """Check some signatures of a draft; after the last of them it is confirmed."""
+        checked = 0
         try:
-            identity = check_draft(message.draft, self._verifier)
+            for count in checks:
+                checked += count
+                if checked >= AT_ONCE:
+                    self._checking.append((message, identity, checks))
+                    return
             yield from self._confirm(identity, message, now)
         except Refused as error:
-            identity = digest(message.draft)
             yield refused(error, "draft", identity, message.draft.generator)
-            yield Tell(Judged(what=identity, code=error.code))
+            yield Tell(Judged(what=identity, code=error.code, drafts=self._contradicted(message.draft, error)))
+
+    def _contradicted(self, draft: Draft, error: Refused) -> tuple[Draft, ...]:
+        """The draft that we confirmed at its height, if it is the last of its generator: of others the journal has the digest alone."""
+        last = self._last(draft.generator) if error.code == "block_rewritten" else None
+        return () if last is None or last.height != draft.height else (last,)
+
+    def _last(self, generator: Address) -> Draft | None:
+        """The last draft confirmed of a generator."""
+        raw = self._read(CONFIRMED + generator.encode())
+        return None if raw is None else reread(Draft, raw)
 
     def _witness(self, message: Fetched, now: Now) -> Iterator[Effect]:
         transaction = message.transaction
@@ -162,7 +199,9 @@ class Validator(Actor):
             correct, tested = self._measure(transaction)
         except Refused as error:
             yield refused(error, "transaction", identity, message.sender)
-            yield Tell(Judged(what=identity, code=error.code))
+            known = self._newest(transaction.generator) if error.code == "sequence_reused" else None
+            contradicted = () if known is None or known.sequence != transaction.sequence else (known,)
+            yield Tell(Judged(what=identity, code=error.code, transactions=contradicted))
             return
         yield from self._issue(message, identity, ttl, correct, tested, now)
 
@@ -208,7 +247,8 @@ class Validator(Actor):
         self.count("received")
         remembered = {b"r/" + identity.encode(): raw, sequence_key(transaction): identity.encode()}
         yield from self._ledger.keep(confirmable_until(transaction), identity, remembered)
-        if transaction.sequence > self._newest(transaction.generator):
+        newest = self._newest(transaction.generator)
+        if newest is None or transaction.sequence > newest.sequence:
             yield self._ledger.write(NEWEST + transaction.generator.encode(), encode(transaction))
         yield Tell(Witnessed(transaction=transaction, receipts=message.receipts, receipt=receipt))
         by, model, codec = transaction.generator, transaction.model, transaction.codec
@@ -217,12 +257,11 @@ class Validator(Actor):
         yield Note(events.Scored(tx=identity, generator=by, correct=correct, tested=tested, ttl=ttl))
 
     def _confirm(self, identity: str, message: DraftArrived, now: Now) -> Iterator[Effect]:
-        draft, given = message.draft, self._read(b"d/" + identity.encode())
-        if given is not None:
-            yield Tell(Confirmed(sender=message.sender, confirmations=reread(Given, given).confirmations))
+        if given := self._given(identity, message.sender):
+            yield from given
             return
-        raw = self._read(CONFIRMED + draft.generator.encode())
-        last = None if raw is None else reread(Draft, raw)
+        draft = message.draft
+        last = self._last(draft.generator)
         check_place(draft, self._latest(draft, last, now))
         confirmations = tuple(self._confirmations(identity, draft, now)) if self._follows(draft, last) else ()
         if not confirmations:
@@ -276,10 +315,10 @@ class Validator(Actor):
                         raise Refused("too_late", f"sequence {entry.transaction.sequence}, by {late} ms")
                     yield self._confirmation(identity, digest(receipt), receipt, self._may_be_lost(receipt, draft))
 
-    def _newest(self, generator: Address) -> int:
-        """The highest sequence number of a generator that we witnessed."""
+    def _newest(self, generator: Address) -> Transaction | None:
+        """The transaction with the highest sequence number of a generator that we witnessed."""
         known = self._read(NEWEST + generator.encode())
-        return -1 if known is None else reread(Transaction, known).sequence
+        return None if known is None else reread(Transaction, known)
 
     def _may_be_lost(self, receipt: Receipt, draft: Draft) -> bool:
         """Whether we may have issued it before our directory was lost: nobody else can sign it. A generator whose chain was higher then

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dfl_actors.cli.run import Sets
+from dfl_actors.cli.run import Insecure, Sets
 from dfl_actors.runtime.deploy import Wishes
 from dfl_actors.runtime.deploy import deploy as make_folders
 
@@ -19,8 +19,9 @@ def deploy(
     program: Annotated[str, typer.Option(help="Where dfl-actors is on the hosts.")] = "/opt/dfl-actors/bin/dfl-actors",
     user: Annotated[str, typer.Option(help="Who runs it there.")] = "dfl",
     sets: Sets = [],  # noqa: B006
+    insecure: Insecure = False,
 ) -> None:
     """Make a folder for each host: topology, its own key, everyone's public keys, a systemd unit, and three commands in README.txt."""
-    folders = make_folders(topology, sets, out, Wishes(place, program, user))
+    folders = make_folders(topology, sets, out, Wishes(place, program, user, insecure))
     for name, folder in folders.items():
         typer.echo(f"{name}: {folder / 'README.txt'}")

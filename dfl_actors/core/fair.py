@@ -47,6 +47,15 @@ class FairQueue(Generic[T]):
         line.things.append((thing, size))
         line.size += size
 
+    def leave(self, who: str) -> list[T]:
+        """Nothing of this one's waits any more; what it was."""
+        line = self._lines.get(who)
+        left = [] if line is None else [thing for thing, _ in line.things]
+        if line is not None:
+            line.things.clear()
+            line.size = 0
+        return left
+
     def pop(self) -> T | None:
         """The next of whoever has been served least."""
         line = min((line for line in self._lines.values() if line.things), key=lambda one: one.served, default=None)

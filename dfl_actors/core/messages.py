@@ -175,11 +175,16 @@ class Begun(Letter, frozen=True, kw_only=True):
 
 
 class Judged(Letter, frozen=True, kw_only=True):
-    """What a neighbour brought, a `Fetched` or a `DraftArrived`, was refused with this code, or asks for no answer (empty)."""
+    """What a neighbour brought, a `Fetched` or a `DraftArrived`, was refused with this code, or asks for no answer (empty).
+
+    `transactions` and `drafts` are what it contradicts, if that is known as it was signed.
+    """
 
     says, hears = "validator", ("gossiper",)
     what: Digest
     code: Word
+    transactions: LastTransaction = ()
+    drafts: LastDraft = ()
 
 
 class ConfirmationsArrived(Letter, frozen=True, kw_only=True):

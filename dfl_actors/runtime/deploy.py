@@ -22,6 +22,7 @@ from dfl_actors.core.keys import KeyPair, address_of
 from dfl_actors.errors import ConfigError, KeyFileError, StoreError
 from dfl_actors.files import REMEDY, explained, read_text, whole
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
+from dfl_actors.runtime.policies import check_secure
 
 PLUGIN = re.compile(r"(?P<file>[^:]+\.py):(?P<function>\w+)")
 FILES = {("training", "model"), ("churn", "trace")}  # Keys whose value may be a file that all hosts need.
@@ -37,7 +38,7 @@ After=network-online.target time-sync.target
 Type=exec
 User={user}
 WorkingDirectory={place}
-ExecStart={program} node topology.toml --name {name} --keys . --out run --quiet
+ExecStart={program} node topology.toml --name {name} --keys . --out run --quiet{insecure}
 # 143 is how a node ends that was asked to (SIGTERM), 11 that its target was not reached in time.
 SuccessExitStatus=143
 # What a person must mend first: configuration, key, data, model, a chain that does not verify, algorithm, target.
@@ -82,11 +83,13 @@ NO_KEY = "Only the public part of this node's key is known here: its host has th
 
 
 class Wishes(NamedTuple):
-    """Where things are on the hosts: the folder ({network} stands for the network's name), the program, and the user that runs it."""
+    """Where things are on the hosts: the folder ({network} stands for the network's name), the program, and the user that runs it.
+    `insecure`: links between hosts need not be encrypted."""
 
     place: str
     program: str
     user: str
+    insecure: bool = False
 
 
 class Public(NamedTuple):
@@ -104,6 +107,7 @@ class Public(NamedTuple):
 def deploy(topology: str, options: Sequence[str], out: Path, wishes: Wishes) -> dict[str, Path]:
     """Make the folders in `out`; returns them by node. Raises `DflError`; keys that were made by then stay."""
     config = load_topology(topology, options, deployed=True)
+    check_secure(config, wishes.insecure)
     _check_places(config, topology)
     _check_words(config, wishes)
     if out.exists() and not out.is_dir():
@@ -131,7 +135,7 @@ def _check_places(config: Config, topology: str) -> None:
 
 def _check_words(config: Config, wishes: Wishes) -> None:
     """What stands in a unit file must be one plain word there."""
-    for what, word in wishes._asdict().items():
+    for what, word in (("place", wishes.place), ("program", wishes.program), ("user", wishes.user)):
         if not re.fullmatch(r"[\w./{}@+-]+", word) or (what != "user" and not word.startswith("/")):
             kind = "a user's name" if what == "user" else "an absolute path without spaces"
             raise ConfigError(f"--{what} {word}: give {kind}, as it is on the hosts")
@@ -250,6 +254,7 @@ def _fill(
     host, port = host_port(node.listen or "")
     hosts = sorted({host_port(config.node(other).listen or "")[0] for other in node.neighbours})
     words = {"name": node.name, "network": config.network.name, "host": host, "folder": folder, "unit": unit, **wishes._asdict()}
+    words["insecure"] = " --insecure" if wishes.insecure else ""
     inlet = "" if node.inlet is None else f"\nWhat others feed it comes to {node.inlet}, which they must reach."
     key = (HAS_KEY if public[node.name].secret else NO_KEY).format(**words)
     _write(folder / "topology.toml", topology)

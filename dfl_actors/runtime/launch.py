@@ -36,6 +36,7 @@ from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.evaluator import found
 from dfl_actors.runtime.keyfiles import curve_keys, load_key, new_key
 from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.policies import check_secure
 from dfl_actors.runtime.power import put_right
 from dfl_actors.runtime.rundir import BEGUN, STARTED, About, RunDirectory, check_space, read_about
 from dfl_actors.runtime.stores import ChainStore
@@ -187,7 +188,7 @@ class Ground:
         is what the run's last start has written, `signed` whether anything was signed then, `damaged` whose model stores are."""
         self._config, self._run, self._keys, self._launch, self._key_directory = config, run, keys, launch, key_directory
         self._adopt, self._signed, self._damaged = adopt, signed, damaged
-        _check_secure(config, launch.insecure)
+        check_secure(config, launch.insecure)
         self._before = before or About(name=config.network.name, started=0, nodes={}, starts=0)
         self._clock, self._sockets, self._cache = Clock(), launch.server.folder, launch.server.folder / "data"
         self._publics = {node.name: keys[node.name].public if node.name in keys else node.public_key or "" for node in config.nodes}
@@ -352,15 +353,6 @@ def listening(config: Config, node: Node) -> Endpoints:
     if node.listen is None:
         return Endpoints(news=f"tcp://{config.transport.host}:*", requests=f"tcp://{config.transport.host}:*")
     return Endpoints(news=node.listen, requests=next_port(node.listen))
-
-
-def _check_secure(config: Config, insecure: bool) -> None:
-    """Raises `ConfigError` for links that leave the machine unencrypted, unless somebody has said that they may."""
-    if config.exposed and not insecure:
-        raise ConfigError(
-            f"{config.network.name}: {config.exposed.removeprefix('INSECURE: ')}: whoever reaches its ports can listen and disturb;"
-            " leave transport.curve away, or give --insecure"
-        )
 
 
 def _check_deployment(config: Config, node: Node, key: KeyPair) -> None:

@@ -136,8 +136,11 @@ class Mail:
         return sockets.read(self.publisher, range(1, 2), self._subscribed)
 
     def _subscribed(self, frame: zmq.Frame) -> None:
-        if (said := frame.bytes).startswith(b"\x01"):
+        said = frame.bytes
+        if said.startswith(b"\x01"):
             self._listeners.discard(said[1:])
+        elif not said.startswith(b"\x00"):
+            raise Refused("frames", "no subscription")
 
 
 def decoded(kind: type[M], body: zmq.Frame) -> M:

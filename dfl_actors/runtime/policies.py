@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from math import isfinite
 
+from dfl_actors.config import Config
 from dfl_actors.config.sections import Run
 from dfl_actors.core.control import Endpoints
 from dfl_actors.core.objects import Address
+from dfl_actors.errors import ConfigError
 
 MOST_RESTARTS, RESTART_WINDOW = 5, 60.0  # An actor that crashes more often than that within so many seconds ends the run.
 SILENT, BUSY = 20.0, 180.0  # Seconds after which an actor that says nothing hangs: one that does nothing either, and any.
@@ -136,3 +138,12 @@ class Liveness:
             since = self._time
             self._work[actor] = (work if isfinite(work) else done), since
         return self._time - since >= self._silent or self._time - self._heard[actor] >= self._busy
+
+
+def check_secure(config: Config, insecure: bool) -> None:
+    """Raises `ConfigError` for links that leave the machine unencrypted, unless somebody has said that they may."""
+    if config.exposed and not insecure:
+        raise ConfigError(
+            f"{config.network.name}: {config.exposed.removeprefix('INSECURE: ')}: whoever reaches its ports can listen and disturb;"
+            " leave transport.curve away, or give --insecure"
+        )

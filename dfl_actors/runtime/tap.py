@@ -68,12 +68,14 @@ class Tap:
 
     def watchers(self) -> Iterator[Refused | None]:
         """Hear of watchers that come and go: the socket tells of the first and of the last. They want everything; whoever asks for
-        something else, or sends something else, is not heard."""
+        something else, is not heard, and what is no subscription is refused."""
         return sockets.read(self.socket, range(1, 2), lambda frame: self._hear(frame.bytes))
 
     def _hear(self, said: bytes) -> None:
         if said in (CAME, WENT):
             self.watched = said == CAME
+        elif said[:1] not in (CAME, WENT):
+            raise Refused("frames", "no subscription")
 
     # --- what watchers see
 

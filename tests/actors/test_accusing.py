@@ -36,6 +36,20 @@ def test_what_a_neighbour_shows_is_checked_kept_and_passed_on() -> None:
     assert announced(hear(made, "h", SHOWN)) == [SHOWN] and KEY in made.journal.data
 
 
+def test_what_was_signed_before_a_restart_is_held_against_it_for_the_validator_still_has_it() -> None:
+    made, entries = built(), (Entry(transaction=ONE, receipts=(receipt("h", ONE),)),)
+    drafts = draft("g", entries), draft("g", entries, memo="otherwise")
+    hear(made, "g", news(ONE))
+    made.give(crash=0)
+    made.models.put(OTHER.model, b"\1" * 32)
+    hear(made, "g", news(OTHER))
+    said = made.give(Judged(what=digest(OTHER), code="sequence_reused", transactions=(ONE,)))
+    assert announced(said) == [SHOWN]
+    hear(made, "g", DraftNews(draft=drafts[1]))
+    said = made.give(Judged(what=digest(drafts[1]), code="block_rewritten", drafts=(drafts[0],)))
+    assert announced(said) == [EvidenceNews(evidence=evidence(*drafts))]
+
+
 @pytest.mark.parametrize("code", ["block_rewritten", ""])
 def test_two_drafts_at_one_height_are_found_when_the_validator_has_checked_them(code: str) -> None:
     made, entries = built(), (Entry(transaction=ONE, receipts=(receipt("h", ONE),)),)

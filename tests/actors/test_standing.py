@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from dfl_actors.actors.handing import PLACES
 from dfl_actors.actors.transfers import MOST_ASSEMBLIES
 from dfl_actors.core import events
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect
-from dfl_actors.core.messages import Chunk, Fetch, Holding, Judged, Probed, Refusal, TransactionNews, Witnessed
+from dfl_actors.core.messages import Chunk, Fetch, Fetched, Holding, Judged, Probed, Refusal, TransactionNews, Witnessed
 from dfl_actors.core.pulse import pulse
 from dfl_actors.core.score import HALF_LIFE
 from dfl_actors.core.words import Asked, Garbled, Stopping, Tick
-from tests.actors.bench import GENESIS, KEYS, NOW, Bench, notes, receipt, transaction
+from tests.actors.bench import GENESIS, KEYS, NOW, Bench, notes, receipt, told, transaction
 from tests.actors.gossiping import DATA, MODEL, PEER, admit, answers, built, codes, hear, news, reply, sent
 from tests.objects import unsigned
 
@@ -57,6 +58,17 @@ def test_what_the_validator_finds_counts_against_who_brought_it_and_a_relay_is_n
         hear(made, "g", news(transaction("g", number)))
         last = made.give(Judged(what=digest(transaction("g", number)), code="sequence_reused"))
     assert codes(last) == ["shut_out"]
+
+
+def test_of_who_is_shut_out_nothing_more_goes_to_the_validator() -> None:
+    made = built()
+    made.models.put(MODEL, DATA)
+    for number in range(PLACES + 4):
+        hear(made, "g", news(transaction("g", number)))
+    hear(made, "h", news(transaction("h", 0)))
+    said = [effect for number in range(4) for effect in made.give(Judged(what=digest(transaction("g", number)), code="bad_signature"))]
+    assert [letter.transaction.generator == KEYS["h"].address for letter in told(said, Fetched)].count(True) == 1
+    assert len(told(said, Fetched)) <= 4 and not told(made.give(Judged(what=digest(transaction("g", 5)), code="")), Fetched)
 
 
 def test_bytes_that_are_no_message_count_too() -> None:

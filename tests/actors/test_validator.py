@@ -14,11 +14,12 @@ from dfl_actors.core.checks import WINDOW
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.control import Adoption, Holdings
 from dfl_actors.core.effects import Tell
-from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Scored, Witnessed
+from dfl_actors.core.messages import Confirmed, DraftArrived, Fetched, HoldingAsked, HoldingFound, Injected, Judged, Scored, Witnessed
 from dfl_actors.core.objects import Draft, Entry
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import LocalError
 from dfl_actors.learning.partition import Received
+from tests import objects
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, draft, notes, receipt, told, transaction
 from tests.simnet import parts
@@ -331,6 +332,38 @@ def test_the_journal_stays_as_large_as_what_can_be_confirmed() -> None:
         made.give(arrived(draft("g", entries(made, number, now=now), height=number, created=now)), Tick(), now=now)
         sizes.append(len(made.journal.data))
     assert sizes[-1] == sizes[40] < 200, "9 lifetimes of 60 s, three of them a minute"
+
+
+def test_what_is_contradicted_is_handed_on_as_it_was_signed_for_the_journal_has_it() -> None:
+    made = built()
+    first, second = draft("g", entries(made, 3)), draft("g", entries(made, 4), memo="otherwise")
+    made.give(arrived(first), crash=99)
+    (judged,) = told(made.give(arrived(second)), Judged)
+    assert (judged.code, judged.drafts) == ("block_rewritten", (first,))
+    (judged,) = told(made.give(SAMPLES, fetched("g", 4, b"\1" * 32)), Judged)
+    assert (judged.code, judged.transactions) == ("sequence_reused", (second.entries[0].transaction,))
+    (judged,) = told(made.give(fetched("g", 3, b"\1" * 32)), Judged)
+    assert not judged.transactions, "of an older one the journal has no more than the digest"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_draft_of_very_many_signatures_is_checked_in_parts_and_others_have_their_turn(right: bool) -> None:
+    made = built()
+    made.give(Started())
+    others = tuple(
+        Entry(transaction=one, receipts=tuple(receipt(by, one) for by in "hvwx"))
+        for one in (transaction("g", number) for number in range(1, 120))
+    )
+    forged = Entry(transaction=transaction("g", 120), receipts=(objects.unsigned(receipt("h", transaction("g", 120))),))
+    said = made.give(arrived(draft("g", (*entries(made, 0), *others, *(() if right else (forged,))))))
+    assert said == [] and made.wake == NOW
+    assert told(made.give(fetched("h", 0)), Witnessed)
+    parts_ = 0
+    while not told(said, Confirmed) and not told(said, Judged):
+        said, parts_ = made.give(Tick()), parts_ + 1
+    assert parts_ == 2 and bool(told(said, Confirmed)) == right
+    assert [note.code for note in notes(said, events.Refused)] == ([] if right else ["bad_signature"])
+    assert made.wake is not None and made.wake > NOW, "nothing is left to be checked"
 
 
 # --- directories that were lost

@@ -40,6 +40,14 @@ def test_work_is_shared_and_not_the_number_of_things() -> None:
     assert out.count("large") in (5, 6)
 
 
+def test_of_who_leaves_nothing_waits_and_the_room_is_free() -> None:
+    queue: FairQueue[int] = FairQueue(2, 100)
+    for number, who in enumerate("aab"):
+        queue.put(who, number, 50)
+    assert queue.leave("a") == [0, 1] and queue.leave("c") == [] and queue.room("a", 100)
+    assert queue.pop() == 2 and queue.pop() is None
+
+
 def test_room_is_each_ones_own_in_number_and_in_bytes_and_one_thing_always_has_it() -> None:
     queue: FairQueue[int] = FairQueue(2, 100)
     assert queue.room("a", 1_000)

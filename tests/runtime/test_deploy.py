@@ -61,6 +61,15 @@ def test_each_host_has_its_own_secret_and_everyones_public_keys(place: Path) -> 
         assert {path.stem for path in (folder / "public").iterdir()} == set(folders)
 
 
+def test_links_that_leave_the_machine_unencrypted_must_be_asked_for_and_the_units_then_say_so(place: Path) -> None:
+    with pytest.raises(ConfigError, match=r"links are not encrypted .* or give --insecure$"):
+        made(place, "net.toml", "transport.curve=off")
+    assert not (place / "out").exists()
+    folders = made(place, "net.toml", "transport.curve=off", wishes=WISHES._replace(insecure=True))
+    assert {(folder / f"dfl-actors-{name}.service").read_text().count(" --insecure\n") for name, folder in folders.items()} == {1}
+    assert "--insecure" not in (made(place)["delft"] / "dfl-actors-delft.service").read_text()
+
+
 def test_who_began_the_network_stays_known_when_nodes_come_and_go(place: Path) -> None:
     began = sorted(load_key(folder).public for folder in made(place).values())
     founders = [load_topology(folder / "topology.toml", deployed=True).network.founders for folder in made(place).values()]

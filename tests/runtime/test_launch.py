@@ -9,6 +9,7 @@ from dfl_actors.core.codec import encode
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.errors import ConfigError, DataError, KeyFileError, StoreError
 from dfl_actors.runtime import launch
+from dfl_actors.runtime.policies import check_secure
 from dfl_actors.runtime.rundir import About, RunDirectory
 from tests.config.made import parse
 from tests.runtime.test_verify import GENESIS
@@ -69,5 +70,5 @@ EXPOSED = '[network]\nnodes = 2\n[transport]\ncurve = "off"\n[node.1]\nlisten = 
 def test_links_that_leave_the_machine_unencrypted_are_refused_unless_they_are_asked_for() -> None:
     config = parse(EXPOSED)
     with pytest.raises(ConfigError, match=r": links are not encrypted .* node 1 listens beyond this machine: .* or give --insecure$"):
-        launch._check_secure(config, insecure=False)
-    launch._check_secure(config, insecure=True)
+        check_secure(config, insecure=False)
+    check_secure(config, insecure=True)

@@ -187,6 +187,18 @@ class PowerCut(Fault, frozen=True, kw_only=True):
         network.after(self.lasts, lambda: network.start(*self.nodes))
 
 
+class Loss(Fault, frozen=True, kw_only=True):
+    """A node loses its directory with its machine, and goes on with its key alone (`--adopt`)."""
+
+    node: str
+    lasts: int
+
+    def befall(self, scene: Scene) -> None:
+        scene.network.nodes[self.node].lose()
+        scene.network.saw("a node loses its directory")
+        scene.network.after(self.lasts, lambda: scene.network.start(self.node))
+
+
 class DiskFull(Fault, frozen=True, kw_only=True):
     """The disk of a node takes nothing: whoever writes falls, and falls again when it begins anew."""
 

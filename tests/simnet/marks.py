@@ -9,6 +9,9 @@ from dfl_actors.core import chain
 from dfl_actors.core.codec import reread
 from dfl_actors.core.delivery import Acknowledge, Deliver, Step, WriteJournal
 from dfl_actors.core.effects import Commit, Keep, Note, Touch
+from dfl_actors.core.evidence import KEPT
+from dfl_actors.core.family import Message
+from dfl_actors.core.messages import Judged
 from dfl_actors.core.objects import Transaction
 
 if TYPE_CHECKING:
@@ -55,12 +58,20 @@ def falls(process: "Process", steps: Sequence[Step], stop: int) -> None:
         network.saw(f"a {process.name} crashes during its recovery")
 
 
+def says(process: "Process", message: Message) -> None:
+    """The process says something inside its node, or to one other."""
+    if isinstance(message, Judged) and (message.transactions or message.drafts):
+        process.network.saw("a validator shows what something contradicts")
+
+
 def begins(process: "Process") -> None:
     """The process is about to be made from its stores."""
     if process.starts == 1:
         return
     network, journal = process.network, process.journal
     network.saw(f"a {process.name} begins again")
+    if process.name == "gossiper" and any(journal.scan(KEPT)):
+        network.saw("a gossiper begins again with evidence")
     if process.name == "builder":
         pin = chain.decode_pin(journal.get(chain.PIN))
         if process.node.chain.height > (0 if pin is None else pin.height):

@@ -26,15 +26,17 @@ from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.actors.validator import Validator, ValidatorSettings
 from dfl_actors.core import codec
 from dfl_actors.core.clock import Steps
+from dfl_actors.core.control import Adoption
 from dfl_actors.core.delivery import Step
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.core.messages import REPLY, REQUEST, AnyNews, Chunk
 from dfl_actors.core.objects import Draft, FinalBlock, Genesis, Layer, Signed, Transaction
-from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Subscribed
+from dfl_actors.core.words import Asked, Garbled, Heard, Replied, Started, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.weights import Parameters
+from dfl_actors.runtime.adoption import check_adoption
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering
@@ -65,8 +67,8 @@ class Node:
         self.name, self.known, self.key = name, known, key
         self.models, self.chain, self._network = parts.Models(known.get("models", 256)), parts.Chain(), network
         self._ahead = 0
-        self.off = self.full = False
-        """Whether the machine has no power, and whether its disk takes nothing more."""
+        self.off = self.full = self.lost = False
+        """Whether the machine has no power, whether its disk takes nothing more, and whether the node once lost its directory."""
         self.boot()
         actors, make = (("gossiper",), partial(Rogue, self)) if rogue else (ACTORS, partial(build, network, self))
         self.processes = {actor: Process(network, self, actor, make) for actor in actors}
@@ -74,6 +76,8 @@ class Node:
     def boot(self) -> None:
         """Begin a run: from here on its clock goes on from what the machine's shows now."""
         network = self._network
+        self._asked = False
+        self._adoption: Adoption | None = None
         self.clock, self._steps = Clock(mono=lambda: network.mono, wall=lambda: network.now + self._ahead), Steps()
 
     def set_clock(self, ms: int) -> None:
@@ -87,6 +91,27 @@ class Node:
         self.off = True
         for process in self.processes.values():
             process.crash()
+
+    def lose(self) -> None:
+        """Its machine is gone with all that it had on its disk."""
+        self.power_cut()
+        self.lost, self.chain = True, parts.Chain()
+        self.models.data.clear()
+        for process in self.processes.values():
+            process.journal.data.clear()
+
+    def start_word(self) -> Started | None:
+        """With what the node's actors are told to begin; None while it is not known yet what neighbours hold of it (`runtime.board`)."""
+        if self.lost and not self._asked:
+            gossiper, trainer, builder = (self.processes[name].actor for name in ("gossiper", "trainer", "builder"))
+            if not isinstance(gossiper, Gossiper) or trainer is None or builder is None or not gossiper.ready:
+                return None
+            self._asked, held = True, gossiper.held
+            if check_adoption(self.name, held, int(trainer.counts.get("sent", 0)), int(builder.counts.get("drafted", 0)), adopt=True):
+                heights = {address: known.height for address, known in gossiper.neighbours(self.clock()).items()}
+                self._adoption = Adoption(held=held, at=self.clock().wall, heights=heights)
+                self._network.saw("a node goes on behind what it lost")
+        return Started(adoption=self._adoption)
 
     @property
     def running(self) -> bool:
@@ -124,7 +149,13 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
         return Builder(parts.settings(BuilderSettings, node.known), key, node.chain, journal, node.clock())
     if process.name == "gossiper":
         return Gossiper(
-            parts.settings(GossiperSettings, node.known), key, models, journal, process.epoch, lambda: rng.bytes(32).hex(), node.clock()
+            parts.settings(GossiperSettings, {**node.known, "asks": node.lost}),
+            key,
+            models,
+            journal,
+            process.epoch,
+            lambda: rng.bytes(32).hex(),
+            node.clock(),
         )
     algorithm = half_fedavg()
     context = Context(key.address, node.known["neighbours"], Parameters(network.genesis_object.layers), rng)

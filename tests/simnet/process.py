@@ -17,7 +17,7 @@ from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.core.gossip import chunk_of
 from dfl_actors.core.letters import HEADER, NUMBERS, Inbox, Outbox
 from dfl_actors.core.messages import EVENT, LETTER, Chunk
-from dfl_actors.core.words import Opened, Started, Tick
+from dfl_actors.core.words import Opened, Tick
 from dfl_actors.errors import Refused
 from tests.scenarios.interface import SOON
 from tests.simnet import marks, parts
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LONGEST_BATCH = 4
 """Messages handled before their effects are performed."""
+
+ASKED_AGAIN = 50
+"""Milliseconds between two looks whether a node that lost its directory knows what others hold of it."""
 
 PACE = {"trainer": (60, 100), "validator": (5, 10)}
 """How long a process takes to come to its next batch, in ms; the others take (0, 2)."""
@@ -68,7 +71,15 @@ class Process:
             network.opened(self)
             self.take(Opened())
         # Letters may well come before the word to begin.
-        network.after(self.dice.randint(0, 20), self._if_same(lambda: self.take(Started())))
+        network.after(self.dice.randint(0, 20), self._if_same(self._begin))
+
+    def _begin(self) -> None:
+        """The node's word to begin, or another look whether it can be said."""
+        word = self.node.start_word()
+        if word is None:
+            self.network.after(ASKED_AGAIN, self._if_same(self._begin))
+        else:
+            self.take(word)
 
     @property
     def mono(self) -> int:
@@ -162,6 +173,7 @@ class Process:
         network, node = self.network, self.node
         if isinstance(effect, Tell | Send | Answer):
             network.saw(f"{self.name} says {type(effect.message).__name__}")
+            marks.says(self, effect.message)
         if isinstance(effect, Publish):
             for listener in effect.message.hears:
                 body = codec.encode(effect.message)

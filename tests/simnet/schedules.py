@@ -12,9 +12,10 @@ from random import Random
 import msgspec
 
 from dfl_actors.core.family import ACTORS
+from dfl_actors.core.gossip import CHUNK
 from dfl_actors.core.score import HALF_LIFE
 from tests.scenarios.interface import Plan, full, line, ring
-from tests.simnet.faults import ClockSet, Crash, Cut, DiskFull, Fault, Freeze, Mischief, PowerCut, Stall, Storm
+from tests.simnet.faults import ClockSet, Crash, Cut, DiskFull, Fault, Freeze, Loss, Mischief, PowerCut, Stall, Storm
 from tests.simnet.mischief import ACTS, NAME
 
 HOUR = 3_600_000
@@ -37,12 +38,15 @@ AROUND: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class World:
-    """A network for schedules, how often it is drawn, who in it breaks the rules, and after how long (ms) a bad message counts half."""
+    """A network for schedules, how often it is drawn, who in it breaks the rules, after how long (ms) a bad message counts half, and how
+    many bytes a chunk of a model has; `loses`: one node loses its directory."""
 
     plan: Plan
     share: int = 1
     rogues: tuple[str, ...] = ()
     half_life: int = HALF_LIFE
+    chunk: int = CHUNK
+    loses: bool = False
 
 
 def world(links: tuple[tuple[str, str], ...], share: int = 1, rogues: tuple[str, ...] = (), **settings: object) -> World:
@@ -62,6 +66,8 @@ WORLDS: dict[str, World] = {
     "a ring": world(ring("a", "b", "c", "d"), ttl=2, rate=2.0),
     "a neighbour that breaks the rules": world(full("a", "b", NAME), 4, (NAME,)),
     "a neighbour that is soon forgiven": replace(world(full("a", "b", NAME), 2, (NAME,)), half_life=1_500),
+    "models of several chunks": replace(world(full("a", "b", "c"), 2), chunk=6),
+    "a lost directory": replace(world(full("a", "b", "c"), 2), loses=True),
     "a relay that breaks the rules": world((*full("a", "b"), (NAME, "a"), (NAME, "b")), 2, (NAME,), ttl=2),
 }
 
@@ -72,7 +78,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     world: str
     seed: int
     lasts: int
-    faults: tuple[Storm | Cut | Stall | ClockSet | Freeze | Crash | PowerCut | DiskFull | Mischief, ...] = ()
+    faults: tuple[Storm | Cut | Stall | ClockSet | Freeze | Crash | PowerCut | Loss | DiskFull | Mischief, ...] = ()
 
 
 def written(schedule: Schedule) -> str:
@@ -91,7 +97,7 @@ def drawn(seed: int, faults: int | None = None) -> Schedule:
     lasts = dice.choice((2_000, 3_000, 4_000, 8_000))
     wanted = faults or dice.choice((1, 2, 3, 5, 8, 13, LONGEST))
     draw = _Draw(dice, WORLDS[name], lasts)
-    found: list[Fault] = []
+    found: list[Fault] = draw.loss() if WORLDS[name].loses else []
     while len(found) < wanted:
         found += draw.some()
     in_time = sorted(found[: faults or len(found)], key=lambda one: one.at)
@@ -173,6 +179,11 @@ class _Draw:
         yield PowerCut(at=at, nodes=tuple(nodes), lasts=lasts, loses=loses, tears=tears)
         if self._dice.random() < 0.3:
             yield PowerCut(at=at + lasts + self._dice.randint(1, 60), nodes=tuple(nodes), lasts=100)
+
+    def loss(self) -> list[Fault]:
+        """Once in a schedule: of two that lost what they signed neither could confirm the other's."""
+        at, lasts = self._when(2_000)
+        return [Loss(at=max(at, 1_000), node=self._someone(), lasts=lasts)]
 
     def _disk(self) -> Iterator[Fault]:
         at, lasts = self._when(self._dice.choice((200, 3_000)))

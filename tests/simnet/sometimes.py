@@ -4,6 +4,7 @@ A state is a line here: either a mark, which the simulation sets as it happens (
 the end, under the decorator `sometimes`. Whoever adds a way in which things may go wrong adds the state in which they have.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -61,12 +62,16 @@ MARKS = (
     "the power is cut during recovery",
     "a power cut costs models",
     "a power cut tears a model",
+    "a node loses its directory",
+    "a node goes on behind what it lost",
     "the disk is full for the models",
     "the disk is full for the chain",
     "the disk is full for the journal",
     "a letter comes twice",
     "a letter comes after a gap",
     "builder says Lacking",
+    "a validator shows what something contradicts",
+    "a gossiper begins again with evidence",
     "gossiper says Resend",
     "gossiper says Resent",
     "gossiper says Gone",
@@ -78,7 +83,8 @@ MARKS = (
 STATES.update({mark: partial(_marked, mark) for mark in MARKS})
 
 CODES = (
-    "address_mismatch", "bad_signature", "block_rewritten", "busy", "confirmed_elsewhere", "expired", "fetch_timeout", "fetched_often",
+    "address_mismatch", "bad_signature", "block_rewritten", "busy", "confirmed_elsewhere", "contradiction", "expired",
+    "fetch_timeout", "fetched_often",
     "from_the_future", "malformed", "model_digest", "model_gone", "model_norm", "model_not_finite", "model_size", "not_a_member",
     "not_admitted", "other_draft", "sequence_reused", "schema",
 )  # fmt: skip
@@ -148,6 +154,25 @@ def _(network: SimNetwork) -> bool:
         for when, by, who in _shut_out(network)
         for after, node, generator in scored
     )
+
+
+def _contradictions(network: SimNetwork) -> Iterator[tuple[str, int, str, str]]:
+    """Which was found, when, by whom, and whom it proves to have signed twice."""
+    found = (note for note in network.notes("refused") if note["code"] == "contradiction")
+    return ((note["id"], note["t"], note["node"], note["by"]) for note in found)
+
+
+@sometimes("a contradiction is known to two nodes")
+def _(network: SimNetwork) -> bool:
+    nodes = defaultdict[str, set[str]](set)
+    for identity, _, node, _ in _contradictions(network):
+        nodes[identity].add(node)
+    return any(len(found) > 1 for found in nodes.values())
+
+
+@sometimes("a model comes in several chunks")
+def _(network: SimNetwork) -> bool:
+    return any(index > 0 for *_, index in network.chunks)
 
 
 @sometimes("a neighbour's clock is named as off")

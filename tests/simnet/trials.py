@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from unittest.mock import patch
 
+from dfl_actors.core.chain import BASE, ChainState, decode_pin, empty
 from dfl_actors.core.codec import digest, encode, sha256
 from dfl_actors.core.objects import Confirmation, Draft, Receipt, Signed, Transaction, signer_of, signing_bytes
 from dfl_actors.core.verdicts import SENDERS, SIGNERS
@@ -57,7 +58,8 @@ class Outcome:
 
 def perform(schedule: Schedule) -> Outcome:
     """Perform a schedule, the same in every process."""
-    with sealed(), patch("dfl_actors.core.score.HALF_LIFE", WORLDS[schedule.world].half_life):
+    world = WORLDS[schedule.world]
+    with sealed(), patch("dfl_actors.core.score.HALF_LIFE", world.half_life), patch("dfl_actors.core.gossip.CHUNK", world.chunk):
         return _Trial(schedule).outcome()
 
 
@@ -109,8 +111,9 @@ class _Trial:
 
     def _check(self) -> None:
         network = self._network
-        honest = {network.address(name) for name in self._honest}
-        check_safe(network)
+        lost = {name: _base(network, name) for name in self._honest if network.nodes[name].lost}
+        honest = {network.address(name) for name in self._honest if name not in lost}
+        check_safe(network, lost)
         tapped(network, honest)
         for note in network.notes("refused"):
             # Over one connection nothing overtakes, as a greeting must not that is the second after another.
@@ -123,6 +126,12 @@ class _Trial:
         network = self._network
         blocks = [digest(block) for name in self._honest for block in network.chain(name)]
         return sha256(f"{network.now} {network.events} {blocks}".encode())[:16]
+
+
+def _base(network: SimNetwork, name: str) -> ChainState:
+    """The state from which the chain of a node goes on that lost its directory."""
+    pin = decode_pin(network.nodes[name].processes["builder"].journal.get(BASE))
+    return empty(network.genesis) if pin is None else pin
 
 
 def _place(error: BaseException) -> str:

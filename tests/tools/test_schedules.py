@@ -11,6 +11,7 @@ import pytest
 import schedules as tool
 
 from tests.simnet import parts
+from tests.simnet.hours import hour
 from tests.simnet.schedules import LONGEST, Schedule, drawn, read, written
 from tests.simnet.shrinking import shrunk
 from tests.simnet.sometimes import STATES
@@ -34,6 +35,12 @@ def test_after_whatever_befalls_it_a_network_is_safe_and_works_again(part: int) 
 @pytest.mark.parametrize("line", REPLAYS.read_text(encoding="utf-8").splitlines())
 def test_what_failed_once_does_not_fail_again(line: str) -> None:
     assert not perform(read(line)).failure
+
+
+def test_a_spammer_is_shut_out_after_four_bad_messages_and_nobody_honest_is_whatever_the_weather_and_the_clocks() -> None:
+    """The first minutes of `tools/schedules.py --hour`."""
+    seen = hour(3, minutes=2)
+    assert not seen.honest and seen.times == 3 and seen.most <= tool.MOST_BAD and seen.blocks > 10, seen
 
 
 def test_a_schedule_is_the_same_again_in_another_process_whatever_its_hash_seed() -> None:
