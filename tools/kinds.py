@@ -4,9 +4,11 @@ python tools/kinds.py                              # all of it, about twenty min
 python tools/kinds.py --only table words           # some kinds
 python tools/kinds.py --ways sim run               # some ways: sim, run, node (two commands, as on two hosts)
 
-Every kind is written as its user has it, an .npz file and a topology. A row says the score that the nodes report at the
-end, what a model without knowledge would get, and whether each node's exported model, in a process of its own without dfl_actors,
-gets the same score on the test part. Exit code 1 if a kind does not learn, or a model answers otherwise than its node said.
+Every kind is written as its user has it, an .npz file and a topology. A row says the score that the nodes report at the end, what a model
+without knowledge would get, and whether each node's exported model, in a process of its own without dfl_actors, says of **each test
+sample** what the node's own weights say by the path that measures them: the same label (or labels, of a multilabel task), and each number
+that either answers (a probability, or the value of a regression) within 1e-5 and 1e-5 of its size. Both scores must be the one reported.
+Exit code 1 if a kind does not learn, or a model answers otherwise than its node.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from dfl_actors.api.result import Result
 from dfl_actors.errors import DflError
 
 TICKS, SECONDS = 240, 25.0
-OUTSIDE = Path(__file__).parent / "kinds_outside.py"
+HERE, CLOSE = Path(__file__).parent, 1e-5
 
 
 class Row(NamedTuple):
@@ -45,19 +47,19 @@ class Row(NamedTuple):
         return self.score > self.chance + 0.05 and self.same == "yes"
 
 
-def by_sim(topology: Path, out: Path) -> Result:
-    return simulate(topology, ticks=TICKS, out=out, progress="none")
+def by_sim(topology: Path, out: Path) -> list[Result]:
+    return [simulate(topology, ticks=TICKS, out=out, progress="none")]
 
 
-def by_run(topology: Path, out: Path) -> Result:
-    return run(topology, duration=SECONDS, out=out, progress="none")
+def by_run(topology: Path, out: Path) -> list[Result]:
+    return [run(topology, duration=SECONDS, out=out, progress="none")]
 
 
-def by_node(topology: Path, out: Path) -> Result:
-    return load_run(run_nodes(topology, out, SECONDS))
+def by_node(topology: Path, out: Path) -> list[Result]:
+    return [load_run(place) for place in run_nodes(topology, out, SECONDS)]
 
 
-WAYS: Mapping[str, Callable[[Path, Path], Result]] = {"sim": by_sim, "run": by_run, "node": by_node}
+WAYS: Mapping[str, Callable[[Path, Path], list[Result]]] = {"sim": by_sim, "run": by_run, "node": by_node}
 
 
 def last_scores(result: Result) -> dict[str, float]:
@@ -66,28 +68,48 @@ def last_scores(result: Result) -> dict[str, float]:
     return {str(node): float(score) for node, score in zip(columns["node"], columns["accuracy"], strict=True)}  # the last one stays
 
 
-def measured_outside(result: Result, kind: kinds_data.Kind, folder: Path) -> dict[str, float]:
-    """The score of each node's exported model, which a process without dfl_actors finds."""
-    models = {}
-    for name in last_scores(result):
-        models[name] = str(folder / f"{name}.keras")
-        subprocess.run(
-            [sys.executable, "-m", "dfl_actors", "model", "export", str(result.path), "--node", name, "-o", models[name]],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+def compared(result: Result, reported: Mapping[str, float], kind: kinds_data.Kind, folder: Path) -> str:
+    """`yes`, or how the first node's exported model and its own differ."""
+    folder.mkdir()
     np.savez(folder / "test.npz", allow_pickle=False, **kind.test)
-    asked = orjson.dumps({"models": models, "test": str(folder / "test.npz"), "task": kind.task, "labels": kind.labels})
-    said = subprocess.run([sys.executable, str(OUTSIDE)], input=asked, check=True, capture_output=True)
-    found: dict[str, float] = orjson.loads(said.stdout)
-    return found
+    files = {name: folder / f"{name}.keras" for name in reported}
+    for name, path in files.items():
+        asked("-m", "dfl_actors", "model", "export", str(result.path), "--node", name, "-o", str(path))
+    own, out = ({name: str(folder / f"{name}-{who}.npz") for name in reported} for who in ("own", "outside"))
+    asked(str(HERE / "kinds_own.py"), says={"run": str(result.path), "answers": own})
+    facts = {"test": str(folder / "test.npz"), "task": kind.task, "labels": kind.labels}
+    asked(str(HERE / "kinds_outside.py"), says={"answers": {str(files[name]): out[name] for name in reported}, **facts})
+    faults = (difference(kind.task, reported[name], Path(own[name]), Path(out[name])) for name in reported)
+    named = [f"node {name}: {fault}" for name, fault in zip(reported, faults, strict=True) if fault]
+    return named[0] if named else "yes" if reported else "nobody reported a score"
 
 
-def compared(reported: Mapping[str, float], outside: Mapping[str, float]) -> str:
-    """`yes`, or the first node whose model answers otherwise."""
-    for name, score in reported.items():
-        if abs(outside[name] - score) > 1e-6:
-            return f"node {name}: {score:.6f} reported, {outside[name]:.6f} outside"
-    return "yes" if reported else "nobody reported a score"
+def asked(*command: str, says: object = None) -> None:
+    """Run Python with these arguments and an object on stdin. Raises `CalledProcessError`."""
+    given = "" if says is None else orjson.dumps(says).decode()
+    subprocess.run([sys.executable, *command], input=given, check=True, capture_output=True, text=True)
+
+
+def difference(task: str, reported: float, own: Path, outside: Path) -> str:
+    """How the two files of answers [samples, outputs] differ, sample by sample, or their scores; empty where they are the same."""
+    with np.load(own) as one, np.load(outside) as other:
+        ours, theirs, scores = one["answers"], other["answers"], (float(one["score"]), float(other["score"]))
+    if ours.shape != theirs.shape:
+        return f"{ours.shape} answers of its own, {theirs.shape} outside"
+    apart = ~np.isclose(ours, theirs, rtol=CLOSE, atol=CLOSE).all(axis=1) | (said(task, ours) != said(task, theirs)).any(axis=1)
+    if apart.any():
+        first = int(apart.argmax())
+        return f"{apart.sum()} of {len(apart)} samples otherwise, first {first}: {ours[first]} its own, {theirs[first]} outside"
+    if any(abs(score - reported) > 1e-6 for score in scores):
+        return f"{reported:.6f} reported, {scores[0]:.6f} its own, {scores[1]:.6f} outside"
+    return ""
+
+
+def said(task: str, answers: kinds_data.Array) -> kinds_data.Array:
+    """What answers [samples, outputs] choose for each sample: its label [samples, 1], yes or no for each [samples, outputs], or nothing."""
+    if task == "classification":
+        return np.asarray(answers.argmax(axis=1)[:, None])
+    return np.asarray(answers > 0.5) if task == "multilabel" else np.zeros((len(answers), 1))
 
 
 def rows(kinds: list[str], ways: list[str], folder: Path) -> Iterator[Row]:
@@ -98,10 +120,11 @@ def rows(kinds: list[str], ways: list[str], folder: Path) -> Iterator[Row]:
         for way in ways:
             place = home / way
             try:
-                result = WAYS[way](topology, place / "out")
-                reported = last_scores(result)
-                same = compared(reported, measured_outside(result, kind, place))
-                yield Row(name, way, float(np.mean(list(reported.values()))), kind.chance, same)
+                results = WAYS[way](topology, place / "out")
+                reported = [last_scores(result) for result in results]
+                same = [compared(one, reported[i], kind, place / f"answers-{i}") for i, one in enumerate(results)]
+                scores = [score for each in reported for score in each.values()]
+                yield Row(name, way, float(np.mean(scores)), kind.chance, next((one for one in same if one != "yes"), "yes"))
             except DflError as error:
                 yield Row(name, way, 0.0, kind.chance, str(error))
             except subprocess.CalledProcessError as error:
@@ -115,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="keep everything there")
     given: Any = parser.parse_args(arguments)
     bad = 0
-    print(f"{'kind':12} {'way':5} {'score':>6} {'chance':>7}  export answers the same")
+    print(f"{'kind':12} {'way':5} {'score':>6} {'chance':>7}  each sample answered the same by the export")
     with tempfile.TemporaryDirectory(prefix="kinds-") as folder:
         for row in rows(given.only, given.ways, given.folder or Path(folder)):
             bad += not row.good

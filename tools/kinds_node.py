@@ -10,8 +10,8 @@ from pathlib import Path
 from dfl_actors.errors import ActorError
 
 
-def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
-    """Run the two nodes of a topology for so long, each with a key and a run directory of its own; the directory of the first.
+def run_nodes(topology: Path, out: Path, seconds: float) -> list[Path]:
+    """Run the two nodes of a topology for so long, each with a key and a run directory of its own; these directories.
 
     Raises `ActorError` with what a command said that failed.
     """
@@ -56,7 +56,7 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> Path:
     for process, error in zip(started, said, strict=True):
         if process.returncode != 143:
             raise ActorError(error.strip() or f"exit code {process.returncode}")
-    return out
+    return runs
 
 
 def _works(directory: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The score of saved models on a test part, in a process without dfl_actors: a JSON object on stdin says what, one on stdout the scores."""
+"""What saved models say of each test sample, and how good that is, without dfl_actors: JSON on stdin says what, answers go to files."""
 
 import json
 import os
@@ -33,11 +33,11 @@ def main() -> None:
     y = test.pop("y_test")
     if y.ndim == 1 and asked["task"] == "regression":
         y = y[:, None]
-    found = {
-        name: score(asked["task"], answers(keras.saving.load_model(path), test), y, asked["labels"])
-        for name, path in asked["models"].items()
-    }
-    json.dump(found, sys.stdout)
+    for path, into in asked["answers"].items():
+        said = answers(keras.saving.load_model(path), test)
+        np.savez(into, allow_pickle=False, answers=said, score=score(asked["task"], said, y, asked["labels"]))
+    if "dfl_actors" in sys.modules:
+        raise SystemExit("this process has imported dfl_actors")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json as text_of
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,7 @@ from dfl_actors.files import check_free, whole
 from dfl_actors.learning.weights import LAST, Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dfl_actors.config import Config
-    from dfl_actors.learning.form import Form
     from dfl_actors.learning.models import Learner
 
 app = typer.Typer(help="Export the models of a run, and measure one.", no_args_is_help=True)
@@ -36,9 +33,9 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Write a node's model as others use it: it takes samples as the data's source holds them, and answers in the data's labels."""
-    from dfl_actors.sim.about import is_simulation
+    from dfl_actors.api.models import found_models, learner_for
 
-    found = _simulated(run) if is_simulation(run) else _ran(run)
+    found = found_models(run)
     name = found.names[0] if node is None else node
     if name not in found.names:
         raise ConfigError(f"{run}: no node {name!r}; this run has {', '.join(found.names)}")
@@ -50,45 +47,9 @@ def export(
     else:
         raise StoreError(f"{path} is there already: choose another name, or remove it")
     kept = found.model(name, at)
-    _write(_learner(found), found.config, name, kept, path)
+    _write(learner_for(found), found.config, name, kept, path)
     which = "its last model" if kept.sequence == LAST else f"transaction {kept.sequence}" if at is None else f"block {at}"
     typer.echo(f"{path}: node {name}, {which}, model {kept.digest[:8]}")
-
-
-class _Found(NamedTuple):
-    """What a directory holds: its configuration, its nodes, the form of its data if it says so, and what reads a node's model."""
-
-    config: "Config"
-    names: tuple[str, ...]
-    form: "Form | None"
-    model: "Callable[[str, int | None], Kept]"
-
-
-def _ran(run: Path) -> _Found:
-    from dfl_actors.config import load_topology
-    from dfl_actors.runtime.kept import kept_model
-    from dfl_actors.runtime.rundir import RunDirectory, read_about
-
-    place = RunDirectory.open(run)
-    about, config = read_about(place), load_topology(place.config, deployed=True)
-    return _Found(config, tuple(about.nodes), about.form, lambda name, at: kept_model(place, name, config.gossip.codec, at))
-
-
-def _simulated(run: Path) -> _Found:
-    from dfl_actors.config import load_topology
-    from dfl_actors.sim.about import load_about
-    from dfl_actors.sim.kept import kept_model
-
-    config = load_topology(run / "config.toml")
-    return _Found(config, tuple(node.name for node in config.nodes), load_about(run).form, lambda name, at: kept_model(run, name, at))
-
-
-def _learner(found: _Found) -> "Learner":
-    from dfl_actors.learning import models
-    from dfl_actors.learning.data import load_datasets
-
-    form = next(iter(load_datasets(found.config, names=found.names).values())).form if found.form is None else found.form
-    return models.learner_of(found.config, form)
 
 
 def _write(learner: "Learner", config: "Config", name: str, kept: "Kept", path: Path) -> None:
