@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import kinds_data
 import numpy as np
+import numpy.typing as npt
 import orjson
 from kinds_node import run_nodes
 
@@ -105,7 +106,7 @@ def difference(task: str, reported: float, own: Path, outside: Path) -> str:
     return ""
 
 
-def said(task: str, answers: kinds_data.Array) -> kinds_data.Array:
+def said(task: str, answers: npt.NDArray[np.float32]) -> kinds_data.Array:
     """What answers [samples, outputs] choose for each sample: its label [samples, 1], yes or no for each [samples, outputs], or nothing."""
     if task == "classification":
         return np.asarray(answers.argmax(axis=1)[:, None])

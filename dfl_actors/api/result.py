@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dfl_actors.api import frames
 from dfl_actors.api.frames import Frame
+from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, TargetMissed
 from dfl_actors.files import check_free, whole
@@ -26,6 +27,7 @@ class Picture:
     def __init__(self, figure: "Figure") -> None:
         self.figure = figure
 
+    @in_parameters
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write it as PNG or SVG, by the ending. Raises `StoreError`."""
         from dfl_actors.report.pictures import picture_format, save
@@ -86,6 +88,7 @@ class Result:
 
         return next((stop.reason for stop in reversed(self.run.of(Stopped))), "")
 
+    @in_parameters
     def check_target(self) -> None:
         """Raises `TargetMissed` where a run had a target and ended by its duration."""
         if self.run.target and self.reason == "duration":
@@ -173,6 +176,7 @@ class Result:
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
+@in_parameters
 def load_run(path: str | Path) -> Result:
     """The run or the simulation in a directory, also one under way. Raises `StoreError` if it is none."""
     return Result(read_run(Path(path)))

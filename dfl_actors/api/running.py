@@ -14,6 +14,7 @@ from dfl_actors.api.cluster.gather import check_resumable
 from dfl_actors.api.crew import Crew, Interrupted, crew
 from dfl_actors.api.result import Result
 from dfl_actors.api.topology import Overrides, Tell, Topology, options_of, topology_of, warn
+from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
@@ -39,6 +40,7 @@ def nothing(result: Result) -> None:
     """What is done at the end unless somebody wants something."""
 
 
+@in_parameters
 def run(
     topology: Topology | str | Path | None = None,
     *,
@@ -97,6 +99,7 @@ def _check_resume(path: Path, engine: str, *, alone: bool) -> None:
     check_resumable(path)
 
 
+@in_parameters
 def run_node(
     topology: Topology | str | Path,
     name: str,

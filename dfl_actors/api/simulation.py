@@ -15,6 +15,7 @@ from rich.console import Console
 from dfl_actors.api.crew import Crew, Interrupted, crew
 from dfl_actors.api.result import Result, load_run
 from dfl_actors.api.topology import Overrides, Tell, Topology, topology_of, warn
+from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
@@ -33,6 +34,7 @@ PRELOAD = ("dfl_actors.learning.models", "dfl_actors.sim.worker")  # What the fo
 REPEAT = "repeat.json"  # In the directory of a repeat: its seeds, and which of them are over.
 
 
+@in_parameters
 def simulate(
     topology: Topology | str | Path | None = None,
     *,
@@ -85,6 +87,7 @@ def _std(values: np.ndarray) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
+@in_parameters
 def repeat(
     topology: Topology | str | Path | None = None,
     seeds: Sequence[int] = (),

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, examine_table, examine_topology
 from dfl_actors.config.load import examine_text
 from dfl_actors.config.toml_text import Mistakes, Source, Table, dump_value, put_options
@@ -52,11 +53,13 @@ class Topology:
     Raises `ConfigError` for the first mistake, with its line or its override.
     """
 
+    @in_parameters
     def __init__(self, source: str | Path, overrides: Overrides = (), *, text: str | None = None) -> None:
         self.source, self.text, self.options = str(source), text, options_of(overrides)
         self.config, mistakes, self.lost = self._examined(deployed=False)
         mistakes.raise_first()
 
+    @in_parameters
     def override(self, overrides: Overrides) -> "Topology":
         """The same topology with more set over it. What is drawn with the seed, such as the reference's links, is drawn anew."""
         return Topology(self.source, [*self.options, *options_of(overrides)], text=self.text)
@@ -65,12 +68,14 @@ class Topology:
         """The whole configuration as a topology file, every key of every section."""
         return self.config.resolved()
 
+    @in_parameters
     def deployed(self) -> Config:
         """The configuration to run as processes, which lacks what only the simulator can have. Raises `ConfigError`."""
         config, mistakes, _ = self._examined(deployed=True)
         mistakes.raise_first()
         return config
 
+    @in_parameters
     def checked(self, tell: Tell = warn, *, deployed: bool = False) -> Config:
         """The configuration, once its data was looked at too; `deployed`: to run as processes. What is odd is told. Raises `DflError`."""
         config, mistakes, lost = self._examined(deployed)

@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from dfl_actors import __version__
+from dfl_actors.api.words import in_options
 from dfl_actors.cli import chain, deploy, inject, keys, model, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
@@ -44,9 +45,11 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
 ) -> None:
-    """Options of every command."""
+    """Options of every command. What goes wrong in it is told in its options."""
+    context.with_resource(in_options())
 
 
 def main() -> None:

@@ -87,6 +87,8 @@ def test_what_is_wrong_is_an_error_of_ours_of_one_line(tmp_path: Path, monkeypat
         Topology("ring_6_noniid", {"update.parameters": {1, 2}})
     with pytest.raises(StoreError):
         load_run(tmp_path)
+    with pytest.raises(ConfigError, match=r"^`overrides` update.algoritm=\"krum\": .* did you mean"):
+        Topology("ring_6_noniid", {"update.algoritm": "krum"})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from dfl_actors.api.topology import Overrides, Topology, options_of, topology_of
+from dfl_actors.api.words import in_options
 from dfl_actors.config import Config
 from dfl_actors.config.toml_text import Mistakes, Source, check_known, nearest
 from dfl_actors.errors import ConfigError
@@ -214,7 +215,8 @@ def _cell(base: Topology, axes: Sequence[Axis], points: Sequence[str], seed: int
     values = dict(zip((axis.name for axis in axes), points, strict=True))
     options = [option for axis, point in zip(axes, points, strict=True) for option in axis.points[point]]
     try:
-        config: Config = base.override([*options, f"{SEED}={seed}"]).config
+        with in_options():
+            config: Config = base.override([*options, f"{SEED}={seed}"]).config
     except ConfigError as error:
         if not any(str(error).startswith(f"--set {option}:") for option in options):
             raise

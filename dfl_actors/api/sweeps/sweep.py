@@ -20,6 +20,7 @@ from dfl_actors.api.sweeps.plan import Axis, Cell, Plan, Vary, axis_named, cells
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.table import Pivot, Row
 from dfl_actors.api.topology import Overrides, Tell, Topology, warn
+from dfl_actors.api.words import in_parameters
 from dfl_actors.errors import ConfigError
 from dfl_actors.processes.signals import Stop
 from dfl_actors.report.progress import How, Shown, shown
@@ -95,12 +96,14 @@ class SweepResult:
         return f"<SweepResult {self.path}: {over} of {len(self.cells)} cells>"
 
 
+@in_parameters
 def load_sweep(path: str | Path) -> SweepResult:
     """The sweep in a directory, also one under way. Raises `StoreError` if it is none."""
     plan = load_plan(Path(path))
     return SweepResult(Path(path), plan, cells_of(plan), {})
 
 
+@in_parameters
 def sweep(
     base: Topology | str | Path,
     vary: Vary | None = None,

@@ -214,9 +214,8 @@ def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: 
     Points beyond the first few are left out. Raises `DflError`.
     """
     over = [cell for cell in cells if folder.is_over(cell)]
-    names = (
-        list(across.points)[:MOST_PANELS] if across is not None else [load_run(folder.over(cell), (Evaluated,)).score for cell in over[:1]]
-    )
+    score = load_run(folder.over(over[0]), (Evaluated,)).score if over else "accuracy"
+    names = list(across.points)[:MOST_PANELS] if across is not None else [score]
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
     panels = []
     for name in names:
@@ -225,7 +224,7 @@ def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: 
             fits = [cell for cell in over if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
             if found := [curves[cell.name] for cell in fits if cell.name in curves]:
                 lines.append(Line(name=point, series=_mean_curve(found), colour=f"@node{place}", width=1.6))
-        panels.append(Panel(title=name, lines=lines, reach=(0, 1)))
+        panels.append(Panel(title=score if across is None else f"{name}\n{score}", lines=lines, reach=(0, 1)))
     end = max((float(when[-1]) for when, _ in curves.values()), default=1.0)
     shown = OverTime(panels=panels, end=end, unit="tick")
     return draw_over_time(shown, Path(plan.source).stem, (9, 1.5 + 2.2 * len(panels)))
