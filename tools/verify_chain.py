@@ -4,10 +4,10 @@
     python tools/verify_chain.py chains.jsonl                # or - for standard input
     python tools/verify_chain.py chains.jsonl --begins 2=17  # node 2's blocks below 17 were lost: verify what is there
 
-A line of the file is one chain: `{"node":NAME,"genesis":GENESIS,"blocks":[FINALBLOCK,...]}`, with `"members":[MEMBERLIST,...]` before
-the blocks where there are later lists of members. For each chain one line says what was
-verified, or which block breaks which rule; the codes are those of chapter 9. What needs more than the chain is not looked at: whose key
-the generator's is, the weights, the head that a node's journal pins. Exit code 0: every chain is right; 8: one is not; 2: wrong arguments.
+A line of the file is one chain: `{"node":NAME,"genesis":GENESIS,"blocks":[FINALBLOCK,...]}`, with `"members":[MEMBERLIST,...]` before the
+blocks where there are later lists of members. For each chain one line says what was verified, or which block breaks which rule; the codes
+are those of chapter 9. What needs more than the chain is not looked at: whose key the generator's is, the weights, the head that a node's
+journal pins. Exit code 0: every chain is right; 8: one is not; 2: wrong arguments.
 """
 
 import argparse
@@ -16,13 +16,16 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MOST = 2**53 - 1
 WINDOW = 4096  # how far a sequence number may lie below the newest one of the blocks before
+T = TypeVar("T")
 Json = str | int | list["Json"] | dict[str, "Json"]
 Object = dict[str, Json]
 Check = Callable[[Json, str], None]
@@ -176,15 +179,8 @@ TRANSACTION = fields(
     samples=whole(1),
 )
 RECEIPT = fields(**SIGNED, creator=DIGEST, transaction=DIGEST, received_at_ttl=whole(0, 16), correct=COUNT, tested=whole(1), created=COUNT)
-DRAFT = fields(
-    **SIGNED,
-    generator=DIGEST,
-    height=COUNT,
-    previous=DIGEST,
-    created=COUNT,
-    entries=many(1, 256, fields(transaction=TRANSACTION, receipts=many(0, 256, RECEIPT))),
-    memo=words(0, 256),
-)
+ENTRIES = many(1, 256, fields(transaction=TRANSACTION, receipts=many(0, 256, RECEIPT)))
+DRAFT = fields(**SIGNED, generator=DIGEST, height=COUNT, previous=DIGEST, created=COUNT, entries=ENTRIES, memo=words(0, 256))
 CONFIRMATION = fields(**SIGNED, creator=DIGEST, draft=DIGEST, transaction=DIGEST, receipt=DIGEST)
 FINAL_BLOCK = fields(draft=DRAFT, confirmations=many(0, 65_536, CONFIRMATION), finalised=COUNT)
 CHAIN = fields(
@@ -192,28 +188,19 @@ CHAIN = fields(
 )
 
 
-def text(of: Object, name: str) -> str:
+def typed(kind: type[T], of: Object, name: str) -> T:
     value = of[name]
-    assert isinstance(value, str)
+    assert isinstance(value, kind)
     return value
 
 
-def number(of: Object, name: str) -> int:
-    value = of[name]
-    assert isinstance(value, int)
-    return value
-
-
-def inner(of: Object, name: str) -> Object:
-    value = of[name]
-    assert isinstance(value, dict)
-    return value
+text, number = partial(typed, str), partial(typed, int)
+inner: Callable[[Object, str], Object] = partial(typed, dict)
+items: Callable[[Object, str], list[Json]] = partial(typed, list)
 
 
 def each(of: Object, name: str) -> Iterator[Object]:
-    value = of[name]
-    assert isinstance(value, list)
-    for one in value:
+    for one in items(of, name):
         assert isinstance(one, dict)
         yield one
 
@@ -348,9 +335,7 @@ def verify(line: bytes, begins: dict[str, int]) -> str:
     chain = parsed(line)
     CHAIN(chain, "the line")
     assert isinstance(chain, dict)
-    blocks = chain["blocks"]
-    assert isinstance(blocks, list)
-    node = text(chain, "node")
+    node, blocks = text(chain, "node"), items(chain, "blocks")
     state = Chain(digest(chain["genesis"]), begins.get(node, 0))
     if "members" in inner(chain, "genesis"):
         state.rolls.append((0, inner(chain, "genesis")["members"]))
@@ -385,17 +370,15 @@ def lines_of(path: str) -> Iterator[bytes]:
         yield from filter(None, (line.rstrip(b"\n") for line in file))
 
 
+def begun(value: str) -> tuple[str, int]:
+    node, _, height = value.rpartition("=")
+    return node, int(height)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", help="what chain export wrote; - for standard input")
-    parser.add_argument(
-        "--begins",
-        type=lambda value: (value.rpartition("=")[0], int(value.rpartition("=")[2])),
-        action="append",
-        default=[],
-        metavar="NODE=HEIGHT",
-        help="its blocks below were lost",
-    )
+    parser.add_argument("--begins", type=begun, action="append", default=[], metavar="NODE=HEIGHT", help="its blocks below were lost")
     given = parser.parse_args()
     found = wrong = 0
     try:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import whole
-from dfl_actors.processes.signals import Stop
+from dfl_actors.processes.signals import WHY, Stop
 from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.progress import How, NotebookWatch, in_notebook
 from dfl_actors.report.table import Watch
@@ -27,8 +28,6 @@ from dfl_actors.runtime.launch import run_network as launch_network
 from dfl_actors.runtime.launch import run_node as launch_node
 from dfl_actors.runtime.rundir import RunDirectory, default_path
 from dfl_actors.runtime.supervisor import Outcome, Watcher
-
-SIGNALS = {"interrupted": 2, "terminated": 15}  # Why a run ended, by the number of the signal.
 
 C = TypeVar("C")
 
@@ -64,30 +63,23 @@ def run(
         result.transactions.groupby("node").size()
 
     With the engine "ray" the nodes are on the machines of the Ray cluster at `address`, or the one that this machine belongs to, or one
-    started here. `insecure`: links that leave the machine need not be encrypted.
-    It leaves a run directory, `runs/NAME-TIME` unless `out` names one. `Result.reason` says why it ended. Raises
-    `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order; `closing` is called with what there is before, and
-    `load_run` reads it after.
-    """
+    started here. `insecure`: links that leave the machine need not be encrypted. It leaves a run directory, `runs/NAME-TIME` unless
+    `out` names one. `Result.reason` says why it ended. Raises `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order;
+    `closing` is called with what there is before, and `load_run` reads it after."""
     begun = time.monotonic()
-
-    def launched(team: Crew, watcher: Watcher) -> Launch:
-        return Launch(*team, watcher, begun, insecure)
-
     check_engine(engine, address)
     keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
     set_ = {key: value for key, value in keys.items() if value is not None}
     if resume is not None:
-        _check_resume(Path(resume), engine, alone=topology is None and out is None)
-        path, options = Path(resume), (*options_of(overrides), *options_of(set_))
-        return _watched(path, crew(PRELOAD), lambda team, to: resume_network(path, options, launched(team, to)), progress, closing)
+        _check_resume(path := Path(resume), engine, alone=topology is None and out is None)
+        return _here(path, partial(resume_network, path, (*options_of(overrides), *options_of(set_))), begun, insecure, progress, closing)
     if topology is None:
         raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
     config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
     if engine == "ray":
         return _on_cluster(config, path, address, begun, progress, closing)
-    return _watched(path, crew(PRELOAD), lambda team, to: launch_network(config, path, launched(team, to)), progress, closing)
+    return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing)
 
 
 def _check_resume(path: Path, engine: str, *, alone: bool) -> None:
@@ -117,11 +109,16 @@ def run_node(
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
+    return _here(path, partial(launch_node, config, name, Path(keys), path, adopt=adopt), begun, insecure, progress, closing)
+
+
+def _here(path: Path, network: Callable[[Launch], Outcome], begun: float, insecure: bool, how: How, closing: Closing) -> Result:
+    """The nodes as processes of this machine. Raises as `run` does."""
 
     def go(team: Crew, watcher: Watcher) -> Outcome:
-        return launch_node(config, name, Path(keys), path, Launch(*team, watcher, begun, insecure), adopt)
+        return network(Launch(*team, watcher, begun, insecure))
 
-    return _watched(path, crew(PRELOAD), go, progress, closing)
+    return _watched(path, crew(PRELOAD), go, how, closing)
 
 
 def _on_cluster(config: Config, path: Path, address: str | None, begun: float, how: How, closing: Closing) -> Result:
@@ -154,9 +151,9 @@ def _watched(
             raise
     if outcome.error is not None:
         raise outcome.error
-    if outcome.reason in SIGNALS:
+    if outcome.reason in WHY:
         text = f"the run was {outcome.reason}" + (f"; go on with: dfl-actors run --resume {path}" if resumable else "")
-        raise Interrupted(SIGNALS[outcome.reason], text, told=True)
+        raise Interrupted(WHY[outcome.reason], text, told=True)
     return result
 
 

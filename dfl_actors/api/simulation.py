@@ -19,10 +19,10 @@ from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
+from dfl_actors.learning.score import word_for
 from dfl_actors.processes import signals
 from dfl_actors.processes.signals import at_once
 from dfl_actors.report.load import load_run as read_run
-from dfl_actors.report.load import word_for
 from dfl_actors.report.progress import How, Progress, shown
 from dfl_actors.report.simulation import leave
 from dfl_actors.runtime.rundir import RunDirectory, default_path

@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
-from dfl_actors.learning.weights import TrainState, Vector
+from dfl_actors.learning.weights import TrainState, Vector, all_finite
 
 T = TypeVar("T")
 State = tuple[Vector, ...]
@@ -209,9 +209,7 @@ def misfit(vector: object, like: object) -> str:
         return f"gives {described(vector)} where a float32 vector is needed"
     if isinstance(like, np.ndarray) and like.shape != vector.shape:
         return f"gives {described(vector)} where {described(like)} is needed"
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(np.dot(vector, vector)) or np.isfinite(vector).all()
-    return "" if finite else "gives numbers that are NaN or infinite"
+    return "" if all_finite(vector) else "gives numbers that are NaN or infinite"
 
 
 def described(value: object) -> str:

@@ -9,11 +9,21 @@
 What a model makes of each part of the samples, `sums`, adds up; the score is that of all samples together.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from dfl_actors.learning.form import MILLION, Array, Form
+
+Measure = Literal["accuracy", "score"]
+MEASURES: tuple[Measure, ...] = ("accuracy", "score")  # Words for what models are measured by; a regression has no accuracy.
+IN_JSON: dict[Measure, str] = {"accuracy": "accuracy", "score": "r2"}
+"""What the fractions in JSON are, whose keys are `accuracy` whatever the task: that, or R2, clipped to 0..1."""
+
+
+def word_for(task: str) -> Measure:
+    """What a task's models are measured by, for titles and tables."""
+    return "score" if task == "regression" else "accuracy"
 
 
 class Score(NamedTuple):

@@ -171,6 +171,11 @@ def is_finite(flat: Vector) -> bool:
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
+def all_finite(flat: Vector) -> bool:
+    """Whether no number of `flat` is infinite or NaN, whatever its norm."""
+    return is_finite(flat) or bool(np.isfinite(flat).all())
+
+
 def norm(flat: Vector) -> float:
     """Of a model [P]; infinite beyond 1.8e19."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -13,8 +13,9 @@ from types import FrameType
 
 from dfl_actors.errors import Interrupted
 
-__all__ = ["Interrupted", "Stop", "at_once", "blocked", "deferred", "ignore"]
+__all__ = ["WHY", "Interrupted", "Stop", "at_once", "blocked", "deferred", "ignore"]
 
+WHY = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}  # Why a run ended, by the signal that ended it.
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,6 +28,11 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self.number != 0
+
+    @property
+    def why(self) -> str:
+        """The reason of what it ends."""
+        return next(why for why, number in WHY.items() if number == self.number)
 
     def check(self) -> None:
         """Raises `Interrupted` once a signal came."""

@@ -12,6 +12,8 @@ from dfl_actors.sdk.reasons import REJECTED, TAKEN, reasons_in
 MOST = 8  # Senders that have a line each in a summary.
 MOST_ROWS = 200  # Of a table.
 
+LESS = {"rejected": "rejected", "in part": "in_part"}  # Ways to be held back: headers of columns, and where a `Judged` counts them.
+
 Judged = dict[str, str | int]
 By = Mapping[str, Mapping[str, Judged]]
 """What each node said of each sender, by their names."""
@@ -29,6 +31,11 @@ def judged(run: Run, updates: Sequence[Updated]) -> dict[str, Judged]:
 def judged_by(run: Run) -> dict[str, dict[str, Judged]]:
     """The same of every node that has averaged."""
     return {name: judged(run, updates) for name, updates in by_node(run.of(Updated)).items()}
+
+
+def judged_in(nodes: Mapping[str, Mapping[str, Mapping[str, Judged]]]) -> By:
+    """The same as it stands in the summaries of nodes."""
+    return {name: node["judged"] for name, node in nodes.items()}
 
 
 def _counted(words: Sequence[str]) -> Judged:
@@ -59,11 +66,10 @@ def judged_columns(by: By) -> list[Column]:
     rows = list(islice(_rows(by), MOST_ROWS))
     if not rows:
         return []
-    counts = {"updates": "updates", "rejected": "rejected", "in part": "in_part"}
     return [
         Column("node", [name_text(node) for node, _, _ in rows], left=True, style="cyan"),
         Column("sender", [name_text(sender) for _, sender, _ in rows], left=True),
-        *(Column(header, [str(its[key]) for _, _, its in rows]) for header, key in counts.items()),
+        *(Column(header, [str(its[key]) for _, _, its in rows]) for header, key in {"updates": "updates", **LESS}.items()),
         Column("why not more, at last", [str(its["last"]) for _, _, its in rows], left=True),
     ]
 
@@ -73,8 +79,7 @@ def held_back(by: By, names: Sequence[str]) -> list[Column]:
     if not any(by.values()):
         return []
     of = {name: [senders[name] for senders in by.values() if name in senders] for name in names}
-    keys = {"rejected": "rejected", "in part": "in_part"}
-    return [Column(header, [_share(of[name], key) for name in names]) for header, key in keys.items()]
+    return [Column(header, [_share(of[name], key) for name in names]) for header, key in LESS.items()]
 
 
 def _share(said: Sequence[Judged], key: str) -> str:

@@ -20,11 +20,10 @@ from dfl_actors.core.events import KINDS, E, Event, Ready, Stopped, name_of, rea
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
+from dfl_actors.learning.score import IN_JSON, Measure, word_for
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation
 
-Measure = Literal["accuracy", "score"]
-MEASURES: tuple[Measure, ...] = ("accuracy", "score")  # Words for what models are measured by; a regression has no accuracy.
 AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
 
 
@@ -61,8 +60,7 @@ class Run(About, frozen=True, kw_only=True):
 
     @property
     def measured_by(self) -> str:
-        """What the fractions in JSON are, whose keys are `accuracy` whatever the task: that, or R2, clipped to 0..1."""
-        return "r2" if self.score == "score" else "accuracy"
+        return IN_JSON[self.score]
 
     @property
     def axis(self) -> str:
@@ -173,11 +171,6 @@ def _word(path: Path) -> Measure:
         return word_for(tomllib.loads(read_text(path)).get("data", {}).get("task", ""))
     except (OSError, ValueError, AttributeError):
         return "accuracy"
-
-
-def word_for(task: str) -> Measure:
-    """What a task's models are measured by, for titles and tables."""
-    return "score" if task == "regression" else "accuracy"
 
 
 def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

@@ -18,7 +18,7 @@ from rich.text import Text
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
-from dfl_actors.report.judged import held_back, judged_by, judged_lines
+from dfl_actors.report.judged import held_back, judged_by, judged_in, judged_lines
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.pictures import draw_over_time, save
 from dfl_actors.report.privacy import privacy_lines, spent
@@ -137,18 +137,18 @@ def leave(run: Run, *, picture: bool = True, place: Path | None = None) -> Figur
 
 def render_simulation(summary: Figures, console: Console) -> None:
     """Print the closing figures: each node, the honest together, all models together, and where everything lies."""
-    nodes, accuracy = summary["nodes"], summary["accuracy"]
+    nodes, accuracy, judged = summary["nodes"], summary["accuracy"], judged_in(summary["nodes"])
     if accuracy is not None:
         columns = [
             Column("node", list(nodes), left=True, style="cyan"),
             Column("kind", [node["attack"] or node["role"] for node in nodes.values()], left=True),
             Column(f"mean of {accuracy['measurements']}", [f"{node['accuracy']:.3f}" for node in nodes.values()], style="bold"),
             Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),
-            *held_back({name: node["judged"] for name, node in nodes.items()}, list(nodes)),
+            *held_back(judged, list(nodes)),
         ]
         console.print(grid(columns, console.width))
         console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
-    for line in [*judged_lines({name: node["judged"] for name, node in nodes.items()}), *privacy_lines(summary.get("privacy", {}))]:
+    for line in [*judged_lines(judged), *privacy_lines(summary.get("privacy", {}))]:
         console.print(Text(line), style="yellow", soft_wrap=True)
     for name, votes in summary["ensemble"].items():
         share = votes["correct"] / votes["tested"]

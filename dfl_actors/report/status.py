@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes
+from dfl_actors.learning.score import IN_JSON
 from dfl_actors.report.table import Column, accuracy_text, grid, name_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.status import NeighbourStatus, NodeStanding, Standing
@@ -103,7 +104,7 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     head = answer.why or ("all is well" if answer.well else "not all is well")
     rows = [row for node in standing.nodes for row in _rows(node, now)]
     parts: list[RenderableType] = [Text(f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}", style="bold")]
-    parts.append(grid(_columns(rows, "score" if standing.measured_by == "r2" else MEASURED), width))
+    parts.append(grid(_columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score"), width))
     parts += [Text(line, style="yellow") for node in standing.nodes for line in problems(node)]
     return Group(*parts)
 

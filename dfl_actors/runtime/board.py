@@ -14,6 +14,7 @@ from dfl_actors.core.control import Adoption, Neighbour, Refusals, Status, Told
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
 from dfl_actors.files import whole
+from dfl_actors.learning.score import IN_JSON, word_for
 from dfl_actors.runtime import picture
 from dfl_actors.runtime.adoption import check_adoption
 from dfl_actors.runtime.children import Child
@@ -112,7 +113,7 @@ class Board:
             elapsed=status.elapsed,
             nodes=nodes,
             remarks=status.remarks,
-            measured_by="r2" if self._plans[0].config.data.task == "regression" else "accuracy",
+            measured_by=IN_JSON[word_for(self._plans[0].config.data.task)],
         )
 
     def _neighbours(self, plan: NodePlan) -> list[NeighbourStatus]:

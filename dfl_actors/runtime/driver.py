@@ -240,6 +240,9 @@ class Driver:
     def _from_door(self, door: Door) -> Iterator[Arrival]:
         return door.rung(self._now.mono)
 
+    def _from_neighbour(self, net: Net, address: Address) -> Iterable[Arrival]:
+        return net.news(address, self._now.mono)
+
     def _from_way(self, name: str) -> Iterable[Arrival]:
         return self._mail.acknowledgements(name, self._now.mono)
 
@@ -288,7 +291,7 @@ class Driver:
 
     def _watch_ways(self, net: Net, neighbours: Iterable[Address]) -> None:
         for address in neighbours:
-            self._watch(net.subscribers[address], partial(net.news, address))
+            self._watch(net.subscribers[address], partial(self._from_neighbour, net, address))
             self._watch(net.dealers[address], partial(net.replies, address))
 
     def _close(self, over: Iterable[zmq.Socket[bytes]]) -> None:

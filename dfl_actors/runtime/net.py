@@ -6,7 +6,6 @@ exactly the bytes received is refused and counted, never raised. With CURVE, onl
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
-from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -191,14 +190,15 @@ class Net:
             raise Refused("flood", "no subscription that a listener of ours makes")
         return Subscribed()
 
-    def news(self, address: Address) -> Iterator[Message | Refused]:
-        return _of(address, sockets.read(self.subscribers[address], range(3, 4), partial(self._heard, address)))
+    def news(self, address: Address, now: int) -> Iterator[Message | Refused]:
+        """What a neighbour says, at its pace up to the monotonic time `now` (ms)."""
+        return _of(address, sockets.read(self.subscribers[address], range(3, 4), partial(self._heard, address, now)))
 
-    def _heard(self, address: Address, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
+    def _heard(self, address: Address, now: int, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
         if len(numbers) != NUMBERS.size:
             raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
         epoch, number = NUMBERS.unpack(numbers.bytes)
-        news = self._intake.take(address, body.bytes, decoded_news, monotonic_ns() // 1_000_000)
+        news = self._intake.take(address, body.bytes, decoded_news, now)
         if number == 0 and not isinstance(news, Beat):
             raise Refused("frames", "news without a number")
         return Heard(neighbour=address, epoch=epoch, number=number, news=news)

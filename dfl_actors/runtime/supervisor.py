@@ -4,7 +4,6 @@ It takes no part in the protocol. What it knows of the network is what the actor
 What it decides is decided by `policies`; here is done what they say.
 """
 
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -136,7 +135,7 @@ class Supervisor:
     def _step(self) -> None:
         self._listen(0.1)
         if self._signals:
-            self.stop("interrupted" if self._signals.number == signal.SIGINT else "terminated")
+            self.stop(self._signals.why)
         now = time.monotonic()
         if not self._stopping:
             self._check_ready(now)

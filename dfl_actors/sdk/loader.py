@@ -11,7 +11,7 @@ import orjson
 from dfl_actors.config import Config
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
-from dfl_actors.learning.weights import is_finite
+from dfl_actors.learning.weights import all_finite
 from dfl_actors.sdk import (
     balance,
     clipped_gossip,
@@ -144,7 +144,7 @@ def _no_model(weights: object, own: Weights) -> str:
         return f"weights must be float32, not {weights.dtype}"
     if weights.shape != own.shape:
         return f"weights must keep the shape {own.shape}, not {weights.shape}"
-    if not is_finite(weights) and not np.isfinite(weights).all():
+    if not all_finite(weights):
         return "weights must be finite, but hold NaN or infinity"
     return ""
 

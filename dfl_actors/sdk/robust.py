@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dfl_actors.learning.weights import is_finite
+from dfl_actors.learning.weights import all_finite
 from dfl_actors.sdk.interface import ReceivedModel, Weights, weighted_mean
 
 BLOCK = 16_384  # Weights that are looked at together: some ten models' worth of them stay in the processor's cache.
@@ -22,7 +22,7 @@ square in their number: a block of 300 models takes it 10 times as long."""
 
 def newest(received: Sequence[ReceivedModel]) -> list[ReceivedModel]:
     """The newest model of each sender, by the senders' names; `received` is in order of arrival."""
-    last = {model.sender: model for model in received if is_finite(model.weights) or np.isfinite(model.weights).all()}
+    last = {model.sender: model for model in received if all_finite(model.weights)}
     return [last[sender] for sender in sorted(last)]
 
 

@@ -108,10 +108,8 @@ def carry_out(
 ) -> None:
     """Simulate `config` into the directory `out`, which exists, by a team that is yet to start; with `resume` go on from its checkpoint.
 
-    `cache` holds the data set, unpacked, and is no other's at the same time; its `digest` must be this, where it is known.
-
-    Raises `Stopped` soon after `stop` says so, and `DflError`;
-    what has been written by then stays, so that the simulation can be resumed.
+    `cache` holds the data set, unpacked, and is no other's at the same time; its `digest` must be this, where it is known. Raises `Stopped`
+    soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
     """
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
     save_about(out, about)

@@ -52,6 +52,10 @@ def until(source: Callable[[], Iterator[Message | Refused | None]], count: int) 
     return found
 
 
+def now() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 def port_of(endpoint: str) -> int:
     return int(endpoint.rpartition(":")[2])
 
@@ -109,7 +113,7 @@ def test_whatever_a_neighbour_says_in_a_wrong_shape_is_refused_and_counted(net: 
         [TOPIC, NUMBERS, beat],
     ):
         publisher.send_multipart(frames)
-    found = until(lambda: net.news(NEIGHBOUR), 6)
+    found = until(lambda: net.news(NEIGHBOUR, now()), 6)
     assert codes(found) == ["frames"] * 4 + ["malformed", "Heard"] and isinstance(found[-1], Heard)
 
     deadline = time.monotonic() + PATIENCE
@@ -183,7 +187,7 @@ def looked(net: Net, within: float = PATIENCE) -> list[str]:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline and not (found and within == PATIENCE):
         for door in net.doors:
-            found += [refused.code for look in (door.rung, door.look) for refused in look(time.monotonic_ns() // 1_000_000)]
+            found += [refused.code for look in (door.rung, door.look) for refused in look(now())]
         found += [one.code for one in (*net.requests(), *net.subscriptions()) if isinstance(one, Refused) and one.code == "flood"]
         time.sleep(0.001)
     return found
@@ -200,7 +204,7 @@ def test_a_large_draft_that_is_said_again_is_not_decoded_again(net: Net, context
     assert len(body) > LARGE
     for number in range(1, 4):
         neighbour.send_multipart([TOPIC, (5).to_bytes(8, "big") + number.to_bytes(8, "big"), body])
-    found = until(lambda: net.news(NEIGHBOUR), 3)
+    found = until(lambda: net.news(NEIGHBOUR, now()), 3)
     news = [one.news for one in found if isinstance(one, Heard)]
     assert len(news) == 3 and all(one is news[0] for one in news)
     neighbour.close(linger=0)

@@ -178,7 +178,7 @@ class Network:
         now = time.monotonic()
         nodes = [seat.node for seat in self._seats]
         if self._signals:
-            self._stop("interrupted" if self._signals.number == 2 else "terminated")
+            self._stop(self._signals.why)
         elif self._started is None:
             if all(node.state == "running" for node in nodes):
                 self._started = now

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from dfl_actors.report.judged import MOST_ROWS, judged_columns
+from dfl_actors.report.judged import MOST_ROWS, judged_columns, judged_in
 from dfl_actors.report.page.parts import section, tag
 from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, node_columns
 from dfl_actors.report.table import Column, name_text
@@ -35,7 +35,7 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
 
 def _judged(summary: Figures) -> list[str]:
     """What was taken of whom, where the algorithm says so."""
-    columns = judged_columns({name: node["judged"] for name, node in summary["nodes"].items()})
+    columns = judged_columns(judged_in(summary["nodes"]))
     about = "In how many of a node's updates it had a model of the sender, rejected it, or took it in part, and why at last: those first of"
     about += f" whom most was held back, at most {MOST_ROWS}; summary.json has all."
     return [_section("judged", "What was taken of whom", about, columns)] if columns else []

@@ -17,7 +17,8 @@ from rich.text import Text
 from dfl_actors.core.events import Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
-from dfl_actors.report.load import MEASURES, Run
+from dfl_actors.learning.score import MEASURES
+from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
 from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
 from dfl_actors.report.table import name_text, size_text
