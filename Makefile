@@ -45,8 +45,10 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-# What is counted in processes that are started counts too; whatever ran before is forgotten.
-COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_over_simnet.py tests/network/test_run.py
+# What is counted in processes that are started counts too; whatever ran before is forgotten. To count makes a test twice to three times
+# as slow, so that scenarios are left to the others, but for those with neighbours that break rules.
+COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_adversaries.py \
+	tests/scenarios/test_attackers.py tests/network/test_run.py
 
 coverage: $(STAMP)
 	$(BIN)/coverage erase

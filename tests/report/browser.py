@@ -115,7 +115,11 @@ class Opened:
         found: dict[str, dict[str, Any]] = self.tab.evaluate(DRAWN)
         return found
 
+    def check(self) -> None:
+        """It must not have complained of anything since the last time."""
+        complaints, self.complaints[:] = [*self.complaints], []
+        assert not complaints, complaints
+
     def close(self) -> None:
-        """Close it; it must not have complained of anything."""
         self.tab.close()
-        assert not self.complaints, self.complaints
+        self.check()

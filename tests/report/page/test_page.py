@@ -35,10 +35,24 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return {count: written(place / f"{count}.html", run) for count, run in runs.items()}
 
 
+class Tabs:
+    """Each page, opened once: to draw it for the first time costs as much as all that one test does with it."""
+
+    def __init__(self, browser: Any, pages: dict[int, Path]) -> None:
+        self._browser, self._pages, self._opened = browser, pages, dict[int, Opened]()
+
+    def __call__(self, count: int, scheme: str = "light") -> Opened:
+        """In a wide window. A test leaves the choice of nodes as it found it, and ends with `check`."""
+        if count not in self._opened:
+            self._opened[count] = Opened(self._browser, self._pages[count], scheme=scheme)
+        self._opened[count].show(1400, scheme)
+        return self._opened[count]
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
+def tabs(pages: dict[int, Path]) -> Iterator[Tabs]:
+    with chromium() as browser:
+        yield Tabs(browser, pages)
 
 
 def rgb(colour: object) -> str:
@@ -49,10 +63,10 @@ def rgb(colour: object) -> str:
 
 
 @pytest.mark.parametrize("count", [4, 10, 50])
-def test_every_chart_is_drawn_in_every_scheme_and_width(browser: Any, pages: dict[int, Path], count: int) -> None:
-    opened = Opened(browser, pages[count])
+def test_every_chart_is_drawn_in_every_scheme_and_width(tabs: Tabs, count: int) -> None:
+    opened = tabs(count)
     assert opened.drawn()["chains"]["colours"] == {4: 4, 10: 10, 50: 1}[count]
-    for width, scheme in [(1400, "light"), (1400, "dark"), (390, "dark"), (390, "light")]:
+    for width, scheme in [(1400, "light"), (390, "light"), (390, "dark"), (1400, "dark")]:
         opened.show(width, scheme)
         drawn, ink = opened.drawn(), rgb((LIGHT if scheme == "light" else DARK)["ink"])
         assert drawn.keys() == CHARTS
@@ -66,11 +80,11 @@ def test_every_chart_is_drawn_in_every_scheme_and_width(browser: Any, pages: dic
     # Plotly's own choice of tools has one that sends the chart away.
     assert {button.get_attribute("data-title").lower() for button in opened.tab.query_selector_all(".modebar-btn")} == TOOLS
     assert opened.tab.query_selector_all("a") == []
-    opened.close()
+    opened.check()
 
 
-def test_names_are_shown_as_they_are_and_never_run(browser: Any, pages: dict[int, Path]) -> None:
-    opened = Opened(browser, pages[10])
+def test_names_are_shown_as_they_are_and_never_run(tabs: Tabs) -> None:
+    opened = tabs(10)
     tab = opened.tab
     assert tab.inner_text("h1") == NETWORK
     assert [chip.inner_text() for chip in tab.query_selector_all(".chip[data-node]")] == names_of(10)
@@ -80,11 +94,11 @@ def test_names_are_shown_as_they_are_and_never_run(browser: Any, pages: dict[int
     # What a chart says of a node when one points at it.
     tab.evaluate("Plotly.Fx.hover('plot-chains', [{curveNumber: 5, pointNumber: 1}])")
     assert "node %{x}" in tab.text_content("#plot-chains .hoverlayer")
-    opened.close()
+    opened.check()
 
 
-def test_choosing_a_few_of_four(browser: Any, pages: dict[int, Path]) -> None:
-    opened = Opened(browser, pages[4])
+def test_choosing_a_few_of_four(tabs: Tabs) -> None:
+    opened = tabs(4)
     assert [chip.get_attribute("aria-pressed") for chip in opened.tab.query_selector_all(".chip[data-node]")] == ["true"] * 4
     opened.click(".chip[data-node='1']")
     # Node 1 steps back into grey in the charts over time and leaves the rows of the matrices, the bars and the transactions.
@@ -98,11 +112,11 @@ def test_choosing_a_few_of_four(browser: Any, pages: dict[int, Path]) -> None:
     assert waiting[0].startswith("<b>median") and {name.split()[0] for name in waiting[1:]} == {"0", "2", "3"}
     opened.click("[data-choose=all]")
     assert opened.tab.evaluate(data.format("receipts", "y")) == ["0", "1", "2", "3"]
-    opened.close()
+    opened.check()
 
 
-def test_picking_two_out_of_fifty(browser: Any, pages: dict[int, Path]) -> None:
-    opened = Opened(browser, pages[50])
+def test_picking_two_out_of_fifty(tabs: Tabs) -> None:
+    opened = tabs(50)
     tab = opened.tab
     tab.click("summary")
     opened.click(".chip[data-node='7']")
@@ -114,11 +128,11 @@ def test_picking_two_out_of_fifty(browser: Any, pages: dict[int, Path]) -> None:
     assert tab.evaluate("document.getElementById('plot-reputations').data[0].y") == ["7", "49"]
     opened.click("[data-choose=none]")
     assert len(tab.evaluate("document.getElementById('plot-reputations').data[0].y")) == 50
-    opened.close()
+    opened.check()
 
 
-def test_the_slider_goes_through_the_reputations(browser: Any, pages: dict[int, Path]) -> None:
-    opened = Opened(browser, pages[4])
+def test_the_slider_goes_through_the_reputations(tabs: Tabs) -> None:
+    opened = tabs(4)
     tab = opened.tab
     z = "document.getElementById('plot-reputations').data[0].z"
     at_the_end = tab.evaluate(z)
@@ -128,11 +142,11 @@ def test_the_slider_goes_through_the_reputations(browser: Any, pages: dict[int, 
     # Nobody distrusts node 3 at first, everybody at the end; nobody judges itself.
     assert [row[3] for row in at_the_end] == [0.1, 0.1, 0.1, None] and {row[3] for row in at_first} <= {0.9, None}
     assert tab.inner_text("output").startswith("after 4.") or tab.inner_text("output").startswith("after 3.")
-    opened.close()
+    opened.check()
 
 
-def test_paper_takes_the_light_colours_and_all_rows(browser: Any, pages: dict[int, Path]) -> None:
-    opened = Opened(browser, pages[50], scheme="dark")
+def test_paper_takes_the_light_colours_and_all_rows(tabs: Tabs) -> None:
+    opened = tabs(50, "dark")
     opened.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert {chart["ink"] for name, chart in opened.drawn().items() if name != "network"} == {rgb(LIGHT["ink"])}
     opened.tab.emulate_media(media="print", color_scheme="dark")
@@ -142,7 +156,7 @@ def test_paper_takes_the_light_colours_and_all_rows(browser: Any, pages: dict[in
     opened.tab.emulate_media(media="screen", color_scheme="dark")
     opened.tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert {chart["ink"] for name, chart in opened.drawn().items() if name != "network"} == {rgb(DARK["ink"])}
-    opened.close()
+    opened.check()
 
 
 # --- as text
