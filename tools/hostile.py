@@ -11,6 +11,7 @@ the cause, and the row says `load`.
 
 import argparse
 import random
+import signal
 import socket
 import sys
 import time
@@ -227,15 +228,25 @@ def assaulted(attack: Callable[[Assault], Iterator[Row]], scale: float, seed: in
         by = Neighbour(keys, genesis_of(on), on.address, on.port, port, parameters(on))
         try:
             by.join()
-            watch, since, begun = Watch(on, CALM * scale), wall(), time.monotonic()
+            watch, since, begun, spent, sent = Watch(on, CALM * scale), wall(), time.monotonic(), on.spent(), by.sent
             yield from attack(Assault(on, by, random.Random(seed), scale, max(4.0, SECONDS * scale)))
+            drained = by.drained()
+            yield Row("all of it read", "yes" if drained else "no", "yes", drained)
+            yield costs(on.spent(), spent, by.sent - sent, time.monotonic() - begun)
             yield from watch.rows(since, time.monotonic() - begun)
-            by.turn(1)
+            on.settled(by.key.address)
             yield from seen(on)
             on.close()
             yield counted_once(on, by)
         finally:
             by.close()
+
+
+def costs(now: dict[str, float], before: dict[str, float], messages: int, seconds: float) -> Row:
+    """What an attack takes of the victim's processors, beside what its own work takes of them: whatever else the machine does."""
+    each = {actor: now[actor] - before[actor] for actor in now if actor in before}
+    said = ", ".join(f"{actor} {cpu / seconds:.2f}" for actor, cpu in each.items())
+    return Row(f"processors while {messages:,} messages came", said, "each under 1", all(cpu < seconds for cpu in each.values()))
 
 
 def counted_once(on: Stage, by: Neighbour) -> Row:
@@ -282,6 +293,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="[%(default)s]")
     parser.add_argument("--out", type=Path, metavar="FILE", help="append the rows, as JSON lines, to this file")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends too
     missed = 0
     for name in given.only.split(","):
         what, rows = part_of(name, given.scale, given.seed)

@@ -38,6 +38,7 @@ class Neighbour:
         self.heard: defaultdict[type[Any], list[Any]] = defaultdict(list)
         self.sent, self.admitted, self.probed = 0, False, 0
         self._epoch, self._number, self._sequence, self._beat = wall(), 0, 0, 0.0
+        self._asked_for = 0
         self._peer, self._subscribed, self._context = b"", False, zmq.Context()
         self.publisher, self._router = self._socket(zmq.XPUB), self._socket(zmq.ROUTER)
         self._dealer, self._subscriber = self._socket(zmq.DEALER), self._socket(zmq.SUB)
@@ -109,6 +110,8 @@ class Neighbour:
                 self.reply(welcome(request, self.key, self.genesis, secrets.token_hex(32)))
             case m.Proof():
                 self.reply(m.Admitted())
+            case m.Resend():
+                self._asked_for = max(self._asked_for, request.last)
             case m.Holding():
                 self.reply(m.Held(transactions=(), drafts=()))
             case m.Probe():
@@ -120,6 +123,14 @@ class Neighbour:
                 data = self.models[request.model]
                 for index in range(request.first, min(request.first + request.count, chunk_count(len(data)))):
                     self.reply(m.Chunk(model=request.model, index=index), data[index * CHUNK : (index + 1) * CHUNK])
+
+    def drained(self) -> bool:
+        """Whether the victim has read all news so far: it then asks for one that we leave out now."""
+        self._number += 1
+        lost, deadline = self._number, time.monotonic() + PATIENCE
+        while self._asked_for < lost and time.monotonic() < deadline:
+            self.turn(0.2)
+        return self._asked_for >= lost
 
     # --- as it likes
 

@@ -143,6 +143,25 @@ class Stage:
             return int(now)
         return 0
 
+    def spent(self) -> dict[str, float]:
+        """CPU seconds so far of the victim's actors that a neighbour's words come to."""
+        found = {}
+        for process in psutil.Process(self.processes[0].pid).children(recursive=True):
+            with suppress(psutil.Error):
+                name = " ".join((process.name(), *process.cmdline()))
+                found |= {actor: sum(process.cpu_times()[:2]) for actor in ("gossiper", "validator") if f"dfl 0/{actor}" in name}
+        return found
+
+    def settled(self, by: str) -> None:
+        """Until the victim's validator has answered all that this neighbour brought."""
+        before, since = -1, time.monotonic()
+        while time.monotonic() - since < 2.0:
+            found = [*self.events("scored"), *self.events("refused")]
+            now = sum(event["node"] == "0" and by in (event.get("generator"), event.get("by")) for event in found)
+            if now != before:
+                before, since = now, time.monotonic()
+            time.sleep(0.2)
+
     def refused(self, since: int = 0) -> Counter[str]:
         """How often node 0 refused something, by code."""
         counts: Counter[str] = Counter()
