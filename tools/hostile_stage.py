@@ -145,7 +145,7 @@ class Stage:
 
     def spent(self) -> dict[str, float]:
         """CPU seconds so far of the victim's actors that a neighbour's words come to."""
-        found = {}
+        found: dict[str, float] = {}
         for process in psutil.Process(self.processes[0].pid).children(recursive=True):
             with suppress(psutil.Error):
                 name = " ".join((process.name(), *process.cmdline()))
