@@ -304,7 +304,7 @@ class Net:
     def errors(self) -> list[str]:
         """What the actors' logs hold: nothing."""
         return [
-            f"{path.parents[1].name}/{path.stem}: {text[-1500:]}"
+            f"{path.parents[1].name}/{path.stem}: {text[:1500]}"
             for path in self.out.glob("nodes/*/log/*.log")
             if "remarks" not in path.name and (text := path.read_text())
         ]
