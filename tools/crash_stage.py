@@ -298,8 +298,9 @@ class Net:
         return [event for event in self.diary.notes(kind) if event["t"] >= since]
 
     def blamed(self) -> Counter[str]:
-        """For what honest nodes were refused that only a liar does."""
-        return Counter(event["code"] for event in self.events("refused") if event["code"] in SENDERS | SIGNERS | {"shut_out"})
+        """For what nodes, which are all honest, were refused that only a liar does."""
+        lies = SENDERS | SIGNERS | {"shut_out"}
+        return Counter(event["code"] for event in self.events("refused") if event["by"] and event["code"] in lies)
 
     def errors(self) -> list[str]:
         """What the actors' logs hold: nothing."""

@@ -11,10 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import msgspec
+
 from dfl_actors.__main__ import main
+from dfl_actors.core import codec
+from dfl_actors.core.family import ACTORS
+from dfl_actors.core.objects import Genesis
 from dfl_actors.processes import forkserver, isolated, signals
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import job, live
+from dfl_actors.runtime import launch
+from dfl_actors.runtime.assembly import Owned, build
+from dfl_actors.runtime.plan import NodePlan
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import ChainStore
+from dfl_actors.runtime.supervisor import Outcome
+
+TRAINED = ("trainer", "validator")  # Actors that would start TensorFlow.
 
 
 class Ended(NamedTuple):
@@ -31,11 +44,14 @@ def imported() -> None:
     from dfl_actors.runtime import preload  # noqa: F401
 
 
-def command(place: Path, *words: str, within: float) -> Ended:
-    """`dfl-actors WORDS` in a folder, killed with all its processes after so many seconds."""
+def command(place: Path, *words: str, within: float, dry: bool = False) -> Ended:
+    """`dfl-actors WORDS` in a folder, killed with all its processes after so many seconds. A `dry` run ends where its actors would begin to
+    speak: their stores are opened, read and written, and nothing is trained."""
     said = [place / name for name in ("stdout", "stderr")]
     pid = os.fork()
     if not pid:
+        if dry:
+            vars(launch).update(Supervisor=DrySupervisor, _found=_kept_genesis)
         _become(place, words, said)
     code = _waited(pid, time.monotonic() + within)
     return Ended(code, *(path.read_text(errors="replace") for path in said))
@@ -66,6 +82,31 @@ def _become(place: Path, words: Sequence[str], said: Sequence[Path]) -> NoReturn
     for module in (forkserver, isolated):
         vars(module)["interpreter"] = _forked
     os._exit(_code_of(main))
+
+
+class DrySupervisor:
+    """In the place of a run's: each actor's stores in turn."""
+
+    def __init__(self, plans: Sequence[NodePlan], *_: object) -> None:
+        self._plans = plans
+
+    def run(self) -> Outcome:
+        for plan in self._plans:
+            for actor in ACTORS:
+                owned = Owned(plan, actor)
+                list(owned.journal.scan(b""))
+                if actor not in TRAINED:
+                    build(plan, actor, 0, owned)
+                owned.journal.commit([(b"~", b"written"), (b"~", None)])
+                owned.models.put("~", b"written")
+                owned.close()
+        return Outcome(reason="duration", elapsed=1.0, ready_seconds=1.0)
+
+
+def _kept_genesis(*_: object) -> Genesis:
+    """What the founder would make once more: as the chain of node 1, which is whole, has it, without its members."""
+    with ChainStore(RunDirectory(Path("run")).node("1").chain, readonly=True) as chain:
+        return msgspec.structs.replace(codec.decode(Genesis, chain.genesis or b"", limit=1 << 24), members=msgspec.UNSET)
 
 
 def _code_of(program: Callable[[], None]) -> int:
