@@ -288,7 +288,8 @@ class Row(NamedTuple):
     safe: bool = True
 
 
-def rows(attack: Attack) -> Iterator[Row]:
+def rows(attack: Attack, wrong: str) -> Iterator[Row]:
+    """`wrong` is what verifiers find in the chains."""
     net, doubled = attack.net, attack.net.doubled()
     yield Row("kills", f"{sum(attack.kills.values())}: {spread(attack.kills)}", "", True)
     yield Row("final blocks lost or altered", str(len(attack.lost)), "0", not attack.lost)
@@ -296,7 +297,6 @@ def rows(attack: Attack) -> Iterator[Row]:
         yield Row(f"second {kind}s", str(doubled[kind]), "0", not doubled[kind])
     blamed = net.blamed()
     yield Row("refused as only a liar is", spread(blamed) or "0", "0", not blamed)
-    wrong = net.verified()
     yield Row("chains that do not verify", wrong or "0", "0", not wrong)
     yield Row("runs ended", str(len(attack.ended)), "0", not attack.ended)
     yield Row("errors in logs", str(len(net.errors())), "0", not net.errors())
@@ -356,7 +356,7 @@ def main() -> None:
     for part in given.only.split(","):
         print(f"{part}: load {os.getloadavg()[0]:.1f}", flush=True)
         with attacked(part, given.scale, given.seed) as attack:
-            for row in rows(attack):
+            for row in rows(attack, attack.net.verified()):
                 print(f"  {row.what:48}  {row.figure:>24}  {row.wanted:>8}  {'met' if row.met else 'NOT MET'}", flush=True)
                 unsafe += row.safe and not row.met
                 if given.out is not None:
