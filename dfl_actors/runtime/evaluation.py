@@ -52,10 +52,14 @@ class Evaluation:
 
     def last(self, node: str, model: str) -> None:
         """A node's last model: save it now, and measure it when all are saved."""
-        if node in self._last or not self.ready:
+        if node in self._last:
             return
         self._last[node] = model
-        self._order(Evaluate(node=node, model=model, measure=False, save=True))
+        save = Evaluate(node=node, model=model, measure=False, save=True)
+        if not self.ready:
+            self._waiting.append(save)
+            return
+        self._order(save)
         if self._every and self._model.get(node) != model:
             self._waiting.append(Evaluate(node=node, model=model))
 
@@ -86,6 +90,12 @@ class Evaluation:
             return ""
         remedy = "measure model.keras in their directories with `dfl-actors model evaluate`"
         return f"there was no time to measure the last model of node {listed(nodes)}: what is shown is of one before; {remedy}"
+
+    @property
+    def unsaved(self) -> str:
+        """The same of nodes whose last model is in no file."""
+        nodes = sorted(self._last.keys() - self._saved)
+        return f"model.keras of node {listed(nodes)} was not written: `dfl-actors model export` writes the model" if nodes else ""
 
     def _due(self, node: str, model: str, now: float) -> bool:
         return now - self._asked_at.get(node, 0.0) >= self._every and model != self._model.get(node)

@@ -273,7 +273,8 @@ class Supervisor:
             if child.alive:
                 child.status = None if child.status is None else msgspec.structs.replace(child.status, idle=False)
                 child.say(Stop())
-            elif child.status is not None and child.status.model:
+            if not (child.alive and child.listened) and child.status is not None and child.status.model:
+                # It is away, or still begins again and may not get to tell more: its last model is the one of its life before.
                 self._evaluation.last(child.node, child.status.model)
 
     def _over(self) -> bool:
@@ -295,8 +296,9 @@ class Supervisor:
         patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
         while any(child.alive for child in self._all.values()) and time.monotonic() < begun + patience:
             self._listen(0.05)
-        if self._evaluation.unmeasured:
-            self._board.say(self._evaluation.unmeasured)
+        unsaved = "" if self._started is None or self._reason == "failed" else self._evaluation.unsaved
+        for remark in filter(None, (self._evaluation.unmeasured, unsaved)):
+            self._board.say(remark)
         try:
             self._children.end(self._all.values())
         except ActorError as error:

@@ -12,7 +12,20 @@ import pytest
 from dfl_actors.actors.base import Settings
 from dfl_actors.actors.injector import InjectorSettings
 from dfl_actors.core import codec, events
-from dfl_actors.core.control import FROM_SUPERVISOR, Endpoints, Listening, Neighbours, Quit, Ready, Start, Status, Stop, Told
+from dfl_actors.core.control import (
+    FROM_SUPERVISOR,
+    Endpoints,
+    Evaluate,
+    Evaluated,
+    Listening,
+    Neighbours,
+    Quit,
+    Ready,
+    Start,
+    Status,
+    Stop,
+    Told,
+)
 from dfl_actors.core.family import ACTORS, Message
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.processes import faults
@@ -216,6 +229,30 @@ def test_what_others_may_have_provoked_ends_no_run(tmp_path: Path, code: int) ->
     assert (outcome.reason, outcome.error, troupe.lives["a/gossiper"]) == ("terminated", None, 10)
     how = "killed by SIGABRT" if code < 0 else "its memory was used up"
     assert watcher.texts == [f"gossiper of node a crashed ({how}) and was restarted"] * 9
+
+
+def test_a_node_whose_trainer_begins_again_at_the_end_keeps_its_last_model(tmp_path: Path) -> None:
+    """It would come to no word more: until TensorFlow is ready, all is over."""
+    stop, known = Signals(), Status(counts={}, model="ab" * 32)
+
+    def one_is_away(troupe: Troupe, name: str, message: Message | None) -> None:
+        if name == EVALUATOR and message is None:
+            troupe.say(name, Ready())
+        elif isinstance(message, Evaluate):
+            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=0, tested=0))
+        elif name == "a/trainer" and isinstance(message, Start):
+            troupe.say(name, known)
+            troupe.ends(name, -signal.SIGSEGV)
+        elif name == "a/trainer" and message is None and troupe.lives[name] == 2:
+            stop.number = signal.SIGTERM
+        else:
+            dutiful(troupe, name, message)
+
+    outcome, troupe, _ = perform(tmp_path, one_is_away, duration=600.0, stop=stop)
+    assert outcome.reason == "terminated"
+    assert [word for word in troupe.heard[EVALUATOR] if isinstance(word, Evaluate)] == [
+        Evaluate(node="a", model=known.model, measure=False, save=True)
+    ]
 
 
 def test_links_that_leave_the_machine_unencrypted_are_told_as_long_as_they_do(tmp_path: Path) -> None:
