@@ -190,9 +190,9 @@ def whole(place: Path) -> dict[str, bytes]:
 
 def test_models_are_compared_however_few_may_lie_ready_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     eight = config(place, "network.nodes=8", "sim.ticks=21")
-    simulate(eight, many := begun(place, "shown-many"), 2, place, Watcher(), never)
+    simulate(eight, many := begun(place, "shown-many"), 1, place, Watcher(), never)
     monkeypatch.setattr(engine, "SHOWN_AT_ONCE", 2)
-    simulate(eight, few := begun(place, "shown-few"), 2, place, Watcher(), never)
+    simulate(eight, few := begun(place, "shown-few"), 1, place, Watcher(), never)
     assert tables(few) == tables(many)
 
 
@@ -259,14 +259,14 @@ def test_a_crash_costs_what_came_after_the_last_checkpoint(place: Path, whole: d
 
     out = begun(place, "crashed")
     with pytest.raises(RuntimeError, match="crash"):
-        simulate(config(place), out, 2, place, Watcher(45, crash), never)
+        simulate(config(place), out, 1, place, Watcher(45, crash), never)
     kept = checkpoint.load(checkpoint.find(out))
     assert 0 < kept.tick <= 45
     with (out / "accuracy.csv").open("a") as file:
         file.write("torn")
     monkeypatch.undo()
     resumed = Watcher()
-    simulate(config(place), out, 2, place, resumed, never, resume=True)
+    simulate(config(place), out, 1, place, resumed, never, resume=True)
     assert tables(out) == whole
 
 
@@ -291,7 +291,7 @@ def test_a_checkpoint_of_a_damaged_node_is_refused(place: Path, whole: dict[str,
 def test_a_mean_forced_on_everybody_leaves_no_difference_and_all_models_vote_together(place: Path) -> None:
     out = begun(place, "mean")
     options = ("sim.broadcast_every=20", "sim.ensemble=true", "sim.loss=0", "sim.delay=[0]", "update.algorithm=half_fedavg")
-    simulate(config(place, *options), out, 2, place, Watcher(), never)
+    simulate(config(place, *options), out, 1, place, Watcher(), never)
     rows = list(csv.DictReader((out / "model_weight_diff.csv").open()))
     difference = {int(row["tick"]): sum(float(value) for key, value in row.items() if key != "tick") for row in rows}
     assert difference[0] > 1 and difference[20] == difference[40] == difference[60] == 0
@@ -307,7 +307,7 @@ def test_a_mean_forced_on_everybody_leaves_no_difference_and_all_models_vote_tog
 def test_peer_control_adds_receivers_of_whoever_learns(place: Path) -> None:
     out = begun(place, "peers")
     options = ("sim.peer_control=true", "sim.peer_interval=6", "sim.peer_high=0.01", "sim.peer_low=0", "sim.loss=0")
-    simulate(config(place, *options), out, 2, place, Watcher(), never)
+    simulate(config(place, *options), out, 1, place, Watcher(), never)
     rows = list(csv.DictReader((out / "peers.csv").open()))
     assert {row["node"] for row in rows} == set("0123") and {row["change"] for row in rows if float(row["accuracy"]) > 0} == {"add"}
     assert min(int(row["tick"]) for row in rows) == 6

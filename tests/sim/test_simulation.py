@@ -55,7 +55,7 @@ def test_one_worker_and_two_give_the_same_bytes_and_another_seed_gives_others(pl
     one = sim(place, "net.toml", "--out", "one", "--jobs", "1", "--quiet")
     assert (one.exit_code, one.output) == (0, ""), one.exception
     assert tables(place / "one") == tables(place / "two")
-    assert sim(place, "net.toml", "--out", "other", "--seed", "6", "--ticks", "1").exit_code == 0
+    assert sim(place, "net.toml", "--out", "other", "--seed", "6", "--ticks", "1", "--jobs", "1").exit_code == 0
     first = tables(place / "other")["accuracy.csv"].splitlines()[1]
     assert first != tables(place / "two")["accuracy.csv"].splitlines()[1]
 
@@ -86,7 +86,7 @@ def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_ar
         return tables(place / "repeat")
 
     every = repeat("net.toml", "--out", "repeat", "--repeat", "2", "--ticks", "21", "--seed", "8")
-    assert sim(place, "net.toml", "--out", "alone", "--ticks", "21", "--seed", "9").exit_code == 0
+    assert sim(place, "net.toml", "--out", "alone", "--ticks", "21", "--seed", "9", "--jobs", "1").exit_code == 0
     alone = tables(place / "alone")
     assert {name: every[f"seed-9/{name}"] for name in alone} == alone
     assert every["seed-8/accuracy.csv"] != alone["accuracy.csv"]
