@@ -63,7 +63,7 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     """Two nodes that trained LeNet on MNIST until their duration ended; for reading only."""
-    topology = SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 160", "rate = 0")
+    topology = SMALL.replace('model = "tiny.py:build"\n', "").replace("rate = 64", "rate = 0")
     topology = topology.replace("evaluate_s = 0", "evaluate_samples = 500")
     yield from run_by_one(tmp_path_factory, "finished", topology, "4", cold=True)
 

@@ -57,7 +57,7 @@ model = "tiny.py:build"
 batch = 16
 
 [data]
-rate = 160
+rate = 64
 test_samples = 32
 
 [block]

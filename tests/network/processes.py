@@ -130,9 +130,10 @@ class ProcessNetwork:
                 assert names >= set(host.nodes), "only hosts apart start one by one"
                 host.start()
 
-    def end(self) -> None:
+    def end(self, *nodes: str) -> None:
         for host in self._hosts:
-            host.end()
+            if not nodes or set(nodes) & set(host.nodes):
+                host.end()
 
     def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         host = self._host[node]

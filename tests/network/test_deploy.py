@@ -26,7 +26,7 @@ FIRST, NEXT = {"a": "one", "b": "two"}, {"a": "three", "b": "two", "c": "four"} 
 def network(where: Mapping[str, str], net: Loopback, port: int) -> str:
     """Every node listens on a port and the next, and takes samples on the one after."""
     nodes = ", ".join(f'"{name}"' for name in where)
-    text = SMALL.replace("nodes = 2", f'name = "deployed"\nnodes = [{nodes}]').replace("rate = 160", "rate = 64")
+    text = SMALL.replace("nodes = 2", f'name = "deployed"\nnodes = [{nodes}]')
     for name, host in where.items():
         place = f"tcp://{net.address(host)}"
         text += f'\n[node.{name}]\nlisten = "{place}:{port}"\ninlet = "{place}:{port + 2}"\n'

@@ -32,7 +32,7 @@ def test_a_line_of_three_with_an_observer_and_everything_of_ones_own(start: Star
     """Node b only observes and relays: with ttl 2 the models of a and c reach each other through it."""
     (place / "mine.py").write_text(ALGORITHM)
     topology = (place / "small.toml").read_text().replace("nodes = 2", 'nodes = ["a", "b", "c"]\nlinks = "line"')
-    topology = topology.replace("batch = 16", 'batch = 16\ninit = "independent"').replace("rate = 160", 'partition = "labels"\nrate = 160')
+    topology = topology.replace("batch = 16", 'batch = 16\ninit = "independent"').replace("rate = 64", 'partition = "labels"\nrate = 64')
     topology = topology.replace("transactions = 2", "transactions = 2\nreceipts = 2").replace(
         "buffer = 2", 'buffer = 2\nalgorithm = "mine.py:make"\nparameters = { share = 0.25 }'
     )

@@ -101,8 +101,8 @@ def a_ring_of_six_builds(make: Make) -> None:
 
 
 def a_killed_actor_comes_back(make: Make) -> None:
-    """Each actor of one node in turn, while all four work."""
-    network = make(Plan(full(*NODES), settings={"rate": 16.0, "receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}))
+    """Each actor of one node in turn, while all three work."""
+    network = make(Plan(full("a", "b", "c"), settings={"rate": 16.0, "receipt_wait": 2 * SECOND, "deadline": 4 * SECOND}))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
     for actor in ACTORS:
@@ -316,9 +316,9 @@ def a_clock_that_is_off_is_named_and_one_that_is_set_right_is_forgiven(make: Mak
     assert all(abs(named()[who] - off * SECOND) <= 5 * SECOND for who, off in wanted.items()) and named().keys() == wanted.keys()
     assert network.run(grows(network, 2, ("a", "b")), 60 * SECOND), "the others go on"
     assert not network.chain("c")
-    network.end()
+    network.end("c")
     network.set_clock(0)
-    network.start()
+    network.start("c")
     assert network.run(grows(network, 2), 60 * SECOND)
     for ms in (-HOUR, HOUR):
         network.set_clock(ms, "b")

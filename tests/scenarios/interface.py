@@ -51,8 +51,8 @@ class Network(Protocol):
     def start(self, *nodes: str) -> None:
         """Start these nodes, or all. One that runs goes on; one that was ended begins again from its stores."""
 
-    def end(self) -> None:
-        """End all nodes at once, as a power cut does."""
+    def end(self, *nodes: str) -> None:
+        """End these nodes, or all, at once, as a power cut does."""
 
     def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         """End one actor as `kill -9` does. It is restarted by itself, unless `restart_after` is None."""

@@ -235,9 +235,9 @@ class SimNetwork:
                 if process.actor is None:
                     process.start()
 
-    def end(self) -> None:
-        for node in self.nodes.values():
-            node.power_cut()
+    def end(self, *nodes: str) -> None:
+        for name in nodes or self.nodes:
+            self.nodes[name].power_cut()
 
     def kill(self, node: str, actor: str, restart_after: int | None = SOON) -> None:
         process = self.nodes[node].processes[actor]
