@@ -26,6 +26,8 @@ from dfl_actors.config.toml_text import Table, dump_table, nearest
 from dfl_actors.config.topology import Link
 from dfl_actors.errors import ConfigError
 
+AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
+
 
 class Node(Struct, frozen=True, kw_only=True):
     """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`.
@@ -100,7 +102,12 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def attacks(self, name: str) -> bool:
         """Whether the node attacks, at the beginning or later."""
-        return bool(self.node(name).attack) or any(event.do == "attack" and event.node == name for event in self.events)
+        return bool(self.attack_of(name))
+
+    def attack_of(self, name: str) -> str:
+        """What it does at the beginning, or that it attacks later; empty for one that never does."""
+        later = any(event.do == "attack" and event.node == name for event in self.events)
+        return self.node(name).attack or (AT_TIMES if later else "")
 
     def data_of(self, name: str) -> Data:
         """What is said of the data of a node. Raises ConfigError."""

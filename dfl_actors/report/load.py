@@ -15,6 +15,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from dfl_actors.config.config import AT_TIMES
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import KINDS, E, Event, Ready, Stopped, name_of, read
 from dfl_actors.core.keys import address_of
@@ -23,8 +24,6 @@ from dfl_actors.files import read_text
 from dfl_actors.learning.score import IN_JSON, Measure, word_for
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation
-
-AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
 
 
 class Session(msgspec.Struct, frozen=True):

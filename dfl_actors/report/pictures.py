@@ -33,12 +33,12 @@ from dfl_actors.report.charts.chart import (
     OverTime,
     Panel,
     cut,
-    short_names,
 )
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.palette import PICTURE, SCALES
 from dfl_actors.report.layout import POINTS, node_area
 from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.roles import ALARM, attackers_text, look_of
 from dfl_actors.report.series import marks
 from dfl_actors.report.summary import summarise
 
@@ -185,7 +185,8 @@ def _draw_line(axes: "Axes", line: Line) -> None:
     drawn.set(gid=line.name, linestyle=DASHES[line.dash], alpha=0.4 if line.thin else 1, zorder=2 if line.thin else 3)
     if not line.thin:
         drawn.set_label(line.label or plain(line.name, 28))
-        drawn.set(marker=MARKERS.get(line.symbol, ""), markersize=0.65 * line.symbol_size)
+        face = "white" if line.hollow else colour
+        drawn.set(marker=MARKERS.get(line.symbol, ""), markersize=0.65 * line.symbol_size, markerfacecolor=face)
         drawn.set_markevery(max(len(line.series[0]) // MOST_MARKERS, 1))
 
 
@@ -214,6 +215,8 @@ def draw_accuracy(run: Run) -> "Figure":
     lanes = 0.35 if crowd else 0.09 * len(run.nodes) + 0.16
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[5, lanes])
     lines = [*(_crowd_lines if crowd else _node_lines)(test, own)]
+    if crowd and run.attacks:
+        lines.append(Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run)))
     _draw_panel(axes, Panel(title=run.score, lines=lines, bands=test.bands, reach=(0, 1.02)))
     _draw_blocks(strip, run, crowd)
     _draw_marks(axes, shown)
@@ -233,7 +236,7 @@ def _node_lines(test: Panel, own: Panel) -> Iterator[Line]:
     for line in own.lines:
         yield msgspec.structs.replace(line, name=f"own {line.name}", thin=True)
     for line in test.lines:
-        label = f"node {plain(line.name, 16)}  {line.series[1][-1]:.3f}"
+        label = f"node {plain(line.label or line.name, 40 if line.label else 16)}  {line.series[1][-1]:.3f}"
         yield msgspec.structs.replace(line, name=f"test {line.name}", label=label, width=thick)
     if test.lines:
         yield Line(name="thick: test samples", series=NOTHING, colour="@muted", width=thick, symbol="circle")
@@ -256,7 +259,7 @@ def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
     if crowd:
         ticks = [[second for lane in ticks for second in lane]]
     lanes = len(ticks)
-    colours = [colour_of("@muted")] if crowd else [colour_of(f"@node{place}") for place in range(lanes)]
+    colours = [colour_of("@muted")] if crowd else [colour_of(look_of(run, name).colour) for name in run.nodes]
     if lanes:
         alpha = 0.35 if crowd else 1.0
         strip.eventplot(ticks, colors=colours, lineoffsets=list(range(lanes)), linelengths=0.8, linewidths=1.4, alpha=alpha)
@@ -317,7 +320,7 @@ def _draw_matrix(shown: Matrix, title: str) -> "Figure":
     axes = figure.subplots()
     scale = LinearSegmentedColormap.from_list("", SCALES["light"][shown.colours.removeprefix("@")])
     image = axes.imshow(shown.frames[-1], cmap=scale, vmin=0, vmax=shown.most)
-    names, step = [plain(name) for name in short_names(shown.nodes)], -(-len(shown.nodes) // MOST_NAMES)
+    names, step = [plain(name) for name in shown.labels], -(-len(shown.nodes) // MOST_NAMES)
     ticks = range(0, len(names), step)
     axes.set_xticks(ticks, names[::step], rotation=0 if max(map(len, names)) <= 3 else 45, fontsize=8)
     axes.set_yticks(ticks, names[::step], fontsize=8)
@@ -341,14 +344,15 @@ def draw_graph(axes: "Axes", graph: Graph) -> None:
     """Nodes and links, with a legend of the nodes' groups."""
     area = node_area(len(graph.dots))
     _draw_edges(axes, graph, area)
-    groups: dict[tuple[str, str, str], list[Dot]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, bool], list[Dot]] = defaultdict(list)
     for dot in graph.dots:
-        groups[dot.colour, dot.symbol, dot.group].append(dot)
-    for (token, symbol, group), dots in groups.items():
+        groups[dot.colour, dot.symbol, dot.group, dot.hollow].append(dot)
+    for (token, symbol, group, hollow), dots in groups.items():
         x, y = zip(*(graph.places[dot.name] for dot in dots), strict=True)
         # The symbols have about the same area at the same size.
         size = area * {"diamond": 0.8, "square": 0.9}.get(symbol, 1.0)
-        spots = axes.scatter(x, y, s=size, c=colour_of(token), marker=MARKERS[symbol], edgecolors="white", linewidths=1, zorder=2)
+        inner, edge = ("white", colour_of(token)) if hollow else (colour_of(token), "white")
+        spots = axes.scatter(x, y, s=size, c=inner, marker=MARKERS[symbol], edgecolors=edge, linewidths=2 if hollow else 1, zorder=2)
         spots.set_label(plain(group) or "_")
     reach = 1.12 if _draw_names(axes, graph, area) else 1.25
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))

@@ -13,7 +13,7 @@ import numpy as np
 from dfl_actors.config import Config, load_topology
 from dfl_actors.core.events import Evaluated, Event, Happened, Noised, Ready, Stopped, Trained, Updated, WeightDifference
 from dfl_actors.learning.score import word_for
-from dfl_actors.report.load import AT_TIMES, Run, Session
+from dfl_actors.report.load import Run, Session
 from dfl_actors.report.series import Numbers
 from dfl_actors.sim import checkpoint
 from dfl_actors.sim.about import load_about
@@ -50,7 +50,7 @@ def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
         unknown=0,
         elsewhere={},
         roles={node.name: node.role for node in config.nodes if node.role != "normal"},
-        attacks={node.name: node.attack or AT_TIMES for node in config.nodes if config.attacks(node.name)},
+        attacks={node.name: attack for node in config.nodes if (attack := config.attack_of(node.name))},
         unit="tick",
         score=word_for(config.data.task),
     )

@@ -19,12 +19,14 @@ from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
 from dfl_actors.report.judged import held_back, judged_by, judged_in, judged_lines
+from dfl_actors.report.kinds import kind_text
 from dfl_actors.report.load import Run, by_node
-from dfl_actors.report.pictures import draw_over_time, save
+from dfl_actors.report.pictures import NOTHING, draw_over_time, save
 from dfl_actors.report.privacy import privacy_lines, spent
+from dfl_actors.report.roles import ALARM, attackers_text, node_line
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
 from dfl_actors.report.simulated import ensemble_of
-from dfl_actors.report.summary import Figures
+from dfl_actors.report.summary import Figures, stands
 from dfl_actors.report.table import Column, grid
 from dfl_actors.sim.about import load_about
 
@@ -104,6 +106,7 @@ def summarise_simulation(run: Run) -> Figures:
         "seconds": about.seconds,
         "cpu_seconds": about.cpu,
         "measured_by": run.measured_by,
+        "headline": stands(run),
         "accuracy": None if figures is None else msgspec.to_builtins(figures),
         "nodes": {
             name: {
@@ -141,12 +144,13 @@ def render_simulation(summary: Figures, console: Console) -> None:
     if accuracy is not None:
         columns = [
             Column("node", list(nodes), left=True, style="cyan"),
-            Column("kind", [node["attack"] or node["role"] for node in nodes.values()], left=True),
+            Column("kind", [kind_text(node["role"], node["attack"]) for node in nodes.values()], left=True),
             Column(f"mean of {accuracy['measurements']}", [f"{node['accuracy']:.3f}" for node in nodes.values()], style="bold"),
             Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),
             *held_back(judged, list(nodes)),
         ]
-        console.print(grid(columns, console.width))
+        console.print(Text(summary["headline"]["text"], style="bold"), soft_wrap=True)
+        console.print(grid(columns, console.width, alarm=[bool(node["attack"]) for node in nodes.values()]))
         console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
     for line in [*judged_lines(judged), *privacy_lines(summary.get("privacy", {}))]:
         console.print(Text(line), style="yellow", soft_wrap=True)
@@ -157,10 +161,9 @@ def render_simulation(summary: Figures, console: Console) -> None:
 
 
 def closing_text(accuracy: Figures) -> str:
-    """The honest nodes in a line: what the mean is a mean of, and the last measurement beside it."""
+    """The honest nodes in a line: what the mean is a mean of."""
     means = f"{accuracy['honest']} honest nodes: mean {accuracy['mean']:.3f}, worst {accuracy['worst']:.3f}"
-    of = f"of the last {accuracy['measurements']} measurements, ticks {accuracy['since']:.0f} to {accuracy['until']:.0f}"
-    return f"{means} ({of}); at the last one: mean {accuracy['last_mean']:.3f}, worst {accuracy['last_worst']:.3f}"
+    return f"{means} (of the last {accuracy['measurements']} measurements, ticks {accuracy['since']:.0f} to {accuracy['until']:.0f})"
 
 
 def draw_simulation(run: Run) -> "Figure":
@@ -176,13 +179,11 @@ def draw_simulation(run: Run) -> "Figure":
 
 
 def _accuracy_lines(run: Run) -> list[Line]:
-    """Every node's accuracy; attackers dashed; with more than ten nodes honest ones are one colour, and their mean is thick."""
-    measured, few, lines = accuracies(run, run.of(Evaluated)), len(run.nodes) <= FEW, []
-    for place, (name, series) in enumerate(measured.items()):
-        attack = run.attacks.get(name, "")
-        colour, dash = ("@alarm", "dash") if attack else (f"@node{place}" if few else "@crowd", "solid")
-        label = f"{cut(name)}  {attack}".rstrip()
-        lines.append(Line(name=name, series=series, colour=colour, dash=dash, label=label, width=0.8, thin=not few))
+    """Every node's accuracy, as its role looks; with more than ten nodes honest ones are one colour, and their mean is thick."""
+    measured = accuracies(run, run.of(Evaluated))
+    lines = [node_line(run, name, series, width=0.8) for name, series in measured.items()]
+    if len(run.nodes) > FEW and run.attacks:
+        lines.append(Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run)))
     honest = [series for name, series in measured.items() if name not in run.attacks]
     if not honest:
         return lines

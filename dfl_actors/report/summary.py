@@ -10,15 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import fsum
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
+from dfl_actors.report.headline import Stood, headline, headline_text
 from dfl_actors.report.judged import judged, judged_by, judged_lines
+from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.privacy import privacy_lines, spent
-from dfl_actors.report.table import Column, accuracy_text, grid, names_column, reputations_column, troubles_column
+from dfl_actors.report.table import Column, accuracy_text, grid, kind_column, names_column, reputations_column, troubles_column
 from dfl_actors.runtime.remarks import off_text, step_text
 
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
@@ -49,6 +52,8 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "stopped": stops[-1].reason if stops else None,
         "skipped_lines": run.skipped,
         "measured_by": run.measured_by,
+        "sessions": len(run.sessions),
+        "headline": stands(run),
         "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
         "nodes": nodes,
         "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
@@ -57,6 +62,25 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "remarks": [*_remarks(run), *privacy_lines(privacy)],
         **({"privacy": privacy} if privacy else {}),
     }
+
+
+def stands(run: Run) -> Figures:
+    """The headline's figures and its `text`, of a run or a simulation."""
+    latest = {event.node: event for event in sorted(run.of(events.Evaluated), key=lambda event: event.t) if event.tested}
+    nodes = [
+        Stood(name, its.correct / its.tested, name in run.attacks, max(run.elapsed - run.seconds(its.t), 0.0))
+        if (its := latest.get(name)) is not None
+        else Stood(name, None, name in run.attacks)
+        for name in run.nodes
+    ]
+    head, unit = headline(nodes), "ticks" if run.simulated else "s"
+    return {**msgspec.to_builtins(head), "text": headline_text(head, unit, "before the end" if is_over(run) else "ago")}
+
+
+def is_over(run: Run) -> bool:
+    """Whether it has ended, rather than goes on or was killed."""
+    stops, readies = run.of(events.Stopped), run.of(events.Ready)
+    return bool(stops) and (not readies or stops[-1].t >= readies[-1].t)
 
 
 def seconds_to_target(run: Run, target: float) -> float | None:
@@ -85,6 +109,8 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     return {
         name: {
             "address": address,
+            "role": run.roles.get(name, NORMAL),
+            "attack": run.attacks.get(name),
             "samples": max((event.samples for event in trained.get(name, [])), default=0),
             "steps": max((event.steps for event in trained.get(name, [])), default=0),
             "sent": len({event.tx for event in trained.get(name, []) if event.tx}),
@@ -194,11 +220,13 @@ def _seconds(values: Iterable[float]) -> float:
 def render(summary: Figures, console: Console) -> None:
     """Print the closing summary: nodes, blocks, CPU by task, and where everything lies."""
     width = console.width
-    console.print(Text(_headline(summary), style="bold"))
+    console.print(Text(_title(summary), style="bold"))
+    console.print(Text(summary["headline"]["text"]))
     console.print()
     for part, columns in (("nodes", node_columns), ("blocks", block_columns)):
         rows = list(summary[part].items())
-        console.print(grid(columns(rows[:ROWS]), width))
+        alarm = [bool(summary["nodes"][name]["attack"]) for name, _ in rows[:ROWS]]
+        console.print(grid(columns(rows[:ROWS]), width, alarm=alarm))
         if len(rows) > ROWS:
             console.print(Text(f"... and {len(rows) - ROWS} more in summary.json"))
         console.print()
@@ -210,8 +238,8 @@ def render(summary: Figures, console: Console) -> None:
     console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
 
 
-def _headline(summary: Figures) -> str:
-    times = f"{summary['elapsed']:.1f} s after a start of {summary['ready_seconds']:.1f} s"
+def _title(summary: Figures) -> str:
+    times = f"{ran_text(summary)} after a start of {summary['ready_seconds']:.1f} s"
     parts = [f"{summary['name']}: {counted(len(summary['nodes']), 'node')}, {times}"]
     target = summary["target"]
     if target["accuracy"] is not None:
@@ -220,6 +248,12 @@ def _headline(summary: Figures) -> str:
     if summary["stopped"]:
         parts.append(f"stopped: {summary['stopped']}")
     return "; ".join(parts)
+
+
+def ran_text(summary: Figures) -> str:
+    """How long it ran, pauses left out; of a run that was resumed with how many sessions that were."""
+    sessions = summary["sessions"]
+    return f"{summary['elapsed']:.1f} s" + (f" in {sessions} sessions" if sessions > 1 else "")
 
 
 def _cost_line(cost: Figures) -> str:
@@ -237,6 +271,7 @@ def node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     counts = (("samples", 5), ("steps", 2), ("sent", 6), ("received", 6), ("receipts", 4), ("updates", 1))
     return [
         names_column(name for name, _ in nodes),
+        *kind_column([kind_text(node["role"], node["attack"]) for _, node in nodes]),
         *(Column(key, [str(node[key]) for _, node in nodes], importance) for key, importance in counts),
         *troubles_column("refused", [sum(node["refused"].values()) for _, node in nodes]),
         *(column for key in ("dropped", "expired", "restarts") for column in troubles_column(key, [node[key] for _, node in nodes])),

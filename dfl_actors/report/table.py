@@ -8,6 +8,7 @@ the closing summary.
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from textwrap import wrap
 
 import msgspec
 import orjson
@@ -18,6 +19,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from dfl_actors.report.headline import Stood, headline, headline_text
+from dfl_actors.report.kinds import kind_text, kinds_told
 from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 
 PLAIN_INTERVAL = 2.0  # Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines.
@@ -54,15 +57,16 @@ def fit(columns: Iterable[Column], width: int) -> tuple[list[Column], int]:
             kept.insert(least, msgspec.structs.replace(column, cells=column.short, short=None, importance=column.importance + 2))
 
 
-def grid(columns: Iterable[Column], width: int, *, footer: bool = False) -> Table:
-    """A borderless table of `columns`, at most `width` wide. With `footer`, the last row is set apart."""
+def grid(columns: Iterable[Column], width: int, *, footer: bool = False, alarm: Sequence[bool] = ()) -> Table:
+    """A borderless table of `columns`, at most `width` wide. With `footer`, the last row is set apart; rows marked in `alarm` are red."""
     kept, gap = fit(columns, width)
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for column in kept:
         table.add_column(Text(column.header), justify="left" if column.left else "right", style=column.style, no_wrap=True)
     rows = list(zip(*(column.cells for column in kept), strict=True))
     for number, row in enumerate(rows):
-        table.add_row(*(Text(cell) for cell in row), style="bold" if footer and number == len(rows) - 1 else "")
+        bad = number < len(alarm) and alarm[number]
+        table.add_row(*(Text(cell, "red" if bad else "") for cell in row), style="bold" if footer and number == len(rows) - 1 else "")
     return table
 
 
@@ -116,9 +120,11 @@ def troubles_column(header: str, counts: Sequence[int]) -> list[Column]:
 
 
 def live_table(status: NetworkStatus, width: int, height: int | None = None) -> RenderableType:
-    """The network at one moment: a header line and one row a node, within `width` columns and `height` lines."""
-    shown = _shown(len(status.nodes), None if height is None else height - len(status.remarks))
-    parts: list[RenderableType] = [_header(status, width), grid(_columns(status.nodes[:shown]), width)]
+    """The network at one moment: a header line, the headline and one row a node, within `width` columns and `height` lines."""
+    said = wrap(headline_of(status.nodes), max(width, 20), subsequent_indent="  ") if status.nodes else []
+    shown = _shown(len(status.nodes), None if height is None else height - len(status.remarks) - len(said))
+    parts: list[RenderableType] = [_header(status, width), *(Text(line, no_wrap=True) for line in said)]
+    parts.append(grid(_columns(status.nodes[:shown], 2 * status.every), width, alarm=[bool(node.attack) for node in status.nodes[:shown]]))
     rest = status.nodes[shown:]
     if rest:
         parts.append(Text(f"... and {len(rest)} more  {_figures(rest)}", no_wrap=True, overflow="ellipsis", style="dim"))
@@ -133,14 +139,31 @@ def _shown(nodes: int, height: int | None) -> int:
     return max(height - 4, 1)
 
 
-def _columns(nodes: Sequence[NodeStatus]) -> list[Column]:
+def headline_of(nodes: Iterable[NodeStatus]) -> str:
+    """The headline of what is running."""
+    return headline_text(headline(Stood(node.name, node.test_accuracy, bool(node.attack), node.test_age) for node in nodes))
+
+
+def kind_column(kinds: Sequence[str], importance: int = 9) -> list[Column]:
+    """What the nodes are, by `roles.kind_text`; no column where all are normal."""
+    return [Column("kind", kinds, importance, left=True)] if kinds_told(kinds) else []
+
+
+def _test_text(node: NodeStatus, fresh: float) -> str:
+    """The accuracy, with its age where that is more than `fresh` seconds."""
+    age = f" ({node.test_age:.0f} s ago)" if node.test_age is not None and 0 < fresh < node.test_age else ""
+    return accuracy_text(node.test_accuracy) + age
+
+
+def _columns(nodes: Sequence[NodeStatus], fresh: float) -> list[Column]:
     counts = (("samples", 5), ("steps", 1), ("sent", 7), ("received", 7), ("receipts", 2), ("height", 8))
-    states = [node.state if node.role == "normal" else f"{node.state} ({node.role})" for node in nodes]
+    tests, short = [_test_text(node, fresh) for node in nodes], [accuracy_text(node.test_accuracy) for node in nodes]
     return [
         names_column([node.name for node in nodes]),
-        Column("state", states, 6, left=True),
+        *kind_column([kind_text(node.role, node.attack) for node in nodes]),
+        Column("state", [node.state for node in nodes], 6, left=True),
         *(Column(key, [str(getattr(node, key)) for node in nodes], importance) for key, importance in counts),
-        Column("test", [accuracy_text(node.test_accuracy) for node in nodes], style="bold"),
+        Column("test", tests, 7, style="bold", short=short) if tests != short else Column("test", short, style="bold"),
         Column("own", [accuracy_text(node.own_accuracy) for node in nodes], 6),
         reputations_column([node.reputations for node in nodes], 3),
         *troubles_column("restarts", [node.restarts for node in nodes]),
@@ -150,7 +173,7 @@ def _columns(nodes: Sequence[NodeStatus]) -> list[Column]:
 def progress(status: NetworkStatus) -> float | None:
     """How far the run is, 0..1: by time or by the least accurate node, whichever will end it first; None without either."""
     parts = []
-    if status.duration:
+    if status.duration and status.state != "starting":
         parts.append(status.elapsed / status.duration)
     if status.target:
         parts.append(_weakest(status.nodes) / status.target)
@@ -164,7 +187,7 @@ def _weakest(nodes: Sequence[NodeStatus]) -> float:
 def _header(status: NetworkStatus, width: int) -> RenderableType:
     text = Text(f"{status.name}  {status.state}  {_elapsed(status)}", no_wrap=True, overflow="ellipsis", style="bold")
     if status.target:
-        text.append(f"  weakest {_weakest(status.nodes):.3f} of {status.target:.3f}")
+        text.append(f"  target {status.target:g}")
     done, room = progress(status), min(width - text.cell_len - 2, 30)
     if done is None or room < 8:
         return text
@@ -174,7 +197,10 @@ def _header(status: NetworkStatus, width: int) -> RenderableType:
 
 
 def _elapsed(status: NetworkStatus) -> str:
-    return f"{status.elapsed:.1f} s" if not status.duration else f"{status.elapsed:.1f} s of {status.duration:g} s"
+    """Seconds of this session, for which the duration is meant; the start does not count."""
+    session = f"session {status.session}: " if status.session > 1 else ""
+    of = f" of {status.duration:g} s" if status.duration and status.state != "starting" else ""
+    return f"{session}{status.elapsed:.1f} s{of}"
 
 
 def plain_line(status: NetworkStatus) -> str:
@@ -187,10 +213,9 @@ def _figures(nodes: Sequence[NodeStatus]) -> str:
     heights = [node.height for node in nodes]
     height = ",".join(map(str, heights)) if len(heights) <= 10 else range_text(heights, 0)
     restarts = sum(node.restarts for node in nodes)
+    own = range_text((node.own_accuracy for node in nodes if not node.attack), 2)
     return (
-        f"height {height or '-'}"
-        f"  test {range_text((node.test_accuracy for node in nodes), 3)}"
-        f"  own {range_text((node.own_accuracy for node in nodes), 2)}"
+        f"height {height or '-'}  {headline_of(nodes) if nodes else 'no node'}  own {own}"
         f"  sent {sum(node.sent for node in nodes)} received {sum(node.received for node in nodes)}"
         + (f"  restarts {restarts}" if restarts else "")
     )

@@ -9,7 +9,6 @@ names its transactions, a confirmation its draft, a final block its height. Runs
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from statistics import median
 
 import msgspec
 
@@ -203,10 +202,11 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Latencies(msgspec.Struct, frozen=True):
-    """The slowest first; `typical` is the median of each wait over all `count`. `unfinished` are not among them, unless all are."""
+    """The slowest first; `typical` is the one at the median of all `count` totals, a whole one, for medians of single waits do not add up
+    to any that there was. `unfinished` are not among them, unless all are."""
 
     slowest: list[Latency]
-    typical: dict[str, float]
+    typical: Latency | None
     count: int
     unfinished: int
 
@@ -216,9 +216,9 @@ def latencies(run: Run, most: int = 20) -> Latencies:
     made = [latency(trace, run) for trace in traces(run).values() if trace.steps[0].step == "trained"]
     finished = [one for one in made if one.finished]
     counted = finished or [one for one in made if one.waits]
-    typical = {wait: float(median(one.waits.get(wait, 0) for one in counted)) for wait in WAITS} if counted else {}
-    slowest = sorted(counted, key=lambda one: (-one.total, one.tx))[:most]
-    return Latencies(slowest, typical, len(counted), len(made) - len(counted))
+    slowest = sorted(counted, key=lambda one: (-one.total, one.tx))
+    typical = slowest[len(slowest) // 2] if slowest else None
+    return Latencies(slowest[:most], typical, len(counted), len(made) - len(counted))
 
 
 def latency(trace: Trace, run: Run) -> Latency:

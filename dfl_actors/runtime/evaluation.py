@@ -10,13 +10,15 @@ from dfl_actors.core.control import Evaluate, Evaluated
 class Evaluation:
     """One order at a time, but for the last models' saving, which does not wait for a measurement under way.
 
-    `accuracy` is each node's latest, in 0..1. `every` is seconds between two measurements of one node; 0: none at all.
+    `accuracy` is each node's latest, in 0..1, and `measured_at` when it came. `every` is seconds between two measurements of one node,
+    0 for none at all.
     """
 
     def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None]) -> None:
         self._nodes, self._every, self._say = set(nodes), every, say
         self.ready = False
         self.accuracy: dict[str, float] = {}
+        self.measured_at: dict[str, float] = {}
         self._model: dict[str, str] = {}
         self._asked_at: dict[str, float] = {}
         self._waiting: deque[Evaluate] = deque()
@@ -24,7 +26,7 @@ class Evaluation:
         self._last: dict[str, str] = {}
         self._saved: set[str] = set()
 
-    def heard(self, answer: Evaluated) -> bool:
+    def heard(self, answer: Evaluated, now: float) -> bool:
         """Whether the answer brings a new accuracy. A measurement that was broken off for something more urgent brings none."""
         order = next((order for order in self._under_way if (order.node, order.model) == (answer.node, answer.model)), None)
         if order is None:
@@ -35,6 +37,7 @@ class Evaluation:
         if not answer.tested:
             return False
         self.accuracy[answer.node], self._model[answer.node] = answer.correct / answer.tested, answer.model
+        self.measured_at[answer.node] = now
         return True
 
     def ask(self, now: float, models: Iterable[tuple[str, str]]) -> None:
@@ -62,6 +65,10 @@ class Evaluation:
         self._order(save)
         if self._every and self._model.get(node) != model:
             self._waiting.append(Evaluate(node=node, model=model))
+
+    def measured(self, node: str, now: float) -> tuple[float, float] | None:
+        """A node's latest accuracy, and how many seconds ago it came."""
+        return (self.accuracy[node], now - self.measured_at[node]) if node in self.accuracy else None
 
     def lost(self) -> None:
         """The evaluator has ended: its successor, once ready, is asked again for what was under way."""

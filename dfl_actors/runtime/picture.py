@@ -19,10 +19,11 @@ def of_node(
     actors: Mapping[str, Child],
     waiting: Container[str],
     state: str,
-    test_accuracy: float | None,
+    measured: tuple[float, float] | None,
     names: Mapping[Address, str],
 ) -> NodeStatus:
-    """A node's row; `waiting` are the names of actors that are not ready, `state` is that of the run."""
+    """A node's row; `waiting` are the names of actors that are not ready, `state` is that of the run, `measured` its accuracy on the test
+    samples and how many seconds ago that was."""
     own = {actor: actors[f"{plan.node.name}/{actor}"] for actor in ACTORS}
     keeper, ready = own["keeper"].status, sum(child.name not in waiting for child in own.values())
     if state == "starting":
@@ -34,8 +35,10 @@ def of_node(
     return NodeStatus(
         name=plan.node.name,
         role=plan.node.role,
+        attack=plan.config.attack_of(plan.node.name),
         state=state,
-        test_accuracy=test_accuracy,
+        test_accuracy=None if measured is None else measured[0],
+        test_age=None if measured is None else measured[1],
         own_accuracy=own["trainer"].tally().get("own_accuracy"),
         reputations={} if keeper is None else {names.get(who, who[:8]): value for who, value in keeper.reputations.items()},
         restarts=sum(child.crashes for child in own.values()),

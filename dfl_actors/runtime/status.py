@@ -4,10 +4,12 @@ import msgspec
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the live table. Accuracies are fractions in 0..1, or None while nothing was measured."""
+    """One row of the live table. Accuracies are fractions in 0..1, or None while nothing was measured; `test_age` is how many seconds ago
+    that on the test samples was measured. `attack` is empty for a node that does not attack."""
 
     name: str
     role: str = "normal"
+    attack: str = ""
     state: str = "starting"
     samples: int = 0
     steps: int = 0
@@ -16,19 +18,23 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     receipts: int = 0
     height: int = 0
     test_accuracy: float | None = None
+    test_age: float | None = None
     own_accuracy: float | None = None
     reputations: dict[str, float] = {}
     restarts: int = 0
 
 
 class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole network at one moment. `elapsed` is in seconds since all actors were ready; `remarks` are for the person who watches."""
+    """The whole network at one moment. `elapsed` is in seconds since all actors were ready, in `session` 1 or one that was resumed; `every`
+    are the seconds between two measurements of a node; `remarks` are for the person who watches."""
 
     name: str
     state: str
     elapsed: float
     duration: float | None = None
     target: float | None = None
+    session: int = 1
+    every: float = 0.0
     nodes: tuple[NodeStatus, ...] = ()
     remarks: tuple[str, ...] = ()
 

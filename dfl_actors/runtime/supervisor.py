@@ -241,7 +241,7 @@ class Supervisor:
         self._evaluator.say(order)
 
     def _evaluated(self, answer: Evaluated) -> None:
-        if self._evaluation.heard(answer):
+        if self._evaluation.heard(answer, time.monotonic()):
             self._note(events.Evaluated(correct=answer.correct, tested=answer.tested, node=answer.node, actor=EVALUATOR))
         if not self._evaluation.busy:
             self._liveness.forget(EVALUATOR)
@@ -387,9 +387,11 @@ class Supervisor:
             elapsed=now - (self._started or self._begun),
             duration=run.duration_s or None,
             target=run.target or None,
+            session=1 + next(iter(self._plans.values())).starts,
+            every=run.evaluate_s,
             remarks=self._board.remarks.standing(self._clock().wall),
             nodes=tuple(
-                picture.of_node(plan, self._actors, waiting, state, self._evaluation.accuracy.get(name), self._names)
+                picture.of_node(plan, self._actors, waiting, state, self._evaluation.measured(name, now), self._names)
                 for name, plan in self._plans.items()
             ),
         )

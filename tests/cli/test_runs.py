@@ -97,7 +97,7 @@ def test_the_list(place: Path, call: Call) -> None:
     code, out, err = call()
     header, *rows = out.splitlines()
     assert code == 0
-    assert header.split() == ["run", "state", "network", "nodes", "started", "ran", "lowest", "mean", "blocks", "size"]
+    assert header.split() == ["run", "state", "network", "nodes", "started", "ran", "worst", "mean", "blocks", "size"]
     assert [row.split()[0] for row in rows] == ["second", "first"]
     assert err == "not runs, and left out: notes\n"
 
@@ -123,7 +123,7 @@ def test_a_damaged_run_is_one_line_more(place: Path, call: Call) -> None:
 def test_a_narrow_terminal_still_shows_names_states_and_accuracies(place: Path) -> None:
     terminal = Terminal()
     assert terminal.ended() == 0
-    assert "first" in terminal.text and "lowest" in terminal.text and "network" not in terminal.text
+    assert "first" in terminal.text and "worst" in terminal.text and "network" not in terminal.text
 
 
 def test_a_reader_that_goes_away_hears_nothing_more(place: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_comparison_for_programs_is_one_object(place: Path, call: Call) -> Non
     for arguments in (("--dir", "runs", "compare", "first", "second", "--json"), ("compare", "--dir", "runs", "first", "second", "--json")):
         code, out, err = call(*arguments, "--plot", "both.svg", "--force")
         assert (code, err) == (0, "drawn to both.svg\n")
-        assert {row["name"] for row in json.loads(out)["figures"]} >= {"blocks", "restarts", "accuracy, lowest", "total"}
+        assert {row["name"] for row in json.loads(out)["figures"]} >= {"blocks", "restarts", "accuracy of honest nodes, worst", "total"}
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "tensorboard"])

@@ -67,7 +67,8 @@ def test_closing_figures_say_what_they_are_means_of_and_the_last_stands_beside(t
     assert figures.mean == pytest.approx(np.mean([np.mean(range(11, 31)) / 60, np.mean(range(11, 31)) / 50]))
     assert (figures.last_mean, figures.last_worst) == pytest.approx((0.55, 0.5)) and figures.goal_at is None
     said = closing_text(summarise_simulation(run)["accuracy"])
-    assert said.endswith("(of the last 20 measurements, ticks 220 to 600); at the last one: mean 0.550, worst 0.500")
+    assert said.endswith("(of the last 20 measurements, ticks 220 to 600)")
+    assert summarise_simulation(run)["headline"]["text"].startswith("honest nodes: mean 0.550, worst 0.500 (")
     attacker = {"role": "normal", "attack": "sign_flip", "steps": 60, "accuracy": pytest.approx(0.1), "last": 0.1, "judged": {}}
     assert json.loads(json.dumps(leave(run)))["nodes"]["2"] == attacker
 
@@ -102,7 +103,8 @@ def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> No
         "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running"
     }  # fmt: skip
     over = next(one for one in listed if one.state == "finished")
-    assert (over.kind, over.reason, over.nodes, over.seconds, over.blocks, over.lowest) == ("simulation", "ticks", 3, 12.5, None, 0.1)
+    assert (over.kind, over.reason, over.nodes, over.seconds, over.blocks, over.lowest) == ("simulation", "ticks", 3, 12.5, None, 0.5)
+    assert (over.attackers, over.measured) == (1, 3), "the attacker's 0.1 is apart"
     assert find("over", [tmp_path / "runs", tmp_path / "sims"]) == tmp_path / "sims" / "over"
     (tmp_path / "sims" / "over" / "mine.txt").touch()
     with pytest.raises(StoreError, match=r"holds mine\.txt"):
@@ -115,7 +117,7 @@ def test_it_is_compared_with_another_and_laid_over_a_run_by_steps(tmp_path: Path
     small_run = lively(tmp_path / "run", ["0", "1"])
     a, b = simulated(tmp_path / "a"), simulated(tmp_path / "b")
     figures = {figure.name: figure for figure in compare(*load_sides(a, b))}
-    assert figures["accuracy, lowest"].difference == 0 and figures["ran for"].kind == "ticks"
+    assert figures["accuracy of honest nodes, worst"].difference == 0 and figures["ran for"].kind == "ticks"
     assert "blocks" not in figures and "blockchain" not in figures, "a simulation has no chain"
     mixed = {figure.name: figure for figure in compare(*load_sides(a, small_run))}
     assert (mixed["ran for"].kind, mixed["ran for"].a) == ("text", "601 ticks") and str(mixed["ran for"].b).endswith(" s")

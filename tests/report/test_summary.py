@@ -85,9 +85,18 @@ def test_the_frame_of_the_run(summary: dict[str, Any], tmp_path: Path) -> None:
     }
 
 
+def test_the_headline_is_of_one_moment_and_says_how_far_back_it_reaches(summary: dict[str, Any]) -> None:
+    assert summary["headline"]["text"] == (
+        "honest nodes: mean 0.915, worst 0.910 (b), spread 0.010; 2 of 2 measured, at most 3 s before the end"
+    )
+    assert summary["headline"]["text"] in shown(summary, 120) and summary["sessions"] == 1
+
+
 def test_what_each_node_did(summary: dict[str, Any]) -> None:
     assert summary["nodes"]["a"] == {
         "address": A,
+        "role": "normal",
+        "attack": None,
         "samples": 384,
         "steps": 6,
         "sent": 3,
@@ -106,6 +115,8 @@ def test_what_each_node_did(summary: dict[str, Any]) -> None:
     }
     assert summary["nodes"]["b"] == {
         "address": B,
+        "role": "normal",
+        "attack": None,
         "samples": 128,
         "steps": 2,
         "sent": 1,

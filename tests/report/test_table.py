@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -44,45 +45,63 @@ def drawn(status: NetworkStatus, width: int, height: int | None = None) -> list[
 def test_four_nodes_fit_whole_in_100_columns(restarts: int) -> None:
     lines = drawn(network(duration=90.0, target=0.95, restarts=restarts), 100)
     assert all(len(line) <= 100 for line in lines)
-    assert lines[1].split()[:10] == ["node", "state", "samples", "steps", "sent", "received", "receipts", "height", "test", "own"]
-    assert ("restarts" in lines[1]) == bool(restarts)
-    assert "1:1.00 2:0.95 3:1.00" in lines[2]
-    assert len(lines) == 6
+    assert lines[1] == "honest nodes: mean 0.922, worst 0.912 (0), spread 0.020; 4 of 4 measured" and "target 0.95" in lines[0]
+    assert lines[2].split()[:10] == ["node", "state", "samples", "steps", "sent", "received", "receipts", "height", "test", "own"]
+    assert ("restarts" in lines[2]) == bool(restarts)
+    assert "1:1.00 2:0.95 3:1.00" in lines[3]
+    assert len(lines) == 7
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_a_narrow_table_drops_the_least_important_columns(width: int) -> None:
     lines = drawn(network(duration=90.0, target=0.95, restarts=1), width)
     assert all(len(line) <= width for line in lines)
-    assert "steps" not in lines[1]
-    assert all(header in lines[1] for header in ("node", "height", "test"))
-    assert not any("…" in line for line in lines[1:])
+    (heading,) = (line for line in lines if line.startswith("node "))
+    assert "steps" not in heading and all(header in heading for header in ("height", "test"))
+    assert not any("…" in line for line in lines[1:]) and "4 of 4 measured" in " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_attackers_are_named_apart_and_what_is_old_says_so(width: int) -> None:
+    honest, rogue = NodeStatus(name="ben", test_accuracy=0.91, test_age=1.0), NodeStatus(name="dan", attack="sign_flip", test_accuracy=0.99)
+    late = NodeStatus(name="eve", role="observer", test_accuracy=0.5, test_age=37.0)
+    lines = drawn(msgspec.structs.replace(network(every=2.0, target=0.95), nodes=(honest, rogue, late, NodeStatus(name="fay"))), width)
+    text = " ".join(" ".join(lines).split())
+    assert all(len(line) <= width for line in lines) and "weakest" not in text
+    assert "honest nodes: mean 0.705, worst 0.500 (eve), spread 0.410; 1 attacker apart; 1 of 4 not measured yet" in text
+    assert ("0.500 (37 s ago)" in text, "0.910 (" in text, "sign_flip" in text, "observer" in text) == (True, False, True, True)
+
+
+def test_a_session_that_was_resumed_counts_its_own_seconds_and_says_so_and_a_start_counts_none() -> None:
+    assert "session 2: 12.5 s of 30 s" in drawn(network(duration=30.0, session=2), 100)[0]
+    starting = network(duration=10.0, state="starting", elapsed=34.6)
+    assert "34.6 s of" not in drawn(starting, 100)[0] and progress(starting) is None
 
 
 def test_a_wide_table_shows_everything() -> None:
-    assert "  1929   " in drawn(network(), 200)[2]
+    assert "  1929   " in drawn(network(), 200)[3]
 
 
 @pytest.mark.parametrize("height", [10, 24, 52])
 def test_many_nodes_are_folded_to_the_height_of_the_terminal(height: int) -> None:
     lines = drawn(network(50), 100, height)
     assert len(lines) == height - 1
-    assert lines[-1].startswith(f"... and {50 - (height - 4)} more  height {height - 3}")
+    assert lines[-1].startswith(f"... and {50 - (height - 5)} more  height {height - 4}")
 
 
-@pytest.mark.parametrize("height", [53, None])
+@pytest.mark.parametrize("height", [54, None])
 def test_no_node_is_folded_where_all_have_room(height: int | None) -> None:
-    assert len(drawn(network(50), 100, height)) == 52
+    assert len(drawn(network(50), 100, height)) == 53
 
 
 @pytest.mark.parametrize("height", [0, 1, 4])
 def test_a_terminal_of_no_height_still_shows_a_node(height: int) -> None:
-    assert len(drawn(network(50), 100, height)) == 4
+    assert len(drawn(network(50), 100, height)) == 5
 
 
 def test_an_observer_and_a_network_without_nodes_are_shown() -> None:
     observer = NetworkStatus(name="n", state="starting", elapsed=0, nodes=(NodeStatus(name="a-very-long-node-name", role="observer"),))
-    assert "a-very-long-no..  starting (observer)" in drawn(observer, 120)[2]
+    assert drawn(observer, 120)[3].startswith("a-very-long-no..  observer  starting")
     assert drawn(NetworkStatus(name="n", state="starting", elapsed=0), 80)[0].startswith("n  starting  0.0 s")
 
 
@@ -130,13 +149,16 @@ def test_a_size_in_words(size: float, text: str) -> None:
 
 
 def test_the_plain_line() -> None:
-    assert plain_line(network()) == "  12.5 s  height 1,2,3,4  test 0.912..0.932  own 0.90..0.95  sent 480 received 1444"
-    assert plain_line(network(50, restarts=2)).endswith(
-        "height 1..50  test 0.912..0.932  own 0.90..0.95  sent 6000 received 18050  restarts 2"
-    )
+    said = "honest nodes: mean 0.922, worst 0.912 (0), spread 0.020; 4 of 4 measured"
+    assert plain_line(network()) == f"  12.5 s  height 1,2,3,4  {said}  own 0.90..0.95  sent 480 received 1444"
+    many = plain_line(network(50, restarts=2))
+    assert "height 1..50  honest" in many and many.endswith("50 of 50 measured  own 0.90..0.95  sent 6000 received 18050  restarts 2")
     nothing = NetworkStatus(name="n", state="starting", elapsed=0, nodes=(NodeStatus(name="0"), NodeStatus(name="1")))
-    assert plain_line(nothing) == "   0.0 s  starting  height 0,0  test -  own -  sent 0 received 0"
-    assert plain_line(NetworkStatus(name="n", state="running", elapsed=0)) == "   0.0 s  height -  test -  own -  sent 0 received 0"
+    assert (
+        plain_line(nothing)
+        == "   0.0 s  starting  height 0,0  honest nodes: not measured yet; none of 2 measured  own -  sent 0 received 0"
+    )
+    assert plain_line(NetworkStatus(name="n", state="running", elapsed=0)) == "   0.0 s  height -  no node  own -  sent 0 received 0"
 
 
 class Clock:

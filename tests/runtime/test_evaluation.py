@@ -12,13 +12,14 @@ def test_a_last_model_that_was_not_measured_in_time_is_named() -> None:
         evaluation.last(node, f"{node}-last")
     assert evaluation.unsaved == "model.keras of node a, b was not written: `dfl-actors model export` writes the model"
     for order in orders:
-        evaluation.heard(Evaluated(node=order.node, model=order.model, correct=0, tested=0))
+        evaluation.heard(Evaluated(node=order.node, model=order.model, correct=0, tested=0), 0.5)
     evaluation.ask(1.0, [])
-    evaluation.heard(Evaluated(node="a", model="a-last", correct=9, tested=10))
+    evaluation.heard(Evaluated(node="a", model="a-last", correct=9, tested=10), 1.5)
     assert evaluation.saved() and not evaluation.done() and not evaluation.unsaved
     assert evaluation.unmeasured.startswith("there was no time to measure the last model of node b: what is shown is of one before; ")
     evaluation.ask(2.0, [])
-    evaluation.heard(Evaluated(node="b", model="b-last", correct=8, tested=10))
+    evaluation.heard(Evaluated(node="b", model="b-last", correct=8, tested=10), 2.5)
+    assert evaluation.measured("a", 4.0) == (0.9, 2.5) and evaluation.measured("c", 4.0) is None
     assert evaluation.done() and not evaluation.unmeasured
 
 
@@ -30,7 +31,7 @@ def test_a_last_model_waits_for_an_evaluator_that_begins_again_and_is_named_if_n
     evaluation.ready = True
     evaluation.ask(1.0, [])
     assert orders == [Evaluate(node="a", model="m", measure=False, save=True)]
-    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0))
+    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0), 1.0)
     assert evaluation.saved() and not evaluation.unsaved
 
 

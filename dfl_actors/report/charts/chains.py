@@ -1,7 +1,8 @@
 """The chains: how they grow, and where a transaction's time goes on its way into one."""
 
-from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part, cut, node_line
+from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part, cut
 from dfl_actors.report.load import Run
+from dfl_actors.report.roles import node_line
 from dfl_actors.report.series import heights
 from dfl_actors.report.trace import WAITS, Latencies, latencies
 
@@ -10,8 +11,7 @@ STEP_TEXTS = dict(zip(WAITS, ("announced", "fetched", "measured", "receipts back
 
 def chain_heights(run: Run) -> Chart:
     """Blocks over time."""
-    nodes = list(run.nodes)
-    lines = [node_line(nodes, name, series, stepped=True) for name, series in heights(run).items()]
+    lines = [node_line(run, name, series, stepped=True) for name, series in heights(run).items()]
     panel = Panel(title="blocks", lines=lines, value="%{y} blocks", counts=True)
     return Chart(
         id="chains",
@@ -27,8 +27,9 @@ def chain_heights(run: Run) -> Chart:
 def slowest(run: Run) -> Chart:
     """The slowest transactions, cut at their steps."""
     found = latencies(run)
+    bars = [*([] if found.typical is None else [found.typical]), *found.slowest]
     parts = [
-        Part(text, f"@step{place}", [found.typical.get(wait, 0.0), *(float(one.waits.get(wait, 0)) for one in found.slowest)])
+        Part(text, f"@step{place}", [float(one.waits.get(wait, 0)) for one in bars])
         for place, (wait, text) in enumerate(STEP_TEXTS.items())
     ]
     shown = [part for part in parts if any(part.values)]
@@ -38,7 +39,7 @@ def slowest(run: Run) -> Chart:
         about=(
             "From the end of training to the final block: how long until it was announced, until the last witness had fetched and measured "
             "the model, until the receipts were back, until the generator drafted a block with it, until that was confirmed and final. "
-            "On top, the median of each step."
+            "On top, the transaction at the median."
         ),
         source="`trained`, `announced`, `fetched`, `scored`, `receipt`, `drafted`, `confirmed`, `final`",
         missing="No transaction was followed to a receipt in this run yet.",

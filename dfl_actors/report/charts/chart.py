@@ -28,7 +28,8 @@ MARK_STYLES = {
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A curve. `label` stands in the legend of a picture where that is not the name; `thin` lines are one of a crowd and have no legend.
 
-    `stepped`: a value stands until the next one; `symbol` is one of `SYMBOLS`, `dash` solid, dot, dash or dashdot.
+    `stepped`: a value stands until the next one; `symbol` is one of `SYMBOLS`, a `hollow` one is not filled; `dash` is solid, dot, dash or
+    dashdot.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     dash: str = "solid"
     symbol: str = ""
     symbol_size: float = 7
+    hollow: bool = False
     stepped: bool = False
     thin: bool = False
 
@@ -109,10 +111,12 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames.
 
-    `hover` is Plotly's template; `details` are texts for it, one a cell of the last frame; `decimals` are those of the numbers in cells.
+    `labels` are the nodes on the axes, `hover` is Plotly's template; `details` are texts for it, one a cell of the last frame; `decimals`
+    are those of the numbers in cells.
     """
 
     nodes: list[str]
+    labels: list[str]
     frames: Numbers
     moments: tuple[str, ...]
     sides: tuple[str, str]
@@ -135,7 +139,7 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 class Dot(msgspec.Struct, frozen=True):
-    """A node of the graph; `text` describes it, `group` its entry in a picture's legend."""
+    """A node of the graph; `text` describes it, `group` its entry in a picture's legend. `hollow`: its sign is not filled."""
 
     name: str
     colour: str
@@ -143,6 +147,7 @@ class Dot(msgspec.Struct, frozen=True):
     text: str = ""
     node: str | None = None
     group: str = ""
+    hollow: bool = False
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -188,11 +193,3 @@ def short_names(names: Sequence[str]) -> list[str]:
     """The names as labels of an axis: those that are equal after cutting stay whole."""
     short = [cut(name, 10) for name in names]
     return [one if short.count(one) == 1 else cut(name, 64) for one, name in zip(short, names, strict=True)]
-
-
-def node_line(nodes: list[str], name: str, series: Series, *, width: float = 2.0, crowd: str = "@crowd", **more: object) -> Line:
-    """A node's curve: in its own colour if nodes are few, a thin one of the colour `crowd` in a crowd."""
-    few = len(nodes) <= FEW
-    colour = f"@node{nodes.index(name)}" if few else crowd
-    line = Line(name=name, series=series, colour=colour, width=width, node=name, thin=not few)
-    return msgspec.structs.replace(line, **more)

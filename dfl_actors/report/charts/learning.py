@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Evaluated, Trained
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Chart, Line, OverTime, Panel, cut, node_line
+from dfl_actors.report.charts.chart import FEW, Band, Chart, Line, OverTime, Panel, cut
 from dfl_actors.report.load import Run
+from dfl_actors.report.roles import honest_of, node_line
 from dfl_actors.report.series import Mark, Series, accuracies, marks, span_since_all, weight_differences
 
 MOST_LAYERS = 10
@@ -46,16 +47,17 @@ def accuracy_figure(run: Run, found: Sequence[Mark]) -> OverTime:
 
 
 def _panel(run: Run, series: Mapping[str, Series], what: str, colour: str, width: float) -> Panel:
-    nodes = list(run.nodes)
-    if len(nodes) > FEW and series:
-        lines = [node_line(nodes, name, one, width=width, crowd=f"{colour}faint") for name, one in series.items()]
-        seconds, mean, low, high = span_since_all(list(series.values()))
-        label, band = f"{what}, mean of {len(series)}", Band(f"{colour}band", seconds, low, high, f"{what}, least to greatest")
-        lines.append(Line(name=f"mean of {len(series)} nodes", series=(seconds, mean), colour=colour, width=3, label=label))
-        return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[band])
-    symbols = {name: SYMBOLS[place] for place, name in enumerate(nodes[:FEW])} if what == "test samples" else {}
-    few = [node_line(nodes, name, one, width=width, symbol=symbols.get(name, "")) for name, one in series.items()]
-    return Panel(title=f"on {what}", of=f", {what}", lines=few)
+    if len(run.nodes) <= FEW or not series:
+        sign = what == "test samples"
+        few = [node_line(run, name, one, width=width, sign=sign) for name, one in series.items()]
+        return Panel(title=f"on {what}", of=f", {what}", lines=few)
+    lines = [node_line(run, name, one, width=width, crowd=f"{colour}faint") for name, one in series.items()]
+    honest = honest_of(run, series)
+    who = f"{len(honest)} honest" if run.attacks else str(len(honest))
+    seconds, mean, low, high = span_since_all(honest)
+    band = Band(f"{colour}band", seconds, low, high, f"{what}, least to greatest")
+    lines.append(Line(name=f"mean of {who} nodes", series=(seconds, mean), colour=colour, width=3, label=f"{what}, mean of {who}"))
+    return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[band])
 
 
 def _about(crowd: bool, disturbed: bool) -> str:

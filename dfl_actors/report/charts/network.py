@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from dfl_actors.config.toml_text import counted
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Chart, Dot, Edge, Graph, cut
+from dfl_actors.report.charts.chart import Chart, Dot, Edge, Graph, cut
 from dfl_actors.report.layout import positions
 from dfl_actors.report.load import Run
 from dfl_actors.report.pairs import Link, traffic
+from dfl_actors.report.roles import look_of
 from dfl_actors.report.table import size_text
 
 WIDTHS = (1.0, 1.8, 2.8, 4.0, 5.5)
@@ -61,10 +62,10 @@ def _link_text(link: Link) -> str:
 
 def _dot(run: Run, name: str, links: Sequence[Link]) -> Dot:
     its = [(link, link.bytes if link.one == name else link.bytes[::-1]) for link in links if name in (link.one, link.other)]
-    known, place = name in run.nodes, list(run.nodes).index(name) if name in run.nodes else 0
-    role = f" ({cut(run.roles[name])})" if name in run.roles else "" if known else " (on another host)"
     sent, received = (size_text(sum(size[way] for _, size in its)) for way in (0, 1))
-    few = known and len(run.nodes) <= FEW
-    colour, symbol = (f"@node{place}", SYMBOLS[place]) if few else ("@crowd" if known else "@rest", "circle")
-    text = f"node {cut(name, 64)}{role}\n{counted(len(its), 'link')}\nsent {sent}, received {received}"
-    return Dot(name, colour, symbol, text, name if known else None)
+    text = f"\n{counted(len(its), 'link')}\nsent {sent}, received {received}"
+    if name not in run.nodes:
+        return Dot(name, "@rest", "circle", f"node {cut(name, 64)} (on another host){text}")
+    its_look = look_of(run, name)
+    said = f" ({cut(its_look.said, 32)})" if its_look.said else ""
+    return Dot(name, its_look.colour, its_look.symbol, f"node {cut(name, 64)}{said}{text}", name, hollow=its_look.hollow)

@@ -4,9 +4,10 @@ from math import floor
 
 import numpy as np
 
-from dfl_actors.report.charts.chart import Chart, Matrix, OverTime, Panel, node_line
+from dfl_actors.report.charts.chart import Chart, Matrix, OverTime, Panel
 from dfl_actors.report.load import Run
 from dfl_actors.report.pairs import receipts
+from dfl_actors.report.roles import labels, node_line
 from dfl_actors.report.series import reputations, standings
 
 MOST_CELLS = 150_000  # Cells of all frames of the reputation matrix together.
@@ -17,7 +18,7 @@ def reputation_matrix(run: Run) -> Chart:
     """A matrix for each moment, moved through with a slider."""
     found = reputations(run, min(max(MOST_CELLS // max(len(run.nodes), 1) ** 2, 12), 80))
     matrix = Matrix(
-        nodes=list(run.nodes), frames=found.values, moments=tuple(map(run.moment, found.seconds)),
+        nodes=list(run.nodes), labels=labels(run), frames=found.values, moments=tuple(map(run.moment, found.seconds)),
         sides=("who trusts", "whom"), colours="@trust", most=1, decimals=2, hover="<b>%{y}</b> trusts <b>%{x}</b><br>%{z:.3f}",
     )  # fmt: skip
     return Chart(
@@ -36,10 +37,10 @@ def reputation_matrix(run: Run) -> Chart:
 
 def standing(run: Run) -> Chart:
     """The mean reputation of each node over time."""
-    nodes, found = list(run.nodes), standings(run)
+    found = standings(run)
     low = min((float(values.min()) for _, values in found.values()), default=1.0)
     least = (floor(10 * low) / 10 if low < 1 else 0.9) - 0.02
-    lines = [node_line(nodes, name, series, stepped=True) for name, series in found.items()]
+    lines = [node_line(run, name, series, stepped=True) for name, series in found.items()]
     panel = Panel(title="mean reputation", lines=lines, reach=(least, 1 + 0.03 * (1 - least)))
     return Chart(
         id="standing",
@@ -56,7 +57,7 @@ def receipt_matrix(run: Run) -> Chart:
     """Receipts by witness and generator."""
     found = receipts(run)
     matrix = Matrix(
-        nodes=list(run.nodes), frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
+        nodes=list(run.nodes), labels=labels(run), frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
         sides=("witness", "generator"), colours="@scale", most=int(found.counts.max(initial=0)), decimals=0,
         hover="<b>%{y}</b> witnessed <b>%{x}</b><br>%{z} receipts%{customdata}",
         details=[["" if value != value else f"<br>mean {run.score} {value:.3f}" for value in row] for row in found.accuracies],

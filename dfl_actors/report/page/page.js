@@ -13,7 +13,8 @@
 
   const palette = () => page.palettes[dark.matches && !printing ? "dark" : "light"];
   // The first two colours are those of the crowd itself.
-  const tokenOf = (node) => "@node" + (page.crowd ? 2 + ([...chosen].indexOf(node) % 8) : page.nodes.indexOf(node));
+  const attackers = new Set(page.attackers);
+  const tokenOf = (node) => attackers.has(node) ? "@alarm" : "@node" + (page.crowd ? 2 + ([...chosen].indexOf(node) % 8) : page.nodes.indexOf(node));
   const colour = (token) => palette()[token.slice(1)];
   // In a crowd nobody chosen means everybody.
   const kept = (node) => node === null || chosen.size === 0 || chosen.has(node);

@@ -33,9 +33,10 @@ def page(run: Run, held: float | None = None) -> str:
         title=escape(f"{name}: report of a run"),
         name=escape(name),
         state=parts.state(run, held),
+        headline=escape(summary["headline"]["text"]),
         remarks=parts.remarks(summary),
         cards=parts.cards(summary, run.simulated, run.score),
-        chooser=parts.chooser(list(run.nodes)),
+        chooser=parts.chooser(run),
         sections="\n".join(section for chart in made for section in _sections(chart, run, summary)),
         data=_data(run, made),
         style=f"{as_css()}\n{_resource('page.css')}",
@@ -45,7 +46,7 @@ def page(run: Run, held: float | None = None) -> str:
 
 
 def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
-    return [parts.chart_section(chart, list(run.nodes)), *tables_after(chart.id, summary, run.simulated, run.score)]
+    return [parts.chart_section(chart, run), *tables_after(chart.id, summary, run.simulated, run.score)]
 
 
 def _data(run: Run, made: list[Chart]) -> str:
@@ -53,6 +54,7 @@ def _data(run: Run, made: list[Chart]) -> str:
     data = {
         "name": "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name),
         "nodes": list(run.nodes),
+        "attackers": [name for name in run.nodes if name in run.attacks],
         "crowd": len(run.nodes) > FEW,
         "figures": {chart.id: specification(chart.figure) for chart in made if chart.figure is not None},
         "sliders": {chart.id: chart.figure.moments for chart in made if isinstance(chart.figure, Matrix) and chart.figure.moments},

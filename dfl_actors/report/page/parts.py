@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from html import escape
 from re import sub
 
-from dfl_actors.report.charts.chart import FEW, MARK_STYLES, SYMBOLS, Bars, Chart, Figure, Matrix, OverTime
+from dfl_actors.report.charts.chart import FEW, MARK_STYLES, Bars, Chart, Figure, Matrix, OverTime, cut
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.plotly import thinning_note
+from dfl_actors.report.roles import ALARM, labels, look_of
 from dfl_actors.report.runs.listing import state_of
-from dfl_actors.report.summary import Figures
-from dfl_actors.report.table import range_text, size_text
+from dfl_actors.report.summary import Figures, ran_text
+from dfl_actors.report.table import size_text
 
 PATHS = {
     "circle": "M8 2a6 6 0 1 0 .01 0z",
@@ -37,14 +38,16 @@ def tag(name: str, inner: str, **attributes: str | None) -> str:
     return f"<{name}{given}>{inner}</{name}>"
 
 
-def symbol(name: str, colour: str) -> str:
+def symbol(name: str, colour: str, hollow: bool = False) -> str:
     """One of Plotly's symbols in a colour of the palette, "@ink" for instance."""
-    return tag("svg", tag("path", "", d=PATHS[name]), viewBox="0 0 16 16", aria_hidden="true", fill=_css(colour))
+    look = {"class_": "hollow", "stroke": _css(colour)} if hollow else {"fill": _css(colour)}
+    return tag("svg", tag("path", "", d=PATHS[name]), viewBox="-1 -1 18 18", aria_hidden="true", **look)
 
 
-def node_symbol(place: int) -> str:
-    """The sign of the node at that place."""
-    return symbol(SYMBOLS[place % len(SYMBOLS)], f"@node{place % FEW}")
+def node_symbol(run: Run, name: str) -> str:
+    """The sign of a node."""
+    look = look_of(run, name)
+    return symbol(look.symbol, "@muted" if look.colour == "@crowd" else look.colour, look.hollow)
 
 
 def _patch(colour: str, opacity: str | None = None) -> str:
@@ -53,7 +56,7 @@ def _patch(colour: str, opacity: str | None = None) -> str:
 
 
 def _stroke(colour: str, width: float = 2.5, dash: str = "solid") -> str:
-    dashes = "3 3" if dash == "dot" else None
+    dashes = {"dot": "3 3", "dash": "7 4"}.get(dash)
     stroke = tag("path", "", d="M0 8H28", stroke=_css(colour), stroke_width=f"{width:g}", stroke_dasharray=dashes)
     return tag("svg", stroke, viewBox="0 0 28 16", aria_hidden="true", class_="long")
 
@@ -65,13 +68,13 @@ def _css(colour: str) -> str:
 # --- choosing nodes
 
 
-def chooser(names: Sequence[str]) -> str:
+def chooser(run: Run) -> str:
     """The bar in which nodes are chosen; nothing where there is no choice."""
-    if len(names) < 2:
+    if len(run.nodes) < 2:
         return ""
-    crowd = len(names) > FEW
+    crowd = len(run.nodes) > FEW
     chips = [tag("span", "nodes", class_="lead"), *(_button(word) for word in ("all", "none"))]
-    chips += [_chip(name, place, crowd) for place, name in enumerate(names)]
+    chips += [_chip(run, name, crowd) for name in run.nodes]
     group = tag("div", "".join(chips), class_="chips", role="group", aria_label="Nodes")
     if crowd:
         group = tag("details", tag("summary", f"Choose nodes to pick out ({tag('span', 'none chosen', id='counted')})") + group)
@@ -82,17 +85,19 @@ def _button(word: str) -> str:
     return tag("button", word, type="button", class_="chip plain", data_choose=word)
 
 
-def _chip(name: str, place: int, crowd: bool) -> str:
-    inner = (symbol("circle", "@muted") if crowd else node_symbol(place)) + tag("span", escape(name))
-    pressed = "false" if crowd else "true"
-    return tag("button", inner, type="button", class_="chip", data_node=name, aria_pressed=pressed, title=f"node {name}")
+def _chip(run: Run, name: str, crowd: bool) -> str:
+    look = look_of(run, name)
+    inner = node_symbol(run, name) + tag("span", escape(name)) + (tag("small", escape(cut(look.said, 24))) if look.said else "")
+    pressed, title = "false" if crowd else "true", f"node {name}" + (f", {look.said}" if look.said else "")
+    kind = "chip attacker" if look.attacks else "chip"
+    return tag("button", inner, type="button", class_=kind, data_node=name, aria_pressed=pressed, title=title)
 
 
-def node_key(names: Sequence[str]) -> str:
+def node_key(run: Run) -> str:
     """The nodes and their signs, for paper, where the bar is not."""
-    if not 2 <= len(names) <= FEW:
+    if not 2 <= len(run.nodes) <= FEW:
         return ""
-    return _list([node_symbol(place) + escape(name) for place, name in enumerate(names)], "key paper")
+    return _list([node_symbol(run, name) + escape(said) for name, said in zip(run.nodes, labels(run), strict=True)], "key paper")
 
 
 def key(figure: Figure) -> str:
@@ -113,6 +118,11 @@ def _signs(figure: Figure) -> Iterator[tuple[str, str]]:
         yield from ((_patch(band.colour.removesuffix("band"), "0.3"), band.label) for band in panel.bands)
     if any(panel.bands for panel in figure.panels):
         yield _stroke("@muted"), "thin: one node"
+    lines = [line for panel in figure.panels for line in panel.lines if line.node]
+    if any(line.colour == ALARM for line in lines):
+        yield _stroke(ALARM, dash="dash"), "dashed: an attacker"
+    if any(line.hollow and line.symbol for line in lines):
+        yield symbol("circle", "@muted", hollow=True), "hollow: an observer"
     kinds = {mark.kind for mark in figure.marks}
     yield from ((symbol(sign, colour), name) for kind, (name, sign, colour, _) in MARK_STYLES.items() if kind in kinds)
 
@@ -129,12 +139,12 @@ def section(name: str, title: str, about: str, inner: str, kind: str = "wide") -
     return tag("section", tag("h2", title) + tag("p", escape(about), class_="about") + inner, class_=kind, id=name)
 
 
-def chart_section(chart: Chart, names: Sequence[str]) -> str:
+def chart_section(chart: Chart, run: Run) -> str:
     """A chart with its title, what it shows and where that comes from."""
     if chart.figure is None:
         inner = tag("p", escape(chart.missing), class_="missing")
     else:
-        inner = key(chart.figure) + (node_key(names) if chart.keyed else "") + _plot(chart) + _slider(chart)
+        inner = key(chart.figure) + (node_key(run) if chart.keyed else "") + _plot(chart) + _slider(chart)
     inner += "".join(tag("p", escape(note), class_="note") for note in (*chart.notes, *thinning_note(chart.figure)))
     inner += tag("p", f"From {_code(chart.source)}.", class_="source")
     return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")
@@ -188,9 +198,9 @@ def cards(summary: Figures, simulated: bool, score: str) -> str:
         return _simulated_cards(summary, score)
     nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
     made = [
-        _card(f"{score} on the test samples", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _headline_card(summary["headline"], score),
         _target_card(summary["target"]),
-        _card("ran for", f"{summary['elapsed']:.1f} s", f"after a start of {summary['ready_seconds']:.1f} s"),
+        _card("ran for", ran_text(summary), f"after a start of {summary['ready_seconds']:.1f} s"),
         _card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
         _block_card(list(summary["blocks"].values())),
         _card("models over links", size_text(sum(link["bytes"] for link in links)), f"{sum(link['models'] for link in links):,} models"),
@@ -203,7 +213,7 @@ def cards(summary: Figures, simulated: bool, score: str) -> str:
 def _simulated_cards(summary: Figures, score: str) -> str:
     nodes = list(summary["nodes"].values())
     made = [
-        _card(f"{score} on the test samples", range_text((node["test_accuracy"] for node in nodes), 3), "least to greatest node"),
+        _headline_card(summary["headline"], score),
         _card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
         _card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
     ]
@@ -213,6 +223,14 @@ def _simulated_cards(summary: Figures, score: str) -> str:
 def _card(title: str, value: str, more: str, kind: str | None = None) -> str:
     value, more = value.replace("..", "\N{EN DASH}"), escape(more)
     return tag("div", tag("dt", escape(title)) + tag("dd", escape(value), class_="value") + tag("dd", more, class_="more"), class_=kind)
+
+
+def _headline_card(head: Figures, score: str) -> str:
+    """The mean and the worst of the honest nodes."""
+    if head["mean"] is None:
+        return _card(f"{score} on the test samples", "-", "not measured yet")
+    who = "honest nodes" if head["attackers"] < head["nodes"] else "attackers"
+    return _card(f"{score} on the test samples", f"{head['mean']:.3f}", f"mean of the {who}; worst {head['worst']:.3f}")
 
 
 def _target_card(target: Figures) -> str:

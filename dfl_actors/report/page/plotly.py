@@ -27,7 +27,6 @@ from dfl_actors.report.charts.chart import (
     OverTime,
     Panel,
     cut,
-    short_names,
 )
 from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Numbers, thinned
@@ -127,7 +126,8 @@ def _line(line: Line, panel: Panel, axis: str, most: int) -> Json:
     }  # fmt: skip
     if line.symbol and not line.thin:
         few = 30 if line.node and len(seconds) > 40 else 0
-        marker = {"symbol": line.symbol, "size": line.symbol_size, "maxdisplayed": few, "color": line.colour}
+        sign = f"{line.symbol}-open" if line.hollow else line.symbol
+        marker = {"symbol": sign, "size": line.symbol_size, "maxdisplayed": few, "color": line.colour}
         trace |= {"mode": "lines+markers", "marker": marker}
     return trace if line.node is None else {**trace, "meta": {"node": line.node, "width": line.width}}
 
@@ -201,7 +201,7 @@ def _bars(figure: Bars) -> Json:
 
 
 def _matrix(figure: Matrix) -> Json:
-    names = [_label(name) for name in short_names(figure.nodes)]
+    names = [_label(name) for name in figure.labels]
     few = len(names) <= MOST_TEXTS
     frames = [[_rounded(row, 3) for row in frame] for frame in figure.frames]
     bar = {"orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 1, "x": 0.5, "y": -0.03, "yanchor": "top"}
@@ -273,12 +273,13 @@ def _headed(text: str) -> str:
 def _dot(dot: Dot, figure: Graph) -> Json:
     inside, few = figure.names_inside, len(figure.dots) <= FEW
     size = (30 if few else 22) if inside else (20 if few else 14)
-    marker = {"size": size, "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": "circle" if inside else dot.symbol}
+    symbol = f"{'circle' if inside else dot.symbol}{'-open' if dot.hollow else ''}"
+    marker = {"size": size, "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": symbol}
     x, y = figure.places[dot.name]
     return {
         "type": "scatter", "mode": "markers+text", "x": [round(x, 4)], "y": [round(y, 4)], "cliponaxis": False, "marker": marker,
         "text": [_label(dot.name, 3 if inside else 8)], "textposition": "middle center" if inside else _beside(x, y),
-        "textfont": {"color": "@onnode" if inside else "@ink", "size": 13 if few else 10},
+        "textfont": {"color": "@onnode" if inside and not dot.hollow else "@ink", "size": 13 if few else 10},
         "hovertemplate": f"{_headed(dot.text)}<extra></extra>",
         **({} if dot.node is None else {"meta": {"node": dot.node, "keep": True}}),
     }  # fmt: skip

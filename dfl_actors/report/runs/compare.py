@@ -6,7 +6,7 @@ score where a classification has an accuracy.
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from dfl_actors.core.events import Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.learning.score import MEASURES
+from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
 from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
@@ -166,10 +167,11 @@ def _learning(side: Side, word: str, goals: Sequence[float], names: Sequence[str
         reached = seconds_to_target(side.run, goal)
         yield "learning", f"every node at {goal:g} after", time_kind(side.run), reached
         yield "learning", "training steps a node by then", "ratio", None if reached is None else steps_by(side.run, reached)
-    of = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}
-    known = [accuracy for accuracy in of.values() if accuracy is not None]
-    yield "learning", f"{word}, lowest", word, min(known, default=None)
-    yield "learning", f"{word}, mean", word, sum(known) / len(known) if known else None
+    of, head = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}, side.summary["headline"]
+    for figure in ("worst", "mean", "spread"):
+        yield "learning", f"{word} of honest nodes, {figure}", word, head[figure]
+    yield "learning", "attackers, apart", "count", head["attackers"]
+    yield "learning", "nodes measured", "count", head["measured"]
     for name in names:
         yield "learning", f"{word}{OF_NODE}{name}", word, of.get(name)
     yield from _totals("learning", side.summary["nodes"], {"samples": "samples", "training steps": "steps", "updates": "updates"})
@@ -214,15 +216,16 @@ def _totals(group: str, rows: dict[str, Figures], names: dict[str, str]) -> Iter
 
 def render(a: Side, b: Side, figures: Iterable[Figure], console: Console) -> None:
     """Print the two runs and a line a figure; the last column holds what differs and is empty where nothing does."""
-    console.print(Text(f"A  {a.run.path}", style="bold"), soft_wrap=True)
-    console.print(Text(f"B  {b.run.path}", style="bold"), soft_wrap=True)
+    for letter, side in (("A", a), ("B", b)):
+        console.print(Text(f"{letter}  {side.run.path}", style="bold"), soft_wrap=True)
+        console.print(Text(f"   {side.summary['headline']['text']}"), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("")
     for header in ("A", "B"):
         table.add_column(header, justify="right", overflow="fold")
     table.add_column("difference", justify="right", style="yellow", no_wrap=True)
     group = ""
-    for figure in _shown(list(figures)):
+    for figure in _shown(list(figures), _kinds(a.run, b.run)):
         if figure.group != group:
             group = figure.group
             table.add_row()
@@ -232,8 +235,8 @@ def render(a: Side, b: Side, figures: Iterable[Figure], console: Console) -> Non
     console.print(table)
 
 
-def _shown(figures: list[Figure]) -> Iterator[Figure]:
-    """All but the rows of the nodes after the first few."""
+def _shown(figures: list[Figure], kinds: Mapping[str, str]) -> Iterator[Figure]:
+    """All but the rows of the nodes after the first few, which say what the nodes are, by `kinds`."""
     rows = 0
     for figure in figures:
         rows += figure.name.startswith(NODES)
@@ -241,10 +244,17 @@ def _shown(figures: list[Figure]) -> Iterator[Figure]:
             yield figure
         elif rows <= ROWS:
             word, of, name = figure.name.partition(OF_NODE)
-            yield msgspec.structs.replace(figure, name=word + of + name_text(name))
+            yield msgspec.structs.replace(figure, name=word + of + name_text(name) + kinds.get(name, ""))
         elif rows == ROWS + 1:
             hidden = sum(other.name.startswith(NODES) for other in figures) - ROWS
             yield Figure(figure.group, f"... and {hidden} more nodes with --json", "text", "", "")
+
+
+def _kinds(a: Run, b: Run) -> dict[str, str]:
+    """What nodes are that are not normal on both sides: " (sign_flip)", or " (A normal, B sign_flip)"."""
+    both = {name: [kind_text(run.roles.get(name, NORMAL), run.attacks.get(name)) for run in (a, b)] for name in (*a.nodes, *b.nodes)}
+    told = {name: one if one == other else f"A {one}, B {other}" for name, (one, other) in both.items() if {one, other} != {NORMAL}}
+    return {name: f" ({text})" for name, text in told.items()}
 
 
 def text_of(kind: str, value: Value) -> str:

@@ -15,6 +15,7 @@ from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.load import Run
 from dfl_actors.report.pictures import NOTHING, draw_over_time, picture_format, plain, save
+from dfl_actors.report.roles import attackers_text, honest_of, look_of
 from dfl_actors.report.series import Numbers, Series, accuracies, over_steps, span_since_all
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 Axis = Literal["auto", "time", "steps"]  # What is drawn over what; auto is steps where one of the two is a simulation.
 AXES: tuple[Axis, ...] = ("auto", "time", "steps")
 
-KEY = Line(name="mean of the nodes", series=NOTHING, colour="@muted")
-KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the least to the greatest")
+KEY = Line(name="mean of the honest nodes", series=NOTHING, colour="@muted")
+KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the worst to the best of them")
 
 
 def plot_comparison(a: Run, b: Run, path: Path, axis: Axis = "auto") -> None:
@@ -41,8 +42,10 @@ def draw_comparison(a: Run, b: Run, axis: Axis = "auto") -> "Figure":
     if by_steps:
         measured = {label: over_steps(run, measured[label]) for label, run in labels(a, b).items()}
     end = max((float(x[-1]) for nodes in measured.values() for x, _ in nodes.values()), default=1.0)
-    lines = [line for place, (label, nodes) in enumerate(measured.items()) for line in _lines(label, nodes, place)]
-    bands = [Band(f"@node{place}", *_span(nodes)) for place, nodes in enumerate(measured.values()) if len(nodes) > 1]
+    runs = [(run, label, measured[label]) for label, run in labels(a, b).items()]
+    lines = [line for place, (run, label, nodes) in enumerate(runs) for line in _lines(run, label, nodes, place)]
+    spans = [honest_of(run, nodes) for run, _, nodes in runs]
+    bands = [Band(f"@node{place}", *_span(series)) for place, series in enumerate(spans) if len(series) > 1]
     word = a.score if a.score == b.score else "score"
     panel = Panel(title=f"{word} on the test samples", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
     targets = sorted({run.target for run in (a, b) if run.target})
@@ -61,21 +64,24 @@ def labels(a: Run, b: Run) -> Mapping[str, Run]:
     return dict(zip(names, (a, b), strict=True))
 
 
-def _lines(label: str, nodes: Mapping[str, Series], place: int) -> Iterator[Line]:
-    """The mean, and a line a node while those are few."""
+def _lines(run: Run, label: str, nodes: Mapping[str, Series], place: int) -> Iterator[Line]:
+    """The mean of the honest nodes, and a line a node while those are few; attackers dashed."""
     colour = f"@node{place}"
     if not nodes:
         yield Line(name=label, series=NOTHING, colour=colour, label=f"{plain(label)}\nnothing was measured")
         return
     for name, series in nodes.items() if len(nodes) <= FEW else ():
-        yield Line(name=f"{label} node {name}", series=series, colour=colour, thin=True)
-    last = [y[-1] for _, y in nodes.values()]
-    seconds, mean, _, _ = span_since_all(list(nodes.values()))
-    text = f"{plain(label)}\nmean {np.mean(last):.3f}, lowest {min(last):.3f} of {len(last)}"
+        its = look_of(run, name)
+        yield Line(name=f"{label} node {name}", series=series, colour=its.colour if its.attacks else colour, dash=its.dash, thin=True)
+    honest = honest_of(run, nodes)
+    last = [y[-1] for _, y in honest]
+    seconds, mean, _, _ = span_since_all(honest)
+    apart = f"; {said}" if (said := attackers_text(run)) else ""
+    text = f"{plain(label)}\nmean {np.mean(last):.3f}, worst {min(last):.3f} of {len(last)}{plain(apart)}"
     yield Line(name=label, series=(seconds, mean), colour=colour, symbol=SYMBOLS[place], symbol_size=9, width=2.2, label=text)
 
 
-def _span(nodes: Mapping[str, Series]) -> tuple[Numbers, Numbers, Numbers]:
+def _span(nodes: list[Series]) -> tuple[Numbers, Numbers, Numbers]:
     """Seconds, least and greatest."""
-    seconds, _, low, high = span_since_all(list(nodes.values()))
+    seconds, _, low, high = span_since_all(nodes)
     return seconds, low, high

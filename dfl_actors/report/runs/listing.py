@@ -16,7 +16,8 @@ import msgspec
 
 from dfl_actors.core.events import Evaluated, Final, Ready, Stopped
 from dfl_actors.errors import StoreError
-from dfl_actors.report.load import Run, by_node, load_run
+from dfl_actors.report.load import Run, load_run
+from dfl_actors.report.summary import stands
 from dfl_actors.report.table import Column, accuracy_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation, load_about
@@ -39,8 +40,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One run, or by its `kind` a simulation. `started` is ms since the epoch, `seconds` how long it ran, `bytes` its size on disk.
 
     `state` is starting, running, finished, interrupted, terminated, failed, died or damaged; `reason` says why a run
-    finished, or what is damaged. `lowest` and `mean` are of the nodes' last measurements on the test samples, `measured_by` says of what.
-    None is not known.
+    finished, or what is damaged. `lowest` and `mean` are of the honest nodes' last measurements on the test samples, `measured_by` says of
+    what; `attackers` are apart, and so many nodes were `measured`. None is not known.
     """
 
     directory: str
@@ -55,6 +56,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     lowest: float | None = None
     mean: float | None = None
     measured_by: str | None = None
+    attackers: int = 0
+    measured: int | None = None
     blocks: int | None = None
 
 
@@ -93,7 +96,7 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
     run = load_run(path, SHORT)
     state, reason = state_of(run, held)
     last = now if state == "running" else _last_time(directory.metrics_files()) if state == "died" else None
-    accuracies = last_accuracies(run)
+    head = stands(run)
     return Listed(
         directory=str(path),
         state=state,
@@ -103,8 +106,10 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
         nodes=len(run.nodes),
         started=run.started,
         seconds=_ran(run, last),
-        lowest=min(accuracies.values(), default=None),
-        mean=sum(accuracies.values()) / len(accuracies) if accuracies else None,
+        lowest=head["worst"],
+        mean=head["mean"],
+        attackers=head["attackers"],
+        measured=head["measured"],
         measured_by=run.measured_by,
         blocks=None if run.simulated else len({event.block for event in run.of(Final)}),
         bytes=size_of(path),
@@ -137,12 +142,6 @@ def state_of(run: Run, held: float | None) -> tuple[str, str]:
         return "died", ""
     reason = stops[-1].reason
     return "finished" if reason in FINISHED else reason or "stopped", reason
-
-
-def last_accuracies(run: Run) -> dict[str, float]:
-    """The last measurement of each node on the test samples; nodes that were never measured are left out."""
-    measured = by_node(event for event in run.of(Evaluated) if event.tested)
-    return {name: measured[name][-1].correct / measured[name][-1].tested for name in run.nodes if name in measured}
 
 
 class _Timed(msgspec.Struct):
@@ -246,11 +245,18 @@ def columns(runs: Sequence[Listed]) -> list[Column]:
         Column("nodes", [_count(run.nodes) for run in runs], 6),
         Column("started", [_moment(run.started) for run in runs], 5, left=True),
         Column("ran", [duration_text(run.seconds) for run in runs], 4),
-        Column("lowest", [accuracy_text(run.lowest) for run in runs], 8, style="bold"),
+        Column("worst", [accuracy_text(run.lowest) for run in runs], 8, style="bold"),
         Column("mean", [accuracy_text(run.mean) for run in runs], 7),
+        *_where_any("attackers", [run.attackers for run in runs]),
+        *_where_any("unmeasured", [(run.nodes or 0) - run.measured if run.measured is not None else 0 for run in runs]),
         Column("blocks", [_count(run.blocks) for run in runs], 3),
         Column("size", [size_text(run.bytes) for run in runs], 5),
     ]
+
+
+def _where_any(header: str, counts: Sequence[int]) -> list[Column]:
+    """Nodes that the figures beside it leave out; no column where there are none."""
+    return [Column(header, [str(count) if count else "" for count in counts], 7)] if any(counts) else []
 
 
 def _count(value: int | None) -> str:

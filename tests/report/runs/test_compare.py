@@ -59,7 +59,7 @@ def test_a_regression_has_a_score_and_no_accuracy(tmp_path: Path, both: bool) ->
         (place / "config.toml").write_text("[data]\ntask = 'regression'\n")
     found = compare(*load_sides(one, other))
     named = {figure.name: figure.kind for figure in found if figure.name.startswith(("score", "accuracy"))}
-    assert set(named.values()) == {"score"} and len(named) == 5 and "score of node a" in named
+    assert set(named.values()) == {"score"} and len(named) == 6 and "score of node a" in named
     assert summarise(load_run(one))["measured_by"] == "r2" and summarise(load_run(other))["measured_by"] == ("r2" if both else "accuracy")
     with (console := Console(width=200, file=io.StringIO())).capture() as capture:
         render(*load_sides(one, other), found, console)
@@ -80,8 +80,8 @@ def test_every_figure_of_both(tmp_path: Path) -> None:
         "ready after": (4.0, 4.0),
         "ran for": (10.0, 10.0),
         "every node at 0.75 after": (8.0, None),  # node c was never measured
-        "accuracy, lowest": (0.9, 0.8),
-        "accuracy, mean": (0.925, pytest.approx(0.85)),
+        "accuracy of honest nodes, worst": (0.9, 0.8),
+        "accuracy of honest nodes, mean": (0.925, pytest.approx(0.85)),
         "accuracy of node a": (0.95, 0.8),
         "accuracy of node b": (0.9, 0.9),
         "accuracy of node c": (None, None),
@@ -207,7 +207,9 @@ def shown(a: Path, b: Path, width: int = 100) -> list[str]:
 
 def test_the_table_names_both_and_marks_what_differs(tmp_path: Path) -> None:
     lines = shown(*pair(tmp_path))
-    assert lines[0] == f"A  {tmp_path / 'one'}" and lines[1] == f"B  {tmp_path / 'other'}"
+    assert lines[0] == f"A  {tmp_path / 'one'}" and lines[2] == f"B  {tmp_path / 'other'}"
+    assert lines[1].startswith("   honest nodes: mean 0.925, worst 0.900 (b), spread 0.050; 2 of 2 measured")
+    assert "1 of 3 not measured yet" in lines[3]
     rows = {row[0]: row[1:] for row in ([cell for cell in text.strip().split("  ") if cell] for text in lines) if row}
     cells = {name.strip(): [cell.strip() for cell in row] for name, row in rows.items()}
     assert cells["blocks"] == ["2", "3", "+50.0 %"]
@@ -269,7 +271,7 @@ def test_the_mean_begins_when_every_node_was_measured(tmp_path: Path) -> None:
     (mean,) = (line for line in figure.axes[0].get_lines() if line.get_gid() == "one")
     points = np.asarray(mean.get_xydata())
     assert points[0, 0] == pytest.approx(8) and points[0, 1] == pytest.approx((0.95 + 0.9) / 2)
-    assert legend(figure)[0] == "one\nmean 0.925, lowest 0.900 of 2"
+    assert legend(figure)[0] == "one\nmean 0.925, worst 0.900 of 2"
     assert "target 0.75" in legend(figure)
 
 

@@ -1,0 +1,76 @@
+"""What attackers and observers look like, wherever nodes are drawn or listed."""
+
+from pathlib import Path
+
+import pytest
+
+from dfl_actors.report.charts.learning import accuracy_figure
+from dfl_actors.report.charts.network import network
+from dfl_actors.report.charts.trust import reputation_matrix
+from dfl_actors.report.kinds import attack_text, kind_text
+from dfl_actors.report.load import Run, load_run
+from dfl_actors.report.page.page import page
+from dfl_actors.report.pictures import draw_accuracy
+from dfl_actors.report.roles import look_of
+from dfl_actors.report.runs.compare import compare, load_sides
+from dfl_actors.report.summary import summarise
+from tests.report.made_run import lively
+
+CONFIG = '[node.ben]\nattack = "/home/ben/my files/mine.py:lie"\n[node.eve]\nrole = "observer"\n'
+
+
+def made(path: Path, names: list[str], config: str = CONFIG) -> Run:
+    lively(path, names)
+    (path / "config.toml").write_text(config)
+    return load_run(path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made(tmp_path_factory.mktemp("roles") / "net", ["amy", "ben", "dan", "eve"])
+
+
+def test_an_attack_of_ones_own_is_called_by_its_file_alone() -> None:
+    assert [attack_text(one) for one in ("sign_flip", "/a b/mine.py:lie", "package.module:lie")] == [
+        "sign_flip", "mine.py:lie", "package.module:lie",
+    ]  # fmt: skip
+    assert (kind_text("observer", None), kind_text("normal", "noise")) == ("observer", "noise")
+
+
+def test_curves_dots_and_axes_show_what_a_node_is(run: Run) -> None:
+    lines = {line.name: line for line in accuracy_figure(run, []).panels[0].lines}
+    assert [(lines[name].dash, lines[name].colour, lines[name].hollow) for name in ("amy", "ben", "eve")] == [
+        ("solid", "@node0", False), ("dash", "@alarm", False), ("solid", "@node3", True),
+    ]  # fmt: skip
+    assert lines["ben"].label == "ben (mine.py:lie)" and not lines["amy"].label
+    dots = {dot.name: dot for dot in network(run).figure.dots}  # type: ignore[union-attr]
+    assert dots["ben"].colour == "@alarm" and "(mine.py:lie)" in dots["ben"].text and dots["eve"].hollow
+    assert reputation_matrix(run).figure.labels == ["amy", "ben (mine.py:lie)", "dan", "eve (observer)"]  # type: ignore[union-attr]
+    axes = draw_accuracy(run).axes[0]
+    drawn = {str(line.get_gid()): line for line in axes.get_lines()}
+    assert drawn["test ben"].get_linestyle() == "--" and drawn["test eve"].get_markerfacecolor() == "white"
+    assert any("ben (mine.py:lie)" in text.get_text() for text in axes.get_legend().get_texts())  # type: ignore[union-attr]
+
+
+def test_the_page_names_attackers_and_its_headline_is_of_the_honest(run: Run) -> None:
+    text, summary = page(run), summarise(run)
+    assert 'class="chip attacker"' in text and "<small>mine.py:lie</small>" in text and "/home/ben" not in text.split("<main>")[0]
+    honest = [summary["nodes"][name]["test_accuracy"] for name in ("amy", "dan", "eve")]
+    assert summary["headline"]["mean"] == pytest.approx(sum(honest) / 3) and summary["headline"]["attackers"] == 1
+    assert f'<p class="headline">{summary["headline"]["text"]}</p>' in text and "1 attacker apart" in text
+
+
+def test_in_a_crowd_attackers_stand_out_and_the_mean_leaves_them_out(tmp_path: Path) -> None:
+    run = made(tmp_path / "net", [str(number) for number in range(12)], '[node.3]\nattack = "noise"\n')
+    lines = {line.name: line for line in accuracy_figure(run, []).panels[0].lines}
+    assert (lines["3"].colour, lines["3"].dash, lines["3"].thin, lines["4"].colour) == ("@alarm", "dash", True, "@crowdfaint")
+    assert "mean of 11 honest nodes" in lines and look_of(run, "3").said == "noise"
+    legend = draw_accuracy(run).axes[0].get_legend()
+    assert legend is not None and "1 attacker: noise" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_a_comparison_has_attackers_apart(run: Run, tmp_path: Path) -> None:
+    honest = made(tmp_path / "honest", ["amy", "ben", "dan", "eve"], "")
+    figures = {figure.name: (figure.a, figure.b) for figure in compare(*load_sides(honest.path, run.path))}
+    assert figures["attackers, apart"] == (0, 1) and figures["nodes measured"] == (4, 4)
+    assert figures["accuracy of honest nodes, mean"][1] == pytest.approx(summarise(run)["headline"]["mean"])
