@@ -24,6 +24,7 @@ DEAR = {
     "learning/test_export.py": 22,
     "network/test_deploy.py": 20,
     "tools/test_schedules.py": 20,
+    "tools/test_crash.py": 20,
     "api/test_sweep.py": 18,
     "learning/test_custom_models.py": 18,
     "api/test_script.py": 14,

@@ -51,15 +51,11 @@ from tests.simnet.rogue import Rogue
 from tests.simnet.wires import Weather, Wires
 
 BEGIN = 1_700_000_000_000
-
-
 Crashes = Callable[[Process, list[Step]], int | None]
 """The one of a batch's steps before which the process has to crash, if it has to."""
 
 
-REMEMBERING = {verify: lru_cache(1 << 12)(verify)}
-"""Every node verifies each signature for itself: the same question gets the answer that it got before, unless it is not put to real keys
-(`seals`)."""
+REMEMBERING = {verify: lru_cache(1 << 12)(verify)}  # For all nodes, each of which asks for itself; with `seals` nobody asks.
 
 
 def never(process: Process, steps: list[Step]) -> None:
