@@ -107,16 +107,30 @@ def read(
             parts = [socket.recv(NOW, copy=False)]
         except zmq.Again:
             return
-        count, more = 1, parts[0].more
-        while more:
-            part = socket.recv(NOW, copy=False)
-            count, more = count + 1, part.more
-            if count < frames.stop:
-                parts.append(part)
+        count = 1 + _rest(socket, parts, frames.stop - 1)
         found = _decoded(parts, count, frames, decode)
         if isinstance(found, Refused):
             wrong(parts[0])
         yield found
+
+
+def _rest(socket: zmq.Socket[bytes], parts: list[zmq.Frame], room: int) -> int:
+    """Read the frames of a message after the first; how many there are. Those there is room for are added to `parts`.
+
+    A publisher's message may lack its end: ZeroMQ takes a frame of it that looks like a subscription for one, and the frame before it still
+    says that more follow. What is missing counts as a frame.
+    """
+    count, more = 0, parts[0].more
+    while more:
+        count += 1
+        try:
+            part = socket.recv(NOW, copy=False)
+        except zmq.Again:
+            break
+        more = part.more
+        if len(parts) < room:
+            parts.append(part)
+    return count
 
 
 def _decoded(parts: list[zmq.Frame], count: int, frames: range, decode: Callable[..., T]) -> T | Refused:

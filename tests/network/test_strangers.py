@@ -14,7 +14,7 @@ from hostile_stage import stage
 from hostile_wire import Peer
 
 SCALE = 0.004
-SHAPES = ([b"", b""], [b"x"] * 3, [b"x"] * 60, [b"\xff" * 16, b"{}", b"", b""], [b"\x02", b"n"], [b"n", b"n"])
+SHAPES = ([b"", b""], [b"x"] * 3, [b"x"] * 60, [b"\xff" * 16, b"{}", b"", b""], [b"\x02", b"n"], [b"n", b"n"], [b"\x02", b"\x01n"])
 
 
 def test_whatever_strangers_send_ends_no_actor_and_is_told() -> None:

@@ -104,3 +104,19 @@ def test_what_cannot_be_decoded_is_refused_and_the_next_is_read(pair: Pair) -> N
         sockets.send(pair[0], body)
     refused, right = sockets.read(pair[1], range(1, 2), decode)
     assert isinstance(refused, Refused) and refused.code == "malformed" and right == b"right"
+
+
+def test_a_message_that_lacks_its_end_is_refused() -> None:
+    """A publisher that has a subscription takes a frame that repeats it out of the middle of a message, and says of the frame before
+    that more follow. To read on where nothing is ended an actor."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    publisher, listener = sockets.make(context, zmq.XPUB, sockets.SUBSCRIPTION_LIMIT, 8), context.socket(zmq.XSUB)
+    publisher.setsockopt(zmq.XPUB_VERBOSE, 0)
+    publisher.bind("inproc://news")
+    listener.connect("inproc://news")
+    listener.send(b"\x01n")
+    assert publisher.poll(5_000) and arrived(publisher) == [[b"\x01n"]]
+    listener.send_multipart([b"\x02", b"\x01n"])
+    assert publisher.poll(5_000)
+    assert [isinstance(one, Refused) and one.code for one in arrived(publisher, range(1, 2))] == ["frames"]
+    context.destroy(linger=0)
