@@ -16,6 +16,7 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
+from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain
 from dfl_actors.report.headline import Stood, headline, headline_text
 from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.kinds import NORMAL, kind_text
@@ -59,6 +60,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
+        "findings": _findings(run, nodes),
         "remarks": [*_remarks(run), *privacy_lines(privacy)],
         **({"privacy": privacy} if privacy else {}),
     }
@@ -170,6 +172,16 @@ def _links(run: Run) -> dict[str, Figures]:
     }
 
 
+def _findings(run: Run, nodes: dict[str, Figures]) -> list[str]:
+    """What stands out, in words."""
+    scores = {name: node["test_accuracy"] for name, node in nodes.items() if node["test_accuracy"] is not None}
+    return [
+        *failed_defences({name: node["reputations"] for name, node in nodes.items()}, run.attacks),
+        *fallen_behind(scores, run.attacks, run.score),
+        *in_vain({name: node["expired"] for name, node in nodes.items()}, {name: node["sent"] for name, node in nodes.items()}),
+    ]
+
+
 def _remarks(run: Run) -> list[str]:
     """That links were not encrypted, what was told of clocks since the last start and held at the end, who was restarted and why, whose
     models were rejected, and what of the metrics is left out."""
@@ -222,6 +234,8 @@ def render(summary: Figures, console: Console) -> None:
     width = console.width
     console.print(Text(_title(summary), style="bold"))
     console.print(Text(summary["headline"]["text"]))
+    for finding in summary["findings"]:
+        console.print(Text(finding, style="yellow"))
     console.print()
     for part, columns in (("nodes", node_columns), ("blocks", block_columns)):
         rows = list(summary[part].items())

@@ -188,8 +188,9 @@ def state(run: Run, held: float | None) -> str:
 
 
 def remarks(summary: Figures) -> str:
-    """What a reader should know: clocks that were off, actors that were restarted, metrics that are left out."""
-    return _list([escape(remark) for remark in summary["remarks"]], "remarks") if summary["remarks"] else ""
+    """What a reader should know: what stands out, clocks that were off, actors that were restarted, metrics that are left out."""
+    said = [*summary["findings"], *summary["remarks"]]
+    return _list([escape(one) for one in said], "remarks") if said else ""
 
 
 def cards(summary: Figures, simulated: bool, score: str) -> str:

@@ -1,0 +1,46 @@
+"""What stands out in a run, in words, made from its figures: a defence that failed, a node that fell behind, transactions in vain."""
+
+from collections.abc import Mapping
+from statistics import fmean
+
+from dfl_actors.config.toml_text import counted
+from dfl_actors.report.kinds import attack_text
+
+BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
+
+
+def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[str, str]) -> list[str]:
+    """Attackers whom the honest trust as much as an honest node; `trust` is what each node thinks of others, at last."""
+    of = {name for others in trust.values() for name in others}
+    said = {name: [others[name] for node, others in trust.items() if node not in attacks and name in others] for name in of}
+    standing = {name: fmean(values) for name, values in sorted(said.items()) if values}
+    honest = {name: value for name, value in standing.items() if name not in attacks}
+    if not honest:
+        return []
+    least, low = min(honest.items(), key=lambda item: item[1])
+    return [
+        f"node {name} ({attack_text(attacks[name])}) kept a reputation of {value:.2f}, "
+        + (f"above honest {least}'s {low:.2f}" if value > low else f"that of honest {least}")
+        for name, value in standing.items()
+        if name in attacks and value >= low
+    ]
+
+
+def fallen_behind(scores: Mapping[str, float], attacks: Mapping[str, str], word: str) -> list[str]:
+    """Honest nodes far below the mean of the honest; `word` says what their scores are."""
+    honest = {name: value for name, value in scores.items() if name not in attacks}
+    mean = fmean(honest.values()) if honest else 0.0
+    return [
+        f"node {name} fell behind: its {word} is {value:.3f}, the honest nodes' mean {mean:.3f}"
+        for name, value in honest.items()
+        if mean - value > BEHIND
+    ]
+
+
+def in_vain(expired: Mapping[str, int], sent: Mapping[str, int]) -> list[str]:
+    """Nodes whose transactions expired before they had their receipts."""
+    return [
+        f"{count} of {counted(sent[name], 'transaction')} of node {name} expired before enough neighbours had witnessed them"
+        for name, count in expired.items()
+        if count
+    ]

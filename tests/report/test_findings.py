@@ -1,0 +1,32 @@
+"""Findings in words, as tables of rows."""
+
+import pytest
+
+from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain
+
+LIES = {"dan": "/home/ada/mine.py:lie"}
+
+
+@pytest.mark.parametrize(
+    ("trust", "found"),
+    [
+        (
+            {"amy": {"ben": 0.56, "dan": 0.7}, "ben": {"amy": 0.9, "dan": 0.7}},
+            "(mine.py:lie) kept a reputation of 0.70, above honest ben's 0.56",
+        ),
+        ({"amy": {"ben": 1.0, "dan": 1.0}, "ben": {"amy": 1.0, "dan": 1.0}}, "(mine.py:lie) kept a reputation of 1.00, that of honest amy"),
+        ({"amy": {"ben": 0.9, "dan": 0.1}, "dan": {"amy": 0.0, "ben": 0.0}}, None),
+        ({}, None),
+    ],
+)
+def test_an_attacker_whom_the_honest_trust_is_a_defence_that_failed(trust: dict[str, dict[str, float]], found: str | None) -> None:
+    assert failed_defences(trust, LIES) == ([] if found is None else [f"node dan {found}"])
+
+
+def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:
+    (behind,) = fallen_behind({"amy": 0.95, "ben": 0.6, "dan": 0.1}, LIES, "accuracy")
+    assert behind == "node ben fell behind: its accuracy is 0.600, the honest nodes' mean 0.775"
+    assert fallen_behind({"amy": 0.95, "ben": 0.9}, {}, "accuracy") == fallen_behind({}, {}, "accuracy") == []
+    assert in_vain({"amy": 3, "ben": 0}, {"amy": 40, "ben": 9}) == [
+        "3 of 40 transactions of node amy expired before enough neighbours had witnessed them"
+    ]
