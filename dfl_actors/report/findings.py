@@ -1,12 +1,14 @@
 """What stands out in a run, in words, made from its figures: a defence that failed, a node that fell behind, transactions in vain."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 
 from dfl_actors.config.toml_text import counted
+from dfl_actors.report.headline import Stood
 from dfl_actors.report.kinds import attack_text
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
+LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
 
 
 def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[str, str]) -> list[str]:
@@ -26,14 +28,17 @@ def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[s
     ]
 
 
-def fallen_behind(scores: Mapping[str, float], attacks: Mapping[str, str], word: str) -> list[str]:
-    """Honest nodes far below the mean of the honest; `word` says what their scores are."""
-    honest = {name: value for name, value in scores.items() if name not in attacks}
-    mean = fmean(honest.values()) if honest else 0.0
+def fallen_behind(nodes: Iterable[Stood], word: str) -> list[str]:
+    """Honest nodes far below the mean of the honest; `word` says what their scores are. Compared is only what was measured at
+    about one moment: a node that was measured long before the others is not behind for that."""
+    known = {node.name: (node.score, node.age or 0.0) for node in nodes if node.score is not None and not node.attacks}
+    newest = min((age for _, age in known.values()), default=0.0)
+    scores = {name: score for name, (score, age) in known.items() if age <= newest + LATER}
+    mean = fmean(scores.values()) if scores else 0.0
     return [
-        f"node {name} fell behind: its {word} is {value:.3f}, the honest nodes' mean {mean:.3f}"
-        for name, value in honest.items()
-        if mean - value > BEHIND
+        f"node {name} fell behind: its {word} is {score:.3f}, the honest nodes' mean {mean:.3f}"
+        for name, score in scores.items()
+        if mean - score > BEHIND
     ]
 
 

@@ -66,16 +66,20 @@ def summarise(run: Run, target: float | None = None) -> Figures:
     }
 
 
-def stands(run: Run) -> Figures:
-    """The headline's figures and its `text`, of a run or a simulation."""
+def stood(run: Run) -> list[Stood]:
+    """Each node as it was measured last on the test samples, and how long that was before the end, or before what is known last."""
     latest = {event.node: event for event in sorted(run.of(events.Evaluated), key=lambda event: event.t) if event.tested}
-    nodes = [
+    return [
         Stood(name, its.correct / its.tested, name in run.attacks, max(run.elapsed - run.seconds(its.t), 0.0))
         if (its := latest.get(name)) is not None
         else Stood(name, None, name in run.attacks)
         for name in run.nodes
     ]
-    head, unit = headline(nodes), "ticks" if run.simulated else "s"
+
+
+def stands(run: Run) -> Figures:
+    """The headline's figures and its `text`, of a run or a simulation."""
+    head, unit = headline(stood(run)), "ticks" if run.simulated else "s"
     return {**msgspec.to_builtins(head), "text": headline_text(head, unit, "before the end" if is_over(run) else "ago")}
 
 
@@ -174,10 +178,9 @@ def _links(run: Run) -> dict[str, Figures]:
 
 def _findings(run: Run, nodes: dict[str, Figures]) -> list[str]:
     """What stands out, in words."""
-    scores = {name: node["test_accuracy"] for name, node in nodes.items() if node["test_accuracy"] is not None}
     return [
         *failed_defences({name: node["reputations"] for name, node in nodes.items()}, run.attacks),
-        *fallen_behind(scores, run.attacks, run.score),
+        *fallen_behind(stood(run), run.score),
         *in_vain({name: node["expired"] for name, node in nodes.items()}, {name: node["sent"] for name, node in nodes.items()}),
     ]
 

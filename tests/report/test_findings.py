@@ -3,6 +3,7 @@
 import pytest
 
 from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain
+from dfl_actors.report.headline import Stood
 
 LIES = {"dan": "/home/ada/mine.py:lie"}
 
@@ -24,9 +25,11 @@ def test_an_attacker_whom_the_honest_trust_is_a_defence_that_failed(trust: dict[
 
 
 def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:
-    (behind,) = fallen_behind({"amy": 0.95, "ben": 0.6, "dan": 0.1}, LIES, "accuracy")
+    ben, amy, dan = Stood("ben", 0.6, age=3), Stood("amy", 0.95, age=1), Stood("dan", 0.1, attacks=True, age=1)
+    (behind,) = fallen_behind([ben, amy, dan, Stood("eve", None)], "accuracy")
     assert behind == "node ben fell behind: its accuracy is 0.600, the honest nodes' mean 0.775"
-    assert fallen_behind({"amy": 0.95, "ben": 0.9}, {}, "accuracy") == fallen_behind({}, {}, "accuracy") == []
+    assert fallen_behind([amy, Stood("ben", 0.6, age=74)], "accuracy") == [], "it was measured 73 s before the other"
+    assert fallen_behind([amy, Stood("ben", 0.9, age=1)], "accuracy") == fallen_behind([], "accuracy") == []
     assert in_vain({"amy": 3, "ben": 0}, {"amy": 40, "ben": 9}) == [
         "3 of 40 transactions of node amy expired before enough neighbours had witnessed them"
     ]
