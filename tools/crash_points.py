@@ -92,10 +92,10 @@ class Life:
         """The order, if it is for this life."""
         try:
             written = (STAGE / "order").stat().st_mtime_ns
-        except FileNotFoundError:
+            order = None if written == self._written else msgspec.json.decode((STAGE / "order").read_bytes(), type=Order)
+        except FileNotFoundError:  # there is none, or it was withdrawn this moment
             return None
-        if written != self._written:
-            order = msgspec.json.decode((STAGE / "order").read_bytes(), type=Order)
+        if order is not None:
             mine = order.who == self.who and self.born > order.after
             self._written, self._times, self._order = written, 0, order if mine else None
         return self._order

@@ -300,7 +300,8 @@ class Net:
     def blamed(self) -> Counter[str]:
         """For what nodes, which are all honest, were refused that only a liar does."""
         lies = SENDERS | SIGNERS | {"shut_out"}
-        return Counter(event["code"] for event in self.events("refused") if event["by"] and event["code"] in lies)
+        lied = [event for event in self.events("refused") if event["by"] and event["code"] in lies]
+        return Counter(f"{event['code']} of {event['what']}: {event['detail'][:80]}" for event in lied)
 
     def errors(self) -> list[str]:
         """What the actors' logs hold: nothing."""

@@ -41,6 +41,7 @@ class Sample(NamedTuple):
     who: str
     pid: int
     pss: float
+    anonymous: float
     descriptors: int
     threads: int
 
@@ -61,9 +62,10 @@ def sampled(net: Net, second: float) -> Iterator[Sample]:
             place = Path("/proc", str(process.pid))
             title = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
             who = title.removeprefix("dfl ") if title.startswith("dfl ") else "supervisor"
-            pss = int((place / "smaps_rollup").read_text().partition("\nPss:")[2].split()[0]) / 1000
+            memory = (place / "smaps_rollup").read_text()
+            pss, anonymous = (int(memory.partition(f"\n{name}:")[2].split()[0]) / 1000 for name in ("Pss", "Pss_Anon"))
             threads = int((place / "status").read_text().partition("\nThreads:")[2].split()[0])
-            yield Sample(round(second, 1), who, process.pid, pss, len(os.listdir(place / "fd")), threads)  # noqa: PTH208
+            yield Sample(round(second, 1), who, process.pid, pss, anonymous, len(os.listdir(place / "fd")), threads)  # noqa: PTH208
 
 
 def on_disk(net: Net, second: float) -> Disk:

@@ -19,7 +19,7 @@ def test_only_processes_that_lived_all_along_are_added_up() -> None:
     soak = Soak(Net.__new__(Net), random.Random(1), 1)
     for second in range(0, 90, 15):
         killed = 3 if second < 60 else 4
-        soak.samples += [Sample(second, who, pid, 10.0, 5, 1) for who, pid in (("0/keeper", 1), ("1/keeper", killed), ("3/keeper", 5))]
+        soak.samples += [Sample(second, who, pid, 10.0, 8.0, 5, 1) for who, pid in (("0/keeper", 1), ("1/keeper", killed), ("3/keeper", 5))]
         soak.disk.append(Disk(second, second, 1000 * second, 100, 100 * second))
     seconds, memory = soak.series("pss")
     assert seconds.tolist() == [30, 45, 60, 75] and memory.tolist() == [10.0] * 4
