@@ -162,7 +162,7 @@ class Soak:
         yield Row("refused as only a liar is", str(dict(blamed)) if blamed else "0", "0", not blamed)
 
     def disk_rows(self) -> Iterator[Row]:
-        second = {part: next(one for one in self.disk if one.second >= self.disk[-1].second * part / 3) for part in (1, 2, 3)}
+        second = {part: next(one for one in self.disk if one.second >= self.disk[-1].second * part / 3 - 0.1) for part in (1, 2, 3)}
         for field in ("all", "metrics", "chains"):
             taken = [
                 (getattr(second[part + 1], field) - getattr(second[part], field)) / max(1, second[part + 1].blocks - second[part].blocks)

@@ -248,12 +248,19 @@ class Trainer(Actor):
         yield from self._go_on(now)
 
     def _go_on(self, now: Now) -> Iterator[Effect]:
-        """Train on what lies waiting, as far as the neighbours keep pace; then ask for more."""
+        """Train on what lies waiting, as far as the neighbours keep pace, and ask for more. At a fixed rate that may be much: one
+        transaction at a time, for its model waits in memory until all is handled."""
         self._in_flight = {identity: expires for identity, expires in self._in_flight.items() if expires > now.mono}
         yield from self._tell_fed()
-        while self._running and self._room() and len(self._waiting) >= self._wanted():
+        last, rate = self._point.sequence, self.settings.rate
+        while self._may_train() and not (rate and self._point.sequence > last):
             yield from self._train(now)
         yield from self._pull(now)
+        if rate and self._may_train():
+            self.wake = now.mono
+
+    def _may_train(self) -> bool:
+        return self._running and self._room() and len(self._waiting) >= self._wanted()
 
     def _room(self) -> bool:
         """Whether another transaction may go out: always at a fixed rate, else while the neighbours answer."""
@@ -307,10 +314,7 @@ class Trainer(Actor):
         if need:
             self._pulled += need
             yield Tell(Pull(samples=need))
-        if self._pulled or observer:
-            self.wake = now.mono + self.settings.heartbeat
-        else:
-            self.wake = min(self._in_flight.values(), default=None)
+        self.wake = now.mono + self.settings.heartbeat if self._pulled or observer else min(self._in_flight.values(), default=None)
 
     def _wanted(self) -> int:
         """Samples that make a call of the learner worth while: all the transaction still lacks when pulled, else a batch."""

@@ -11,12 +11,13 @@ from dfl_actors.actors.trainer import Trainer, TrainerSettings
 from dfl_actors.core.codec import digest
 from dfl_actors.core.effects import Effect
 from dfl_actors.core.messages import Fed, Injected, Pull, Settled, Trained
-from dfl_actors.core.words import Started, Stocked, Stopping
+from dfl_actors.core.words import Started, Stocked, Stopping, Tick
 from dfl_actors.learning.partition import Received
 from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, at, told
+from tests.actors.test_trainer import built
 from tests.simnet import parts
 
 BATCH = 4
@@ -115,3 +116,13 @@ def test_every_sample_that_was_fed_is_in_the_model_once_whatever_happened(action
         node.do("own", BATCH)
         node.do("deliver", 0)
     assert node.fed == node.stock
+
+
+def test_what_has_gathered_at_a_fixed_rate_is_trained_one_transaction_at_a_time() -> None:
+    """A process that got no time for a while finds many batches: all their models at once would wait in memory to be stored."""
+    made = built()
+    said = [made.give(Injected(samples=tuple(range(5 * BATCH + 1))))]
+    while made.actor.wake is not None:
+        made.actor.wake = None
+        said.append(made.give(Tick()))
+    assert [[letter.transaction.sequence for letter in told(one, Trained)] for one in said] == [[0], [1], [2], [3], [4]]

@@ -251,7 +251,7 @@ def test_the_last_transaction_is_sent_again_after_a_crash_while_it_lives() -> No
 
 def test_a_clean_stop_keeps_weights_momentum_and_schedule() -> None:
     made = built(steps=3)
-    made.give(samples(BATCH * 4), delta(made, 1), Stopping())
+    made.give(*[samples(BATCH)] * 4, delta(made, 1), Stopping())
     before, answer = made.actor.state, made.actor.answer  # type: ignore[attr-defined]
     made.models.put("5" * 64, np.full(8, 5, np.float32))
     made.give(msgspec.structs.replace(delta(made, 2), serving="5" * 64))
@@ -279,16 +279,16 @@ def test_averages_reach_the_optimiser_and_a_clean_stop_keeps_what_it_knows() -> 
         return Trainer(settings, KEYS["me"], Drifting(), np.ones(8, np.float32), one.models, one.journal, Received(), rng)
 
     made = Bench(build)
-    made.give(Started(), samples(BATCH * 2), delta(made, 1, -0.08))
+    made.give(Started(), *[samples(BATCH)] * 2, delta(made, 1, -0.08))
     # Two steps of .01, then an average that goes .08 further the same way: d = .5 * (1 - .9) / 2, half of it in each step from here on.
     assert np.allclose(weights(made), 0.9)
-    made.give(samples(BATCH * 2), Stopping())
+    made.give(*[samples(BATCH)] * 2, Stopping())
     assert np.allclose(weights(made), 0.9 - 2 * (0.0125 + 0.01))
     made.give(crash=99)
-    made.give(Started(), samples(BATCH * 2))
+    made.give(Started(), *[samples(BATCH)] * 2)
     assert np.allclose(weights(made), 0.9 - 4 * (0.0125 + 0.01))
     made.give(crash=99)
-    made.give(Started(), samples(BATCH * 2))
+    made.give(Started(), *[samples(BATCH)] * 2)
     assert np.allclose(weights(made), 0.9 - 4 * (0.0125 + 0.01) - 2 * 0.01), "after a crash it begins at rest"
 
 
@@ -318,7 +318,7 @@ def test_the_state_of_another_optimizer_begins_at_rest(optimizer: str, kept: boo
         return trainer
 
     made = Bench(build)
-    made.give(Started(), samples(BATCH * 4), Stopping())
+    made.give(Started(), *[samples(BATCH)] * 4, Stopping())
     before = made.actor.state  # type: ignore[attr-defined]
     named[0] = optimizer
     made.give(crash=99)
