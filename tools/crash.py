@@ -226,6 +226,7 @@ def recovery(attack: Attack) -> None:
     """Killed, and killed again while it comes back."""
     for _ in range(attack.number(40)):
         who = attack.victim()
+        attack.net.look()
         points = sorted(attack.net.points[who.partition("/")[2]])
         first = [point for point in points if point.partition(" ")[2] in MAKING]
         point = attack.rng.choice(first if attack.rng.random() < 0.5 else points)
