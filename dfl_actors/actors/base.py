@@ -16,6 +16,7 @@ from dfl_actors.core.clock import Now
 from dfl_actors.core.effects import Effect, Note
 from dfl_actors.core.family import Event, FromDriver, Letter, Message, News, Reply, Request, heard_by
 from dfl_actors.core.objects import Address, Digest, PublicKey
+from dfl_actors.core.verdicts import SIGNERS
 from dfl_actors.core.words import Started, Stopping, Tick
 from dfl_actors.errors import Refused
 
@@ -116,3 +117,12 @@ def handler_name(kind: type[Message]) -> str:
 def refused(error: Refused, what: str, identity: str, by: str) -> Note:
     """The note that something of another node was refused, and why."""
     return Note(events.Refused(what=what, id=identity, code=error.code, detail=error.detail, by=by))
+
+
+def brought(error: Refused, what: str, identity: str, sender: Address, signer: Address) -> Note:
+    """The same of what a neighbour brought and somebody else may have signed: the neighbour is named, for it alone has proved who it is,
+    and `signer`, which is only what is written there, stands in the detail. Where only the signer can be at fault (`SIGNERS`) its signature
+    was checked before, and it is named."""
+    if error.code in SIGNERS or signer == sender:
+        return refused(error, what, identity, signer)
+    return refused(Refused(error.code, f"{error.detail}, said to be of {signer[:8]}"), what, identity, sender)

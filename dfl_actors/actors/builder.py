@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
-from dfl_actors.actors.base import Actor, JournalReader, Settings, refused
+from dfl_actors.actors.base import Actor, JournalReader, Settings, brought
 from dfl_actors.core import chain, events
 from dfl_actors.core.blocks import Pending, Terms, confirmable_until, enough, fitting, in_order
 from dfl_actors.core.checks import Verifier, check_confirmation, check_receipt, receipts_of
@@ -151,7 +151,7 @@ class Builder(Actor):
         try:
             check_receipt(receipt.transaction, pending.transaction, receipt, self._verifier)
         except Refused as error:
-            yield refused(error, "receipt", digest(receipt), receipt.creator)
+            yield brought(error, "receipt", digest(receipt), message.sender, receipt.creator)
             return
         pending.receipts[receipt.creator] = receipt
         self.count("receipts")
@@ -173,7 +173,7 @@ class Builder(Actor):
             try:
                 check_confirmation(confirmation, self._draft_digest, self._receipts, self._verifier)
             except Refused as error:
-                yield refused(error, "confirmation", digest(confirmation), confirmation.creator)
+                yield brought(error, "confirmation", digest(confirmation), message.sender, confirmation.creator)
                 continue
             self._confirmations[confirmation.receipt] = confirmation
             yield Journal(b"c/" + confirmation.receipt.encode(), encode(confirmation))

@@ -58,7 +58,7 @@ class Drafts:
             if via is None:
                 raise Refused("other_draft", f"from {neighbour[:8]}")
             if via == self._me:
-                yield Tell(ConfirmationsArrived(confirmations=group))
+                yield Tell(ConfirmationsArrived(confirmations=group, sender=neighbour))
             else:
                 for one in group:
                     self._verifier.check(one)

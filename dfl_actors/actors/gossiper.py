@@ -219,7 +219,7 @@ class Gossiper(Linking, Actor):
             if ms is not None:
                 yield Note(events.ClockOff(by=sender, ms=ms))
         for receipt in news.receipts:
-            yield from self._pass_back(receipt)
+            yield from self._pass_back(receipt, sender)
         sighting = self._seen.get(identity)
         if sighting is not None:
             yield from self._on_known(identity, sender, sighting, now)
@@ -267,9 +267,9 @@ class Gossiper(Linking, Actor):
         check_transaction(transaction, news.receipts, self._verifier)
 
     def on_receipt_news(self, news: m.ReceiptNews, sender: Address, now: Now) -> Iterator[Effect]:
-        yield from self._pass_back(news.receipt)
+        yield from self._pass_back(news.receipt, sender)
 
-    def _pass_back(self, receipt: Receipt) -> Iterator[Effect]:
+    def _pass_back(self, receipt: Receipt, sender: Address) -> Iterator[Effect]:
         """A receipt for us goes to the builder; one for a transaction that we passed on goes back, once."""
         sighting = self._seen.get(receipt.transaction)
         if sighting is None or not sighting.forwarded:
@@ -284,7 +284,7 @@ class Gossiper(Linking, Actor):
         yield from self._accusing.saw((receipt,))
         self._relayed.put(identity, None)
         if sighting.via is None:
-            yield Tell(m.ReceiptArrived(receipt=receipt))
+            yield Tell(m.ReceiptArrived(receipt=receipt, sender=sender))
         else:
             yield self._announce(m.ReceiptNews(receipt=receipt))
 

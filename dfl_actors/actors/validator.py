@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, refused
+from dfl_actors.actors.base import Actor, JournalReader, Models, Settings, brought
 from dfl_actors.actors.ledger import MOST_FORGOTTEN, Ledger, sequence_key
 from dfl_actors.actors.trainer import Pool
 from dfl_actors.core import events
@@ -174,7 +174,7 @@ class Validator(Actor):
                     return
             yield from self._confirm(identity, message, now)
         except Refused as error:
-            yield refused(error, "draft", identity, message.draft.generator)
+            yield brought(error, "draft", identity, message.sender, message.draft.generator)
             yield Tell(Judged(what=identity, code=error.code, drafts=self._contradicted(message.draft, error)))
 
     def _contradicted(self, draft: Draft, error: Refused) -> tuple[Draft, ...]:
@@ -198,7 +198,7 @@ class Validator(Actor):
             ttl = self._check(message, now)
             correct, tested = self._measure(transaction)
         except Refused as error:
-            yield refused(error, "transaction", identity, message.sender)
+            yield brought(error, "transaction", identity, message.sender, transaction.generator)
             known = self._newest(transaction.generator) if error.code == "sequence_reused" else None
             contradicted = () if known is None or known.sequence != transaction.sequence else (known,)
             yield Tell(Judged(what=identity, code=error.code, transactions=contradicted))

@@ -9,8 +9,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from dfl_actors.core.checks import Verifier
-from dfl_actors.core.codec import digest, encode, reread
-from dfl_actors.core.objects import Address, Draft, Receipt, Record, Signed, Transaction, signer_of
+from dfl_actors.core.codec import digest, encode, reread, sha256
+from dfl_actors.core.objects import Address, Digest, Draft, Receipt, Record, Signed, Transaction, signer_of
 from dfl_actors.core.recent import Recent
 from dfl_actors.errors import Refused
 
@@ -51,10 +51,23 @@ def evidence(one: Signed, other: Signed) -> Evidence:
     )
 
 
+def small(shown: Evidence) -> bool:
+    """Whether it is kept and passed on."""
+    return len(encode(shown)) <= LARGEST
+
+
 def check_evidence(shown: Evidence, verifier: Verifier) -> Place:
-    """The place under which its signer signed twice. Raises `Refused` with code `no_evidence`, and as `Verifier.check`."""
+    """The place under which its signer signed twice, for evidence that somebody shows. Raises as `check_contradiction`, and `no_evidence`
+    for what nobody may pass on."""
+    if not small(shown):
+        raise Refused("no_evidence", f"more than {LARGEST} bytes")
+    return check_contradiction(shown, verifier)
+
+
+def check_contradiction(shown: Evidence, verifier: Verifier) -> Place:
+    """The same of whatever size, out of a journal. Raises `Refused` with code `no_evidence`, and as `Verifier.check`."""
     things = shown.things
-    if len(things) != 2 or len(encode(shown)) > LARGEST:
+    if len(things) != 2:
         raise Refused("no_evidence", f"{len(things)} things")
     places, (first, second) = {place_of(thing) for thing in things}, map(digest, things)
     if len(places) != 1 or first >= second:
@@ -69,10 +82,10 @@ class Claims:
 
     def __init__(self) -> None:
         self._known: Recent[Place, Signed] = Recent(REMEMBERED)
-        self._drafts: Recent[Address, tuple[Place, bytes]] = Recent(DRAFTS)
+        self._drafts: Recent[Address, tuple[Place, Digest, bytes]] = Recent(DRAFTS)
 
-    def saw(self, value: Signed) -> Evidence | None:
-        """What it proves together with what was seen before, if anything."""
+    def saw(self, value: Signed) -> Evidence | Place | None:
+        """What it proves together with what was seen before, if anything; the place alone where both are too large to be shown."""
         if isinstance(value, Draft):
             return self._draft(value)
         known = self._known.get(place_of(value))
@@ -80,12 +93,12 @@ class Claims:
             self._known.put(place_of(value), value)
         return None if known is None or known == value else evidence(known, value)
 
-    def _draft(self, value: Draft) -> Evidence | None:
-        """The newest of each generator is compared, if two of its size are not too large to be shown."""
+    def _draft(self, value: Draft) -> Evidence | Place | None:
+        """The newest of each generator is compared; of one that is large only the digest is known."""
         place, raw = place_of(value), encode(value)
-        before, known = self._drafts.get(value.generator, (None, b""))
-        if before == place and known != raw:
-            return evidence(reread(Draft, known), value)
-        if len(raw) <= LARGEST // 2:
-            self._drafts.put(value.generator, (place, raw))
+        before, known, kept = self._drafts.get(value.generator, (None, "", b""))
+        if before == place and known != sha256(raw):
+            shown = evidence(reread(Draft, kept), value) if kept else None
+            return place if shown is None or not small(shown) else shown
+        self._drafts.put(value.generator, (place, sha256(raw), raw if len(raw) <= LARGEST // 2 else b""))
         return None

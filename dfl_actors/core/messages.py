@@ -123,11 +123,12 @@ class Witnessed(Letter, frozen=True, kw_only=True):
 
 
 class ReceiptArrived(Letter, frozen=True, kw_only=True):
-    """A receipt for a transaction of this node."""
+    """A receipt for a transaction of this node, and the neighbour that handed it over."""
 
     says, hears = "gossiper", ("builder",)
     foreign = True
     receipt: Receipt
+    sender: Address
 
 
 class Lacking(Letter, frozen=True, kw_only=True):
@@ -188,11 +189,12 @@ class Judged(Letter, frozen=True, kw_only=True):
 
 
 class ConfirmationsArrived(Letter, frozen=True, kw_only=True):
-    """Confirmations for a draft of this node."""
+    """Confirmations for a draft of this node, and the neighbour that handed them over."""
 
     says, hears = "gossiper", ("builder",)
     foreign = True
     confirmations: Confirmations
+    sender: Address
 
 
 class HoldingAsked(Letter, frozen=True, kw_only=True):

@@ -73,7 +73,8 @@ class Driver:
         self._metrics, self._meter, self._clock, self._tap = metrics, owned.meter, owned.clock, tap
         self._running, self._started, self._stopped, self._said_ready = True, False, False, False
         self._now, self._status_at = self._clock(), 0
-        self._tally, self._gathering = Tally(), Gathering()
+        neighbours = actor.settings.neighbours
+        self._tally, self._gathering = Tally(neighbours), Gathering(neighbours)
         self._delivery, self._speech = Delivery(), Speech(mail, net, owned.models, tap)
         if net is not None and isinstance(actor, Gossiper):
             net.serves = actor.serves

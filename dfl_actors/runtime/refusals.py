@@ -13,7 +13,7 @@ from dfl_actors.core.control import Refusals
 from dfl_actors.errors import CODES, known_code, plain
 
 EACH = 10  # Refusals of one code and node that are written one by one, in a second.
-MOST = 256  # Reasons that a process counts apart; it is told of more by the metrics alone.
+MOST = 256  # Reasons of nodes that are no neighbours which a process counts apart; of more it does not say whose they are.
 LONGEST_DETAIL = 160  # Characters of what is told of one refusal.
 QUIET = 30_000  # Milliseconds without a refusal after which it is over.
 MOST_TOLD = 20  # How often one reason is told in a run: who changes its mind without end is told no more.
@@ -78,7 +78,9 @@ Reason = tuple[str, str]
 class Tally:
     """What one process refused of others, and what others refused of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, neighbours: Iterable[str] = ()) -> None:
+        """Those of `neighbours` always have room: there are as many as codes."""
+        self._neighbours = frozenset((*neighbours, ""))
         self._refused: dict[Reason, Refusals] = {}
         self._refused_by: dict[Reason, Refusals] = {}
 
@@ -86,9 +88,9 @@ class Tally:
         """Count it, if it is a refusal; `now` is wall time."""
         match event:
             case events.Refused():
-                _count(self._refused, event.by, event.code, plain(event.detail), now)
+                self._count(self._refused, event.by, event.code, plain(event.detail), now)
             case events.RefusedBy():
-                _count(self._refused_by, event.by, known_code(event.code), plain(event.what), now)
+                self._count(self._refused_by, event.by, known_code(event.code), plain(event.what), now)
 
     def refused(self) -> tuple[Refusals, ...]:
         return tuple(self._refused.values())
@@ -96,18 +98,20 @@ class Tally:
     def refused_by(self) -> tuple[Refusals, ...]:
         return tuple(self._refused_by.values())
 
-
-def _count(counts: dict[Reason, Refusals], by: str, code: str, detail: str, now: int) -> None:
-    before = counts.get((by, code))
-    if before is not None or len(counts) < MOST:
+    def _count(self, counts: dict[Reason, Refusals], by: str, code: str, detail: str, now: int) -> None:
+        if (by, code) not in counts and by not in self._neighbours and sum(who not in self._neighbours for who, _ in counts) >= MOST:
+            by = ""
+        before = counts.get((by, code))
         counts[by, code] = Refusals(by, code, 1 if before is None else before.count + 1, detail[:LONGEST_DETAIL], now)
 
 
 class Gathering:
     """What of the refusals goes into the metrics: of one code and node the first `EACH` until the next `flush`, then one line for all
-    others. Whoever sends nonsense fills no disk with it."""
+    others; all who are no neighbours are one node here, and all codes that we do not know one code. So whoever sends nonsense fills no disk
+    with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, neighbours: Iterable[str] = ()) -> None:
+        self._neighbours = frozenset(neighbours)
         self._times: Counter[tuple[str, str, str]] = Counter()
         self._held: dict[tuple[str, str, str], Refusal] = {}
 
@@ -115,7 +119,7 @@ class Gathering:
         """Whether it is to be written now; else it is held."""
         if not isinstance(event, events.Refused | events.RefusedBy):
             return True
-        key = (events.name_of(type(event)), event.by, event.code)
+        key = (events.name_of(type(event)), event.by if event.by in self._neighbours else "", known_code(event.code))
         self._times[key] += 1
         if self._times[key] > EACH:
             self._held[key] = msgspec.structs.replace(event, count=self._times[key] - EACH)

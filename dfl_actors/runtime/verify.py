@@ -13,7 +13,7 @@ from dfl_actors.core import chain, codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.checks import Verifier
 from dfl_actors.core.codec import reread
-from dfl_actors.core.evidence import KEPT, Evidence, check_evidence
+from dfl_actors.core.evidence import KEPT, Evidence, check_contradiction
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.members import LISTED, Roll
 from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
@@ -128,7 +128,7 @@ def _contradictions(node: NodeDirectory, genesis: str) -> Iterator[str]:
         if not key.startswith(KEPT):
             continue
         try:
-            kind, signer, where = check_evidence(codec.decode(Evidence, raw, LARGEST_BLOCK), verifier)
+            kind, signer, where = check_contradiction(codec.decode(Evidence, raw, LARGEST_BLOCK), verifier)
         except Refused as error:
             raise ChainError(f"evidence in {path} breaks rule {error}: the journal was altered") from None
         yield f"{signer[:16]} signed two {kind}s for {where[:16]}"

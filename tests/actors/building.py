@@ -28,12 +28,12 @@ def announced(*numbers: int) -> list[Message]:
 
 
 def receipts(*numbers: int, by: tuple[str, ...] = WITNESSES) -> list[Message]:
-    return [ReceiptArrived(receipt=receipt(name, OWN[number])) for number in numbers for name in by]
+    return [ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(name, OWN[number])) for number in numbers for name in by]
 
 
 def confirmed(of: Draft, by: tuple[str, ...] = WITNESSES) -> ConfirmationsArrived:
     found = [(name, one) for entry in of.entries for one in entry.receipts for name in by if one.creator == KEYS[name].address]
-    return ConfirmationsArrived(confirmations=tuple(confirmation(name, of, one) for name, one in found))
+    return ConfirmationsArrived(sender=KEYS["g"].address, confirmations=tuple(confirmation(name, of, one) for name, one in found))
 
 
 def drafted(made: Bench) -> Draft:

@@ -141,10 +141,12 @@ def gathering(rng: random.Random) -> Iterator[Trial]:
         by = rng.choice(OTHERS)
         bad = _bad_receipts(rng, rng.choice(own), by)
         what = rng.choice(list(bad))
-        yield Trial("builder, receipt", what, bool(notes(made.give(ReceiptArrived(receipt=bad[what]())), Gathered)))
+        yield Trial(
+            "builder, receipt", what, bool(notes(made.give(ReceiptArrived(sender=KEYS["g"].address, receipt=bad[what]())), Gathered))
+        )
         if rng.random() < 0.02:
             fresh = transaction("me", 100 + rng.randrange(10**6), ttl=2)
-            said = made.give(Announced(transaction=fresh), *[ReceiptArrived(receipt=receipt(by, fresh))] * 3)
+            said = made.give(Announced(transaction=fresh), *[ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(by, fresh))] * 3)
             assert notes(said, Gathered), "a right one is gathered"
             yield Trial("builder, receipt", "the same three times", len(notes(said, Gathered)) != 1)
 
@@ -170,16 +172,16 @@ def confirming(rng: random.Random) -> Iterator[Trial]:
     """The builder of `me` gathers confirmations of its draft."""
     while True:
         made, own = _builder(), [transaction("me", number, ttl=2) for number in range(2)]
-        gathered = [ReceiptArrived(receipt=receipt(by, one)) for one in own for by in OTHERS]
+        gathered = [ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(by, one)) for one in own for by in OTHERS]
         (of,) = (one.draft for one in told(made.give(*(Announced(transaction=one) for one in own), *gathered), Drafted))
         for _ in range(40):
             bad = _bad_confirmations(rng, of)
             what = rng.choice(list(bad))
             yield Trial("builder, confirmation", what, _confirms(made, bad[what]()))
         right = [confirmation(by, of, one) for entry in of.entries for by, one in _by(entry)]
-        made.give(ConfirmationsArrived(confirmations=tuple(right[:-1] * 2)))
+        made.give(ConfirmationsArrived(sender=KEYS["g"].address, confirmations=tuple(right[:-1] * 2)))
         yield Trial("builder, confirmation", "all but one, twice", bool(made.chain.data))
-        made.give(ConfirmationsArrived(confirmations=(right[-1],)))
+        made.give(ConfirmationsArrived(sender=KEYS["g"].address, confirmations=(right[-1],)))
         assert len(made.chain.data) == 1, "the right ones make a block"
 
 
@@ -201,7 +203,7 @@ def _by(entry: Entry) -> Iterator[tuple[str, Receipt]]:
 
 def _confirms(made: Bench, what: Any) -> bool:
     before = _confirmed(made)
-    made.give(ConfirmationsArrived(confirmations=(what,)))
+    made.give(ConfirmationsArrived(sender=KEYS["g"].address, confirmations=(what,)))
     return _confirmed(made) != before or bool(made.chain.data)
 
 

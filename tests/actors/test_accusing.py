@@ -4,7 +4,7 @@ import pytest
 
 from dfl_actors.core import events
 from dfl_actors.core.codec import decode, digest
-from dfl_actors.core.evidence import Evidence, evidence
+from dfl_actors.core.evidence import KEPT, Evidence, evidence
 from dfl_actors.core.messages import DraftNews, EvidenceNews, Judged, Witnessed
 from dfl_actors.core.objects import Entry
 from tests.actors.bench import KEYS, draft, notes, receipt, transaction
@@ -68,3 +68,24 @@ def test_two_receipts_of_a_witness_for_a_transaction_are_found() -> None:
     made.give(Witnessed(transaction=far, receipts=(first,), receipt=receipt("me", far, received_at_ttl=2)))
     said = hear(made, "g", news(far, second, receipt("g", far, received_at_ttl=3)))
     assert EvidenceNews(evidence=evidence(first, second)) in announced(said)
+
+
+@pytest.mark.parametrize("sizes", [(1, 9), (9, 1), (5, 5)])
+def test_two_drafts_that_are_too_large_to_be_shown_are_told_once_and_neither_kept_nor_passed_on(sizes: tuple[int, int]) -> None:
+    made, entry = built(), Entry(transaction=ONE, receipts=(receipt("h", ONE),) * 256)
+    drafts = [draft("g", (entry,) * size, memo=str(number)) for number, size in enumerate(sizes)]
+    said = []
+    for one in (*drafts, drafts[1]):
+        said += hear(made, "g", DraftNews(draft=one)) + made.give(Judged(what=digest(one), code="block_rewritten"))
+    assert codes(said) == ["contradiction"] and notes(said, events.Refused)[0].by == KEYS["g"].address
+    assert not announced(said) and not list(made.journal.scan(KEPT))
+    assert codes(hear(made, "h", EvidenceNews(evidence=evidence(*drafts)))) == ["no_evidence"]
+
+
+def test_a_draft_that_somebody_made_up_is_held_against_nobody() -> None:
+    made, entries = built(), (Entry(transaction=ONE, receipts=(receipt("h", ONE),)),)
+    forged, right = unsigned(draft("g", entries, genesis="ab" * 32)), draft("g", entries)
+    for one, code in ((forged, "other_genesis"), (right, "")):
+        hear(made, "h", DraftNews(draft=one))
+        assert not codes(made.give(Judged(what=digest(one), code=code)))
+    assert not announced(made.said), "its signer has contradicted nothing"

@@ -92,7 +92,7 @@ def test_a_draft_that_nobody_confirms_is_given_up_and_the_chain_goes_on() -> Non
     made.give(*announced(0, 1), *receipts(0, 1))
     given_up, later = drafted(made), [transaction("me", number, now=NOW + 200_000) for number in (2, 3)]
     more = [Announced(transaction=one) for one in later] + [
-        ReceiptArrived(receipt=receipt(name, one)) for one in later for name in WITNESSES
+        ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(name, one)) for one in later for name in WITNESSES
     ]
     while not made.chain.data:
         assert made.wake is not None and made.wake <= NOW + ABANDON
@@ -130,7 +130,11 @@ def test_what_could_not_be_confirmed_in_time_is_not_drafted() -> None:
     made.give(Tick(), now=over - 1)
     assert not notes(made.said, events.Expired)
     later = transaction("me", 1, now=over)
-    made.give(Announced(transaction=later), *(ReceiptArrived(receipt=receipt(name, later)) for name in WITNESSES), now=over)
+    made.give(
+        Announced(transaction=later),
+        *(ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(name, later)) for name in WITNESSES),
+        now=over,
+    )
     assert [note.tx for note in notes(made.said, events.Expired)] == [digest(OWN[0])] and not told(made.said, Drafted)
     made = built(abandon=10**9)
     made.give(*announced(0, 1), *receipts(0, 1))
@@ -256,7 +260,9 @@ def test_a_draft_is_filled_by_bytes_and_what_does_not_fit_waits_for_the_next() -
 
 def test_a_receipt_counts_only_of_a_member_and_only_while_it_is_one() -> None:
     made = built()
-    made.give(*announced(0), ReceiptArrived(receipt=objects.receipt(OWN[0], objects.DAVE)), *receipts(0, by=("g",)))
+    made.give(
+        *announced(0), ReceiptArrived(sender=KEYS["g"].address, receipt=objects.receipt(OWN[0], objects.DAVE)), *receipts(0, by=("g",))
+    )
     assert [note.code for note in notes(made.said, events.Refused)] == ["not_a_member"]
     left = bench.settings(BuilderSettings, members=[KEYS[name].public for name in ("me", "h")])
     after = Builder(left, KEYS["me"], made.chain, made.journal, bench.at())
@@ -370,7 +376,7 @@ def as_message(made: Bench, operation: tuple[Any, ...]) -> Message:
     if what == "announced":
         return Announced(transaction=OWN[rest[0]])
     if what == "receipt":
-        return ReceiptArrived(receipt=receipt(rest[1], OWN[rest[0]]))
+        return ReceiptArrived(sender=KEYS["g"].address, receipt=receipt(rest[1], OWN[rest[0]]))
     if what == "confirmed":
         sent = told(made.said, Drafted)
         return confirmed(sent[-1].draft, rest[0]) if sent else Tick()

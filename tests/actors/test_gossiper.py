@@ -129,7 +129,7 @@ def test_a_receipt_for_us_is_told_to_the_builder_once() -> None:
     made, own = built(), transaction("me", 0)
     made.give(Trained(transaction=own))
     one = receipt("g", own)
-    assert told(hear(made, "g", ReceiptNews(receipt=one)), ReceiptArrived) == [ReceiptArrived(receipt=one)]
+    assert told(hear(made, "g", ReceiptNews(receipt=one)), ReceiptArrived) == [ReceiptArrived(sender=KEYS["g"].address, receipt=one)]
     assert not hear(made, "h", ReceiptNews(receipt=one))
     assert not hear(made, "h", ReceiptNews(receipt=receipt("h", transaction("me", 7)))), "of a transaction that we do not know"
 
@@ -286,7 +286,7 @@ def test_confirmations_go_to_the_builder_or_the_way_the_draft_came() -> None:
     confirmed(made, DraftNews(draft=other), "h")
     first, second = confirmation("g", own, receipt("g", ours)), confirmation("g", other, receipt("g", theirs))
     said = made.give(Asked(peer=PEER, request=ConfirmationsFor(confirmations=(first, second))))
-    assert told(said, ConfirmationsArrived) == [ConfirmationsArrived(confirmations=(first,))]
+    assert told(said, ConfirmationsArrived) == [ConfirmationsArrived(sender=KEYS["g"].address, confirmations=(first,))]
     assert sent(said) == [("h", ConfirmationsFor(confirmations=(second,)))]
     unknown = confirmation("g", draft("v", other.entries), receipt("g", theirs))
     assert codes(made.give(Asked(peer=PEER, request=ConfirmationsFor(confirmations=(unknown,))))) == ["other_draft"]

@@ -369,8 +369,18 @@ def test_a_draft_of_very_many_signatures_is_checked_in_parts_and_others_have_the
 # --- directories that were lost
 
 
-def arrived(of: Draft) -> DraftArrived:
-    return DraftArrived(draft=of, sender=of.generator)
+def arrived(of: Draft, by: str = "g") -> DraftArrived:
+    return DraftArrived(draft=of, sender=KEYS[by].address)
+
+
+def test_who_brings_a_draft_is_named_unless_only_its_signer_can_be_at_fault() -> None:
+    made = built()
+    first, second = (draft("g", (one,), height=5) for one in entries(made, 0, 1))
+    wrong = objects.unsigned(draft("g", first.entries, height=6))
+    said = made.give(arrived(first), arrived(wrong, "h"), arrived(second, "h"))
+    found = [(note.code, note.by) for note in notes(said, events.Refused)]
+    assert found == [("bad_signature", KEYS["h"].address), ("block_rewritten", KEYS["g"].address)]
+    assert f"said to be of {KEYS['g'].address[:8]}" in notes(said, events.Refused)[0].detail
 
 
 def test_a_neighbour_is_told_its_newest_transaction_and_draft_as_it_signed_them() -> None:

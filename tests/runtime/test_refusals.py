@@ -33,14 +33,16 @@ def test_every_process_counts_what_it_notes_by_neighbour_and_reason() -> None:
 
 
 def test_a_stranger_with_ever_new_reasons_does_not_fill_the_memory() -> None:
-    tally = Tally()
+    tally = Tally((B,))
     for number in range(2 * MOST):
         tally.noted(events.Refused(code="frames", by=str(number)), number)
-    assert len(tally.refused()) == MOST
+    assert len(tally.refused()) == MOST + 1 and tally.refused()[-1] == Refusals("", "frames", MOST, "", 2 * MOST - 1), "none is lost"
+    tally.noted(events.Refused(code="expired", by=B), 1)
+    assert tally.refused()[-1] == Refusals(B, "expired", 1, "", 1), "a neighbour's always has room"
 
 
 def test_refusals_of_one_code_and_node_are_one_line_after_the_tenth() -> None:
-    gathering = Gathering()
+    gathering = Gathering((B,))
     lines = [events.Refused(code="schema", detail=str(number)) for number in range(100)]
     written = [event for event in lines if gathering.passes(event)]
     assert written == lines[:EACH] and gathering.passes(events.Refused(code="schema", by=B)), "another node is counted by itself"
@@ -48,6 +50,14 @@ def test_refusals_of_one_code_and_node_are_one_line_after_the_tenth() -> None:
     (rest,) = gathering.flush()
     assert isinstance(rest, events.Refused) and (rest.count, rest.detail) == (90, "99")
     assert gathering.flush() == () and gathering.passes(lines[0]), "the next second begins anew"
+
+
+def test_invented_names_and_codes_fill_no_disk() -> None:
+    gathering = Gathering((B,))
+    names = [events.Refused(code="bad_signature", by=f"{number:064x}") for number in range(100)]
+    codes = [events.RefusedBy(code=f"made up {number}", by=B) for number in range(100)]
+    assert [sum(map(gathering.passes, invented)) for invented in (names, codes)] == [EACH, EACH]
+    assert [event.count for event in gathering.flush()] == [90, 90]
 
 
 def test_what_the_actors_of_a_node_have_counted_is_one_number() -> None:

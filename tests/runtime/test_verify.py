@@ -13,8 +13,8 @@ import pytest
 from dfl_actors.actors.trainer import Checkpoint
 from dfl_actors.core import chain
 from dfl_actors.core.codec import digest, encode, model_digest
-from dfl_actors.core.evidence import KEPT, evidence
-from dfl_actors.core.objects import Genesis, Layer
+from dfl_actors.core.evidence import KEPT, LARGEST, evidence
+from dfl_actors.core.objects import Entry, Genesis, Layer
 from dfl_actors.errors import ChainError, StoreError
 from dfl_actors.runtime.launch import begin_anew
 from dfl_actors.runtime.marks import leave_marks
@@ -325,6 +325,11 @@ def test_evidence_that_the_node_keeps_is_checked_and_named(tmp_path: Path) -> No
     with Journal(run.node("a").journal("gossiper")) as journal:
         journal.commit([(b"score/any", b"{}"), (KEPT + b"transaction/any", encode(evidence(one, other)))])
     assert verify(run, "a").contradictions == (f"{objects.BOB.address[:16]} signed two transactions for 3",)
+    entry = Entry(transaction=one, receipts=(objects.receipt(one, objects.CAROL),) * 256)
+    large = evidence(*(objects.draft(*[entry] * 4, key=objects.BOB, genesis=NET, memo=memo) for memo in ("one", "other")))
+    with Journal(run.node("a").journal("gossiper")) as journal:
+        journal.commit([(KEPT + b"draft/any", encode(large))])
+    assert len(encode(large)) > LARGEST and len(verify(run, "a").contradictions) == 2, "of a version that kept what is too large"
     with Journal(run.node("a").journal("gossiper")) as journal:
         journal.commit([(KEPT + b"transaction/any", encode(evidence(one, objects.unsigned(other))))])
     with pytest.raises(ChainError, match=r"bad_signature: .* the journal was altered"):
