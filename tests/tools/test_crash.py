@@ -57,7 +57,7 @@ def test_what_is_lost_or_signed_twice_is_found(tmp_path: Path, monkeypatch: pyte
 
 def test_points_have_the_names_of_steps_and_messages() -> None:
     receipt = objects.receipt(objects.transaction())
-    assert crash_points.name_of(Tell(ReceiptArrived(receipt=receipt))) == "Tell ReceiptArrived"
+    assert crash_points.name_of(Tell(ReceiptArrived(receipt=receipt, sender=receipt.creator))) == "Tell ReceiptArrived"
     assert crash_points.name_of(Note(Stopped())) == "Note"
     assert not list(crash_points.signed(Note(Stopped())))
     assert Announce in crash_points.SPEECH
