@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from dfl_actors.core.codec import decode, digest, encode
 from dfl_actors.core.delivery import WriteJournal
 from dfl_actors.core.effects import Journal, Tell
 from dfl_actors.core.family import Message
-from dfl_actors.core.messages import Announced, Drafted, Finalised, Lacking, ReceiptArrived, Settled
+from dfl_actors.core.messages import Announced, ConfirmationsArrived, Drafted, Finalised, Lacking, ReceiptArrived, Settled
 from dfl_actors.core.objects import MAX_RECEIPTS, MemberList
 from dfl_actors.core.words import Started, Tick
 from tests import objects
@@ -381,3 +382,15 @@ def as_message(made: Bench, operation: tuple[Any, ...]) -> Message:
         sent = told(made.said, Drafted)
         return confirmed(sent[-1].draft, rest[0]) if sent else Tick()
     return Tick() if what == "tick" else Started()
+
+
+def test_who_brings_what_is_wrong_is_named_and_not_whoever_is_written_there() -> None:
+    made = built()
+    made.give(*announced(0, 1), *receipts(0, 1, by=("g",)))
+    wrong = msgspec.structs.replace(receipt("h", OWN[0]), creator="ab" * 32)
+    said = made.give(ReceiptArrived(receipt=wrong, sender=KEYS["v"].address))
+    made.give(*receipts(0, 1, by=("h",)))
+    forged = tuple(objects.unsigned(one) for one in confirmed(drafted(made)).confirmations[:2])
+    said += made.give(ConfirmationsArrived(confirmations=forged, sender=KEYS["v"].address))
+    assert {note.by for note in notes(said, events.Refused)} == {KEYS["v"].address} and len(notes(said, events.Refused)) == 3
+    assert "said to be of abababab" in notes(said, events.Refused)[0].detail
