@@ -97,6 +97,8 @@ class Linking:
 
     def on_refusal(self, reply: m.Refusal, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:
         yield from self._links.refused(neighbour, reply)
+        if reply.code == "shut_out":
+            yield from self._fetching.denied(neighbour, now)
         self.ready = self._enough()
 
     def on_probed(self, reply: m.Probed, neighbour: Address, _: Body, now: Now) -> Iterator[Effect]:

@@ -84,6 +84,11 @@ class Fetching:
                 assembly.anew()
                 yield from _ask(assembly, assembly.ask_again(now.mono))
 
+    def denied(self, neighbour: Address, now: Now) -> Iterator[Effect]:
+        """The neighbour has shut us out, and says so: it breaks no promise, and what it announced is had from others."""
+        for assembly in [one for one in self._assemblies.values() if one.source == neighbour]:
+            yield from self._next_source(assembly, "model_gone", now)
+
     def gone(self, neighbour: Address, model: Digest, now: Now) -> Iterator[Effect]:
         """The neighbour no longer has it."""
         assembly = self._assemblies.get(model)

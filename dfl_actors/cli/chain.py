@@ -76,7 +76,7 @@ def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Op
     for name, blocks in read_all(run, names).items():
         _decoded(name, blocks)
         members = f'"members":[{",".join(lists[name])}],' if lists[name] else ""
-        typer.echo(f'{{"node":"{name}","genesis":{genesis},{members}"blocks":[{",".join(blocks)}]}}')
+        typer.echo(f'{{"node":{msgspec.json.encode(name).decode()},"genesis":{genesis},{members}"blocks":[{",".join(blocks)}]}}')
 
 
 @app.command()

@@ -1,12 +1,12 @@
 """A chain in readable lines."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 
 from dfl_actors.core.codec import digest
 from dfl_actors.core.objects import Address, Entry, FinalBlock
 from dfl_actors.learning.form import MILLION
 from dfl_actors.learning.score import told
+from dfl_actors.report.times import time_text
 
 
 def lines(node: str, blocks: Iterable[FinalBlock], names: Mapping[Address, str]) -> Iterator[str]:
@@ -46,4 +46,4 @@ def _score(correct: int, tested: int) -> str:
 
 
 def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return time_text(milliseconds, "%Y-%m-%d %H:%M:%S.%f", utc=True)

@@ -1,4 +1,5 @@
-"""What stands out in a run, in words, made from its figures: a defence that failed, a node that fell behind, transactions in vain."""
+"""What stands out in a run, in words, made from its figures: a node that signed two things about one, or that was shut out, a defence that
+failed, a node that fell behind, transactions in vain."""
 
 from collections.abc import Iterable, Mapping
 from statistics import fmean
@@ -9,6 +10,17 @@ from dfl_actors.report.kinds import attack_text
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
+
+
+def told_of(told: Iterable[tuple[str, str, str]], text: str) -> list[str]:
+    """What nodes have told of others, as rows of who told it, of whom, and the detail: each detail once, with all who told it. `text` has
+    places for `of`, `detail` and `by`."""
+    by: dict[tuple[str, str], list[str]] = {}
+    for teller, of, detail in told:
+        tellers = by.setdefault((of, detail), [])
+        if teller not in tellers:
+            tellers.append(teller)
+    return [text.format(of=of, detail=detail, by=", ".join(tellers)) for (of, detail), tellers in by.items()]
 
 
 def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[str, str]) -> list[str]:

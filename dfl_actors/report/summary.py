@@ -16,7 +16,7 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
-from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain
+from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain, told_of
 from dfl_actors.report.headline import Stood, headline, headline_text
 from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.kinds import NORMAL, kind_text
@@ -178,7 +178,12 @@ def _links(run: Run) -> dict[str, Figures]:
 
 def _findings(run: Run, nodes: dict[str, Figures]) -> list[str]:
     """What stands out, in words."""
+    told: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for event in run.of(events.Refused):
+        told[event.code].append((event.node, run.node_named(event.by), event.detail))
     return [
+        *told_of(told["contradiction"], "node {of} signed {detail} (proved at {by}): its key is used twice, or it lies"),
+        *told_of(told["shut_out"], "node {of} was shut out by {by} for a while: {detail}"),
         *failed_defences({name: node["reputations"] for name, node in nodes.items()}, run.attacks),
         *fallen_behind(stood(run), run.score),
         *in_vain({name: node["expired"] for name, node in nodes.items()}, {name: node["sent"] for name, node in nodes.items()}),

@@ -19,12 +19,14 @@ QUIET = 30_000  # Milliseconds without a refusal after which it is over.
 MOST_TOLD = 20  # How often one reason is told in a run: who changes its mind without end is told no more.
 AGAIN = 600_000  # Milliseconds after which one that was over and comes back is told again.
 A_STRANGER = "somebody who is no neighbour"
+ITSELF = "what bears this node's own signature"
 
 _VERSION = "run the same version of dfl-actors on both hosts; if no node is there, close this port to it"
 _FORGED = "`dfl-actors keys show` on its host must give the key that this topology has; else somebody speaks in its name"
 _BROKEN = "it breaks the protocol: run the same version of dfl-actors there, or take the node out of the topology"
 _CLOCK = "set the clocks of both hosts right, and start the node whose clock was wrong again"
 _LOST = "its directory is older than the network knows, or its key is used twice: stop it, and restore its newer directory or give --adopt"
+_OWN_KEY = "this node's key is used twice: stop the other process that has it, or give this node a new key"
 _MODEL = "give both hosts the same training.model and gossip.codec"
 _NOTHING = "nothing is to be done if it stops by itself"
 _ALTERED = "its chain was altered: restore it from a copy"
@@ -172,7 +174,8 @@ def merged(reports: Iterable[tuple[Refusals, ...]]) -> tuple[Refusals, ...]:
 def refused_text(node: str, other: str, refusals: Refusals, why: str) -> str:
     """What a person is told of what node `node` refuses of `other`; `node` is empty where there is only one. `why` has both values."""
     reason = f"{refusals.code}: {why}" if why else refusals.code
-    return f"{_at(node)}{other}: refused {_times(refusals.count)}, {reason}; {REMEDIES.get(refusals.code, _NOTHING)}"
+    remedy = _OWN_KEY if other == ITSELF else REMEDIES.get(refusals.code, _NOTHING)
+    return f"{_at(node)}{other}: refused {_times(refusals.count)}, {reason}; {remedy}"
 
 
 def refused_by_text(node: str, other: str, refusals: Refusals, why: str) -> str:

@@ -11,7 +11,7 @@ from dfl_actors.core.control import Neighbour, Refusals
 from dfl_actors.core.pulse import differences_text, of_genesis, of_settings
 from dfl_actors.runtime.handshakes import KEY
 from dfl_actors.runtime.plan import NodePlan
-from dfl_actors.runtime.refusals import A_STRANGER, MOST_TOLD, Complaints, refused_by_text, refused_text
+from dfl_actors.runtime.refusals import A_STRANGER, ITSELF, MOST_TOLD, Complaints, refused_by_text, refused_text
 
 Wording = Callable[[str, str, Refusals, str], str]
 
@@ -58,7 +58,7 @@ class Remarks:
                     self._refusal((node, way), at, one, plan, neighbours.get(one.by, Neighbour()), text)
 
     def _refusal(self, place: tuple[str, ...], at: str, one: Refusals, plan: NodePlan, known: Neighbour, text: Wording) -> None:
-        other = neighbour_names(plan).get(one.by, A_STRANGER)
+        other = ITSELF if one.by == plan.settings.address else neighbour_names(plan).get(one.by, A_STRANGER)
         cause = genesis_cause(known, plan.settings.genesis) if one.code == "other_genesis" else ""
         if one.code == "other_genesis" and not self._due((*place, one.by), one.at, bool(cause)):
             return

@@ -19,6 +19,7 @@ from typing import Self
 
 import msgspec
 
+from dfl_actors.config.sections import Name
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes
@@ -47,9 +48,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     `exposed` says that links left the machine unencrypted (`--insecure`).
     """
 
-    name: str
+    name: Name
     started: int
-    nodes: dict[str, Address]
+    nodes: dict[Name, Address]
     links: tuple[tuple[str, str], ...] = ()
     genesis: str = ""
     seed: int = 0

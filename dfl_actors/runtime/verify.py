@@ -312,6 +312,8 @@ def _prune(run: RunDirectory, name: str) -> int:
     models = run.node(name).models
     if not models.exists():
         return 0
+    if not models.resolve().is_relative_to(run.path.resolve()):
+        raise StoreError(f"{models} lies outside the run, in {models.resolve()}: nothing is removed there; make the link a directory")
     with ModelStore(models) as store:
         count = len(store.keys())
     try:

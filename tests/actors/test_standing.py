@@ -99,6 +99,18 @@ def test_promised_models_that_never_come_shut_out_a_neighbour_that_is_there_and_
         assert ("shut_out" in codes(made.said)) is there
 
 
+def test_a_neighbour_that_has_shut_us_out_breaks_no_promise() -> None:
+    """A key that is used twice, or a bad link, may have it believe that we lie: what follows is not its fault, and names nobody."""
+    made = built()
+    for number in range(MOST_ASSEMBLIES // 2):
+        hear(made, "g", news(transaction("g", number, number.to_bytes(32, "big"))))
+    made.give(reply("g", Refusal(code="shut_out", what="Fetch")))
+    for now in range(NOW + 2_000, NOW + 21_000, 2_000):
+        made.give(Tick(), now=now)
+        probed(made, "g", now)
+    assert "model_gone" in codes(made.said) and not {"shut_out", "fetch_timeout"} & set(codes(made.said))
+
+
 def test_every_frame_gets_one_verdict() -> None:
     made = built()
     one, gone = transaction("g", 0), transaction("g", 1, b"\1" * 32)

@@ -142,7 +142,8 @@ def test_a_reader_that_goes_away_hears_nothing_more(place: Path) -> None:
 def test_two_runs_by_their_names(place: Path, call: Call) -> None:
     code, out, err = call("compare", "first", "runs/second", "--plot", "both.png")
     assert (code, err) == (0, "")
-    assert out.splitlines()[:2] == ["A  runs/first", "B  runs/second"]
+    assert [line for line in out.splitlines()[:4] if not line.startswith("   ")] == ["A  runs/first", "B  runs/second"]
+    assert "honest nodes: mean" in out.splitlines()[1]
     assert "drawn to both.png" in out and (place / "both.png").stat().st_size > 10_000
 
 

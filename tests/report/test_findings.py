@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain
+from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain, told_of
 from dfl_actors.report.headline import Stood
 
 LIES = {"dan": "/home/ada/mine.py:lie"}
@@ -33,3 +33,8 @@ def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:
     assert in_vain({"amy": 3, "ben": 0}, {"amy": 40, "ben": 9}) == [
         "3 of 40 transactions of node amy expired before enough neighbours had witnessed them"
     ]
+
+
+def test_what_several_nodes_tell_of_another_is_one_finding() -> None:
+    rows = [("amy", "dan", "two receipts for 3bdf"), ("ben", "dan", "two receipts for 3bdf"), ("amy", "dan", "two receipts for 3bdf")]
+    assert told_of(rows, "node {of} signed {detail} (proved at {by})") == ["node dan signed two receipts for 3bdf (proved at amy, ben)"]

@@ -8,7 +8,7 @@ from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.remarks import PATIENT, Remarks
 
 B, C = "bb" * 32, "cc" * 32
-SETTINGS = SimpleNamespace(neighbours=(B, C), genesis="11" * 32)
+SETTINGS = SimpleNamespace(address="aa" * 32, neighbours=(B, C), genesis="11" * 32)
 NODE = SimpleNamespace(name="a", neighbours=("b", "c"))
 PLAN = cast("NodePlan", SimpleNamespace(node=NODE, settings=SETTINGS, whole_network=False))
 
@@ -92,3 +92,12 @@ def test_settings_that_differ_are_told_once_and_when_they_agree_again() -> None:
         "is configured as node a is again",
     ]
     assert remarks.standing() == ()
+
+
+def test_a_key_that_is_used_twice_is_told_to_the_node_whose_key_it_is() -> None:
+    told: list[str] = []
+    Remarks(told.append).refusals(PLAN, [Refusals("aa" * 32, "contradiction", 2, "two receipts for 3bdf", 1)], (), {})
+    (line,) = told
+    assert line.startswith(
+        "what bears this node's own signature: refused 2 times, contradiction: two receipts for 3bdf; this node's key is used twice"
+    )

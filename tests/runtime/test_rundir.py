@@ -6,11 +6,12 @@ import re
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dfl_actors.errors import StoreError
 from dfl_actors.processes.isolated import in_child
-from dfl_actors.runtime.rundir import BEGUN, RunDirectory, check_space, default_path, free_space
+from dfl_actors.runtime.rundir import BEGUN, About, RunDirectory, check_space, default_path, free_space, read_about
 from tests.runtime.spawned import PATIENCE, heard, process
 
 # --- files
@@ -232,3 +233,12 @@ def test_keys_that_a_person_put_there_are_not_what_we_began(tmp_path: Path) -> N
     run = begun(tmp_path / "run")
     run.lock_file.unlink()
     assert not run.only_begun()
+
+
+@pytest.mark.parametrize("name", ["a\x1b]0;owned\x07", "a\nb", "a/b", ""])
+def test_a_name_that_no_topology_gives_is_a_damaged_file(name: str, tmp_path: Path) -> None:
+    """A run directory may come from anybody, and names are printed."""
+    run = RunDirectory(tmp_path)
+    run.run.write_bytes(msgspec.json.encode(About(name="net", started=1, nodes={name: "ab" * 32})))
+    with pytest.raises(StoreError, match=r"run\.json is damaged"):
+        read_about(run)

@@ -334,3 +334,13 @@ def test_evidence_that_the_node_keeps_is_checked_and_named(tmp_path: Path) -> No
         journal.commit([(KEPT + b"transaction/any", encode(evidence(one, objects.unsigned(other))))])
     with pytest.raises(ChainError, match=r"bad_signature: .* the journal was altered"):
         verify(run, "a")
+
+
+def test_prune_removes_nothing_outside_the_run(tmp_path: Path) -> None:
+    run, other = made(tmp_path / "run"), tmp_path / "other"
+    models = run.node("a").models
+    models.rename(other)
+    models.symlink_to(other)
+    with pytest.raises(StoreError, match="lies outside the run"):
+        prune_all(run, ("a",))
+    assert (other / "data.mdb").exists()

@@ -1,7 +1,6 @@
 """The parts of the report's page in HTML: its head, the bar to choose nodes, the charts' sections. What users named is escaped."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from html import escape
 from re import sub
 
@@ -12,6 +11,7 @@ from dfl_actors.report.roles import ALARM, labels, look_of
 from dfl_actors.report.runs.listing import state_of
 from dfl_actors.report.summary import Figures, ran_text
 from dfl_actors.report.table import size_text
+from dfl_actors.report.times import time_text
 
 PATHS = {
     "circle": "M8 2a6 6 0 1 0 .01 0z",
@@ -180,7 +180,7 @@ def state(run: Run, held: float | None) -> str:
     parts = [
         ENDINGS.get(word, f"{word}: {reason}" if word == "finished" else word),
         f"{count} node{'' if count == 1 else 's'}",
-        f"begun {datetime.fromtimestamp(run.started / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"begun {time_text(run.started, '%Y-%m-%d %H:%M:%S', utc=True)} UTC",
         *([f"{len(run.sessions)} sessions"] if len(run.sessions) > 1 else []),
         str(run.path),
     ]

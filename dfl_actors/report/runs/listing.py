@@ -8,7 +8,6 @@ stopped; and where it did not, after the last time the network was ready, the ru
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from dfl_actors.errors import StoreError
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.summary import stands
 from dfl_actors.report.table import Column, accuracy_text, size_text
+from dfl_actors.report.times import time_text
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation, load_about
 
@@ -264,11 +264,7 @@ def _count(value: int | None) -> str:
 
 
 def _moment(milliseconds: int | None) -> str:
-    """A time of the epoch in local time; "-" also for one that no calendar has."""
-    try:
-        return "-" if milliseconds is None else f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError, OSError):
-        return "-"
+    return "-" if milliseconds is None else time_text(milliseconds, "%Y-%m-%d %H:%M")
 
 
 def duration_text(seconds: float | None) -> str:

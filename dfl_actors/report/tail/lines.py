@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from fnmatch import translate
 from functools import lru_cache
 from re import compile as compiled
@@ -14,6 +13,7 @@ from rich.text import Text
 from dfl_actors.config.toml_text import counted
 from dfl_actors.learning.score import told
 from dfl_actors.report.table import Column, grid, size_text
+from dfl_actors.report.times import time_text
 from dfl_actors.runtime.header import EVERYBODY, Record
 from dfl_actors.runtime.recording import Network
 
@@ -128,7 +128,7 @@ class Lines:
 
 def moment(t: int) -> str:
     """Microseconds since the epoch as local time, to the millisecond."""
-    return f"{datetime.fromtimestamp(t // 1_000_000):%H:%M:%S}.{t // 1000 % 1000:03}"
+    return time_text(t // 1000, "%H:%M:%S.%f")
 
 
 def identities(record: Record) -> str:
