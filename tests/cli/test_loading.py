@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dfl_actors import Topology
+from dfl_actors.api.words import in_options
 from dfl_actors.cli.run import warn
 from dfl_actors.config import Config
 from dfl_actors.errors import ConfigError
@@ -54,7 +55,7 @@ def test_the_seed_of_the_command_draws_the_links(tmp_path: Path) -> None:
 )
 def test_an_option_over_the_reference_programs_file_is_refused_by_its_name(options: list[str], problem: str) -> None:
     saved(Path("net.json"))
-    with pytest.raises(ConfigError) as raised:
+    with in_options(), pytest.raises(ConfigError) as raised:
         loaded("net.json", options)
     assert problem in str(raised.value) and "\n" not in str(raised.value)
 
