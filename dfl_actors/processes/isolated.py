@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, Signals
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGXCPU, Signals
 from typing import TypeVar, cast
 
 from dfl_actors.errors import StoreError
@@ -11,7 +11,7 @@ from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import FAILED, STDERR, interpreter
 
 T = TypeVar("T")
-DAMAGE = (SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV)  # Of what a damaged store lets its reader die.
+DAMAGE = (SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGXCPU)  # Of what a damaged store lets its reader die.
 
 
 class ReaderDied(StoreError):

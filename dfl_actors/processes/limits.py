@@ -1,4 +1,4 @@
-"""How many files a process may hold open, and how much memory it may take."""
+"""How many files a process may hold open, how much memory it may take, and how long it may work."""
 
 import resource
 from pathlib import Path
@@ -24,6 +24,12 @@ def spare_files(more: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft + more if hard == resource.RLIM_INFINITY else min(hard, soft + more), hard))
+
+
+def limit_processor(seconds: int) -> None:
+    """Let this process work for so many seconds, and then end by `SIGXCPU`."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds if hard == resource.RLIM_INFINITY else min(hard, seconds), hard))
 
 
 def limit_memory(more: int) -> None:

@@ -69,6 +69,7 @@ class Board:
             child.say(Told(facts=facts))
             self.remarks.handshakes(child.plan, status.handshakes)
             self.remarks.settings(child.plan, status.neighbours)
+            self.remarks.silent(child.plan, status.neighbours, self._clock().wall)
             self.remarks.refusals(child.plan, facts.refused, picture.refused_by(status), status.neighbours)
 
     def adoptions(self) -> dict[str, Adoption]:

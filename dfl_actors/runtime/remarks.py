@@ -22,6 +22,7 @@ GIVEN_UP = {
 }
 """What is told of what a builder counts."""
 
+SILENT = 60_000  # Milliseconds without a word of a neighbour before that is told.
 PATIENT = 10_000  # Milliseconds of refusals for another genesis before they are told without what differs, which a neighbour says in 2 s.
 
 
@@ -91,6 +92,15 @@ class Remarks:
             if self._off.get(key, 0) != ms:
                 self._off[key] = ms
                 self._say(key, off_text(*key, ms), bool(ms))
+
+    def silent(self, plan: NodePlan, neighbours: Mapping[str, Neighbour], now: int) -> None:
+        """Which neighbours on other hosts were linked and are not heard any more; `now` is wall time."""
+        names = neighbour_names(plan)
+        for address, known in neighbours.items() if not plan.whole_network else ():
+            gone = 0 < known.heard < now - SILENT and not known.linked and not known.parted
+            key = (plan.node.name, names[address], "silent")
+            if known.heard and gone != (key in self._standing):
+                self._say(key, silent_text(names[address], gone), gone)
 
     def handshakes(self, plan: NodePlan, failing: Mapping[str, str]) -> None:
         """With which neighbours a node gets no encrypted link, and why."""
@@ -165,6 +175,13 @@ def off_text(node: str, other: str, ms: int) -> str:
         f"the clock of node {other} is {abs(ms) / 1000:.0f} s {way} that of node {node}, more than gossip.max_skew_s allows:"
         " set the wrong one right and start its node again"
     )
+
+
+def silent_text(other: str, gone: bool) -> str:
+    """What a person is told of a neighbour that is away, or back."""
+    if not gone:
+        return f"{other}: is heard again"
+    return f"{other}: is away, and measures nothing: start it again or look at the link; if it left for good, take it out of the topology"
 
 
 def handshake_text(node: str, other: str, why: str) -> str:

@@ -1,7 +1,7 @@
 """A full check of chains on disk, in a child process: a damaged LMDB file ends its reader, and that must not be us."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,12 +19,14 @@ from dfl_actors.core.members import LISTED, Roll
 from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
 from dfl_actors.errors import ChainError, Refused, StoreError
 from dfl_actors.processes.isolated import ReaderDied, in_child
+from dfl_actors.processes.limits import limit_processor
 from dfl_actors.runtime.marks import check_marks
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory, read_about
 from dfl_actors.runtime.store_errors import store_error
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 
 T = TypeVar("T")
+READING, READING_A_MB = 60, 10  # Seconds of work that reading stores may take, and for each MB in them.
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,8 @@ def _isolated(function: Callable[..., T], run: RunDirectory, names: tuple[str, .
 
 
 def _each(path: Path, function: Callable[..., T], names: tuple[str, ...], more: tuple[object, ...]) -> list[T]:
+    nodes = [RunDirectory(path).node(name) for name in names]
+    _bound(store for node in nodes for store in (*_stores(node), node.models))
     return [function(RunDirectory(path), name, *more) for name in names]
 
 
@@ -142,13 +146,24 @@ def _pinpointed(run: RunDirectory, names: tuple[str, ...]) -> Iterator[None]:
     except ReaderDied:
         for name in names:
             for path in _stores(run.node(name)):
-                in_child(_check_store, path)
+                in_child(_check_bounded, path)
         raise
 
 
 def _stores(node: NodeDirectory) -> list[Path]:
     """Those that hold what cannot be had again."""
     return [path for path in (node.chain, *map(node.journal, ACTORS)) if path.exists()]
+
+
+def _bound(stores: Iterable[Path]) -> None:
+    """A damaged store may have no end: reading these and checking what is in them gets far more time than it needs."""
+    size = sum(file.stat().st_size for path in stores if (file := path / "data.mdb").exists())
+    limit_processor(READING + READING_A_MB * (size >> 20))
+
+
+def _check_bounded(path: Path) -> None:
+    _bound([path])
+    _check_store(path)
 
 
 def _check_store(path: Path) -> None:
@@ -164,6 +179,7 @@ def _verify_sound(run: RunDirectory, name: str) -> Verified:
 
 def _signed_any(path: Path, names: tuple[str, ...], models: tuple[str, ...] = ()) -> tuple[bool, frozenset[str]]:
     run = RunDirectory(path)
+    _bound(store for node in map(run.node, names) for store in (*_stores(node), node.models))
     for node in map(run.node, names):
         for store in _stores(node):
             _check_store(store)

@@ -101,3 +101,14 @@ def test_a_key_that_is_used_twice_is_told_to_the_node_whose_key_it_is() -> None:
     assert line.startswith(
         "what bears this node's own signature: refused 2 times, contradiction: two receipts for 3bdf; this node's key is used twice"
     )
+
+
+def test_a_neighbour_that_is_away_is_told_once_and_stands_until_it_is_back() -> None:
+    told: list[str] = []
+    remarks = Remarks(told.append)
+    for linked, heard, now in ((5, 1_000, 2_000), (0, 1_000, 50_000), (0, 1_000, 62_000), (0, 1_000, 90_000)):
+        remarks.silent(PLAN, {B: Neighbour(linked=linked, heard=heard), C: Neighbour()}, now)
+    assert [line.partition(":")[0] for line in told] == ["b"] and "take it out of the topology" in told[0]
+    assert remarks.standing() == tuple(told)
+    remarks.silent(PLAN, {B: Neighbour(linked=91_000, heard=91_000)}, 92_000)
+    assert told[1:] == ["b: is heard again"] and not remarks.standing()

@@ -16,6 +16,8 @@ from dfl_actors.core.codec import digest, encode, model_digest
 from dfl_actors.core.evidence import KEPT, LARGEST, evidence
 from dfl_actors.core.objects import Entry, Genesis, Layer
 from dfl_actors.errors import ChainError, StoreError
+from dfl_actors.processes.isolated import ReaderDied, in_child
+from dfl_actors.processes.limits import limit_processor
 from dfl_actors.runtime.launch import begin_anew
 from dfl_actors.runtime.marks import leave_marks
 from dfl_actors.runtime.rundir import About, RunDirectory
@@ -344,3 +346,15 @@ def test_prune_removes_nothing_outside_the_run(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="lies outside the run"):
         prune_all(run, ("a",))
     assert (other / "data.mdb").exists()
+
+
+def _endless(path: Path) -> None:
+    limit_processor(1)
+    while True:
+        path.exists()
+
+
+def test_a_store_without_end_is_damaged(tmp_path: Path) -> None:
+    """Pages that point at each other are read for ever."""
+    with pytest.raises(ReaderDied, match=r"is damaged \(the reader died of SIGXCPU\)"):
+        in_child(_endless, tmp_path)
