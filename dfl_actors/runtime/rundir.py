@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
-from dfl_actors.config.sections import Name
 from dfl_actors.core.objects import Address
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, read_bytes
 from dfl_actors.learning.form import Form
+
+Shown = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+"""A name that moves no cursor and breaks no line: a run directory may come from anybody, and names are printed."""
 
 LEAST_SPACE = 200_000_000  # bytes
 
@@ -48,9 +50,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     `exposed` says that links left the machine unencrypted (`--insecure`).
     """
 
-    name: Name
+    name: Shown
     started: int
-    nodes: dict[Name, Address]
+    nodes: dict[Shown, Address]
     links: tuple[tuple[str, str], ...] = ()
     genesis: str = ""
     seed: int = 0

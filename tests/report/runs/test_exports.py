@@ -258,6 +258,6 @@ def test_a_run_without_metrics_is_refused(format: str, run: Path) -> None:
 def test_a_node_whose_name_leads_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
     path = write_run(tmp_path / "net", ["a", name], [ready(), line(1, name, "updated", reputations={A: 1.0})])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(StoreError, match=r"cannot hold a node named|run\.json is damaged"):
+    with pytest.raises(StoreError, match="cannot hold a node named"):
         export(path, "csv", None, force=False)
     assert sorted(tmp_path.rglob("*")) == before
