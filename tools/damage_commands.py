@@ -2,12 +2,9 @@
 
 import os
 import signal
-import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -17,15 +14,19 @@ from dfl_actors.__main__ import main
 from dfl_actors.core import codec
 from dfl_actors.core.family import ACTORS
 from dfl_actors.core.objects import Genesis
-from dfl_actors.processes import forkserver, isolated, signals
-from dfl_actors.processes.channel import Channel
-from dfl_actors.processes.child import job, live
+from dfl_actors.processes import forkserver, isolated
 from dfl_actors.runtime import launch
 from dfl_actors.runtime.assembly import Owned, build
 from dfl_actors.runtime.plan import NodePlan
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import ChainStore
 from dfl_actors.runtime.supervisor import Outcome
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.warm.life import code_of, forked  # noqa: E402
 
 TRAINED = ("trainer", "validator")  # Actors that would start TensorFlow.
 
@@ -80,8 +81,8 @@ def _become(place: Path, words: Sequence[str], said: Sequence[Path]) -> NoReturn
         signal.signal(one, signal.SIG_DFL)
     sys.argv = ["dfl-actors", *words]
     for module in (forkserver, isolated):
-        vars(module)["interpreter"] = _forked
-    os._exit(_code_of(main))
+        vars(module)["interpreter"] = forked
+    os._exit(code_of(main))
 
 
 class DrySupervisor:
@@ -107,78 +108,3 @@ def _kept_genesis(*_: object) -> Genesis:
     """What the founder would make once more: as the chain of node 1, which is whole, has it, without its members."""
     with ChainStore(RunDirectory(Path("run")).node("1").chain, readonly=True) as chain:
         return msgspec.structs.replace(codec.decode(Genesis, chain.genesis or b"", limit=1 << 24), members=msgspec.UNSET)
-
-
-def _code_of(program: Callable[[], None]) -> int:
-    code: object = None
-    try:
-        program()
-    except SystemExit as end:
-        code = end.code
-    except BaseException:  # noqa: BLE001 - as an interpreter ends
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    return code if isinstance(code, int) else int(code is not None)
-
-
-class _Child:
-    """A process that was forked, as far as `subprocess.Popen` is asked for."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._code: int | None = None
-
-    def poll(self) -> int | None:
-        return self._take(os.WNOHANG)
-
-    def wait(self) -> int | None:
-        return self._take(0)
-
-    def kill(self) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
-
-    def _take(self, how: int) -> int | None:
-        if self._code is None:
-            pid, status = os.waitpid(self.pid, how)
-            self._code = os.waitstatus_to_exitcode(status) if pid else None
-        return self._code
-
-
-def _forked(
-    name: str,
-    work: Callable[..., None],
-    *arguments: object,
-    errors: int,
-    environment: Mapping[str, str] | None = None,
-    inherit: Sequence[int] = (),
-) -> tuple[_Child, Channel]:
-    """In the place of `child.interpreter`."""
-    ours, theirs = socket.socketpair()
-    with theirs, signals.blocked():
-        pid = os.fork()
-        if not pid:
-            _begin(theirs, errors, environment, inherit)
-    channel = Channel(ours)
-    channel.send(job(name, work, *arguments))
-    channel.finish()
-    return _Child(pid), channel
-
-
-def _begin(end: socket.socket, errors: int, environment: Mapping[str, str] | None, inherit: Sequence[int]) -> NoReturn:
-    os.environ.update(environment or {})
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for number, file in ((0, nowhere), (1, nowhere), (2, errors)):
-        os.dup2(file, number)
-    first = 3
-    for kept in sorted({end.fileno(), *inherit}):
-        os.closerange(first, kept)
-        first = kept + 1
-    os.closerange(first, subprocess.MAXFD if hasattr(subprocess, "MAXFD") else 1 << 16)
-    signals.ignore()
-    live(end)
