@@ -83,11 +83,18 @@
 
   // --- drawing
 
+  // The camera's button again, for papers: lines and letters instead of dots.
+  const asSvg = {
+    name: "toSvg",
+    title: "Download plot as an SVG",
+    icon: Plotly.Icons.disk,
+    click: (plot) => Plotly.downloadImage(plot, { format: "svg", filename: page.name + "-" + plot.id.slice("plot-".length) }),
+  };
   const config = {
     responsive: true,
     displaylogo: false,
     // Named one by one: Plotly's own choice has a button that sends the chart away.
-    modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    modeBarButtons: [["toImage", asSvg], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     showSendToCloud: false,
     typesetMath: false, // a name may hold dollar signs
     plotlyServerURL: "",

@@ -15,7 +15,7 @@ from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium
 from tests.report.made_run import NASTY, START, Line, address, lively, ready, realistic, write_run
 
-TOOLS = {"download plot as a png", "zoom", "pan", "zoom in", "zoom out", "reset axes"}
+TOOLS = {"download plot as a png", "download plot as an svg", "zoom", "pan", "zoom in", "zoom out", "reset axes"}
 NETWORK = '<script>hacked=1</script> & "co"'
 
 
@@ -112,6 +112,16 @@ def test_choosing_a_few_of_four(tabs: Tabs) -> None:
     assert waiting[0].startswith("<b>median") and {name.split()[0] for name in waiting[1:]} == {"0", "2", "3"}
     opened.click("[data-choose=all]")
     assert opened.tab.evaluate(data.format("receipts", "y")) == ["0", "1", "2", "3"]
+    opened.check()
+
+
+def test_a_chart_is_downloaded_as_an_svg(tabs: Tabs) -> None:
+    opened = tabs(4)
+    with opened.tab.expect_download(timeout=60_000) as waiting:
+        opened.tab.evaluate("document.querySelector('#plot-chains [data-title=\"Download plot as an SVG\"]').click()")
+    text = Path(waiting.value.path()).read_text(encoding="utf-8")
+    assert waiting.value.suggested_filename.endswith("-chains.svg")
+    assert text.startswith("<svg") and text.count('class="scatterlayer') == 1 and text.count('class="trace scatter') == 4
     opened.check()
 
 
