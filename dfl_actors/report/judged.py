@@ -1,13 +1,13 @@
 """What nodes said of the models that they received, in the updates of an algorithm that gives its reasons (`sdk.reasons`)."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from dfl_actors.core.events import Updated
-from dfl_actors.report.load import Run, by_node
+import msgspec
+
+from dfl_actors.report.load import Run
 from dfl_actors.report.table import Column, name_text
-from dfl_actors.sdk.reasons import REJECTED, TAKEN, reasons_in
+from dfl_actors.sdk.reasons import REJECTED
 
 MOST = 8  # Senders that have a line each in a summary.
 MOST_ROWS = 200  # Of a table.
@@ -19,29 +19,20 @@ By = Mapping[str, Mapping[str, Judged]]
 """What each node said of each sender, by their names."""
 
 
-def judged(run: Run, updates: Sequence[Updated]) -> dict[str, Judged]:
+def judged(run: Run, name: str) -> dict[str, Judged]:
     """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, and the last reason."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for update in updates:
-        for sender, words in reasons_in(update.notes).items():
-            found[run.node_named(sender)].append(words)
-    return {sender: _counted(words) for sender, words in sorted(found.items())}
+    said = {run.node_named(sender): its for sender, its in run.tally.said.get(name, {}).items()}
+    return {sender: msgspec.to_builtins(its) for sender, its in sorted(said.items())}
 
 
 def judged_by(run: Run) -> dict[str, dict[str, Judged]]:
     """The same of every node that has averaged."""
-    return {name: judged(run, updates) for name, updates in by_node(run.of(Updated)).items()}
+    return {name: judged(run, name) for name in run.tally.updates}
 
 
 def judged_in(nodes: Mapping[str, Mapping[str, Mapping[str, Judged]]]) -> By:
     """The same as it stands in the summaries of nodes."""
     return {name: node["judged"] for name, node in nodes.items()}
-
-
-def _counted(words: Sequence[str]) -> Judged:
-    reasons = [one for one in words if one != TAKEN]
-    rejected = sum(one.startswith(REJECTED) for one in reasons)
-    return {"updates": len(words), "rejected": rejected, "in_part": len(reasons) - rejected, "last": reasons[-1] if reasons else ""}
 
 
 def judged_lines(by: By) -> list[str]:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
@@ -22,8 +22,12 @@ from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.learning.score import IN_JSON, Measure, word_for
+from dfl_actors.report.tally import Tally, tally
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation
+
+if TYPE_CHECKING:
+    from dfl_actors.report.waits import Waits
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -37,9 +41,9 @@ class Run(About, frozen=True, kw_only=True):
     """All that is known of a run, or of a simulation. `skipped` counts the lines of metrics that could not be understood, `unknown` the
     events of kinds that this version does not know.
 
-    `nodes` ran here; `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal,
-    `attacks` what the malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks. `score` is the word for what models are
-    measured by.
+    `tally` has what is counted of the events; `waits` what transactions waited for, of a run that is followed. `nodes` ran here;
+    `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal, `attacks` what the
+    malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks. `score` is the word for what models are measured by.
     """
 
     path: Path
@@ -50,6 +54,8 @@ class Run(About, frozen=True, kw_only=True):
     elsewhere: dict[str, str]
     roles: dict[str, str]
     attacks: dict[str, str]
+    tally: Tally
+    waits: "Waits | None" = None
     unit: Literal["seconds", "tick"] = "seconds"
     score: Measure = "accuracy"
 
@@ -149,7 +155,7 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
         return load_simulation(path, only)
     about = read_about(directory)
     events, skipped, unknown = _load_events(directory.metrics_files(), only)
-    elsewhere, roles, attacks = _load_configured(directory.config)
+    elsewhere, roles, attacks = configured(directory.config)
     return Run(
         **{**msgspec.structs.asdict(about), "target": about.target or None},
         path=path,
@@ -160,11 +166,12 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
         elsewhere=elsewhere,
         roles=roles,
         attacks=attacks,
-        score=_word(directory.config),
+        tally=tally(event for group in events.values() for event in group),
+        score=score_of(directory.config),
     )
 
 
-def _word(path: Path) -> Measure:
+def score_of(path: Path) -> Measure:
     """What the nodes of a configuration are measured by."""
     try:
         return word_for(tomllib.loads(read_text(path)).get("data", {}).get("task", ""))
@@ -172,7 +179,7 @@ def _word(path: Path) -> Measure:
         return "accuracy"
 
 
-def _load_configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+def configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """Addresses, roles and attacks that the configuration gives to nodes. It only adds to what is known: a run without one can be read."""
     try:
         table = tomllib.loads(read_text(path))

@@ -1,13 +1,11 @@
 """What a run's charts show of pairs of nodes: the receipts by witness and generator, and the models that crossed each link."""
 
-from collections import defaultdict
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dfl_actors.core.events import ModelSent, ReceiptArrived
 from dfl_actors.report.load import Run
+from dfl_actors.report.tally import Carried
 
 
 class Receipts(msgspec.Struct, frozen=True):
@@ -24,12 +22,10 @@ def receipts(run: Run) -> Receipts:
     rows, columns = ({key: place for place, key in enumerate(keys)} for keys in (run.nodes.values(), names))
     counts = np.zeros((len(names), len(names)), np.int64)
     correct, tested = np.zeros(counts.shape), np.zeros(counts.shape)
-    for event in {(event.tx, event.creator): event for event in run.of(ReceiptArrived)}.values():
-        if event.creator in rows and event.node in columns:
-            place = rows[event.creator], columns[event.node]
-            counts[place] += 1
-            correct[place] += event.correct
-            tested[place] += event.tested
+    for (witness, generator), its in run.tally.witnessed.items():
+        if witness in rows and generator in columns:
+            place = rows[witness], columns[generator]
+            counts[place], correct[place], tested[place] = its.receipts, its.correct, its.tested
     accuracies = np.divide(correct, tested, out=np.full(counts.shape, np.nan), where=tested > 0)
     return Receipts(names, counts, accuracies)
 
@@ -49,14 +45,10 @@ class Link(msgspec.Struct, frozen=True):
 
 def traffic(run: Run) -> list[Link]:
     """Every link of the network, and whatever else models crossed, by the order of the nodes."""
-    sent: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for event in run.of(ModelSent):
-        sent[event.node, run.node_named(event.to)].append(event.bytes)
+    sent = {(node, run.node_named(to)): way for (node, to), way in run.tally.carried.items()}
     pairs = dict.fromkeys(_pair(*ends) for ends in (*run.links, *sent) if ends[0] != ends[1])
-    return [
-        Link(one, other, (len(sent[one, other]), len(sent[other, one])), (sum(sent[one, other]), sum(sent[other, one])))
-        for one, other in pairs
-    ]
+    ways = [(one, other, sent.get((one, other), Carried()), sent.get((other, one), Carried())) for one, other in pairs]
+    return [Link(one, other, (there.models, back.models), (there.bytes, back.bytes)) for one, other, there, back in ways]
 
 
 def _pair(one: str, other: str) -> tuple[str, str]:

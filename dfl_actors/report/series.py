@@ -81,8 +81,10 @@ def heights(run: Run) -> dict[str, Series]:
 
 
 def _height(run: Run, blocks: Sequence[Final]) -> Series:
-    seconds = sorted(run.seconds(block.t) for block in blocks)
-    return np.array([0.0, *seconds, max(run.elapsed, seconds[-1])]), np.array([*range(len(blocks) + 1), len(blocks)], float)
+    points = sorted((run.seconds(block.t), block.height) for block in blocks)
+    seconds, before = [second for second, _ in points], points[0][1] - 1
+    counts = [height - before for _, height in points]
+    return np.array([0.0, *seconds, max(run.elapsed, seconds[-1])]), np.array([0, *counts, counts[-1]], float)
 
 
 def weight_differences(run: Run) -> tuple[Series, dict[str, Series]]:

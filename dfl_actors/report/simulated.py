@@ -5,8 +5,9 @@ six digits, are given in millionths. There are no transactions, receipts and blo
 """
 
 import csv
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from dfl_actors.core.events import Evaluated, Event, Happened, Noised, Ready, St
 from dfl_actors.learning.score import word_for
 from dfl_actors.report.load import Run, Session
 from dfl_actors.report.series import Numbers
+from dfl_actors.report.tally import tally
 from dfl_actors.sim import checkpoint
-from dfl_actors.sim.about import load_about
+from dfl_actors.sim.about import About, load_about
 
 Table = dict[str, Numbers]
+Rows = Callable[[Path], Iterator[dict[str, str]]]
 
 MILLION = 1_000_000  # What accuracies are counted of.
 TICK = 1000  # As many ms as a second has.
@@ -28,58 +31,74 @@ def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
     """The simulation in a directory that `is_simulation`, also one under way; `only` events of these kinds, if any. Raises `DflError`."""
     config, about = load_topology(path / "config.toml"), load_about(path)
     events: dict[type[Event], list[Event]] = {}
-    for event in _events(path, config, about.started):
+    for event in told(lambda table: rows_of(path / table), config, about.started):
         if not only or type(event) in only:
             events.setdefault(type(event), []).append(event)
     end = about.started + TICK * (config.sim.ticks if about.over else _last_tick(path))
     events[Noised] = list(about.noised)
     events[Ready] = [Ready(t=about.started)]
-    if about.over or any(path.glob(f"{checkpoint.FOLDER}*")):
-        events[Stopped] = [Stopped(t=end, reason="ticks" if about.over else "interrupted")]
+    if stops := ended(path, about, end):
+        events[Stopped] = [*stops]
     return Run(
-        name=config.network.name,
-        started=about.started,
-        nodes={node.name: node.name for node in config.nodes},
-        links=tuple(config.links),
-        seed=config.network.seed,
-        version=about.version,
         path=path,
         sessions=(Session(about.started, end),),
         events=events,
-        skipped=0,
-        unknown=0,
-        elsewhere={},
-        roles={node.name: node.role for node in config.nodes if node.role != "normal"},
-        attacks={node.name: attack for node in config.nodes if (attack := config.attack_of(node.name))},
-        unit="tick",
-        score=word_for(config.data.task),
+        tally=tally(event for group in events.values() for event in group),
+        **fields_of(config, about),
     )
 
 
-def _events(path: Path, config: Config, started: int) -> Iterator[Event]:
-    """What the tables say, table by table."""
+def ended(path: Path, about: About, end: int) -> list[Stopped]:
+    """That it is over, or was interrupted, at `end`, if that is so."""
+    interrupted = any(path.glob(f"{checkpoint.FOLDER}*"))
+    return [Stopped(t=end, reason="ticks" if about.over else "interrupted")] if about.over or interrupted else []
+
+
+def fields_of(config: Config, about: About) -> dict[str, Any]:
+    """What a `Run` says of a simulation besides its events."""
+    return {
+        "name": config.network.name,
+        "started": about.started,
+        "nodes": {node.name: node.name for node in config.nodes},
+        "links": tuple(config.links),
+        "seed": config.network.seed,
+        "version": about.version,
+        "skipped": 0,
+        "unknown": 0,
+        "elsewhere": {},
+        "roles": {node.name: node.role for node in config.nodes if node.role != "normal"},
+        "attacks": {node.name: attack for node in config.nodes if (attack := config.attack_of(node.name))},
+        "unit": "tick",
+        "score": word_for(config.data.task),
+    }
+
+
+def told(rows: Rows, config: Config, started: int) -> Iterator[Event]:
+    """What the tables say, table by table; `rows` gives those of a table, or those of them that are new."""
     batch = config.training.batch
-    for tick, row in _rows(path / "accuracy.csv"):
+    for tick, row in _numbers(rows(Path("accuracy.csv"))):
         for node, value in row.items():
             yield Evaluated(t=started + TICK * tick, node=node, correct=round(MILLION * value), tested=MILLION)
-    for tick, row in _rows(path / "steps.csv"):
+    for tick, row in _numbers(rows(Path("steps.csv"))):
         for node, steps in row.items():
             yield Trained(t=started + TICK * tick, node=node, tx="", steps=int(steps), samples=batch * int(steps))
     for name in (node.name for node in config.nodes):
-        reasons = {row["tick"]: _said(row) for row in rows_of(path / "reasons" / f"{name}_reasons.csv")}
-        for tick, row in _rows(path / "reputation" / f"{name}_reputation.csv"):
+        # An update's reasons are written after its reputations: read in this order, none is missed that belongs to a row.
+        updates = list(_numbers(rows(Path("reputation", f"{name}_reputation.csv"))))
+        reasons = {row["tick"]: _said(row) for row in rows(Path("reasons", f"{name}_reasons.csv"))}
+        for tick, row in updates:
             said = reasons.get(str(tick), {})
             yield Updated(t=started + TICK * tick, node=name, reputations=row, notes={"senders": said} if said else {})
-    for told in rows_of(path / "events.csv"):
-        do, node, link = told["do"], told["node"], told["link"]
-        yield Happened(t=started + TICK * int(told["tick"]), node=node, link=link, do=do, what=f"{do} {node or link}")
-    for tick, row in _rows(path / "model_weight_diff.csv"):
+    for change in rows(Path("events.csv")):
+        do, node, link = change["do"], change["node"], change["link"]
+        yield Happened(t=started + TICK * int(change["tick"]), node=node, link=link, do=do, what=f"{do} {node or link}")
+    for tick, row in _numbers(rows(Path("model_weight_diff.csv"))):
         yield WeightDifference(t=started + TICK * tick, layers=row, overall=sum(row.values()))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
+def _numbers(rows: Iterator[dict[str, str]]) -> Iterator[tuple[int, dict[str, float]]]:
     """Tick and values of each whole row."""
-    for row in rows_of(path):
+    for row in rows:
         try:
             yield int(row.pop("tick")), {name: float(value) for name, value in row.items()}
         except (TypeError, ValueError):  # the last one, which is being written
@@ -92,7 +111,7 @@ def _said(row: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _last_tick(path: Path) -> int:
-    return max((tick for tick, _ in _rows(path / "accuracy.csv")), default=0)
+    return max((tick for tick, _ in _numbers(rows_of(path / "accuracy.csv"))), default=0)
 
 
 def read_table(path: Path) -> Table:

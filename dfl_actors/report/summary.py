@@ -23,6 +23,7 @@ from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.privacy import privacy_lines, spent
 from dfl_actors.report.table import Column, accuracy_text, grid, kind_column, names_column, reputations_column, troubles_column
+from dfl_actors.report.tally import Sealed
 from dfl_actors.runtime.remarks import off_text, step_text
 
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
@@ -42,7 +43,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
     nothing is None too.
     """
     goal = run.target if target is None else target or None
-    nodes, final, stops = _nodes(run, goal), by_node(run.of(events.Final)), run.of(events.Stopped)
+    nodes, stops = _nodes(run, goal), run.of(events.Stopped)
     privacy = spent(run)
     return {
         "name": run.name,
@@ -57,7 +58,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "headline": stands(run),
         "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
         "nodes": nodes,
-        "blocks": {name: _blocks(final.get(name, []), len(run.neighbours(name))) for name in run.nodes},
+        "blocks": {name: _blocks(run.tally.sealed.get(name, Sealed()), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
         "findings": _findings(run, nodes),
@@ -109,9 +110,9 @@ def _counted(refused: Iterable[events.Refused]) -> dict[str, int]:
 
 
 def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
-    trained, scored, evaluated = by_node(run.of(events.Trained)), by_node(run.of(events.Scored)), by_node(run.of(events.Evaluated))
-    receipts, refused, expired = by_node(run.of(events.ReceiptArrived)), by_node(run.of(events.Refused)), by_node(run.of(events.Expired))
-    updated, restarted, dropped = by_node(run.of(events.Updated)), by_node(run.of(events.Restarted)), by_node(run.of(events.Dropped))
+    counts, trained, evaluated = run.tally, by_node(run.of(events.Trained)), by_node(run.of(events.Evaluated))
+    refused, dropped = by_node(run.of(events.Refused)), by_node(run.of(events.Dropped))
+    updated, restarted = by_node(run.of(events.Updated)), by_node(run.of(events.Restarted))
     return {
         name: {
             "address": address,
@@ -119,18 +120,18 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "attack": run.attacks.get(name),
             "samples": max((event.samples for event in trained.get(name, [])), default=0),
             "steps": max((event.steps for event in trained.get(name, [])), default=0),
-            "sent": len({event.tx for event in trained.get(name, []) if event.tx}),
-            "received": len({event.tx for event in scored.get(name, [])}),
-            "receipts": len({(event.tx, event.creator) for event in receipts.get(name, [])}),
+            "sent": counts.sent[name],
+            "received": counts.received[name],
+            "receipts": counts.receipts[name],
             "refused": _counted(refused.get(name, [])),
             "dropped": sum(event.messages for event in dropped.get(name, [])),
-            "expired": len({event.tx for event in expired.get(name, [])}),
-            "updates": len(updated.get(name, [])),
+            "expired": counts.expired[name],
+            "updates": counts.updates[name],
             "restarts": len(restarted.get(name, [])),
             "test_accuracy": _last_accuracy(evaluated.get(name, [])),
             "own_accuracy": _last_accuracy(trained.get(name, [])),
             "reputations": _reputations(run, updated.get(name, [])),
-            "judged": judged(run, updated.get(name, [])),
+            "judged": judged(run, name),
             "target_seconds": _first_at(run, evaluated.get(name, []), target),
         }
         for name, address in run.nodes.items()
@@ -152,28 +153,16 @@ def _reputations(run: Run, updated: Sequence[events.Updated]) -> dict[str, float
     return {run.node_named(address): value for address, value in latest.items()}
 
 
-def _blocks(final: Iterable[events.Final], peers: int) -> Figures:
+def _blocks(sealed: Sealed, peers: int) -> Figures:
     """Tables V and VII for a node, and how many blocks hold every confirmation they could have, and how many none."""
-    blocks = list({event.block: event for event in final}.values())
-    means = {f"{what}_per_block": _mean([getattr(block, what) for block in blocks]) for what in PER_BLOCK}
-    complete = sum(block.confirmations >= block.expected for block in blocks)
-    abandoned = sum(not block.confirmations for block in blocks)
-    return {"blocks": len(blocks), **means, "complete": complete, "abandoned": abandoned, "peers": peers}
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fsum(values) / len(values) if values else None
+    means = {f"{what}_per_block": getattr(sealed, what) / sealed.blocks if sealed.blocks else None for what in PER_BLOCK}
+    return {"blocks": sealed.blocks, **means, "complete": sealed.complete, "abandoned": sealed.abandoned, "peers": peers}
 
 
 def _links(run: Run) -> dict[str, Figures]:
     """Models sent over each link in each direction; `repeated` counts those that crossed it before."""
-    sent: dict[str, list[events.ModelSent]] = defaultdict(list)
-    for event in run.of(events.ModelSent):
-        sent[f"{event.node}->{run.node_named(event.to)}"].append(event)
-    return {
-        link: {"models": len(its), "bytes": sum(event.bytes for event in its), "repeated": len(its) - len({event.tx for event in its})}
-        for link, its in sorted(sent.items())
-    }
+    ways = {f"{node}->{run.node_named(to)}": way for (node, to), way in run.tally.carried.items()}
+    return {link: msgspec.to_builtins(way) for link, way in sorted(ways.items())}
 
 
 def _findings(run: Run, nodes: dict[str, Figures]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The trace of a transaction over all nodes: what happened to it, where and when, and what it waited for.
+"""The trace of a transaction over all nodes: what happened to it, where and when.
 
 A trace goes through the `STEPS`: the generator trains and announces a transaction; every witness fetches its model, measures it and
 signs a receipt, which arrives at the generator; the generator drafts a block with it, the witnesses confirm the draft, the block is
@@ -7,12 +7,12 @@ names its transactions, a confirmation its draft, a final block its height. Runs
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 import msgspec
 
-from dfl_actors.core.events import Announced, Confirmed, Drafted, Expired, Fetched, Final, ReceiptArrived, Refused, Scored, Trained
+from dfl_actors.core.events import Announced, Confirmed, Drafted, Event, Expired, Fetched, Final, ReceiptArrived, Refused, Scored, Trained
 from dfl_actors.learning.score import told
 from dfl_actors.report.load import Run
 from dfl_actors.runtime.header import SHORT
@@ -20,7 +20,6 @@ from dfl_actors.runtime.header import SHORT
 STEPS = ("trained", "announced", "fetched", "measured", "receipt", "drafted", "confirmed", "final")
 """What happens to a transaction, in the order of its way."""
 
-WAITS = STEPS[1:]  # What a transaction waits for.
 ENDS = ("refused", "expired")  # What may happen besides: a witness refuses it, or its time is up before it has its receipts.
 ORDER = {step: place for place, step in enumerate((*STEPS, *ENDS))}
 
@@ -84,6 +83,22 @@ class Traces:
         """The traces so far, by digest, in the order in which they began."""
         made = [self._trace(short, steps) for short, steps in self._steps.items()]
         return {trace.tx: trace for trace in sorted(made, key=lambda trace: trace.steps[0].t)}
+
+    def of(self, tx: str) -> Trace | None:
+        """The trace of one transaction, if anything is known of it."""
+        steps = self._steps.get(tx[:SHORT])
+        return self._trace(tx[:SHORT], steps) if steps else None
+
+    def forget(self, tx: str) -> None:
+        """All that is known of a transaction."""
+        for known in (self._names, self._generators, self._steps, self._witnesses):
+            known.pop(tx[:SHORT], None)
+
+    def forget_block(self, node: str, height: int) -> list[str]:
+        """All that is known of a block and its draft. Returns the transactions in it."""
+        known = self._heights.pop((node, height), None)
+        self._drafts = {digest: draft for digest, draft in self._drafts.items() if draft.node != node or draft.height > height}
+        return [] if known is None else list(known.txs)
 
     def _trace(self, short: str, steps: Mapping[tuple[str, str, str], Step]) -> Trace:
         in_order = sorted(steps.values(), key=lambda step: (step.t, ORDER[step.step]))
@@ -152,89 +167,65 @@ def score(correct: int | None, tested: int | None) -> str:
 
 # --- from the metrics
 
+Named = Callable[[str], str]  # The name of the node at an address.
+
+
+def _trained(found: Traces, event: Trained, named: Named) -> None:
+    found.generated(event.tx, event.node)
+    found.add(event.tx, Step(event.t, event.node, "trained", detail=score(event.correct, event.tested)))
+
+
+def _announced(found: Traces, event: Announced, named: Named) -> None:
+    found.add(event.tx, Step(event.t, event.node, "announced"))
+
+
+def _fetched(found: Traces, event: Fetched, named: Named) -> None:
+    found.add(event.tx, Step(event.t, event.node, "fetched", named(event.source), f"in {event.ms} ms"))
+
+
+def _scored(found: Traces, event: Scored, named: Named) -> None:
+    found.generated(event.tx, named(event.generator) if event.generator else "")
+    detail = f"{score(event.correct, event.tested)} at ttl {event.ttl}"
+    found.add(event.tx, Step(event.t, event.node, "measured", detail=detail))
+
+
+def _refused(found: Traces, event: Refused, named: Named) -> None:
+    if event.what == "transaction" and event.id:
+        found.add(event.id, Step(event.t, event.node, "refused", detail=event.code))
+
+
+def _expired(found: Traces, event: Expired, named: Named) -> None:
+    found.add(event.tx, Step(event.t, event.node, "expired"))
+
+
+def _receipt(found: Traces, event: ReceiptArrived, named: Named) -> None:
+    found.add(event.tx, Step(event.t, event.node, "receipt", named(event.creator), score(event.correct, event.tested)))
+
+
+def _drafted(found: Traces, event: Drafted, named: Named) -> None:
+    found.drafted(event.t, event.node, event.height, event.draft, event.txs)
+
+
+def _confirmed(found: Traces, event: Confirmed, named: Named) -> None:
+    found.confirmed(event.t, event.node, event.draft)
+
+
+def _final(found: Traces, event: Final, named: Named) -> None:
+    given = f"{event.confirmations} of {event.expected} confirmed" if event.confirmations else "abandoned: nobody confirmed it"
+    found.final(event.t, event.node, event.height, f", {given}")
+
+
+HEARD: dict[type[Event], Callable[..., None]] = {
+    Trained: _trained, Announced: _announced, Fetched: _fetched, Scored: _scored, Refused: _refused, Expired: _expired,
+    ReceiptArrived: _receipt, Drafted: _drafted, Confirmed: _confirmed, Final: _final,
+}  # fmt: skip
+"""What a trace hears of each kind of event. A draft is known before it is confirmed or final: this is the order to hear them in."""
+
 
 def traces(run: Run) -> dict[str, Trace]:
     """The trace of every transaction of the run, by its digest, in the order in which they were trained."""
     found, named = Traces(), cache(run.node_named)
-    for trained in run.of(Trained):
-        found.generated(trained.tx, trained.node)
-        found.add(trained.tx, Step(trained.t, trained.node, "trained", detail=score(trained.correct, trained.tested)))
-    for announced in run.of(Announced):
-        found.add(announced.tx, Step(announced.t, announced.node, "announced"))
-    for fetched in run.of(Fetched):
-        found.add(fetched.tx, Step(fetched.t, fetched.node, "fetched", named(fetched.source), f"in {fetched.ms} ms"))
-    for scored in run.of(Scored):
-        found.generated(scored.tx, named(scored.generator) if scored.generator else "")
-        detail = f"{score(scored.correct, scored.tested)} at ttl {scored.ttl}"
-        found.add(scored.tx, Step(scored.t, scored.node, "measured", detail=detail))
-    for refused in run.of(Refused):
-        if refused.what == "transaction" and refused.id:
-            found.add(refused.id, Step(refused.t, refused.node, "refused", detail=refused.code))
-    for expired in run.of(Expired):
-        found.add(expired.tx, Step(expired.t, expired.node, "expired"))
-    for receipt in run.of(ReceiptArrived):
-        witnessed = score(receipt.correct, receipt.tested)
-        found.add(receipt.tx, Step(receipt.t, receipt.node, "receipt", named(receipt.creator), witnessed))
-    for drafted in run.of(Drafted):
-        found.drafted(drafted.t, drafted.node, drafted.height, drafted.draft, drafted.txs)
-    for confirmed in run.of(Confirmed):
-        found.confirmed(confirmed.t, confirmed.node, confirmed.draft)
-    for final in run.of(Final):
-        given = f"{final.confirmations} of {final.expected} confirmed" if final.confirmations else "abandoned: nobody confirmed it"
-        found.final(final.t, final.node, final.height, f", {given}")
+    for kind, hear in HEARD.items():
+        for event in run.of(kind):
+            hear(found, event, named)
     return found.found()
-
-
-# --- where the time goes
-
-
-class Latency(msgspec.Struct, frozen=True):
-    """The milliseconds that a transaction waited for each of `WAITS`; `finished`: its block was final."""
-
-    tx: str
-    generator: str
-    waits: dict[str, int]
-    finished: bool
-
-    @property
-    def total(self) -> int:
-        return sum(self.waits.values())
-
-
-class Latencies(msgspec.Struct, frozen=True):
-    """The slowest first; `typical` is the one at the median of all `count` totals, a whole one, for medians of single waits do not add up
-    to any that there was. `unfinished` are not among them, unless all are."""
-
-    slowest: list[Latency]
-    typical: Latency | None
-    count: int
-    unfinished: int
-
-
-def latencies(run: Run, most: int = 20) -> Latencies:
-    """The slowest transactions whose block was final; of a run without any, the slowest so far."""
-    made = [latency(trace, run) for trace in traces(run).values() if trace.steps[0].step == "trained"]
-    finished = [one for one in made if one.finished]
-    counted = finished or [one for one in made if one.waits]
-    slowest = sorted(counted, key=lambda one: (-one.total, one.tx))
-    typical = slowest[len(slowest) // 2] if slowest else None
-    return Latencies(slowest[:most], typical, len(counted), len(made) - len(counted))
-
-
-def latency(trace: Trace, run: Run) -> Latency:
-    """What a transaction waited for, in running time: the pause before a resume does not count.
-
-    Witnesses work side by side, so a step is over when the last of them has done it; what comes after the generator has drafted its
-    block (a receipt too late for it) is on nobody's way. A step that nobody wrote down is counted with the next one.
-    """
-    times: dict[str, list[int]] = defaultdict(list)
-    for step in trace.steps:
-        times[step.step].append(round(1000 * run.seconds(step.t)))
-    now, waits = times["trained"][0], {}
-    for wait in WAITS:
-        until = times["drafted" if ORDER[wait] <= ORDER["drafted"] else "final"]
-        inside = [t for t in times[wait] if not until or t <= until[0]]
-        if inside:
-            end = max(now, *inside)
-            waits[wait], now = end - now, end
-    return Latency(trace.tx, trace.generator, waits, "final" in waits)

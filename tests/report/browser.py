@@ -4,7 +4,7 @@ and is skipped; `.ci/run` installs it.
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ BEYOND = """() => [...document.querySelectorAll("body *")].filter(one => !one.cl
 """What sticks out of the page to the right."""
 
 
+HEIGHT = 12_000  # Pixels of a window that shows the whole page: a chart is drawn when it is seen.
 COUNT = "Number(document.documentElement.dataset.drawn || 0)"
 FILLED = """() => [...document.querySelectorAll(".plot .main-svg")].every(
     svg => Math.abs(svg.clientWidth - svg.closest(".plot").clientWidth) < 2)"""
@@ -73,8 +74,8 @@ def chromium() -> Iterator[Any]:
 class Opened:
     """A page in the browser, and all that it complained of or asked for."""
 
-    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light") -> None:
-        self.tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light", height: int = HEIGHT) -> None:
+        self.tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         self.complaints: list[str] = []
         self.tab.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.tab.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
@@ -89,17 +90,20 @@ class Opened:
 
     def redrawn(self) -> None:
         """Wait until the charts were drawn once more, and fill their places."""
-        deadline = time.monotonic() + PATIENCE
-        # In turns: playwright's own waiting would evaluate text, which the page forbids.
-        while self.tab.evaluate(COUNT) <= self._count or not self.tab.evaluate(FILLED):
-            assert time.monotonic() < deadline, f"the charts were not drawn again: {self.complaints}"
-            self.tab.wait_for_timeout(10)
+        self.until(lambda: self.tab.evaluate(COUNT) > self._count and self.tab.evaluate(FILLED))
         self._count = self.tab.evaluate(COUNT)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for the page. In turns: playwright's own waiting would evaluate text, which the page forbids."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"what was waited for did not come: {self.complaints}"
+            self.tab.wait_for_timeout(10)
 
     def show(self, width: int, scheme: str) -> None:
         """Change the width of the window and the colour scheme, one after the other."""
         if self.tab.viewport_size["width"] != width:
-            self.tab.set_viewport_size({"width": width, "height": 900})
+            self.tab.set_viewport_size({"width": width, "height": self.tab.viewport_size["height"]})
             self.redrawn()
         if self.tab.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") != (scheme == "dark"):
             self.tab.emulate_media(color_scheme=scheme)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from dfl_actors.core.events import Updated
 from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.load import load_run
 from tests.report.made_run import START, Line, address, ready, write_run
@@ -23,7 +22,7 @@ def test_reasons_are_counted_by_sender_and_the_rejected_are_named(tmp_path: Path
         update(4, "b"),
     ]
     run = load_run(write_run(tmp_path / "run", "abc", lines))
-    assert judged(run, [event for event in run.of(Updated) if event.node == "a"]) == {
+    assert judged(run, "a") == {
         "b": {"updates": 2, "rejected": 0, "in_part": 1, "last": "in part: 3.1 times the usual distance"},
         "c": {"updates": 2, "rejected": 2, "in_part": 0, "last": "rejected: conv2 norm 0.02 of own"},
     }

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dfl_actors.report.load import load_run
-from dfl_actors.report.trace import ENDS, STEPS, Step, Trace, latencies, latency, traces
-from tests.report.made_run import START, Line, address, lively, ready, realistic, write_run
+from dfl_actors.report.trace import ENDS, STEPS, Step, Trace, traces
+from tests.report.made_run import START, Line, address, ready, write_run
 
 TX, OTHER, DRAFT = "ab" * 32, "cd" * 32, "ef" * 32
 
@@ -118,53 +118,3 @@ def test_a_run_of_an_older_version_has_lives_with_fewer_steps(tmp_path: Path) ->
 def test_a_life_whose_beginning_is_lost_still_names_its_generator(tmp_path: Path) -> None:
     assert read(tmp_path, whole_life()[2:4])[TX].generator == "0"
     assert read(tmp_path / "none", whole_life()[2:3])[TX].generator == ""
-
-
-# --- where the time goes
-
-WAY = [
-    (0, "trained"), (5, "announced"), (20, "fetched"), (30, "fetched"), (35, "measured"), (60, "measured"), (70, "receipt"),
-    (100, "drafted"), (130, "confirmed"), (150, "final"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("way", "parts"),
-    [
-        (WAY, {"announced": 5, "fetched": 25, "measured": 30, "receipt": 10, "drafted": 30, "confirmed": 30, "final": 20}),
-        # A witness that was too late for the draft, and one that confirmed after the block was final.
-        ([*WAY, (300, "fetched"), (320, "measured"), (330, "receipt"), (400, "confirmed")], None),
-        # Nobody wrote that it was announced: that time is part of the fetching. The clock of the witness is slow.
-        ([(0, "trained"), (30, "fetched"), (20, "measured"), (40, "receipt")], {"fetched": 30, "measured": 0, "receipt": 10}),
-        ([(0, "trained")], {}),
-    ],
-    ids=["whole", "late ones", "gaps", "begun"],
-)
-def test_the_parts_of_a_way(tmp_path: Path, way: list[tuple[int, str]], parts: dict[str, int] | None) -> None:
-    run = load_run(write_run(tmp_path / "net", "ab", [ready()]))
-    steps = tuple(Step(START + t, "a", step) for t, step in way)
-    found = latency(Trace("tx", "a", steps), run)
-    expected = {"announced": 5, "fetched": 25, "measured": 30, "receipt": 10, "drafted": 30, "confirmed": 30, "final": 20}
-    assert found.waits == (expected if parts is None else parts)
-    assert found.finished == ("final" in found.waits) and found.total == sum(found.waits.values())
-
-
-def test_the_slowest_of_a_run_without_the_pause_before_its_resume(tmp_path: Path) -> None:
-    found = latencies(load_run(lively(tmp_path / "net", ["a", "b", "c", "d"], seconds=40)), most=7)
-    assert (found.count, found.unfinished) == (4 * 36, 4 * 3)
-    totals = [way.total for way in found.slowest]
-    assert len(totals) == 7 and totals == sorted(totals, reverse=True)
-    # Four transactions make a block, one a second: the first of them waits three seconds. The run paused for an hour.
-    assert 3000 < totals[-1] <= totals[0] < 5000
-    every = latencies(load_run(tmp_path / "net"), most=1000).slowest
-    assert found.typical is not None and found.typical.total == sorted(way.total for way in every)[(len(every) - 1) // 2]
-
-
-def test_a_run_that_names_no_drafts_shows_what_is_known(tmp_path: Path) -> None:
-    found = latencies(load_run(write_run(tmp_path / "net", "abcd", realistic(list("abcd"), seconds=20))))
-    assert not any(way.finished for way in found.slowest) and found.slowest[0].waits.keys() == {"measured", "receipt"}
-
-
-def test_a_run_without_transactions(tmp_path: Path) -> None:
-    found = latencies(load_run(write_run(tmp_path / "net", "ab", [ready()])))
-    assert (found.slowest, found.typical, found.count, found.unfinished) == ([], None, 0, 0)

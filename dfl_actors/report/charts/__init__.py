@@ -1,5 +1,8 @@
 """The charts of the report, in their order: functions from a run to a `Chart`."""
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 
 from dfl_actors.report.charts.chains import chain_heights, slowest
@@ -11,16 +14,29 @@ from dfl_actors.report.charts.trust import receipt_matrix, reputation_matrix, st
 from dfl_actors.report.load import Run
 from dfl_actors.report.summary import Figures
 
+IDS: dict[Callable[[Run], Chart], str] = {
+    accuracy: "accuracy", weight_difference: "weight-difference", chain_heights: "chains", reputation_matrix: "reputations",
+    standing: "standing", network: "network", receipt_matrix: "receipts", slowest: "transactions",
+}  # fmt: skip
+
 
 def charts(run: Run, summary: Figures) -> list[Chart]:
     """Every chart of the run; of a simulation those that do without a chain and without processes."""
+    return [make() for make in makers(run, summary).values()]
+
+
+def makers(run: Run, summary: Figures) -> dict[str, Callable[[], Chart]]:
+    """What makes each of them, by its id."""
     if run.simulated:
-        return [_over(run, chart(run)) for chart in (accuracy, weight_difference, reputation_matrix, standing, network)]
+        simulated = accuracy, weight_difference, reputation_matrix, standing, network
+        return {IDS[chart]: partial(_over, run, chart) for chart in simulated}
     over_time = accuracy, weight_difference, chain_heights, reputation_matrix, standing, network, receipt_matrix
-    return [*(chart(run) for chart in over_time), cpu_by_task(summary["cpu"]), cpu_by_node(summary["cpu"]), slowest(run)]
+    cpu = {"cpu-tasks": lambda: cpu_by_task(summary["cpu"]), "cpu-nodes": lambda: cpu_by_node(summary["cpu"])}
+    return {**{IDS[chart]: partial(chart, run) for chart in over_time}, **cpu, IDS[slowest]: partial(slowest, run)}
 
 
-def _over(run: Run, chart: Chart) -> Chart:
+def _over(run: Run, make: Callable[[Run], Chart]) -> Chart:
     """The chart over the run's own axis."""
+    chart = make(run)
     figure = chart.figure
     return msgspec.structs.replace(chart, figure=msgspec.structs.replace(figure, unit=run.axis)) if isinstance(figure, OverTime) else chart

@@ -4,7 +4,7 @@ from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part, c
 from dfl_actors.report.load import Run
 from dfl_actors.report.roles import node_line
 from dfl_actors.report.series import heights
-from dfl_actors.report.trace import WAITS, Latencies, latencies
+from dfl_actors.report.waits import WAITS, Latencies, latencies
 
 STEP_TEXTS = dict(zip(WAITS, ("announced", "fetched", "measured", "receipts back", "in a draft", "confirmed", "final"), strict=True))
 

@@ -108,7 +108,30 @@
     return Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot), named);
   }
 
-  async function drawAll() {
+  // A chart is drawn when it comes near the window, and again when it has changed since: opening costs what is seen.
+  const near = new Set();
+  const stale = new Set();
+  const watcher = new IntersectionObserver(seen, { rootMargin: "400px 0px" });
+
+  function seen(entries) {
+    for (const entry of entries) {
+      const id = entry.target.id.slice("plot-".length);
+      if (entry.isIntersecting) near.add(id);
+      else near.delete(id);
+    }
+    drawStale();
+  }
+
+  async function drawStale() {
+    const due = [...stale].filter((id) => printing || near.has(id));
+    due.forEach((id) => stale.delete(id));
+    await Promise.all(due.map(draw));
+    // For whoever waits until the charts stand.
+    const root = document.documentElement;
+    if (due.length) root.dataset.drawn = Number(root.dataset.drawn || 0) + 1;
+  }
+
+  function drawAll() {
     for (const chip of document.querySelectorAll(".chip[data-node]")) {
       const on = chosen.has(chip.dataset.node);
       chip.setAttribute("aria-pressed", on);
@@ -117,10 +140,8 @@
     }
     const counted = document.getElementById("counted");
     if (counted) counted.textContent = chosen.size ? `${chosen.size} of ${page.nodes.length} chosen` : "none chosen: all are shown alike";
-    await Promise.all(Object.keys(page.figures).map(draw));
-    // For whoever waits until the charts stand.
-    const root = document.documentElement;
-    root.dataset.drawn = Number(root.dataset.drawn || 0) + 1;
+    Object.keys(page.figures).forEach((id) => stale.add(id));
+    return drawStale();
   }
 
   // --- what people do
@@ -155,5 +176,6 @@
   addEventListener("afterprint", () => printed(false));
   dark.addEventListener("change", drawAll);
   narrow.addEventListener("change", drawAll);
+  for (const plot of document.querySelectorAll(".plot")) watcher.observe(plot);
   drawAll();
 })();

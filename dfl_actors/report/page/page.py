@@ -4,6 +4,7 @@ The figures are made here as data; `page.js` draws them with Plotly in the colou
 itself by its content security policy to load anything.
 """
 
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from string import Template
@@ -20,48 +21,72 @@ from dfl_actors.report.page.plotly import specification
 from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
 
+PLOTLY = "vendored/plotly-cartesian.min.js"
+
 
 def page(run: Run, held: float | None = None) -> str:
     """The page as text; `held` is what `held_since` says of the run's lock."""
-    from plotly.offline import get_plotlyjs
-
     summary = summarise(run)
     made = charts(run, summary)
-    name = run.name
-    return Template(_resource("page.html")).substitute(
+    return Template(resource("page.html")).substitute(
         version=__version__,
-        title=escape(f"{name}: report of a run"),
-        name=escape(name),
-        state=parts.state(run, held),
-        headline=escape(summary["headline"]["text"]),
-        remarks=parts.remarks(summary),
-        cards=parts.cards(summary, run.simulated, run.score),
+        title=escape(f"{run.name}: report of a run"),
+        head=head(run, summary, held),
         chooser=parts.chooser(run),
-        sections="\n".join(section for chart in made for section in _sections(chart, run, summary)),
-        data=_data(run, made),
-        style=f"{as_css()}\n{_resource('page.css')}",
-        plotly=get_plotlyjs(),
-        script=_resource("page.js"),
+        sections="\n".join(section for chart in made for section in sections(chart, run, summary)),
+        data=in_script({**data(run), **figures(made)}),
+        style=style(),
+        plotly=resource(PLOTLY),
+        script=resource("page.js"),
     )
 
 
-def _sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
+def head(run: Run, summary: Figures, held: float | None) -> str:
+    """What stands on top: name, state, headline, remarks and cards."""
+    return "\n".join(
+        [
+            parts.tag("h1", escape(run.name)),
+            parts.tag("p", parts.state(run, held), class_="state"),
+            parts.tag("p", escape(summary["headline"]["text"]), class_="headline"),
+            parts.remarks(summary),
+            parts.tag("dl", parts.cards(summary, run.simulated, run.score), class_="cards"),
+        ]
+    )
+
+
+def sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
+    """A chart's section, and those of the tables that follow it."""
     return [parts.chart_section(chart, run), *tables_after(chart.id, summary, run.simulated, run.score)]
 
 
-def _data(run: Run, made: list[Chart]) -> str:
-    """What the page's code needs, as JSON that no script element can be ended with."""
-    data = {
+def data(run: Run) -> dict[str, object]:
+    """What the page's code needs besides figures."""
+    return {
         "name": "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in run.name),
         "nodes": list(run.nodes),
         "attackers": [name for name in run.nodes if name in run.attacks],
         "crowd": len(run.nodes) > FEW,
-        "figures": {chart.id: specification(chart.figure) for chart in made if chart.figure is not None},
-        "sliders": {chart.id: chart.figure.moments for chart in made if isinstance(chart.figure, Matrix) and chart.figure.moments},
         "palettes": page_palettes(),
     }
-    return orjson.dumps(data).decode().replace("<", "\\u003c")
 
 
-def _resource(name: str) -> str:
+def figures(made: Iterable[Chart]) -> dict[str, object]:
+    """The figures of charts that have one, and the moments that their sliders go through."""
+    drawn = [(chart.id, chart.figure) for chart in made if chart.figure is not None]
+    sliders = {name: figure.moments for name, figure in drawn if isinstance(figure, Matrix) and figure.moments}
+    return {"figures": {name: specification(figure) for name, figure in drawn}, "sliders": sliders}
+
+
+def in_script(value: object) -> str:
+    """JSON that no script element can be ended with."""
+    return orjson.dumps(value).decode().replace("<", "\\u003c")
+
+
+def style() -> str:
+    """The page's style sheet."""
+    return f"{as_css()}\n{resource('page.css')}"
+
+
+def resource(name: str) -> str:
+    """A file that lies beside this one."""
     return resources.files("dfl_actors.report.page").joinpath(name).read_text(encoding="utf-8")
