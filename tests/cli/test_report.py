@@ -36,7 +36,7 @@ def test_the_page_lies_in_the_run_and_is_made_anew_each_time(place: Path, cli: C
 def test_a_simulation_has_a_page_too(tmp_path: Path, cli: Cli) -> None:
     simulated(tmp_path / "sim")
     done = cli("report", "sim")
-    assert (done.code, done.err) == (0, "") and done.out.startswith("sim/report.html: 4.")
+    assert (done.code, done.err) == (0, "") and done.out.startswith("sim/report.html: 1.")
 
 
 def test_elsewhere_nothing_is_replaced_unasked(place: Path, cli: Cli) -> None:
