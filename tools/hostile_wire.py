@@ -37,10 +37,10 @@ def ready(kind: str) -> bytes:
 
 
 class Peer:
-    """A connection that has shaken hands as a socket of type `kind`."""
+    """A connection that has shaken hands as a socket of type `kind`: to a port, or one that was accepted at a server of ours."""
 
-    def __init__(self, port: int, kind: str, patience: float = 5.0) -> None:
-        self.wire = socket.create_connection(("127.0.0.1", port), patience)
+    def __init__(self, to: int | socket.socket, kind: str, patience: float = 5.0) -> None:
+        self.wire = socket.create_connection(("127.0.0.1", to), patience) if isinstance(to, int) else to
         self.wire.settimeout(patience)
         self.wire.sendall(GREETING + ready(kind))
         self._read(len(GREETING))

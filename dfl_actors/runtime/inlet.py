@@ -63,7 +63,7 @@ class Inlet:
         """Open another door, on the network, to those who hold one of the keys. Raises `TransportError`."""
         self._authenticator = authenticator(self._context, curve.allowed)
         door = self._door()
-        sockets.heartbeats(door)
+        sockets.heartbeats(door, pings=False)
         guard(door, curve)
         self.doors.append(door)
         sockets.bind(door, place)

@@ -102,7 +102,7 @@ class Net:
 
     def _client(self, kind: int, curve: str, going: int, coming: int) -> zmq.Socket[bytes]:
         socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, going, coming)
-        sockets.heartbeats(socket)
+        sockets.heartbeats(socket, pings=False)
         if self._curve is not None:
             socket.curve_serverkey = curve.encode()
             socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret

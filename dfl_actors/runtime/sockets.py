@@ -55,12 +55,18 @@ def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_wa
     return socket
 
 
-def heartbeats(socket: zmq.Socket[bytes]) -> None:
-    """What a socket between hosts needs besides."""
+def heartbeats(socket: zmq.Socket[bytes], pings: bool = True) -> None:
+    """What a socket between hosts needs besides.
+
+    Of two that are connected one pings: it disconnects when nothing answers, and the other when no ping comes, for a ping says how long
+    it holds. Whoever has a mark for what comes in leaves the pings to the other: libzmq 4.3.5 ends the process that writes one to a
+    connection which was reset while the queue stood at its mark.
+    """
     socket.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
+    if pings:
+        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
+        socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
     socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)  # the system's own attempts follow each other ever more slowly

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from socket import create_server
 
 import pytest
 import zmq
-from hostile_wire import MORE, Peer, frame, message
+from hostile_wire import COMMAND, MORE, Peer, frame, message
 
 from dfl_actors.core.codec import encode
 from dfl_actors.core.control import Endpoints
@@ -19,7 +20,7 @@ from dfl_actors.core.intake import LARGE
 from dfl_actors.core.messages import Beat, DraftNews, Fetch, Gone
 from dfl_actors.core.words import Asked, Heard, Replied
 from dfl_actors.errors import Refused
-from dfl_actors.runtime import doors
+from dfl_actors.runtime import doors, sockets
 from dfl_actors.runtime.doors import SMALL
 from dfl_actors.runtime.net import TOPIC, Net
 from dfl_actors.runtime.sockets import GREETING_LIMIT, REQUEST_LIMIT
@@ -250,3 +251,64 @@ def test_a_connection_that_is_reset_behind_a_full_queue_ends_nobody_for_there_is
             with Peer(port, "DEALER") as silent:
                 assert silent.closed(PATIENCE), "its heartbeats were not answered: those of the other were due as well"
             assert asleep.communicate("wake\n", PATIENCE)[0].split() == ["1"] and asleep.returncode == 0
+
+
+BESIDE = """
+import sys, zmq
+from dfl_actors.core.control import Endpoints
+from dfl_actors.runtime import sockets
+from dfl_actors.runtime.net import Net
+sockets.HEARTBEAT = 200
+plain = sockets.heartbeats
+if sys.argv[2] == "pings":
+    sockets.heartbeats = lambda socket, pings=True: plain(socket)
+net = Net(zmq.Context(), Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*"), None)
+net.connect({"ab" * 32: Endpoints(news="tcp://127.0.0.1:" + sys.argv[1], requests="tcp://127.0.0.1:9")})
+print(net.endpoints.requests, flush=True)
+sys.stdin.readline()
+while net.subscribers["ab" * 32].recv_multipart()[-1] != b"again":
+    pass
+print("again", flush=True)
+"""
+
+
+@pytest.mark.parametrize("pings", ["pings", "none"])
+def test_a_neighbour_that_resets_a_full_connection_of_ours_ends_nobody_for_we_write_no_pings_there(pings: str) -> None:
+    """There a mark is needed, for a neighbour's news are bounded by nothing else. The case with pings is libzmq's abort, as above."""
+    with create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        command = [sys.executable, "-c", BESIDE, str(server.getsockname()[1]), pings]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as asleep:
+            assert asleep.stdout is not None
+            port = port_of(asleep.stdout.readline())
+            full = Peer(server.accept()[0], "XPUB", 0.3)
+            while full.send(message([TOPIC, NUMBERS, b"x" * 60_000])):
+                pass
+            full.reset()
+            if pings == "pings":
+                assert asleep.wait(PATIENCE) == -signal.SIGABRT
+                return
+            with Peer(port, "DEALER") as silent:
+                assert silent.closed(PATIENCE), "pings of our servers were not answered: those of ours to it would have been due as well"
+            assert asleep.poll() is None and asleep.stdin is not None
+            asleep.stdin.write("wake\n")
+            asleep.stdin.flush()
+            again = Peer(server.accept()[0], "XPUB", PATIENCE)
+            again.say([[TOPIC, b"again"]])
+            assert asleep.communicate(timeout=PATIENCE)[0].split() == ["again"] and asleep.returncode == 0
+
+
+def test_whoever_writes_no_pings_hears_from_those_of_the_other_that_it_has_gone(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    """A peer that pings says for how long that holds: 0.1 s here, and then says nothing more."""
+    with create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        subscriber = sockets.make(context, zmq.SUB, sockets.WIRE_LIMIT, 64)
+        sockets.heartbeats(subscriber, pings=False)
+        subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
+        subscriber.connect(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        with Peer(server.accept()[0], "XPUB") as gone:
+            gone.send(frame(b"\x04PING" + (1).to_bytes(2, "big"), COMMAND))
+            assert gone.closed(PATIENCE)
+        subscriber.close(linger=0)
