@@ -6,19 +6,18 @@ while its connection is reset, it ends the process (`docs/reliability.md`). So t
 has an allowance in bytes instead, which the operating system counts (`TCP_INFO`), a small one until its peer has proved who it is. What
 brings more, or tells the publisher anything but the one subscription, is disconnected.
 
-ZeroMQ names the connection that a message came by with its file descriptor, and tells of those that come and go through a monitor.
+ZeroMQ names the connection that a message came by with its file descriptor (`runtime.connections`), and tells of those that come and go
+through a monitor.
 """
 
-import os
-import socket
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 import zmq
 
 from dfl_actors.errors import Refused
+from dfl_actors.runtime.connections import descriptor_of, received, shut
 
 MOST_UNPROVED = 256  # Connections to one server that have proved nothing; of more the oldest is closed.
 MOST_PROVED = 256  # Those that have; of more the newest is closed.
@@ -26,8 +25,6 @@ LOOK_EVERY = 25  # Milliseconds between two looks while some have proved nothing
 SLOWLY = 1_000  # Milliseconds between two looks otherwise.
 
 EVENT = struct.Struct("=Hi")  # What a monitor tells: the event, and the descriptor.
-TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux alone has it, and `tcpi_bytes_received` at this place in it.
-BYTES_RECEIVED = struct.Struct("=128xQ")
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -107,7 +104,7 @@ class Door:
         if now < self._due:
             return
         for descriptor, one in list(self._open.items()):
-            brought = self._received(descriptor)
+            brought = received(descriptor, self._port)
             if brought is None:
                 del self._open[descriptor]
             elif not one.pays(brought, now, self._proved if one.proved else SMALL):
@@ -132,7 +129,7 @@ class Door:
         descriptor = descriptor_of(frame)
         if descriptor not in self._open:
             self._hear()
-        one, brought = self._open.get(descriptor), self._received(descriptor)
+        one, brought = self._open.get(descriptor), received(descriptor, self._port)
         if one is not None and brought is not None and not one.pays(brought, self._now, SMALL):
             self.refuse(descriptor, "")
         return descriptor not in self._cut
@@ -145,29 +142,5 @@ class Door:
         """Disconnect it. ZeroMQ finds its connection ended, as if the peer had done it."""
         self._open.pop(descriptor, None)
         self._cut.add(descriptor)
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
-            if self._ours(copy):
-                copy.shutdown(socket.SHUT_RDWR)
+        shut(descriptor, self._port)
         return Refused("flood", why)
-
-    def _received(self, descriptor: int) -> int | None:
-        """Bytes that it has brought so far; None when it is no connection of this server any more."""
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
-            if self._ours(copy):
-                if TCP_INFO is None:
-                    return 0
-                info = copy.getsockopt(socket.IPPROTO_TCP, TCP_INFO, BYTES_RECEIVED.size)
-                return int(BYTES_RECEIVED.unpack(info)[0]) if len(info) == BYTES_RECEIVED.size else 0
-        return None
-
-    def _ours(self, connection: socket.socket) -> bool:
-        """Whether the descriptor has not become that of something else meanwhile."""
-        return connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getsockname()[1] == self._port
-
-
-def descriptor_of(frame: zmq.Frame) -> int:
-    """Of the connection that a frame came by; -1 for what ZeroMQ says itself."""
-    try:
-        return int(frame.get(zmq.SRCFD))
-    except zmq.ZMQError:
-        return -1

@@ -56,14 +56,14 @@ class Inlet:
     def __init__(self, context: Context, place: str, stock: Stock, asks: Asks, room: Callable[[], bool]) -> None:
         self._context, self._stock, self._asks, self._room = context, stock, asks, room
         self._authenticator: ThreadAuthenticator | None = None
-        self.doors = [self._door()]
+        self.doors = [self._door(sockets.BATCHES)]
         sockets.bind(self.doors[0], place)
 
     def open(self, place: str, curve: Curve) -> None:
         """Open another door, on the network, to those who hold one of the keys. Raises `TransportError`."""
         self._authenticator = authenticator(self._context, curve.allowed)
-        door = self._door()
-        sockets.heartbeats(door, pings=False)
+        door = self._door(sockets.UNLIMITED)
+        sockets.heartbeats(door)
         guard(door, curve)
         self.doors.append(door)
         sockets.bind(door, place)
@@ -72,8 +72,8 @@ class Inlet:
         if self._authenticator is not None:
             self._authenticator.stop()
 
-    def _door(self) -> Socket:
-        return sockets.make(self._context, zmq.ROUTER, MOST_BYTES, sockets.WIRE_HIGH_WATER)
+    def _door(self, coming: int) -> Socket:
+        return sockets.make(self._context, zmq.ROUTER, MOST_BYTES, sockets.BATCHES, coming)
 
     def requests(self, door: Socket) -> Iterator[Message | Refused | None]:
         """What came there, taken in and answered. Raises `StoreError` when the disk is full."""

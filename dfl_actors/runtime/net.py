@@ -21,6 +21,7 @@ from dfl_actors.core.objects import Address
 from dfl_actors.core.words import Asked, Heard, Replied, Subscribed
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
+from dfl_actors.runtime.connections import Backlog
 from dfl_actors.runtime.doors import SMALL, WIDE, Door
 from dfl_actors.runtime.handshakes import Handshakes
 
@@ -88,6 +89,7 @@ class Net:
         self._askers.bound(self.endpoints.requests)
         self.subscribers: dict[Address, zmq.Socket[bytes]] = {}
         self.dealers: dict[Address, zmq.Socket[bytes]] = {}
+        self._backlogs: dict[zmq.Socket[bytes], Backlog] = {}
         self.handshakes = Handshakes()
         self._where: dict[Address, Endpoints] = {}
         self._keys: dict[str, Address] = {}
@@ -100,9 +102,10 @@ class Net:
             guard(socket, self._curve)
         return socket
 
-    def _client(self, kind: int, curve: str, going: int, coming: int) -> zmq.Socket[bytes]:
-        socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, going, coming)
-        sockets.heartbeats(socket, pings=False)
+    def _client(self, kind: int, curve: str, place: str, going: int) -> zmq.Socket[bytes]:
+        socket = sockets.make(self._context, kind, sockets.WIRE_LIMIT, going, sockets.UNLIMITED)
+        self._backlogs[socket] = Backlog(int(place.rpartition(":")[2]), sockets.BACKLOG)
+        sockets.heartbeats(socket)
         if self._curve is not None:
             socket.curve_serverkey = curve.encode()
             socket.curve_publickey, socket.curve_secretkey = self._curve.public, self._curve.secret
@@ -119,8 +122,8 @@ class Net:
         return new
 
     def _open(self, address: Address, where: Endpoints) -> None:
-        subscriber = self._client(zmq.SUB, where.curve, sockets.NEWS_COME, sockets.NEWS_COME)
-        dealer = self._client(zmq.DEALER, where.curve, sockets.REQUESTS_WAITING, sockets.WIRE_HIGH_WATER)
+        subscriber = self._client(zmq.SUB, where.curve, where.news, sockets.SUBSCRIPTIONS_WAITING)
+        dealer = self._client(zmq.DEALER, where.curve, where.requests, sockets.REQUESTS_WAITING)
         subscriber.setsockopt(zmq.SUBSCRIBE, TOPIC)
         if self._curve is not None:
             self.handshakes.watch(address, subscriber, dealer)
@@ -132,7 +135,7 @@ class Net:
     def renew(self, now: int) -> tuple[list[Address], list[zmq.Socket[bytes]]]:
         """Make the ways anew that ZeroMQ has given up; returns whose, and the sockets that are over, for the caller to close."""
         anew = list(self.handshakes.given_up(now))
-        over = [socket for address in anew for socket in (self.subscribers[address], self.dealers[address])]
+        over = [socket for address in anew for socket in self._left(address)]
         for address in anew:
             self.handshakes.forget(address)
             self._open(address, self._where[address])
@@ -143,7 +146,14 @@ class Net:
         gone = [address for address in self.dealers if address not in neighbours]
         for address in gone:
             self.handshakes.part(address)
-        return [socket for address in gone for socket in (self.subscribers.pop(address), self.dealers.pop(address))]
+        return [socket for address in gone for socket in self._left(address)]
+
+    def _left(self, address: Address) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+        """Forget the ways to a neighbour."""
+        ways = self.subscribers.pop(address), self.dealers.pop(address)
+        for socket in ways:
+            del self._backlogs[socket]
+        return ways
 
     def close(self) -> None:
         for door in self.doors:
@@ -192,9 +202,10 @@ class Net:
 
     def news(self, address: Address, now: int) -> Iterator[Message | Refused]:
         """What a neighbour says, at its pace up to the monotonic time `now` (ms)."""
-        return _of(address, sockets.read(self.subscribers[address], range(3, 4), partial(self._heard, address, now)))
+        return self._of(address, self.subscribers[address], range(3, 4), partial(self._heard, address, now))
 
     def _heard(self, address: Address, now: int, _: zmq.Frame, numbers: zmq.Frame, body: zmq.Frame) -> Heard:
+        self._backlogs[self.subscribers[address]].took(body)
         if len(numbers) != NUMBERS.size:
             raise Refused("frames", f"{len(numbers)} bytes for epoch and number")
         epoch, number = NUMBERS.unpack(numbers.bytes)
@@ -222,21 +233,26 @@ class Net:
         return "" if self._curve is None else self._keys.get(str(request.get("User-Id")), "")
 
     def replies(self, address: Address) -> Iterator[Message | Refused]:
-        return _of(address, sockets.read(self.dealers[address], range(1, 3), lambda *frames: replied(address, *frames)))
+        return self._of(address, self.dealers[address], range(1, 3), partial(self._replied, address))
 
+    def _replied(self, address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:
+        """The bytes of a chunk are a view of ZeroMQ's own memory, valid as long as it is held."""
+        self._backlogs[self.dealers[address]].took(reply if body is None else body)
+        message = codec.decode(REPLY, reply.bytes, sockets.WIRE_LIMIT)
+        return Replied(neighbour=address, reply=message, body=b"" if body is None else body.buffer)
 
-def _of(address: Address, arrivals: Iterator[Message | Refused]) -> Iterator[Message | Refused]:
-    """Bytes that are refused bear the name of the neighbour at the other end."""
-    for arrival in arrivals:
-        if isinstance(arrival, Refused):
-            arrival.by = address
-        yield arrival
+    def _of(
+        self, address: Address, socket: zmq.Socket[bytes], frames: range, decode: Callable[..., Message]
+    ) -> Iterator[Message | Refused]:
+        """What a neighbour sent. Bytes that are refused bear its name, and more of them waiting than may wait are refused in its name."""
+        for arrival in sockets.read(socket, frames, decode):
+            if isinstance(arrival, Refused):
+                arrival.by = address
+            yield arrival
+        backlog = self._backlogs.get(socket)
+        if backlog is not None and backlog.too_long(sockets.more(socket)):
+            yield Refused("flood", f"more than {sockets.BACKLOG} bytes that wait to be read", address)
 
 
 def decoded_news(body: bytes) -> AnyNews:
     return codec.decode(AnyNews, body, sockets.WIRE_LIMIT)
-
-
-def replied(address: Address, reply: zmq.Frame, body: zmq.Frame | None = None) -> Replied:
-    """The bytes of a chunk are a view of ZeroMQ's own memory, valid as long as it is held."""
-    return Replied(neighbour=address, reply=codec.decode(REPLY, reply.bytes, sockets.WIRE_LIMIT), body=b"" if body is None else body.buffer)

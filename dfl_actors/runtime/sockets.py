@@ -23,11 +23,13 @@ SUBSCRIPTION_LIMIT = 512  # Bytes in a subscription; a CURVE handshake has more 
 HIGH_WATER = 10_000  # Small messages waiting on one socket.
 REPLIES_WAITING = 1_000  # Replies waiting for one neighbour: it may ask for 512 pieces of news at once.
 NEWS_WAITING = 256  # News waiting for one neighbour. ZeroMQ gives room back by halves of it and late: with 64, bursts of 20 lost some.
-NEWS_COME = 64  # News that have come from one neighbour.
-WIRE_HIGH_WATER = 16  # Chunks that have come from one neighbour.
+BATCHES = 16  # Batches of samples that have come to an inlet, and wait.
+SUBSCRIPTIONS_WAITING = 64  # Our own, of which there is one.
 REQUESTS_WAITING = 1_000  # Our own requests, which are small, waiting for one neighbour.
 UNLIMITED = 0
-"""What comes in at a server: there the doors limit bytes (`runtime.doors`)."""
+"""What comes in between nodes: there bytes are limited, of those who come by the doors (`runtime.doors`), of others by `BACKLOG`."""
+BACKLOG = 64 << 20  # Bytes of one neighbour's news, or of its replies, that have come and wait to be read.
+
 
 HEARTBEAT = 2_000  # Milliseconds between ZMTP pings on tcp; a peer silent for three of them is disconnected.
 
@@ -55,18 +57,13 @@ def make(context: zmq.Context[zmq.Socket[bytes]], kind: int, limit: int, high_wa
     return socket
 
 
-def heartbeats(socket: zmq.Socket[bytes], pings: bool = True) -> None:
-    """What a socket between hosts needs besides.
-
-    Of two that are connected one pings: it disconnects when nothing answers, and the other when no ping comes, for a ping says how long
-    it holds. Whoever has a mark for what comes in leaves the pings to the other: libzmq 4.3.5 ends the process that writes one to a
-    connection which was reset while the queue stood at its mark.
-    """
+def heartbeats(socket: zmq.Socket[bytes]) -> None:
+    """What a socket between hosts needs besides. It must have no mark for what comes in: libzmq 4.3.5 ends the process when a connection
+    is reset while its queue stands at its mark, and a ping, or the answer to one, is then due."""
     socket.setsockopt(zmq.HANDSHAKE_IVL, 10_000)
-    if pings:
-        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
-        socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT)
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
     socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)  # the system's own attempts follow each other ever more slowly
@@ -107,7 +104,7 @@ def read(
     Whether there is another message is asked beforehand: the exception that says no costs twice as much.
     """
     for number in range(MOST):
-        if number and not int(socket.get(zmq.EVENTS)) & READABLE:
+        if number and not more(socket):
             return
         try:
             parts = [socket.recv(NOW, copy=False)]
@@ -118,6 +115,11 @@ def read(
         if isinstance(found, Refused):
             wrong(parts[0])
         yield found
+
+
+def more(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a message is there to be read."""
+    return bool(int(socket.get(zmq.EVENTS)) & READABLE)
 
 
 def _rest(socket: zmq.Socket[bytes], parts: list[zmq.Frame], room: int) -> int:
