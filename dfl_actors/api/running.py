@@ -22,7 +22,7 @@ from dfl_actors.files import whole
 from dfl_actors.processes.signals import WHY, Stop
 from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.progress import How, NotebookWatch, in_notebook
-from dfl_actors.report.table import Watch
+from dfl_actors.report.watching import Watch
 from dfl_actors.runtime.launch import PRELOAD, Launch, new_run, resume_network
 from dfl_actors.runtime.launch import run_network as launch_network
 from dfl_actors.runtime.launch import run_node as launch_node

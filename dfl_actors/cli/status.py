@@ -35,17 +35,16 @@ def status(
 
 
 def _watch(run: "RunDirectory", json: bool) -> None:
-    from rich.live import Live
-
     from dfl_actors.report.status import render, watch
     from dfl_actors.report.table import uncut_console
+    from dfl_actors.report.watching import Redrawn, draws
 
     console = uncut_console()
-    if json or not console.is_terminal:
+    if json or not draws(console):
         for answer in watch(run):
             _show(answer, json)
         return
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with Redrawn(console, auto_refresh=False, transient=True) as live:
         for answer in watch(run):
             live.update(render(answer, console.width, time.time_ns() // 1_000_000), refresh=True)
 

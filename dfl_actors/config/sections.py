@@ -124,7 +124,7 @@ class Run(Section, frozen=True):
     target: Fraction = 0.0
     blocks: Amount = 0
     evaluate_s: SecondsOrNever = 2.0
-    evaluate_samples: Amount = 0
+    evaluate_samples: Amount = 1000  # while the run goes on; 0: all, as at the end
     speed: Annotated[float, Meta(ge=0.001, le=10_000)] = 1.0
 
 

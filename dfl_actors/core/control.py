@@ -159,13 +159,15 @@ class Failed(Control, frozen=True, kw_only=True):
 
 
 class Evaluate(Control, frozen=True, kw_only=True):
-    """Measure a model of a node's store on the test samples, save it as the node's final model, or both."""
+    """Measure a model of a node's store on the test samples, save it as the node's final model, or both. `whole`: on all of them, and not
+    only on as many as configured."""
 
     says, hears = "supervisor", ("evaluator",)
     node: str
     model: Digest
     measure: bool = True
     save: bool = False
+    whole: bool = False
 
 
 class Evaluated(Control, frozen=True, kw_only=True):

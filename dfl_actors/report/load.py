@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A stretch of running without a break, from ready to the end, in ms since the epoch."""
+    """A stretch of running without a break, from ready to the end, in ms since the epoch. `stopped`: it has an end, rather than goes on or
+    was killed."""
 
     start: int
     end: int
+    stopped: bool = False
 
 
 class Run(About, frozen=True, kw_only=True):
@@ -81,12 +83,13 @@ class Run(About, frozen=True, kw_only=True):
         return cast("list[E]", self.events.get(kind, []))
 
     def seconds(self, t: int) -> float:
-        """Seconds of running from the first ready to `t`, the pauses between sessions left out; never negative."""
+        """Seconds of running from the first ready to `t`, the pauses between sessions left out; never negative. What comes after a session
+        was stopped, its last measurements for instance, is of its end."""
         index = max(bisect_right(self.sessions, t, key=lambda session: session.start) - 1, 0)
         earlier = sum(session.end - session.start for session in self.sessions[:index])
         here = self.sessions[index]
-        last = index == len(self.sessions) - 1
-        return (earlier + max((t if last else min(t, here.end)) - here.start, 0)) / 1000
+        over = here.stopped or index < len(self.sessions) - 1
+        return (earlier + max((min(t, here.end) if over else t) - here.start, 0)) / 1000
 
     @property
     def elapsed(self) -> float:
@@ -228,12 +231,12 @@ def _sessions(events: Mapping[type[Event], list[Event]], started: int) -> tuple[
     stops = sorted(event.t for event in events.get(Stopped, []))
     starts = sorted(event.t for event in events.get(Ready, [])) or [started]
     bounds = [*starts[1:], max([*times, starts[-1]]) + 1]
-    return tuple(Session(start, _end(start, bound, stops, times)) for start, bound in zip(starts, bounds, strict=True))
+    return tuple(_session(start, bound, stops, times) for start, bound in zip(starts, bounds, strict=True))
 
 
-def _end(start: int, bound: int, stops: list[int], times: list[int]) -> int:
+def _session(start: int, bound: int, stops: list[int], times: list[int]) -> Session:
     within = [stop for stop in stops if start <= stop < bound]
     if within:
-        return within[-1]
+        return Session(start, within[-1], stopped=True)
     last = bisect_right(times, bound - 1) - 1
-    return max(times[last], start) if last >= 0 else start
+    return Session(start, max(times[last], start) if last >= 0 else start)

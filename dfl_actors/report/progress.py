@@ -9,13 +9,16 @@ from typing import Literal, Protocol, Self, get_args
 
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import ConfigError
-from dfl_actors.report.table import plain_line
+from dfl_actors.report.live import plain_line
+from dfl_actors.report.table import bar
+from dfl_actors.report.watching import draws
 from dfl_actors.runtime.status import NetworkStatus
 
 How = Literal["auto", "json", "none"]
@@ -39,12 +42,27 @@ class Shown(Protocol):
     def end(self) -> None: ...
 
 
+BAR = 40  # Columns of the bar.
+
+
+class BarColumn(ProgressColumn):
+    """A bar whose end is seen without colours too."""
+
+    def __init__(self, ascii_only: bool) -> None:
+        self._ascii_only = ascii_only
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        return bar(task.completed / task.total if task.total else 0.0, BAR, self._ascii_only)
+
+
 class OnTerminal:
     """A bar with the time left, which goes when it is over."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=console, transient=True)
+        times = MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        ascii_only = not console.encoding.startswith("utf")
+        self._bar = Bar(TextColumn("{task.description}"), BarColumn(ascii_only), *times, console=console, transient=True)
         self._task = self._bar.add_task("starting", total=None)
 
     def begin(self, total: int) -> None:
@@ -179,7 +197,7 @@ def shown(how: How, console: Console) -> Shown:
         return AsJson(console)
     if in_notebook():
         return InNotebook()
-    return OnTerminal(console) if console.is_terminal else InLog(console)
+    return OnTerminal(console) if draws(console) else InLog(console)
 
 
 class Progress:

@@ -1,17 +1,19 @@
 """`dfl-actors status`: how the nodes of a run and their neighbours are at this moment, from what the run hangs out (`runtime.board`)."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from dfl_actors.errors import StoreError
+from dfl_actors.errors import DflError, StoreError
 from dfl_actors.files import explained, read_bytes
 from dfl_actors.learning.score import IN_JSON
-from dfl_actors.report.table import Column, accuracy_text, grid, name_text
+from dfl_actors.report.live import headline_of, stalled_lines
+from dfl_actors.report.table import Column, accuracy_text, grid, short_names
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.status import NeighbourStatus, NodeStanding, Standing
 from dfl_actors.runtime.tail import RUNS, newest
@@ -21,12 +23,14 @@ REMEDY = "name a directory that `dfl-actors run` or `dfl-actors node` made"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run. `why` says what is wrong with it as a whole, `standing` what it last said of itself."""
+    """What is known of a run. `why` says what is wrong with it as a whole, `exposed` that its links are not encrypted, `standing` what it
+    last said of itself."""
 
     path: str
     well: bool
     running: bool
     why: str = ""
+    exposed: str = ""
     standing: Standing | None = None
 
 
@@ -77,7 +81,18 @@ def ask(run: RunDirectory, now: int) -> Answer:
     else:
         why = ""
     well = not why and standing is not None and standing.well
-    return Answer(path=str(run.path), well=well, running=running, why=why, standing=standing)
+    exposed = _exposed(run) if standing is None and running else ""
+    return Answer(path=str(run.path), well=well, running=running, why=why, exposed=exposed, standing=standing)
+
+
+def _exposed(run: RunDirectory) -> str:
+    """What there is to say of links that leave the machine, before the run says so itself."""
+    from dfl_actors.config import load_topology
+
+    try:
+        return load_topology(str(run.config), deployed=True).exposed
+    except DflError:
+        return ""  # the start itself says what is wrong with it
 
 
 def _read(run: RunDirectory) -> Standing | None:
@@ -100,37 +115,67 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     """A line for each node and for each of its neighbours; below what is wrong, each with what to do."""
     standing = answer.standing
     if standing is None:
-        return Text(f"{answer.path}: {answer.why}")
+        return Group(*folded([f"{answer.path}: {answer.why}"], width, ""), *folded(filter(None, [answer.exposed]), width, "yellow"))
     head = answer.why or ("all is well" if answer.well else "not all is well")
     rows = [row for node in standing.nodes for row in _rows(node, now)]
-    parts: list[RenderableType] = [Text(f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}", style="bold")]
+    parts: list[RenderableType] = folded([f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}"], width, "bold")
+    parts += folded(_said(standing), width, "")
     parts.append(grid(_columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score"), width))
-    parts += [Text(line, style="yellow") for node in standing.nodes for line in problems(node)]
-    return Group(*parts)
+    parts += folded(stalled_lines([one.node for one in standing.nodes]), width, "bold red")
+    wrong = [line for node in standing.nodes for line in problems(node)]
+    remarks = [line for line in standing.remarks if not any(line in told or told in line for told in wrong)]
+    return Group(*parts, *folded([*remarks, *wrong], width, "yellow"))
+
+
+def folded(lines: Iterable[str], width: int, style: str) -> list[RenderableType]:
+    """The lines, broken between words."""
+    return [Text(part, style) for line in lines for part in wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False)]
+
+
+def _said(standing: Standing) -> list[str]:
+    """What a start waits for, else the headline; and what a stop waits for."""
+    known = [] if standing.state == "starting" or not standing.nodes else [headline_of(one.node for one in standing.nodes)]
+    return [*known, *filter(None, [standing.waits])]
 
 
 Row = tuple[str, ...]
 MEASURED = "accuracy"  # The column of what models are measured by, and its word unless they do a regression.
 HEADERS = ("node", "neighbour", "link", "heard", "clock", "height", MEASURED, "configuration", "refused")
-IMPORTANCE = (9, 9, 9, 7, 6, 8, 8, 9, 9)
+IMPORTANCE = (8, 8, 9, 6, 5, 7, 7, 9, 9)
 
 
 def _columns(rows: Sequence[Row], word: str) -> list[Column]:
-    cells = list(zip(*rows, strict=True)) if rows else [()] * len(HEADERS)
+    cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in HEADERS]
     left = ("node", "neighbour", "link", "configuration", "refused")
     return [
-        Column(word if header == MEASURED else header, list(column), importance, left=header in left)
+        Column(word if header == MEASURED else header, column, importance, left=header in left, short=_short(header, column))
         for header, column, importance in zip(HEADERS, cells, IMPORTANCE, strict=True)
     ]
+
+
+def _short(header: str, column: Sequence[str]) -> Sequence[str] | None:
+    """Names give way last, and stay different."""
+    short = short_names(column) if header in ("node", "neighbour") else column
+    return None if short == column else short
 
 
 def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
     node = standing.node
     accuracy = node.test_accuracy if node.test_accuracy is not None else node.own_accuracy
     restarts = f"{node.restarts} restarts" if node.restarts else ""
-    yield name_text(node.name), "itself", node.state, "", "", str(node.height), accuracy_text(accuracy), "", restarts
+    yield (
+        node.name,
+        "itself",
+        node.state if node.stalled is None else "STALLED",
+        "",
+        "",
+        str(node.height),
+        accuracy_text(accuracy),
+        "",
+        restarts,
+    )
     for other in standing.neighbours:
-        yield ("", name_text(other.name), *_cells(other, now))
+        yield ("", other.name, *_cells(other, now))
 
 
 def _cells(other: NeighbourStatus, now: int) -> Row:

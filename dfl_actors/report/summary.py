@@ -93,12 +93,24 @@ def is_over(run: Run) -> bool:
 def seconds_to_target(run: Run, target: float) -> float | None:
     """When the latest measurement of every node stood at `target` or above for the first time; None if it never did."""
     latest = dict.fromkeys(run.nodes, -1.0)
-    for event in sorted(run.of(events.Evaluated), key=lambda event: event.t):
+    for event in sorted(_deciding(run, target), key=lambda event: event.t):
         if event.node in latest and event.tested:
             latest[event.node] = event.correct / event.tested
             if min(latest.values()) >= target:
                 return run.seconds(event.t)
     return None
+
+
+def _deciding(run: Run, target: float | None) -> list[events.Evaluated]:
+    """The measurements that say when a target was reached: of the run's own those on all test samples, which it makes for that once a
+    sample seems to have reached it."""
+    measured = run.of(events.Evaluated)
+    if target != run.target:
+        return measured
+    whole: dict[str, int] = {}
+    for event in measured:
+        whole[event.node] = max(event.tested, whole.get(event.node, 0))
+    return [event for event in measured if event.tested == whole[event.node]]
 
 
 def _counted(refused: Iterable[events.Refused]) -> dict[str, int]:
@@ -113,6 +125,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     counts, trained, evaluated = run.tally, by_node(run.of(events.Trained)), by_node(run.of(events.Evaluated))
     refused, dropped = by_node(run.of(events.Refused)), by_node(run.of(events.Dropped))
     updated, restarted = by_node(run.of(events.Updated)), by_node(run.of(events.Restarted))
+    deciding = by_node(_deciding(run, target))
     return {
         name: {
             "address": address,
@@ -132,7 +145,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "own_accuracy": _last_accuracy(trained.get(name, [])),
             "reputations": _reputations(run, updated.get(name, [])),
             "judged": judged(run, name),
-            "target_seconds": _first_at(run, evaluated.get(name, []), target),
+            "target_seconds": _first_at(run, deciding.get(name, []), target),
         }
         for name, address in run.nodes.items()
     }

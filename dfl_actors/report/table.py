@@ -1,4 +1,4 @@
-"""The live display: a table on a terminal, one line now and then elsewhere, JSON for programs, nothing when quiet.
+"""Tables for terminals, and the texts of figures.
 
 A table is a list of `Column`s that already hold their text. `fit` makes them fit a width: first the gaps shrink, then the
 least important column takes its short form or goes. So the same rule serves 80 and 200 columns, the live table and
@@ -6,25 +6,18 @@ the closing summary.
 """
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from textwrap import wrap
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-import orjson
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dfl_actors.report.headline import Stood, headline, headline_text
-from dfl_actors.report.kinds import kind_text, kinds_told
-from dfl_actors.runtime.status import NetworkStatus, NodeStatus
+from dfl_actors.report.kinds import kinds_told
 
-PLAIN_INTERVAL = 2.0  # Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines.
-NAME_WIDTH = 16  # Longer node names are cut, so that one name cannot push out the figures.
+NAME_WIDTH = 16  # What a longer name is cut to, in the middle, where nothing else can give way.
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -97,13 +90,27 @@ def range_text(values: Iterable[float | None], digits: int) -> str:
     return low if low == high else f"{low}..{high}"
 
 
-def name_text(name: str) -> str:
-    return name if cell_len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 2] + ".."
+def name_text(name: str, width: int = NAME_WIDTH) -> str:
+    """The name in so many columns: it is cut in the middle, for names of one network often differ at their ends alone."""
+    if cell_len(name) <= width:
+        return name
+    end = (width - 2) // 2
+    return f"{name[: width - 2 - end]}..{name[-end:]}"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The names, each cut as far as all of them stay different."""
+    width, longest = NAME_WIDTH, max(map(cell_len, names), default=0)
+    while width < longest and len({name_text(name, width) for name in names}) < len(set(names)):
+        width += 2
+    return [name_text(name, width) for name in names]
 
 
 def names_column(names: Iterable[str]) -> Column:
-    """The nodes, each at the head of its row."""
-    return Column("node", [name_text(name) for name in names], left=True, style="cyan")
+    """The nodes, each at the head of its row. Names give way last."""
+    whole = list(names)
+    short = short_names(whole)
+    return Column("node", whole, 8 if short != whole else 9, left=True, style="cyan", short=short)
 
 
 def reputations_column(nodes: Sequence[Mapping[str, float]], importance: int) -> Column:
@@ -119,167 +126,23 @@ def troubles_column(header: str, counts: Sequence[int]) -> list[Column]:
     return [Column(header, [str(count) if count else "" for count in counts], 7, style="red")] if any(counts) else []
 
 
-def live_table(status: NetworkStatus, width: int, height: int | None = None) -> RenderableType:
-    """The network at one moment: a header line, the headline and one row a node, within `width` columns and `height` lines."""
-    said = wrap(headline_of(status.nodes), max(width, 20), subsequent_indent="  ") if status.nodes else []
-    shown = _shown(len(status.nodes), None if height is None else height - len(status.remarks) - len(said))
-    parts: list[RenderableType] = [_header(status, width), *(Text(line, no_wrap=True) for line in said)]
-    parts.append(grid(_columns(status.nodes[:shown], 2 * status.every), width, alarm=[bool(node.attack) for node in status.nodes[:shown]]))
-    rest = status.nodes[shown:]
-    if rest:
-        parts.append(Text(f"... and {len(rest)} more  {_figures(rest)}", no_wrap=True, overflow="ellipsis", style="dim"))
-    parts += [Text(remark, no_wrap=True, overflow="ellipsis", style="yellow") for remark in status.remarks]
-    return Group(*parts)
-
-
-def _shown(nodes: int, height: int | None) -> int:
-    """How many rows there is room for: the header, the column names, the last line and the cursor take one line each."""
-    if height is None or nodes <= height - 3:
-        return nodes
-    return max(height - 4, 1)
-
-
-def headline_of(nodes: Iterable[NodeStatus]) -> str:
-    """The headline of what is running."""
-    return headline_text(headline(Stood(node.name, node.test_accuracy, bool(node.attack), node.test_age) for node in nodes))
-
-
 def kind_column(kinds: Sequence[str], importance: int = 9) -> list[Column]:
     """What the nodes are, by `roles.kind_text`; no column where all are normal."""
     return [Column("kind", kinds, importance, left=True)] if kinds_told(kinds) else []
 
 
-def _test_text(node: NodeStatus, fresh: float) -> str:
-    """The accuracy, with its age where that is more than `fresh` seconds."""
-    age = f" ({node.test_age:.0f} s ago)" if node.test_age is not None and 0 < fresh < node.test_age else ""
-    return accuracy_text(node.test_accuracy) + age
+def sparkline(values: Sequence[float], low: float, high: float) -> str:
+    """The values as bars between `low` and `high`.
 
-
-def _columns(nodes: Sequence[NodeStatus], fresh: float) -> list[Column]:
-    counts = (("samples", 5), ("steps", 1), ("sent", 7), ("received", 7), ("receipts", 2), ("height", 8))
-    tests, short = [_test_text(node, fresh) for node in nodes], [accuracy_text(node.test_accuracy) for node in nodes]
-    return [
-        names_column([node.name for node in nodes]),
-        *kind_column([kind_text(node.role, node.attack) for node in nodes]),
-        Column("state", [node.state for node in nodes], 6, left=True),
-        *(Column(key, [str(getattr(node, key)) for node in nodes], importance) for key, importance in counts),
-        Column("test", tests, 7, style="bold", short=short) if tests != short else Column("test", short, style="bold"),
-        Column("own", [accuracy_text(node.own_accuracy) for node in nodes], 6),
-        reputations_column([node.reputations for node in nodes], 3),
-        *troubles_column("restarts", [node.restarts for node in nodes]),
-    ]
-
-
-def progress(status: NetworkStatus) -> float | None:
-    """How far the run is, 0..1: by time or by the least accurate node, whichever will end it first; None without either."""
-    parts = []
-    if status.duration and status.state != "starting":
-        parts.append(status.elapsed / status.duration)
-    if status.target:
-        parts.append(_weakest(status.nodes) / status.target)
-    return min(max(*parts, 0.0), 1.0) if parts else None
-
-
-def _weakest(nodes: Sequence[NodeStatus]) -> float:
-    return min((node.test_accuracy or 0.0 for node in nodes), default=0.0)
-
-
-def _header(status: NetworkStatus, width: int) -> RenderableType:
-    text = Text(f"{status.name}  {status.state}  {_elapsed(status)}", no_wrap=True, overflow="ellipsis", style="bold")
-    if status.target:
-        text.append(f"  target {status.target:g}")
-    done, room = progress(status), min(width - text.cell_len - 2, 30)
-    if done is None or room < 8:
-        return text
-    line = Table.grid(padding=(0, 2, 0, 0))
-    line.add_row(text, ProgressBar(total=1.0, completed=done, width=room))
-    return line
-
-
-def _elapsed(status: NetworkStatus) -> str:
-    """Seconds of this session, for which the duration is meant; the start does not count."""
-    session = f"session {status.session}: " if status.session > 1 else ""
-    of = f" of {status.duration:g} s" if status.duration and status.state != "starting" else ""
-    return f"{session}{status.elapsed:.1f} s{of}"
-
-
-def plain_line(status: NetworkStatus) -> str:
-    """The network at one moment on one line, for logs; the state is named only while it is not "running"."""
-    state = "" if status.state == "running" else f"  {status.state}"
-    return f"{status.elapsed:6.1f} s{state}  {_figures(status.nodes)}"
-
-
-def _figures(nodes: Sequence[NodeStatus]) -> str:
-    heights = [node.height for node in nodes]
-    height = ",".join(map(str, heights)) if len(heights) <= 10 else range_text(heights, 0)
-    restarts = sum(node.restarts for node in nodes)
-    own = range_text((node.own_accuracy for node in nodes if not node.attack), 2)
-    return (
-        f"height {height or '-'}  {headline_of(nodes) if nodes else 'no node'}  own {own}"
-        f"  sent {sum(node.sent for node in nodes)} received {sum(node.received for node in nodes)}"
-        + (f"  restarts {restarts}" if restarts else "")
-    )
-
-
-def json_line(status: NetworkStatus) -> str:
-    """A status as one JSON object: {"event": "status", ...the fields of NetworkStatus}."""
-    return orjson.dumps({"event": "status", **msgspec.to_builtins(status)}).decode()
-
-
-class Watch:
-    """Shows a running network in the way that suits where the output goes. Call `close` at the end, whatever happened.
-
-    On a terminal a table redrawn four times a second; elsewhere a line at most every two seconds and whenever the state
-    changes; with `json` the same as JSON objects, {"event": "status" or "notice", ...}; with `quiet` only errors.
+    >>> sparkline([0.1, 0.5, 0.9, 1.0], 0.0, 1.0)
+    '▁▄▇█'
     """
+    span = high - low
+    return "".join(BLOCKS[min(int((value - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] if span > 0 else BLOCKS[0] for value in values)
 
-    def __init__(self, console: Console, quiet: bool = False, json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._quiet, self._json, self._clock = console, quiet, json, clock
-        self._status: NetworkStatus | None = None
-        self._live: Live | None = None
-        self._printed: NetworkStatus | None = None
-        self._printed_at = 0.0
 
-    def update(self, status: NetworkStatus) -> None:
-        """Show `status` now, or soon, or not at all if a newer one comes first."""
-        self._status = status
-        if self._quiet:
-            return
-        if self._console.is_terminal and not self._json:
-            self._start_live()
-        elif self._due(status):
-            self._print(status)
-
-    def event(self, text: str, error: bool = False) -> None:
-        """Say something that happened, one line, at once. Errors are shown even when quiet."""
-        if self._quiet and not error:
-            return
-        if self._json:
-            self._console.out(orjson.dumps({"event": "notice", "text": text, "error": error}).decode(), highlight=False)
-        else:
-            self._console.out(text, style="red" if error else None, highlight=False)
-
-    def close(self) -> None:
-        """Take the live table away (the closing summary follows), or print the last status if it was held back."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        elif not self._quiet and self._status is not None and self._status != self._printed:
-            self._print(self._status)
-
-    def _start_live(self) -> None:
-        if self._live is None:
-            self._live = Live(get_renderable=self._picture, console=self._console, refresh_per_second=4, transient=True)
-            self._live.start()
-
-    def _picture(self) -> RenderableType:
-        """The latest status, at the size that the terminal has at this moment."""
-        return Text() if self._status is None else live_table(self._status, self._console.width, self._console.height)
-
-    def _due(self, status: NetworkStatus) -> bool:
-        changed = self._printed is None or self._printed.state != status.state
-        return changed or self._clock() - self._printed_at >= PLAIN_INTERVAL
-
-    def _print(self, status: NetworkStatus) -> None:
-        self._printed, self._printed_at = status, self._clock()
-        self._console.out(json_line(status) if self._json else plain_line(status), highlight=False)
+def bar(done: float, width: int, ascii_only: bool = False) -> Text:
+    """How much of 0..1 is done, with an end that is seen without colours too."""
+    full, rest = ("=", "-") if ascii_only else ("━", "─")
+    filled = int(done * width)
+    return Text.assemble((full * filled, "green"), (rest * (width - filled), "dim"))

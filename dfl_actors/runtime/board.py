@@ -113,6 +113,7 @@ class Board:
             state=status.state,
             elapsed=status.elapsed,
             nodes=nodes,
+            waits=status.waits,
             remarks=status.remarks,
             measured_by=IN_JSON[word_for(self._plans[0].config.data.task)],
         )

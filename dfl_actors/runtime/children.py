@@ -18,6 +18,8 @@ from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
 from dfl_actors.runtime.policies import Restarts
 from dfl_actors.runtime.rundir import RunDirectory
 
+BEGUN_AGAIN = ("received", "receipts", "updates")  # Counts that begin at 0 in each life of an actor; others it finds in its journal.
+
 
 class Child:
     """One of them. `name` is what its processes are called."""
@@ -32,6 +34,7 @@ class Child:
         self.incarnation = -1
         self.process: Process | None = None
         self.status: Status | None = None
+        self._reported, self._before = -1, dict[str, int | float]()
         self.hung = self.listened = False
         self.crashes = 0
         self.restarts = Restarts()
@@ -63,8 +66,17 @@ class Child:
         if self.process is not None:
             self.process.kill()
 
+    def reports(self, status: Status) -> None:
+        """What it says of itself. A life that has just begun does not count what those before it did."""
+        if self._reported != self.incarnation:
+            self._before = {what: count for what, count in self.tally().items() if what in BEGUN_AGAIN}
+            self._reported = self.incarnation
+        self.status = status
+
     def tally(self) -> dict[str, int | float]:
-        return {} if self.status is None else self.status.counts
+        """What it has counted in all its lives."""
+        counts = {} if self.status is None else self.status.counts
+        return {**counts, **{what: counts.get(what, 0) + count for what, count in self._before.items()}}
 
     def work(self) -> float:
         """What it has done by now: seconds of CPU; more than ever before while it waits for the disk."""

@@ -1,30 +1,41 @@
-"""What the supervisor asks of the evaluator, and when: each node's newest model in turn, and at the end every last one."""
+"""What the supervisor asks of the evaluator, and when: each node's newest model in turn, and at the end every last one, in one round.
 
-from collections import deque
+While the run goes on a measurement may be of a sample of the test set. Those of the last round are of all of it, so that the final figures
+belong to one moment and to one set; and so are those that decide whether the target is reached, once it seems to be.
+"""
+
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from dfl_actors.config.toml_text import listed
 from dfl_actors.core.control import Evaluate, Evaluated
 
+MOST_TRIES = 4  # How often a last model is asked for: saving another one breaks a measurement off.
+KEPT = 24  # Measurements of a node that are shown as its course.
+
 
 class Evaluation:
     """One order at a time, but for the last models' saving, which does not wait for a measurement under way.
 
-    `accuracy` is each node's latest, in 0..1, and `measured_at` when it came. `every` is seconds between two measurements of one node,
-    0 for none at all.
+    `accuracy` is each node's latest, in 0..1, and `course` its latest ones, oldest first. `every` is seconds between two measurements of
+    one node, 0 for none at all. `there` are the nodes that stand at the `target` by a measurement on all test samples.
     """
 
-    def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None]) -> None:
-        self._nodes, self._every, self._say = set(nodes), every, say
+    def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None], target: float = 0.0) -> None:
+        self._every, self._say, self._target = every, say, target
+        self.there: set[str] = set()
         self.ready = False
         self.accuracy: dict[str, float] = {}
-        self.measured_at: dict[str, float] = {}
+        self.course: dict[str, deque[float]] = {node: deque(maxlen=KEPT) for node in nodes}
+        self._true_at: dict[str, float] = {}
         self._model: dict[str, str] = {}
         self._asked_at: dict[str, float] = {}
         self._waiting: deque[Evaluate] = deque()
         self._under_way: list[Evaluate] = []
         self._last: dict[str, str] = {}
         self._saved: set[str] = set()
+        self._settled: set[str] = set()
+        self._tries: Counter[str] = Counter()
 
     def heard(self, answer: Evaluated, now: float) -> bool:
         """Whether the answer brings a new accuracy. A measurement that was broken off for something more urgent brings none."""
@@ -35,23 +46,42 @@ class Evaluation:
         if order.save:
             self._saved.add(order.node)
         if not answer.tested:
+            self._again(order)
             return False
-        self.accuracy[answer.node], self._model[answer.node] = answer.correct / answer.tested, answer.model
-        self.measured_at[answer.node] = now
+        self._take(order, answer.correct / answer.tested, now)
         return True
 
+    def _take(self, order: Evaluate, accuracy: float, now: float) -> None:
+        self.accuracy[order.node], self._model[order.node], self._true_at[order.node] = accuracy, order.model, now
+        self.course[order.node].append(accuracy)
+        if order.whole and order.model == self._last.get(order.node):
+            self._settled.add(order.node)
+        if accuracy < self._target:
+            self.there.discard(order.node)
+        elif order.whole:
+            self.there.add(order.node)
+
+    def _again(self, order: Evaluate) -> None:
+        if order.whole and order.node in self._last and self._tries[order.node] < MOST_TRIES:
+            self._waiting.append(order)
+
     def ask(self, now: float, models: Iterable[tuple[str, str]]) -> None:
-        """Order what is due: the newest model of whichever node was measured longest ago."""
+        """Order what is due: the newest model of whichever node waits longest."""
+        newest = list(models)
+        for node, model in newest:
+            if model == self._model.get(node):
+                self._true_at[node] = now
         if not self.ready or self._under_way:
             return
         if self._waiting:
             self._order(self._waiting.popleft())
         elif self._every and not self._last:
-            due = [(self._asked_at.get(node, 0.0), node, model) for node, model in models if self._due(node, model, now)]
-            if due:
-                _, node, model = min(due)
+            seems = bool(self._target) and all(self.accuracy.get(node, 0.0) >= self._target for node in self.course)
+            unsure = [(self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if seems and node not in self.there]
+            due = [(self._asked_at.get(node, 0.0), node, model, False) for node, model in newest if self._due(node, model, now)]
+            for _, node, model, whole in sorted(unsure or due)[:1]:
                 self._asked_at[node] = now
-                self._order(Evaluate(node=node, model=model))
+                self._order(Evaluate(node=node, model=model, whole=whole))
 
     def last(self, node: str, model: str) -> None:
         """A node's last model: save it now, and measure it when all are saved."""
@@ -63,12 +93,12 @@ class Evaluation:
             self._waiting.append(save)
             return
         self._order(save)
-        if self._every and self._model.get(node) != model:
-            self._waiting.append(Evaluate(node=node, model=model))
+        if self._every:
+            self._waiting.append(Evaluate(node=node, model=model, whole=True))
 
     def measured(self, node: str, now: float) -> tuple[float, float] | None:
-        """A node's latest accuracy, and how many seconds ago it came."""
-        return (self.accuracy[node], now - self.measured_at[node]) if node in self.accuracy else None
+        """A node's latest accuracy, and for how many seconds it has had another model than the one that was measured."""
+        return (self.accuracy[node], now - self._true_at[node]) if node in self.accuracy else None
 
     def lost(self) -> None:
         """The evaluator has ended: its successor, once ready, is asked again for what was under way."""
@@ -82,21 +112,26 @@ class Evaluation:
         return bool(self._under_way)
 
     def saved(self) -> bool:
-        """Whether every node's last model is on disk."""
-        return self._saved >= self._nodes
+        """Whether every last model that is known is on disk."""
+        return self._saved >= self._last.keys()
 
     def done(self) -> bool:
         """Whether nothing is left to save or to measure."""
         return not self.ready or (self.saved() and not self._waiting and not self._under_way)
 
     @property
+    def round_text(self) -> str:
+        """How far the last round is, for a person; empty where there is none."""
+        return f"the last measurements: {len(self._settled)} of {len(self._last)}" if self._every and self._last else ""
+
+    @property
     def unmeasured(self) -> str:
         """What is to be told at the end of nodes whose last model could not be measured in time; empty where there is none."""
-        nodes = [node for node, model in self._last.items() if self._every and self._model.get(node) != model]
+        nodes = [node for node in self._last if self._every and node not in self._settled]
         if not nodes:
             return ""
         remedy = "measure model.keras in their directories with `dfl-actors model evaluate`"
-        return f"there was no time to measure the last model of node {listed(nodes)}: what is shown is of one before; {remedy}"
+        return f"there was no time to measure the last model of node {listed(nodes)}: what is shown was measured before; {remedy}"
 
     @property
     def unsaved(self) -> str:
@@ -109,4 +144,5 @@ class Evaluation:
 
     def _order(self, order: Evaluate) -> None:
         self._under_way.append(order)
+        self._tries[order.node] += order.node in self._last
         self._say(order)

@@ -20,7 +20,7 @@ from dfl_actors.learning.data import load_dataset, load_datasets
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.score import score_of
+from dfl_actors.learning.score import Score, score_of
 from dfl_actors.learning.weights import LENET, decode_model
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
@@ -83,12 +83,13 @@ class Evaluator:
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
 
-    def _tests(self, node: str) -> np.ndarray:
-        """The whole test set of a node's data, or as many of it as configured, the same ones throughout the run."""
+    def _parts(self, node: str) -> tuple[np.ndarray, np.ndarray]:
+        """The test samples of a node's data that are measured as long as the run goes on, the same ones throughout, and the others."""
         wanted, there = self._config.run.evaluate_samples, len(self._data[node].y_test)
         if not 0 < wanted < there:
-            return np.arange(there)
-        return np.sort(np.random.default_rng([self._config.network.seed, 2]).choice(there, wanted, replace=False))
+            return np.arange(there), np.arange(0)
+        order = np.random.default_rng([self._config.network.seed, 2]).permutation(there)
+        return np.sort(order[:wanted]), np.sort(order[wanted:])
 
     def run(self) -> None:
         """Until the supervisor says quit, or is gone."""
@@ -118,29 +119,42 @@ class Evaluator:
             try:
                 weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
             except Refused:  # a model that is not finite gets nothing right
-                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._all(order.node) if order.measure else 0)
+                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._nothing_right(order).tested * order.measure)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
                 origin = {"network": self._config.network.name, "node": order.node, "model": order.model}
                 self._learner.save(weights, draft, self._contract_of(self._form, self._config.data, origin))
-        correct, tested = self._measure(order.node, weights) if order.measure else (0, 0)
+        correct, tested = self._measure(order, weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
 
-    def _all(self, node: str) -> int:
-        """What is tested of a node when it is measured."""
-        return len(self._tests(node)) * self._form.unit
-
-    def _measure(self, node: str, weights: np.ndarray) -> tuple[int, int]:
+    def _measure(self, order: Evaluate, weights: np.ndarray) -> Score:
         """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
-        sums, tests, data = self._form.nothing, self._tests(node), self._data[node]
+        some, others = self._parts(order.node)
+        tests = self._data[order.node].y_test
+        if (sums := self._sums(order.node, weights, some)) is None:
+            return Score(0, 0)
+        score = score_of(self._form, sums, tests[some])
+        if not len(others) or not order.whole:
+            return score
+        more = self._sums(order.node, weights, others)
+        return Score(0, 0) if more is None else score_of(self._form, sums + more, tests)
+
+    def _sums(self, node: str, weights: np.ndarray, tests: np.ndarray) -> np.ndarray | None:
+        """What adds up to the score of these test samples; None if it was broken off."""
+        sums, data = self._form.nothing, self._data[node]
         for begin in range(0, len(tests), AT_ONCE):
             if self._parent.wait(0):
-                return 0, 0
+                return None
             some = tests[begin : begin + AT_ONCE]
-            sums += self._learner.sums(weights, data.x_test[some], data.y_test[some])
-        return score_of(self._form, sums, data.y_test[tests])
+            sums = sums + self._learner.sums(weights, data.x_test[some], data.y_test[some])
+        return np.asarray(sums)
+
+    def _nothing_right(self, order: Evaluate) -> Score:
+        """The score of a model that is not finite."""
+        some, others = self._parts(order.node)
+        return Score(0, (len(some) + len(others) * order.whole) * self._form.unit)
 
     def _compare(self, node: str, weights: np.ndarray) -> None:
         """Tell how different the models are, each node's being the one measured last."""

@@ -201,6 +201,8 @@ class Ground:
         links = max(len(config.node(name).neighbours) for name in self._keys)
         allow_files(FILES + max(FILES_A_NODE * len(self._keys), FILES_A_NEIGHBOUR * links), f"a run of {len(self._keys)} nodes")
         self._cache.mkdir()
+        with suppress(OSError):  # of the session before: this one has not said anything yet
+            self._run.status.unlink()
         launch.watcher.event("preparing the data and the model")
         with at_once():
             data = load_datasets(config, self._cache, self._keys)

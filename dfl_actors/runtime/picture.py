@@ -1,6 +1,7 @@
 """What a watcher is shown, from what the actors have reported."""
 
 from collections.abc import Container, Mapping
+from typing import Any
 
 from dfl_actors.core.control import Facts, Refusals, Status
 from dfl_actors.core.family import ACTORS
@@ -25,6 +26,7 @@ def of_node(
     """A node's row; `waiting` are the names of actors that are not ready, `state` is that of the run, `measured` its accuracy on the test
     samples and how many seconds ago that was."""
     own = {actor: actors[f"{plan.node.name}/{actor}"] for actor in ACTORS}
+    counts: dict[str, Any] = {what: count_of(plan.node.name, actors, what) for what in COUNTED}
     keeper, ready = own["keeper"].status, sum(child.name not in waiting for child in own.values())
     if state == "starting":
         state = f"{ready} of {len(own)} ready"
@@ -42,8 +44,13 @@ def of_node(
         own_accuracy=own["trainer"].tally().get("own_accuracy"),
         reputations={} if keeper is None else {names.get(who, who[:8]): value for who, value in keeper.reputations.items()},
         restarts=sum(child.crashes for child in own.values()),
-        **{what: int(own[actor].tally().get(what, 0)) for what, actor in COUNTED.items()},
+        **counts,
     )
+
+
+def count_of(node: str, actors: Mapping[str, Child], what: str) -> int:
+    """What is counted of a node, by whoever counts it."""
+    return int(actors[f"{node}/{COUNTED[what]}"].tally().get(what, 0))
 
 
 def facts(node: str, actors: Mapping[str, Child]) -> Facts:

@@ -69,18 +69,22 @@ class Ending(Enum):
 
     WAIT = "wait for what is under way"
     QUIT = "say quit"
+    KILL = "kill what has not ended"
     OVER = "end what is left"
 
 
-DRAIN = 1.5  # Seconds for what is under way when the run stops: open drafts, letters, the last evaluation.
+DRAIN = 1.5  # Seconds for what is under way when the run stops: open drafts and letters.
 GONE_WITHIN = 4.5  # Seconds after which whatever still runs is killed.
+LAST_ROUND = 30.0  # Seconds for measuring all last models, once the actors have gone; a run that somebody stops has none to spare.
 
 
-def ending(waited: float, idle: bool, quitting: bool, gone: bool, evaluated: bool) -> Ending:
+def ending(waited: float, idle: bool, quitting: bool, gone: bool, evaluated: bool, patience: float = GONE_WITHIN - 0.5) -> Ending:
     """`waited` seconds after the stop; `idle`: nobody has anything unfinished; `quitting`: quit was said; `gone`: all actors have ended;
-    `evaluated`: the last models are saved and measured."""
-    if waited > GONE_WITHIN - 0.5 or (quitting and gone and evaluated):
+    `evaluated`: the last models are saved and measured; `patience` is for the evaluator."""
+    if waited > patience or (quitting and gone and evaluated):
         return Ending.OVER
+    if waited > GONE_WITHIN and not gone:
+        return Ending.KILL
     return Ending.QUIT if not quitting and (idle or waited > DRAIN) else Ending.WAIT
 
 

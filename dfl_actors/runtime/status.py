@@ -4,8 +4,13 @@ import msgspec
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the live table. Accuracies are fractions in 0..1, or None while nothing was measured; `test_age` is how many seconds ago
-    that on the test samples was measured. `attack` is empty for a node that does not attack."""
+    """One row of the live table. Accuracies are fractions in 0..1, or None while nothing was measured; for `test_age` seconds the node has
+    had another model than the one that was measured on the test samples last, and `tests` are its latest ones, oldest first. `attack` is
+    empty for a node that does not attack.
+
+    `rate` are the transactions that it makes and receives in a second. Its last block became final `block_age` seconds ago, and one usually
+    takes `block_every`; `stalled` are the seconds without one where that is several times as long.
+    """
 
     name: str
     role: str = "normal"
@@ -19,14 +24,20 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     test_accuracy: float | None = None
     test_age: float | None = None
+    tests: tuple[float, ...] = ()
+    rate: float | None = None
+    block_age: float | None = None
+    block_every: float | None = None
+    stalled: float | None = None
     own_accuracy: float | None = None
     reputations: dict[str, float] = {}
     restarts: int = 0
 
 
 class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole network at one moment. `elapsed` is in seconds since all actors were ready, in `session` 1 or one that was resumed; `every`
-    are the seconds between two measurements of a node; `remarks` are for the person who watches."""
+    """The whole network at one moment. `elapsed` is in seconds since all actors were ready, in `session` 1 or one that was resumed, and no
+    longer grows once the run stops; while it starts, since the command. `every` are the seconds between two measurements of a node; `waits`
+    says what a start, or a stop, waits for; `remarks` are for the person who watches."""
 
     name: str
     state: str
@@ -35,6 +46,7 @@ class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     session: int = 1
     every: float = 0.0
+    waits: str = ""
     nodes: tuple[NodeStatus, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -73,17 +85,19 @@ class NodeStanding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def well(self) -> bool:
-        return self.node.state == "running" and all(neighbour.well for neighbour in self.neighbours)
+        return self.node.state == "running" and self.node.stalled is None and all(neighbour.well for neighbour in self.neighbours)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What `status.json` holds: how the run was at `t` (ms since the epoch). The accuracies are what `measured_by` says."""
+    """What `status.json` holds: how the run was at `t` (ms since the epoch). The accuracies are what `measured_by` says; `waits` is what a
+    start, or a stop, waits for."""
 
     t: int
     name: str
     state: str
     elapsed: float
     nodes: tuple[NodeStanding, ...] = ()
+    waits: str = ""
     remarks: tuple[str, ...] = ()
     measured_by: str = "accuracy"
 

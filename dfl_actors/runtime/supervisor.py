@@ -35,7 +35,6 @@ from dfl_actors.processes import faults
 from dfl_actors.processes.child import FAILED
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.processes.signals import Stop as Signals
-from dfl_actors.runtime import picture
 from dfl_actors.runtime.board import Board
 from dfl_actors.runtime.children import Child, Children
 from dfl_actors.runtime.clock import Clock
@@ -43,7 +42,8 @@ from dfl_actors.runtime.course import Course, Happenings
 from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
-from dfl_actors.runtime.policies import GONE_WITHIN, Ending, Liveness, Rendezvous, ending, reached
+from dfl_actors.runtime.policies import GONE_WITHIN, LAST_ROUND, Ending, Liveness, Rendezvous, ending, reached
+from dfl_actors.runtime.scene import Scene
 from dfl_actors.runtime.status import NetworkStatus
 
 READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
@@ -51,6 +51,7 @@ READY_WITHIN = 180.0  # Seconds in which every actor must become ready.
 GONE_BEFORE_START = 0.5
 """Seconds after which whatever still runs is killed when nothing had begun: most are still busy importing or tracing."""
 
+TOLD_TO_QUIT = 0.5  # Seconds that whoever is to quit has for it at least.
 UPDATE_EVERY = 0.25  # Seconds between two pictures for the watcher.
 
 
@@ -96,9 +97,11 @@ class Supervisor:
         self._metrics = Metrics(plans[0].directory / "metrics.jsonl", "", SUPERVISOR)
         self._course = Course(self._config, plans[0].directory, resumed=plans[0].starts > 0)
         self._happenings = Happenings(self._course, self._actors, self._start_again, self._tell_event, self._tell_neighbours)
-        self._evaluation = Evaluation(self._plans, self._config.run.evaluate_s, self._order)
+        self._evaluation = Evaluation(self._plans, self._config.run.evaluate_s, self._order, self._config.run.target)
+        self._scene = Scene(plans, self._actors, self._names, self._evaluation)
         self._started: float | None = None
         self._stopping: float | None = None
+        self._stopped_at = 0
         self._quit_said = False
         self._reason = ""
         self._error: DflError | None = None
@@ -118,7 +121,8 @@ class Supervisor:
                 self._step()
         finally:
             self._end_all()
-        self._note(events.Stopped(reason=self._reason))
+        # Written last, for it says that all is over; of the moment from which on nothing new was begun.
+        self._metrics.write(events.Stopped(reason=self._reason), self._stopped_at or self._clock().wall)
         if self._started is not None:
             self._course.stopped((self._stopping or time.monotonic()) - self._started)
             spent = round(time.process_time() - self._cpu, 6)
@@ -202,8 +206,10 @@ class Supervisor:
         gossiper.say(Neighbours(where={other: place for other, place in around if not self._course.parted(name, names[other])}))
 
     def _report(self, child: Child, status: Status) -> None:
-        child.status = status
+        child.reports(status)
         self._board.take(child, status)
+        if child.actor == "builder" and self._started is not None:
+            self._scene.counted(child.node, time.monotonic())
         if self._stopping and status.stopped and status.model:
             self._evaluation.last(child.node, status.model)
 
@@ -254,7 +260,7 @@ class Supervisor:
     # --- the end
 
     def _check_end(self, now: float) -> None:
-        accuracies = (self._evaluation.accuracy.get(node, 0.0) for node in self._plans)
+        accuracies = (self._evaluation.accuracy[node] if node in self._evaluation.there else 0.0 for node in self._plans)
         if reason := reached(self._config.run, now - (self._started or now), accuracies, self._heights()):
             self.stop(reason)
 
@@ -268,7 +274,7 @@ class Supervisor:
         """Begin to stop. A second call changes nothing."""
         if self._stopping:
             return
-        self._reason, self._stopping = reason, time.monotonic()
+        self._reason, self._stopping, self._stopped_at = reason, time.monotonic(), self._clock().wall
         for child in self._actors.values():
             if child.alive:
                 child.status = None if child.status is None else msgspec.structs.replace(child.status, idle=False)
@@ -283,9 +289,12 @@ class Supervisor:
             return self._stopping is not None
         idle = all(not child.alive or (child.status is not None and child.status.idle) for child in self._actors.values())
         gone = not any(child.alive for child in self._actors.values())
-        step = ending(time.monotonic() - self._stopping, idle, self._quit_said, gone, self._evaluation.done())
+        patience = GONE_WITHIN - 0.5 if self._signals else LAST_ROUND
+        step = ending(time.monotonic() - self._stopping, idle, self._quit_said, gone, self._evaluation.done(), patience)
         if step is Ending.QUIT:
             self._quit_actors()
+        elif step is Ending.KILL:
+            self._kill_actors()
         return step is Ending.OVER
 
     def _end_all(self) -> None:
@@ -294,7 +303,8 @@ class Supervisor:
         self._quit_actors()
         self._evaluator.say(Quit())
         patience = GONE_WITHIN if self._started is not None else GONE_BEFORE_START
-        while any(child.alive for child in self._all.values()) and time.monotonic() < begun + patience:
+        until = max(begun + patience, time.monotonic() + TOLD_TO_QUIT)
+        while any(child.alive for child in self._all.values()) and time.monotonic() < until:
             self._listen(0.05)
         unsaved = "" if self._started is None or self._reason == "failed" else self._evaluation.unsaved
         for remark in filter(None, (self._evaluation.unmeasured, unsaved)):
@@ -309,6 +319,11 @@ class Supervisor:
             self._quit_said = True
             for child in self._actors.values():
                 child.say(Quit())
+
+    def _kill_actors(self) -> None:
+        for child in self._actors.values():
+            if child.alive:
+                child.kill()
 
     def _fail(self, error: DflError) -> None:
         if self._error is None:
@@ -379,19 +394,6 @@ class Supervisor:
         self._metrics.write(event, self._clock().wall)
 
     def _picture(self, now: float) -> NetworkStatus:
-        run, waiting = self._config.run, self._rendezvous.waiting
         state = "stopping" if self._stopping else "starting" if self._started is None else "running"
-        return NetworkStatus(
-            name=self._config.network.name,
-            state=state,
-            elapsed=now - (self._started or self._begun),
-            duration=run.duration_s or None,
-            target=run.target or None,
-            session=1 + next(iter(self._plans.values())).starts,
-            every=run.evaluate_s,
-            remarks=self._board.remarks.standing(self._clock().wall),
-            nodes=tuple(
-                picture.of_node(plan, self._actors, waiting, state, self._evaluation.measured(name, now), self._names)
-                for name, plan in self._plans.items()
-            ),
-        )
+        elapsed = (self._stopping or now) - (self._started or self._begun)
+        return self._scene.picture(now, state, elapsed, self._rendezvous.waiting, self._board.remarks.standing(self._clock().wall))

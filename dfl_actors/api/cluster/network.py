@@ -120,6 +120,8 @@ class Network:
         name = self._config.network.name
         self._config = Topology(name, text=self._text).deployed()
         table["run"] |= {"duration_s": 0.0, "target": 0.0}  # no node ends before the others
+        if self._limits.target:  # which no sample decides
+            table["run"] |= {"evaluate_samples": 0}
         files = named_files(self._config)
         for seat in self._seats:
             seat.process.send(encode(Go(name, dump_table(table), files)))
@@ -221,7 +223,7 @@ class Network:
         return NetworkStatus(
             name=self._config.network.name,
             state=state,
-            elapsed=time.monotonic() - (self._started or self._begun),
+            elapsed=(self._stopping or time.monotonic()) - (self._started or self._begun),
             duration=self._limits.duration_s or None,
             target=self._limits.target or None,
             nodes=tuple(seat.node for seat in self._seats),
