@@ -172,8 +172,9 @@ def test_a_terminal_whose_size_changes_shows_the_table_once_and_keeps_what_was_t
         watch.event("preparing the data and the model")
         watch.update(network(duration=90.0, target=0.95))
         live = watch._live
-        assert live is not None
-        live.auto_refresh = False
+        assert live is not None and live._refresh_thread is not None
+        live._refresh_thread.stop()  # from here on the test says when
+        live._refresh_thread.join()
         for width, height in ((120, 24), (70, 24), (50, 12), (118, 30), (80, 24)):
             terminal.resize(width, height)
             live.refresh()
