@@ -7,6 +7,8 @@ import typer
 
 from dfl_actors.files import REMEDY, check_free, whole
 
+VERIFYING = 3.0  # Seconds that verifying the chains may take: larger ones are shown, and not verified.
+
 
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a run or a simulation, over or not.")],
@@ -15,9 +17,11 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, or of a simulation, which any browser opens."""
+    from dfl_actors.report.page.chains import most_blocks
     from dfl_actors.report.page.page import page
     from dfl_actors.report.runs.listing import held_since, load_measured
     from dfl_actors.report.table import size_text
+    from dfl_actors.runtime.examined import examine_all, has_chains
     from dfl_actors.runtime.rundir import RunDirectory
     from dfl_actors.sim.about import is_simulation
 
@@ -26,8 +30,9 @@ def report(
     if out is not None:
         check_free(out, force)
     run = load_measured(directory)
+    chains = examine_all(place, tuple(run.nodes), most_blocks(len(run.nodes)), VERIFYING) if has_chains(place, run.nodes) else ()
     with whole(path, "name another place with --out" if out is None else REMEDY) as draft:
-        draft.write_text(page(run, held_since(place)), encoding="utf-8")
+        draft.write_text(page(run, held_since(place), chains), encoding="utf-8")
     typer.echo(f"{path}: {size_text(path.stat().st_size)}")
     if plots:
         from dfl_actors.report.pictures import write_plots

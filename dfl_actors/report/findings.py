@@ -1,14 +1,20 @@
-"""What stands out in a run, in words, made from its figures: a node that signed two things about one, or that was shut out, a defence that
-failed, a node that fell behind, transactions in vain."""
+"""What stands out in a run or a simulation, in words, made from its figures: a node that signed two things about one, or that was shut out,
+whose models the others rejected, a defence that failed, a node that fell behind, transactions in vain and where they waited."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from dfl_actors.config.toml_text import counted
+from dfl_actors.core import events
 from dfl_actors.report.headline import Stood
+from dfl_actors.report.judged import By, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
+from dfl_actors.report.load import Run
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
+KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
+MOST_WAITS = 3  # Places where transactions waited that are named.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
 
 
@@ -54,10 +60,93 @@ def fallen_behind(nodes: Iterable[Stood], word: str) -> list[str]:
     ]
 
 
-def in_vain(expired: Mapping[str, int], sent: Mapping[str, int]) -> list[str]:
-    """Nodes whose transactions expired before they had their receipts."""
+def kept_out(by: By, attacks: Mapping[str, str]) -> dict[str, str]:
+    """Whose models the honest rejected more often than not, and why at last; by their names."""
+    of: dict[str, list[tuple[str, int, int, str]]] = {}
+    for node, senders in by.items():
+        for sender, its in senders.items() if node not in attacks else ():
+            of.setdefault(sender, []).append((node, int(its["rejected"]), int(its["updates"]), last_reason(its)))
+    return {sender: _kept_out(sender, said, attacks) for sender, said in sorted(of.items()) if _share(said) > KEPT_OUT}
+
+
+def _share(said: Sequence[tuple[str, int, int, str]]) -> float:
+    return sum(rejected for _, rejected, _, _ in said) / max(sum(updates for _, _, updates, _ in said), 1)
+
+
+def _kept_out(sender: str, said: Sequence[tuple[str, int, int, str]], attacks: Mapping[str, str]) -> str:
+    who = f"node {sender} ({attack_text(attacks[sender])})" if sender in attacks else f"honest node {sender}"
+    by = [node for node, rejected, _, _ in said if rejected]
+    nodes = f"node {by[0]}" if len(by) == 1 else f"{len(by)} nodes"
+    _, _, _, why = max(said, key=lambda one: one[1])
+    return f"{who} was kept out: {nodes} rejected its models in {100 * _share(said):.0f} % of {_total(said)} updates" + (
+        f"; at last: {why}" if why else ""
+    )
+
+
+def _total(said: Sequence[tuple[str, int, int, str]]) -> str:
+    return f"{sum(updates for _, _, updates, _ in said):,}"
+
+
+Waits = Mapping[tuple[str, str], int]
+"""How many transactions waited for what (a text with a place for the node) of whom."""
+
+
+def in_vain(expired: Mapping[str, int], sent: Mapping[str, int], waits: Mapping[str, Waits]) -> list[str]:
+    """Nodes whose transactions expired before they had their receipts, and where these waited."""
     return [
         f"{count} of {counted(sent[name], 'transaction')} of node {name} expired before enough neighbours had witnessed them"
+        + _waits_text(waits.get(name, {}))
         for name, count in expired.items()
         if count
     ]
+
+
+def _waits_text(waits: Waits) -> str:
+    most = sorted(waits.items(), key=lambda item: (-item[1], item[0]))[:MOST_WAITS]
+    told = [f"{count} {text.format(name)}" for (text, name), count in most]
+    return f": {', '.join(told)}{', ...' if len(waits) > MOST_WAITS else ''}" if told else ""
+
+
+# --- from a run
+
+NOT_FETCHED, NOT_MEASURED = "never fetched by {}", "not measured by {}"
+NOT_BACK, NOT_ANSWERED = "measured by {}, whose receipt did not come back", "never answered by {}"
+
+
+def findings(run: Run, nodes: Sequence[Stood]) -> list[str]:
+    """All that stands out; `nodes` is how they stood at last."""
+    told: dict[str, list[tuple[str, str, str]]] = {}
+    for event in run.of(events.Refused):
+        told.setdefault(event.code, []).append((event.node, run.node_named(event.by), event.detail))
+    return [
+        *told_of(told.get("contradiction", ()), "node {of} signed {detail} (proved at {by}): its key is used twice, or it lies"),
+        *told_of(told.get("shut_out", ()), "node {of} was shut out by {by} for a while: {detail}"),
+        *kept_out(judged_by(run), run.attacks).values(),
+        *failed_defences(_trust(run), run.attacks),
+        *fallen_behind(nodes, run.score),
+        *in_vain({name: run.tally.expired[name] for name in run.nodes}, run.tally.sent, waited(run)),
+    ]
+
+
+def _trust(run: Run) -> dict[str, dict[str, float]]:
+    """What each node thought of others at last."""
+    last = {event.node: event.reputations for event in run.of(events.Updated) if event.reputations}
+    return {name: {run.node_named(of): value for of, value in its.items()} for name, its in last.items() if name in run.nodes}
+
+
+def waited(run: Run) -> dict[str, Waits]:
+    """Of the transactions of each node that expired, how far they had come at each neighbour without a receipt; nothing of runs that did
+    not write down, or not keep, who fetched what."""
+    owners = {event.tx: event.node for event in run.of(events.Expired)}
+    if not owners or not run.of(events.Fetched):
+        return {}
+    fetched = {(event.tx, event.node) for event in run.of(events.Fetched) if event.tx in owners}
+    measured = {(event.tx, event.node) for event in run.of(events.Scored) if event.tx in owners}
+    back = {(event.tx, run.node_named(event.creator)) for event in run.of(events.ReceiptArrived) if event.tx in owners}
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for tx, owner in owners.items():
+        for other in run.neighbours(owner):
+            if (tx, other) not in back:
+                far = NOT_BACK if (tx, other) in measured else NOT_MEASURED if (tx, other) in fetched else NOT_FETCHED
+                found.setdefault(owner, Counter())[far if other in run.nodes else NOT_ANSWERED, other] += 1
+    return {**found}

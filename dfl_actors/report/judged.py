@@ -1,6 +1,6 @@
 """What nodes said of the models that they received, in the updates of an algorithm that gives its reasons (`sdk.reasons`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -35,9 +35,9 @@ def judged_in(nodes: Mapping[str, Mapping[str, Mapping[str, Judged]]]) -> By:
     return {name: node["judged"] for name, node in nodes.items()}
 
 
-def judged_lines(by: By) -> list[str]:
-    """Who was rejected how often by whom, and why at last; those most often rejected."""
-    rows = [row for row in _rows(by) if row[2]["rejected"]]
+def judged_lines(by: By, told: Collection[str] = ()) -> list[str]:
+    """Who was rejected how often by whom, and why at last; those most often rejected, without senders of whom it was `told` already."""
+    rows = [row for row in _rows(by) if row[2]["rejected"] and row[1] not in told]
     lines = [f"node {node} rejected {sender} in {its['rejected']} of {_why(its)}" for node, sender, its in rows]
     return lines[:MOST] + ([f"... and {len(lines) - MOST} more, in summary.json"] if len(lines) > MOST else [])
 
@@ -49,7 +49,12 @@ def _rows(by: By) -> list[tuple[str, str, Judged]]:
 
 
 def _why(its: Judged) -> str:
-    return f"{its['updates']} updates, last: " + str(its["last"]).removeprefix(f"{REJECTED}: ")
+    return f"{its['updates']} updates, last: {last_reason(its)}"
+
+
+def last_reason(its: Judged) -> str:
+    """Why not more was taken, at last."""
+    return str(its["last"]).removeprefix(f"{REJECTED}: ")
 
 
 def judged_columns(by: By) -> list[Column]:

@@ -34,7 +34,7 @@ from dfl_actors.report.charts.chart import (
     Panel,
     cut,
 )
-from dfl_actors.report.charts.learning import accuracy_figure
+from dfl_actors.report.charts.learning import accuracy_figure, fitted
 from dfl_actors.report.charts.palette import PICTURE, SCALES
 from dfl_actors.report.layout import POINTS, node_area
 from dfl_actors.report.load import Run, by_node
@@ -206,23 +206,22 @@ def _legend(axes: "Axes") -> None:
 def draw_accuracy(run: Run) -> "Figure":
     """Accuracy over time: first axes the accuracies, second axes the blocks.
 
-    Two measures of one model: on the samples the node itself received (thin; rises first and drops when models are merged) and on the
-    test samples (thick, with markers). Lines mark restarts and injected faults; below, a strip shows where each node finalised a block. Up
-    to ten nodes have a colour each; more are shown as a crowd: faint lines, their mean and their span.
+    Two measures of one model: on the test samples, each node thin and the mean of the honest thick with a band from the worst to the best;
+    and dotted, the mean on the samples that nodes themselves received (rises first and drops when models are merged). Lines mark restarts
+    and injected faults; below, a strip shows where each node finalised a block. Up to ten nodes have a colour each; more are a crowd.
     """
     crowd, shown = len(run.nodes) > FEW, accuracy_figure(run, marks(run))
-    figure, test, own = new_figure(10, 5.5), *shown.panels
+    figure, (test, own) = new_figure(10, 5.5), shown.panels
     lanes = 0.35 if crowd else 0.09 * len(run.nodes) + 0.16
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[5, lanes])
-    lines = [*(_crowd_lines if crowd else _node_lines)(test, own)]
-    if crowd and run.attacks:
-        lines.append(Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run)))
-    _draw_panel(axes, Panel(title=run.score, lines=lines, bands=test.bands, reach=(0, 1.02)))
+    lines = [*_own_line(own), *_test_lines(run, test)]
+    reach = fitted([*(line.series[1] for line in lines if len(line.series[1])), *(np.array([target]) for target in shown.targets)])
+    _draw_panel(axes, Panel(title=run.score, lines=lines, bands=test.bands, reach=reach))
     _draw_blocks(strip, run, crowd)
     _draw_marks(axes, shown)
     _draw_targets(axes, shown)
     axes.set_title(plain(run.name))
-    axes.set(xlim=(0, shown.end or 1), yticks=np.linspace(0, 1, 11))
+    axes.set(xlim=(0, shown.end or 1))
     axes.tick_params(bottom=False, labelbottom=False)
     strip.set_xlabel(shown.unit)
     if not lines:
@@ -231,25 +230,24 @@ def draw_accuracy(run: Run) -> "Figure":
     return figure
 
 
-def _node_lines(test: Panel, own: Panel) -> Iterator[Line]:
-    thick = 2.0 if len(test.lines) <= 4 else 1.4
-    for line in own.lines:
-        yield msgspec.structs.replace(line, name=f"own {line.name}", thin=True)
-    for line in test.lines:
-        label = f"node {plain(line.label or line.name, 40 if line.label else 16)}  {line.series[1][-1]:.3f}"
-        yield msgspec.structs.replace(line, name=f"test {line.name}", label=label, width=thick)
-    if test.lines:
-        yield Line(name="thick: test samples", series=NOTHING, colour="@muted", width=thick, symbol="circle")
-    if own.lines:
-        yield Line(name="thin: own samples", series=NOTHING, colour="@muted", width=0.7)
-
-
-def _crowd_lines(test: Panel, own: Panel) -> Iterator[Line]:
+def _own_line(own: Panel) -> Iterator[Line]:
+    """The mean on own samples, or the one line that there is."""
     for line in own.lines[-1:]:
-        yield msgspec.structs.replace(line, name="own mean", width=0.9)
+        look = {"colour": "@muted", "dash": "dot", "width": 1.4, "symbol": "", "thin": False}
+        yield msgspec.structs.replace(line, name="own mean", label=f"{line.label if line.node is None else 'dotted'}, own samples", **look)
+
+
+def _test_lines(run: Run, test: Panel) -> Iterator[Line]:
+    """Few nodes with the last value of each; attackers of a crowd with one entry in the legend."""
     for line in test.lines:
-        mean = {} if line.thin else {"width": 2.2, "label": f"{line.label}  {line.series[1][-1]:.3f}"}
-        yield msgspec.structs.replace(line, name=f"test {line.name}" if line.thin else "test mean", **mean)
+        last = f"{line.series[1][-1]:.3f}" if len(line.series[1]) else "-"
+        if line.node is None:
+            yield msgspec.structs.replace(line, name="test mean", label=f"{line.label}  {last}")
+        else:
+            label = f"node {plain(line.label or line.name, 40 if line.label else 16)}  {last}"
+            yield msgspec.structs.replace(line, name=f"test {line.name}", label=label)
+    if len(run.nodes) > FEW and run.attacks:
+        yield Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run))
 
 
 def _draw_blocks(strip: "Axes", run: Run, crowd: bool) -> None:
@@ -292,7 +290,15 @@ def _draw_bars(shown: Bars, title: str) -> "Figure":
     count, flat = len(shown.names), shown.flat
     figure = new_figure(8 if flat else min(max(0.3 * count + 3, 6), 16), max(0.24 * count + 1.6, 3.2) if flat else 4.6)
     axes = figure.subplots()
-    names, begun = [plain(name, 24) for name in shown.names], np.zeros(count)
+    _stack_bars(axes, shown)
+    axes.set_title(plain(title))
+    _legend(axes)
+    return figure
+
+
+def _stack_bars(axes: "Axes", shown: Bars) -> None:
+    count, flat = len(shown.names), shown.flat
+    names, begun = [plain(name, 24 if shown.cut else 72) for name in shown.names], np.zeros(count)
     draw = axes.barh if flat else axes.bar
     for part in shown.parts:
         draw(range(count), part.values, 0.8, begun, color=colour_of(part.colour), label=part.name, edgecolor="white", linewidth=0.5)
@@ -304,20 +310,30 @@ def _draw_bars(shown: Bars, title: str) -> "Figure":
     else:
         axes.set_xticks(range(count), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
         axes.set_ylabel(shown.unit)
-    axes.set_title(plain(title))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, axis="x" if flat else "y", linewidth=0.5, alpha=0.5)
     axes.set_axisbelow(True)
-    _legend(axes)
-    return figure
 
 
 def _draw_matrix(shown: Matrix, title: str) -> "Figure":
-    """The last frame."""
+    """The last frame, with what stands below it."""
+    if shown.below is None:
+        figure = new_figure(6.6, 6)
+        axes = figure.subplots()
+    else:
+        rows = 0.22 * len(shown.below.names) + 0.7
+        figure = new_figure(7.6, 6 + rows)
+        axes, bars = figure.subplots(2, 1, height_ratios=[6, rows])
+        _stack_bars(bars, shown.below)
+        bars.legend(loc="lower right", frameon=False, fontsize=8)
+    _fill_matrix(axes, shown)
+    axes.set_title(plain(title + (f", after {shown.moments[-1]}" if shown.moments else "")))
+    return figure
+
+
+def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    figure = new_figure(6.6, 6)
-    axes = figure.subplots()
     scale = LinearSegmentedColormap.from_list("", SCALES["light"][shown.colours.removeprefix("@")])
     image = axes.imshow(shown.frames[-1], cmap=scale, vmin=0, vmax=shown.most)
     names, step = [plain(name) for name in shown.labels], -(-len(shown.nodes) // MOST_NAMES)
@@ -327,14 +343,12 @@ def _draw_matrix(shown: Matrix, title: str) -> "Figure":
     axes.set_ylabel(shown.sides[0])
     axes.set_xlabel(shown.sides[1])
     axes.set_facecolor(PICTURE["empty"])
-    axes.set_title(plain(title + (f", after {shown.moments[-1]}" if shown.moments else "")))
     if len(names) <= MOST_TEXTS:
         for (row, column), value in np.ndenumerate(shown.frames[-1]):
             dark = sum(scale(value / shown.most)[:3]) < 1.7
             text = "" if value != value else f"{value:.{shown.decimals}f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    figure.colorbar(image, ax=axes, shrink=0.8)
-    return figure
+    axes.figure.colorbar(image, ax=axes, shrink=0.8)
 
 
 # --- graphs

@@ -68,6 +68,7 @@ def node_line(
         thin=not few,
         label=named(name, run.roles.get(name, NORMAL), run.attacks.get(name)) if its.said else "",
         symbol=its.symbol if sign and few else "",
+        symbol_size=7 if width >= 2 else 5.5,
         hollow=its.hollow,
         stepped=stepped,
     )

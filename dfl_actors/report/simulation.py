@@ -18,15 +18,17 @@ from rich.text import Text
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
+from dfl_actors.report.charts.learning import accuracy_panel, layer_lines
+from dfl_actors.report.findings import findings, kept_out
 from dfl_actors.report.judged import held_back, judged_by, judged_in, judged_lines
 from dfl_actors.report.kinds import kind_text
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.pictures import NOTHING, draw_over_time, save
 from dfl_actors.report.privacy import privacy_lines, spent
-from dfl_actors.report.roles import ALARM, attackers_text, node_line
+from dfl_actors.report.roles import ALARM, attackers_text
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
 from dfl_actors.report.simulated import ensemble_of
-from dfl_actors.report.summary import Figures, stands
+from dfl_actors.report.summary import Figures, stands, stood
 from dfl_actors.report.table import Column, grid
 from dfl_actors.sim.about import load_about
 
@@ -107,6 +109,7 @@ def summarise_simulation(run: Run) -> Figures:
         "cpu_seconds": about.cpu,
         "measured_by": run.measured_by,
         "headline": stands(run),
+        "findings": findings(run, stood(run)),
         "accuracy": None if figures is None else msgspec.to_builtins(figures),
         "nodes": {
             name: {
@@ -150,9 +153,12 @@ def render_simulation(summary: Figures, console: Console) -> None:
             *held_back(judged, list(nodes)),
         ]
         console.print(Text(summary["headline"]["text"], style="bold"), soft_wrap=True)
+        for finding in summary["findings"]:
+            console.print(Text(finding, style="yellow"), soft_wrap=True)
         console.print(grid(columns, console.width, alarm=[bool(node["attack"]) for node in nodes.values()]))
         console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
-    for line in [*judged_lines(judged), *privacy_lines(summary.get("privacy", {}))]:
+    attacks = {name: node["attack"] for name, node in nodes.items() if node["attack"]}
+    for line in [*judged_lines(judged, kept_out(judged, attacks)), *privacy_lines(summary.get("privacy", {}))]:
         console.print(Text(line), style="yellow", soft_wrap=True)
     for name, votes in summary["ensemble"].items():
         share = votes["correct"] / votes["tested"]
@@ -168,28 +174,16 @@ def closing_text(accuracy: Figures) -> str:
 
 def draw_simulation(run: Run) -> "Figure":
     """The paper's figure 9: accuracy above, weight difference below."""
-    lines = [
-        Line(name=layer, series=(ticks, np.where(values > 0, values, np.nan)), colour=f"@node{place % FEW}", width=1)
-        for place, (layer, (ticks, values)) in enumerate(weight_differences(run)[1].items())
-    ]
-    accuracy = Panel(title=run.score, lines=_accuracy_lines(run), reach=(0, 1), share=0.6)
-    difference = Panel(title="weight difference", lines=lines, log=True, share=0.4)
-    shown = OverTime(panels=[accuracy, difference], end=run.elapsed, marks=marks(run), unit=run.unit)
+    accuracy = accuracy_panel(run, accuracies(run, run.of(Evaluated)), "test samples")
+    apart = Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run))
+    lines = [*accuracy.lines, *([apart] if len(run.nodes) > FEW and run.attacks else [])]
+    layers = weight_differences(run)[1]
+    panels = (
+        msgspec.structs.replace(accuracy, title=run.score, lines=lines, share=0.6),
+        Panel(title="weight difference", lines=layer_lines(layers, list(layers), 1), log=True, share=0.4),
+    )
+    shown = OverTime(panels=panels, end=run.elapsed, marks=marks(run), unit=run.unit)
     return draw_over_time(shown, cut(run.name, 60), (10, 7))
-
-
-def _accuracy_lines(run: Run) -> list[Line]:
-    """Every node's accuracy, as its role looks; with more than ten nodes honest ones are one colour, and their mean is thick."""
-    measured = accuracies(run, run.of(Evaluated))
-    lines = [node_line(run, name, series, width=0.8) for name, series in measured.items()]
-    if len(run.nodes) > FEW and run.attacks:
-        lines.append(Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run)))
-    honest = [series for name, series in measured.items() if name not in run.attacks]
-    if not honest:
-        return lines
-    length = min(len(values) for _, values in honest)
-    mean = np.mean([values[:length] for _, values in honest], axis=0)
-    return [*lines, Line(name="mean of the honest", series=(honest[0][0][:length], mean), colour="@ink")]
 
 
 def render_repeat(seeds: Mapping[int, Figures], together: Figures, console: Console) -> None:

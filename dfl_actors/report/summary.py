@@ -5,7 +5,7 @@ however often a restarted actor reported it). CPU that an actor used outside the
 called "unattributed" and is part of everything outside learning, so that no cost can hide.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import fsum
 from typing import Any
@@ -16,12 +16,13 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
-from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain, told_of
+from dfl_actors.report.findings import findings, kept_out
 from dfl_actors.report.headline import Stood, headline, headline_text
 from dfl_actors.report.judged import judged, judged_by, judged_lines
 from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.privacy import privacy_lines, spent
+from dfl_actors.report.refusals import Refusal, by_verdict, refusal_columns, refusals
 from dfl_actors.report.table import Column, accuracy_text, grid, kind_column, names_column, reputations_column, troubles_column
 from dfl_actors.report.tally import Sealed
 from dfl_actors.runtime.remarks import off_text, step_text
@@ -31,6 +32,7 @@ WORK = ("learning", "blockchain", "network")
 PER_BLOCK = ("transactions", "confirmations", "expected")
 WATCHERS = ("supervisor", "evaluator")  # Processes of the run that belong to no node: they start it and measure it.
 MOST_RESTARTS = 5  # Restarts by actor and reason that have a line each.
+MOST_REFUSALS = 8  # Rows of the closing summary.
 ROWS = 16  # Nodes shown in the closing summary; summary.json has all.
 
 Figures = dict[str, Any]
@@ -61,7 +63,8 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "blocks": {name: _blocks(run.tally.sealed.get(name, Sealed()), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
-        "findings": _findings(run, nodes),
+        "refusals": [{**msgspec.to_builtins(one), "fault": one.fault, "why": one.words} for one in refusals(run)],
+        "findings": findings(run, stood(run)),
         "remarks": [*_remarks(run), *privacy_lines(privacy)],
         **({"privacy": privacy} if privacy else {}),
     }
@@ -126,6 +129,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
     refused, dropped = by_node(run.of(events.Refused)), by_node(run.of(events.Dropped))
     updated, restarted = by_node(run.of(events.Updated)), by_node(run.of(events.Restarted))
     deciding = by_node(_deciding(run, target))
+    lost = by_node(run.of(events.Lost))
     return {
         name: {
             "address": address,
@@ -138,6 +142,7 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
             "receipts": counts.receipts[name],
             "refused": _counted(refused.get(name, [])),
             "dropped": sum(event.messages for event in dropped.get(name, [])),
+            "lost": len(lost.get(name, [])),
             "expired": counts.expired[name],
             "updates": counts.updates[name],
             "restarts": len(restarted.get(name, [])),
@@ -178,20 +183,6 @@ def _links(run: Run) -> dict[str, Figures]:
     return {link: msgspec.to_builtins(way) for link, way in sorted(ways.items())}
 
 
-def _findings(run: Run, nodes: dict[str, Figures]) -> list[str]:
-    """What stands out, in words."""
-    told: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for event in run.of(events.Refused):
-        told[event.code].append((event.node, run.node_named(event.by), event.detail))
-    return [
-        *told_of(told["contradiction"], "node {of} signed {detail} (proved at {by}): its key is used twice, or it lies"),
-        *told_of(told["shut_out"], "node {of} was shut out by {by} for a while: {detail}"),
-        *failed_defences({name: node["reputations"] for name, node in nodes.items()}, run.attacks),
-        *fallen_behind(stood(run), run.score),
-        *in_vain({name: node["expired"] for name, node in nodes.items()}, {name: node["sent"] for name, node in nodes.items()}),
-    ]
-
-
 def _remarks(run: Run) -> list[str]:
     """That links were not encrypted, what was told of clocks since the last start and held at the end, who was restarted and why, whose
     models were rejected, and what of the metrics is left out."""
@@ -199,7 +190,13 @@ def _remarks(run: Run) -> list[str]:
     off = {(event.node, run.node_named(event.by)): event.ms for event in run.of(events.ClockOff) if event.t >= begun}
     sets = [event.ms for event in run.of(events.ClockSet) if event.t >= begun][-1:]
     clocks = [off_text(*key, ms) for key, ms in off.items() if ms] + [step_text(ms) for ms in sets if ms]
-    return [*filter(None, [run.exposed]), *clocks, *_restarts(run), *judged_lines(judged_by(run)), *run.left_out]
+    return [*filter(None, [run.exposed]), *clocks, *_restarts(run), *_rejections(run), *run.left_out]
+
+
+def _rejections(run: Run) -> list[str]:
+    """Of senders that no finding is about."""
+    by = judged_by(run)
+    return judged_lines(by, kept_out(by, run.attacks).keys())
 
 
 def _restarts(run: Run) -> Iterator[str]:
@@ -254,12 +251,23 @@ def render(summary: Figures, console: Console) -> None:
         if len(rows) > ROWS:
             console.print(Text(f"... and {len(rows) - ROWS} more in summary.json"))
         console.print()
+    if summary["refusals"]:
+        found = refusals_in(summary)
+        console.print(grid(refusal_columns(found, MOST_REFUSALS), width, alarm=[one.fault for one in found]))
+        if len(found) > MOST_REFUSALS:
+            console.print(Text(f"... and {len(found) - MOST_REFUSALS} more in summary.json"))
+        console.print()
     console.print(grid(cpu_columns(summary["cpu"]), width, footer=True))
     console.print(Text(_cost_line(summary["cpu"]["network"]["ms_per_transaction"])))
     for remark in summary["remarks"]:
         console.print(Text(remark, style="yellow"))
     console.print()
     console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
+
+
+def refusals_in(summary: Figures) -> list[Refusal]:
+    """What stands in a summary."""
+    return [Refusal(one["refuser"], one["refused"], one["code"], one["count"]) for one in summary["refusals"]]
 
 
 def _title(summary: Figures) -> str:
@@ -297,12 +305,23 @@ def node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
         names_column(name for name, _ in nodes),
         *kind_column([kind_text(node["role"], node["attack"]) for _, node in nodes]),
         *(Column(key, [str(node[key]) for _, node in nodes], importance) for key, importance in counts),
-        *troubles_column("refused", [sum(node["refused"].values()) for _, node in nodes]),
+        *troubles_column("refused", [by_verdict(node["refused"])[0] for _, node in nodes]),
         *(column for key in ("dropped", "expired", "restarts") for column in troubles_column(key, [node[key] for _, node in nodes])),
         Column("test", [accuracy_text(node["test_accuracy"]) for _, node in nodes], style="bold"),
         Column("own", [accuracy_text(node["own_accuracy"]) for _, node in nodes], 8),
         reputations_column([node["reputations"] for _, node in nodes], 1),
     ]
+
+
+def lost_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
+    """What each node refused or ignored of others, and what of its own got lost or was too late; no column where there is none of it."""
+    faults, ignored = zip(*(by_verdict(node["refused"]) for _, node in nodes), strict=True) if nodes else ((), ())
+    counts = {"refused": faults, "ignored": ignored} | {
+        header: [node[key] for _, node in nodes]
+        for header, key in {"expired": "expired", "messages dropped": "dropped", "models gone": "lost"}.items()
+    }
+    columns = [Column(header, [f"{count:,}" if count else "" for count in its]) for header, its in counts.items() if any(its)]
+    return [names_column(name for name, _ in nodes), *columns]
 
 
 def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:

@@ -18,7 +18,8 @@ ARGUMENTS = (
 )  # fmt: skip
 
 CHARTS = {
-    "accuracy", "weight-difference", "chains", "reputations", "standing", "network", "receipts", "cpu-tasks", "cpu-nodes", "transactions",
+    "accuracy", "weight-difference", "chains", "reputations", "standing", "network", "receipts", "refusals", "cpu-tasks", "cpu-nodes",
+    "transactions",
 }  # fmt: skip
 """The charts of the page, by their names in it."""
 

@@ -113,6 +113,8 @@ def lively(path: Path, names: list[str], seconds: int = 40, seed: int = 1, **abo
     lines += [
         _line(clock(7), names[0], "trainer", "restarted", reason="killed by SIGKILL"),
         _line(clock(13), names[-1], "gossiper", "fault", what="link cut by hand"),
+        _line(clock(9), names[0], "gossiper", "refused", what="TransactionNews", code="bad_signature", by=address(names[-1])),
+        *(_line(clock(second), names[-1], "gossiper", "refused", code="busy", by=address(names[0]), count=4) for second in (5, 6)),
         *(_cpu(clock(seconds), name, actor, rng) for name in names for actor in ACTORS),
         *(_cpu(clock(seconds), "", actor, rng) for actor in ("supervisor", "evaluator")),
     ]

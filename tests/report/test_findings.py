@@ -1,10 +1,16 @@
 """Findings in words, as tables of rows."""
 
+from pathlib import Path
+
 import pytest
 
-from dfl_actors.report.findings import failed_defences, fallen_behind, in_vain, told_of
+from dfl_actors.report.findings import failed_defences, fallen_behind, findings, in_vain, kept_out, told_of
 from dfl_actors.report.headline import Stood
+from dfl_actors.report.judged import Judged
+from dfl_actors.report.load import load_run
+from tests.report.made_run import START, Line, address, ready, write_run
 
+LATE = "expired before enough neighbours had witnessed them"
 LIES = {"dan": "/home/ada/mine.py:lie"}
 
 
@@ -30,9 +36,38 @@ def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:
     assert behind == "node ben fell behind: its accuracy is 0.600, the honest nodes' mean 0.775"
     assert fallen_behind([amy, Stood("ben", 0.6, age=74)], "accuracy") == [], "it was measured 73 s before the other"
     assert fallen_behind([amy, Stood("ben", 0.9, age=1)], "accuracy") == fallen_behind([], "accuracy") == []
-    assert in_vain({"amy": 3, "ben": 0}, {"amy": 40, "ben": 9}) == [
-        "3 of 40 transactions of node amy expired before enough neighbours had witnessed them"
+    waits = {"amy": {("never fetched by {}", "ben"): 3, ("not measured by {}", "cy"): 1}}
+    assert in_vain({"amy": 3, "ben": 0, "cy": 1}, {"amy": 40, "ben": 9, "cy": 2}, waits) == [
+        f"3 of 40 transactions of node amy {LATE}: 3 never fetched by ben, 1 not measured by cy",
+        f"1 of 2 transactions of node cy {LATE}",
     ]
+
+
+def test_where_transactions_waited_that_expired(tmp_path: Path) -> None:
+    def line(node: str, event: str, **fields: object) -> Line:
+        return {"t": START + 9, "node": node, "actor": "", "event": event, "tx": "tx", **fields}
+
+    lines = [line("b", "fetched"), line("c", "fetched"), line("c", "scored"), line("d", "fetched"), line("d", "scored")]
+    back = {"t": START + 9, "node": "a", "actor": "", "event": "receipt", "tx": "tx", "creator": address("d")}
+    links = [["a", "b"], ["a", "c"], ["a", "d"], ["a", "e"], ["b", "c"]]
+    lines = [ready(), line("a", "trained", correct=1, tested=2), *lines, back, line("a", "expired", receipts=1, needed=2)]
+    (found,) = findings(load_run(write_run(tmp_path / "net", "abcde", lines, links=links)), [])
+    assert found == (
+        "1 of 1 transaction of node a expired before enough neighbours had witnessed them: "
+        "1 measured by c, whose receipt did not come back, 1 never fetched by e, 1 not measured by b"
+    )
+
+
+@pytest.mark.parametrize(("rejected", "said"), [(9, True), (4, False)])
+def test_whom_the_honest_reject_more_often_than_not_was_kept_out(rejected: int, said: bool) -> None:
+    its: Judged = {"updates": 10, "rejected": rejected, "in_part": 0, "last": "rejected: points the other way"}
+    by = {"amy": {"dan": its}, "ben": {"dan": its}, "dan": {"amy": {**its, "rejected": 10}}}
+    text = "node dan (mine.py:lie) was kept out: 2 nodes rejected its models in 90 % of 20 updates; at last: points the other way"
+    assert kept_out(by, LIES) == ({"dan": text} if said else {}), "what an attacker rejects counts for nothing"
+    assert kept_out({"amy": {"ben": its}}, {}) == ({"ben": text_of_ben} if said else {})
+
+
+text_of_ben = "honest node ben was kept out: node amy rejected its models in 90 % of 10 updates; at last: points the other way"
 
 
 def test_what_several_nodes_tell_of_another_is_one_finding() -> None:

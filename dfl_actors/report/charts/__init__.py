@@ -10,13 +10,14 @@ from dfl_actors.report.charts.chart import Chart, OverTime
 from dfl_actors.report.charts.cost import cpu_by_node, cpu_by_task
 from dfl_actors.report.charts.learning import accuracy, weight_difference
 from dfl_actors.report.charts.network import network
+from dfl_actors.report.charts.refused import refused
 from dfl_actors.report.charts.trust import receipt_matrix, reputation_matrix, standing
 from dfl_actors.report.load import Run
 from dfl_actors.report.summary import Figures
 
 IDS: dict[Callable[[Run], Chart], str] = {
     accuracy: "accuracy", weight_difference: "weight-difference", chain_heights: "chains", reputation_matrix: "reputations",
-    standing: "standing", network: "network", receipt_matrix: "receipts", slowest: "transactions",
+    standing: "standing", network: "network", receipt_matrix: "receipts", refused: "refusals", slowest: "transactions",
 }  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def makers(run: Run, summary: Figures) -> dict[str, Callable[[], Chart]]:
     if run.simulated:
         simulated = accuracy, weight_difference, reputation_matrix, standing, network
         return {IDS[chart]: partial(_over, run, chart) for chart in simulated}
-    over_time = accuracy, weight_difference, chain_heights, reputation_matrix, standing, network, receipt_matrix
+    over_time = accuracy, weight_difference, chain_heights, reputation_matrix, standing, network, receipt_matrix, refused
     cpu = {"cpu-tasks": lambda: cpu_by_task(summary["cpu"]), "cpu-nodes": lambda: cpu_by_node(summary["cpu"])}
     return {**{IDS[chart]: partial(chart, run) for chart in over_time}, **cpu, IDS[slowest]: partial(slowest, run)}
 

@@ -13,6 +13,7 @@ from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Mark, Numbers, Series
 
 FEW = 10  # Up to so many nodes have a colour and a symbol of their own; more are shown as a crowd in which the chosen ones stand out.
+WHOLE = (-0.02, 1.03)  # The ends of an axis from 0 to 1, with room for a line at either.
 MOST_TEXTS = 12  # Matrices of more nodes show no numbers in their cells.
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "star")
 
@@ -59,7 +60,8 @@ class Band(msgspec.Struct, frozen=True):
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """Curves over one axis. `value` is Plotly's template for a value, `of` the text behind a curve's name.
 
-    `reach` are the ends of the axis; `counts`: whole numbers from 0; `share` is its part of the height.
+    `reach` are the ends of the axis, `whole` those that readers of the page may ask for instead; `counts`: whole numbers from 0; `share` is
+    its part of the height.
     """
 
     title: str
@@ -68,6 +70,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     value: str = "%{y:.3f}"
     of: str = ""
     reach: tuple[float, float] | None = None
+    whole: tuple[float, float] | None = None
     log: bool = False
     counts: bool = False
     share: float = 1.0
@@ -109,13 +112,14 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
-    """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames.
+    """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames, or `choices`
+    where readers choose one instead of going through time. The last is shown first.
 
-    `labels` are the nodes on the axes, `hover` is Plotly's template; `details` are texts for it, one a cell of the last frame; `decimals`
-    are those of the numbers in cells.
+    `labels` are the nodes on the axes, `nodes` who they are here; `hover` is Plotly's template; `details` are texts for it, one a cell;
+    `decimals` are those of the numbers in cells. `below` stands below it in files, where nobody can point at a cell.
     """
 
-    nodes: list[str]
+    nodes: Sequence[str | None]
     labels: list[str]
     frames: Numbers
     moments: tuple[str, ...]
@@ -125,6 +129,8 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     hover: str
     decimals: int
     details: list[list[str]] = []
+    choices: tuple[str, ...] = ()
+    below: Bars | None = None
 
 
 class Edge(msgspec.Struct, frozen=True):

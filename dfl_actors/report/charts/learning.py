@@ -1,19 +1,21 @@
 """How well the nodes learn, and how far apart their models are."""
 
 from collections.abc import Mapping, Sequence
-from math import floor
 
 import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Evaluated, Trained
-from dfl_actors.report.charts.chart import FEW, Band, Chart, Line, OverTime, Panel, cut
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, WHOLE, Band, Chart, Line, OverTime, Panel, cut
+from dfl_actors.report.charts.palette import LAYERS_LIGHT
+from dfl_actors.report.charts.said import course
 from dfl_actors.report.load import Run
 from dfl_actors.report.roles import honest_of, node_line
-from dfl_actors.report.series import Mark, Series, accuracies, marks, span_since_all, weight_differences
+from dfl_actors.report.series import Mark, Numbers, Series, accuracies, marks, span_since_all, weight_differences
 
 MOST_LAYERS = 10
 DASHES = ("solid", "dot")
+THIN, PICKED, THICK = 1.3, 2.2, 3.2  # Widths of a node's curve, of one picked out of a crowd, and of the mean.
 
 
 def accuracy(run: Run) -> Chart:
@@ -35,35 +37,47 @@ def accuracy(run: Run) -> Chart:
 
 def accuracy_figure(run: Run, found: Sequence[Mark]) -> OverTime:
     """The two panels, which may be empty."""
-    test, own = accuracies(run, run.of(Evaluated)), accuracies(run, run.of(Trained))
-    least = min((float(values.min()) for series in (test, own) for _, values in series.values()), default=0.0)
-    bottom = floor(10 * least) / 10
-    reach = bottom, 1 + 0.03 * (1 - bottom)
-    panels = (
-        msgspec.structs.replace(_panel(run, test, "test samples", "@crowd", 2.2), reach=reach, share=0.67),
-        msgspec.structs.replace(_panel(run, own, "own samples", "@own", 1.2), reach=reach, share=0.33),
-    )
-    return OverTime(panels=panels, end=run.elapsed, marks=found, targets=() if run.target is None else (run.target,))
+    targets = () if run.target is None else (run.target,)
+    test = accuracy_panel(run, accuracies(run, run.of(Evaluated)), "test samples", targets)
+    own = accuracy_panel(run, accuracies(run, run.of(Trained)), "own samples")
+    panels = msgspec.structs.replace(test, share=0.67), msgspec.structs.replace(own, share=0.33)
+    return OverTime(panels=panels, end=run.elapsed, marks=found, targets=targets)
 
 
-def _panel(run: Run, series: Mapping[str, Series], what: str, colour: str, width: float) -> Panel:
-    if len(run.nodes) <= FEW or not series:
-        sign = what == "test samples"
-        few = [node_line(run, name, one, width=width, sign=sign) for name, one in series.items()]
-        return Panel(title=f"on {what}", of=f", {what}", lines=few)
-    lines = [node_line(run, name, one, width=width, crowd=f"{colour}faint") for name, one in series.items()]
+def accuracy_panel(run: Run, series: Mapping[str, Series], what: str, targets: Sequence[float] = ()) -> Panel:
+    """Nodes thin, attackers dashed; thick the mean of the honest, with a band from the worst to the best of them."""
+    width = THIN if len(run.nodes) <= FEW else PICKED
+    lines = [node_line(run, name, one, width=width, crowd="@crowdfaint", sign=what == "test samples") for name, one in series.items()]
+    mean, bands = _mean(run, series)
+    ends = fitted([*(values for _, values in series.values()), *(np.array([target]) for target in targets if series)])
+    return Panel(title=f"on {what}", of=f", {what}", lines=[*lines, *mean], bands=bands, reach=ends, whole=WHOLE)
+
+
+def _mean(run: Run, series: Mapping[str, Series]) -> tuple[list[Line], list[Band]]:
+    """None of a single node, which is its own mean."""
     honest = honest_of(run, series)
-    who = f"{len(honest)} honest" if run.attacks else str(len(honest))
+    if len(honest) < 2:
+        return [], []
     seconds, mean, low, high = span_since_all(honest)
-    band = Band(f"{colour}band", seconds, low, high, f"{what}, least to greatest")
-    lines.append(Line(name=f"mean of {who} nodes", series=(seconds, mean), colour=colour, width=3, label=f"{what}, mean of {who}"))
-    return Panel(title=f"on {what}", of=f", {what}", lines=lines, bands=[band])
+    kind = "" if not run.attacks else "honest " if series.keys() - run.attacks.keys() else "attacking "
+    name = f"mean of {len(honest)} {kind}nodes"
+    line = Line(name=name, series=(seconds, mean), colour="@ink", width=THICK, label=name)
+    return [line], [Band("@inkband", seconds, low, high, "from the worst to the best of them")]
+
+
+def fitted(values: Sequence[Numbers]) -> tuple[float, float]:
+    """The ends of an axis that shows how these differ; no further than a share goes where they are shares."""
+    every = np.concatenate([*values]) if values else np.array([0.0, 1.0])
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    margin = max(0.05 * (high - low), 0.004)
+    least, most = WHOLE if low >= 0 and high <= 1 else (-np.inf, np.inf)
+    return round(max(low - margin, least), 4), round(min(high + margin, most), 4)
 
 
 def _about(crowd: bool, disturbed: bool) -> str:
     text = (
         "Above, on the test samples: what the network has learned. Below, on the samples a node itself received: this rises first and "
-        "drops when models are merged."
+        "drops when models are merged. Each axis fits what it shows."
     )
     if crowd:
         text += " Choose nodes to pick them out of the crowd."
@@ -73,15 +87,15 @@ def _about(crowd: bool, disturbed: bool) -> str:
 def weight_difference(run: Run) -> Chart:
     """Equation 5, over all layers and by layer."""
     overall, layers = weight_differences(run)
-    kept = _layers_shown(layers)
-    lines = [_difference_line("all layers", overall, "@ink", "solid", 3.0), *_layer_lines(layers, kept)]
+    kept = layers_shown(layers)
+    lines = [_difference_line("all layers", overall, "@ink", THICK, "circle"), *layer_lines(layers, kept)]
     panel = Panel(title="weight difference", lines=lines, value="%{y:,.4~g}", log=True)
     return Chart(
         id="weight-difference",
         title="Weight difference",
         about=(
             "How far apart the nodes' models are (equation 5 of the paper): the distances of their weights, from node to next node, summed "
-            "up and divided by the number of nodes. It falls as the models agree. The models compared are of moments at most one round of "
+            f"up and divided by the number of nodes. {together(overall)}The models compared are of moments at most one round of "
             "evaluations apart."
         ),
         source="`weight_difference`",
@@ -91,27 +105,40 @@ def weight_difference(run: Run) -> Chart:
     )
 
 
-def _layers_shown(layers: Mapping[str, Series]) -> list[str]:
+def together(overall: Series) -> str:
+    """Whether the models came together, as the figures say; nothing before there are two."""
+    values = overall[1][~np.isnan(overall[1])]
+    if len(values) < 2:
+        return ""
+    steady = 0.1 * float(values.max())
+    change = float(values[-1] - values[0])
+    meant = "kept their distance" if abs(change) <= steady else "moved apart" if change > 0 else "came together"
+    return f"The models {meant}: the difference {course(values, steady)}. "
+
+
+def layers_shown(layers: Mapping[str, Series]) -> list[str]:
     """In their own order, those layers that differ most at the end."""
     most = sorted(layers, key=lambda name: -float(np.nan_to_num(layers[name][1][-1])))[:MOST_LAYERS]
     return [name for name in layers if name in most]
 
 
-def _layer_lines(layers: Mapping[str, Series], kept: Sequence[str]) -> list[Line]:
-    """Kernel and bias of a layer have one colour and differ in their dashes."""
+def layer_lines(layers: Mapping[str, Series], kept: Sequence[str], width: float = 1.6) -> list[Line]:
+    """Kernel and bias of a layer have one colour and differ in their dashes; layers of the same colour differ in their signs."""
     families = list(dict.fromkeys(map(_family, kept)))
     lines = []
     for name in kept:
-        colour = f"@node{families.index(_family(name)) % FEW}"
+        place = families.index(_family(name))
         dash = DASHES[[other for other in layers if _family(other) == _family(name)].index(name) % len(DASHES)]
-        lines.append(_difference_line(_layer_label(name, list(layers)), layers[name], colour, dash, 1.6))
+        symbol = SYMBOLS[place % len(SYMBOLS)]
+        look = f"@layer{place % len(LAYERS_LIGHT)}", width, symbol, dash
+        lines.append(_difference_line(_layer_label(name, list(layers)), layers[name], *look))
     return lines
 
 
-def _difference_line(name: str, series: Series, colour: str, dash: str, width: float) -> Line:
+def _difference_line(name: str, series: Series, colour: str, width: float, symbol: str, dash: str = "solid") -> Line:
     seconds, values = series
     positive = seconds, np.where(values > 0, values, np.nan)
-    return Line(name=name, series=positive, colour=colour, dash=dash, width=width, symbol="circle", symbol_size=4 if width < 3 else 6)
+    return Line(name=name, series=positive, colour=colour, dash=dash, width=width, symbol=symbol, symbol_size=5 if width < 3 else 6)
 
 
 def _family(name: str) -> str:

@@ -9,6 +9,7 @@
   const paper = { width: 690, height: 270, square: 380 };
   const chosen = new Set(page.crowd ? [] : page.nodes);
   const frames = {};
+  const whole = new Set(); // charts whose axes go from 0 to 1
   let printing = false;
 
   const palette = () => page.palettes[dark.matches && !printing ? "dark" : "light"];
@@ -62,7 +63,17 @@
     return { ...trace, opacity: here ? 1 : 0.3, marker: { ...trace.marker, color: page.crowd && here ? tokenOf(meta.node) : trace.marker.color } };
   }
 
-  function arranged(layout, plot) {
+  function ranged(layout, id) {
+    const shown = structuredClone(layout);
+    if (!layout.meta) return shown;
+    for (const [axis, range] of Object.entries(layout.meta.whole)) {
+      if (whole.has(id)) shown[axis].range = range;
+      shown[axis].uirevision = String(whole.has(id));
+    }
+    return shown;
+  }
+
+  function arranged(layout, plot, id) {
     const small = narrow.matches && !printing;
     const base = {
       autosize: !printing,
@@ -76,7 +87,7 @@
     const size = !printing ? {} : { width: paper.width, height: plot.classList.contains("square") ? paper.square : printHeight(plot) };
     // A finger that moves over a chart wants to move the page.
     const drag = touch.matches || small ? { dragmode: false } : {};
-    return painted({ ...base, ...structuredClone(layout), ...size, ...drag }, "");
+    return painted({ ...base, ...ranged(layout, id), ...size, ...drag }, "");
   }
 
   const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.8, 600));
@@ -105,7 +116,7 @@
     const plot = document.getElementById("plot-" + id);
     const figure = page.figures[id];
     const named = { ...config, toImageButtonOptions: { ...config.toImageButtonOptions, filename: page.name + "-" + id } };
-    return Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot), named);
+    return Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot, id), named);
   }
 
   // A chart is drawn when it comes near the window, and again when it has changed since: opening costs what is seen.
@@ -159,6 +170,14 @@
       drawAll();
     });
   }
+  for (const button of document.querySelectorAll("[data-axis]")) {
+    button.addEventListener("click", () => {
+      const id = button.dataset.axis;
+      if (!whole.delete(id)) whole.add(id);
+      button.setAttribute("aria-pressed", whole.has(id));
+      draw(id);
+    });
+  }
   for (const slider of document.querySelectorAll("input[data-frames]")) {
     slider.addEventListener("input", () => {
       frames[slider.dataset.frames] = Number(slider.value);
@@ -166,6 +185,12 @@
       slider.setAttribute("aria-valuetext", text);
       slider.nextElementSibling.value = "after " + text;
       draw(slider.dataset.frames);
+    });
+  }
+  for (const select of document.querySelectorAll("select[data-frames]")) {
+    select.addEventListener("input", () => {
+      frames[select.dataset.frames] = Number(select.value);
+      draw(select.dataset.frames);
     });
   }
   const printed = (now) => {

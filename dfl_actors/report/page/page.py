@@ -4,7 +4,7 @@ The figures are made here as data; `page.js` draws them with Plotly in the colou
 itself by its content security policy to load anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -17,23 +17,26 @@ from dfl_actors.report.charts.chart import FEW, Chart, Matrix
 from dfl_actors.report.charts.palette import as_css, page_palettes
 from dfl_actors.report.load import Run
 from dfl_actors.report.page import parts
+from dfl_actors.report.page.chains import chains_section, wrong_chains
 from dfl_actors.report.page.plotly import specification
 from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
+from dfl_actors.runtime.examined import Examined
 
 PLOTLY = "vendored/plotly-cartesian.min.js"
 
 
-def page(run: Run, held: float | None = None) -> str:
-    """The page as text; `held` is what `held_since` says of the run's lock."""
+def page(run: Run, held: float | None = None, chains: Sequence[Examined] = ()) -> str:
+    """The page as text; `held` is what `held_since` says of the run's lock, `chains` what was found in those that are there."""
     summary = summarise(run)
+    summary["findings"] = [*wrong_chains(chains), *summary["findings"]]
     made = charts(run, summary)
     return Template(resource("page.html")).substitute(
         version=__version__,
         title=escape(f"{run.name}: report of a run"),
         head=head(run, summary, held),
         chooser=parts.chooser(run),
-        sections="\n".join(section for chart in made for section in sections(chart, run, summary)),
+        sections="\n".join(section for chart in made for section in sections(chart, run, summary, chains)),
         data=in_script({**data(run), **figures(made)}),
         style=style(),
         plotly=resource(PLOTLY),
@@ -54,9 +57,10 @@ def head(run: Run, summary: Figures, held: float | None) -> str:
     )
 
 
-def sections(chart: Chart, run: Run, summary: Figures) -> list[str]:
-    """A chart's section, and those of the tables that follow it."""
-    return [parts.chart_section(chart, run), *tables_after(chart.id, summary, run.simulated, run.score)]
+def sections(chart: Chart, run: Run, summary: Figures, chains: Sequence[Examined] = ()) -> list[str]:
+    """A chart's section, and those of the tables, and of the chains, that follow it."""
+    strips = chains_section(run, chains) if chart.id == "chains" else ""
+    return [parts.chart_section(chart, run), *tables_after(chart.id, summary, run.simulated, run.score), *filter(None, [strips])]
 
 
 def data(run: Run) -> dict[str, object]:

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from re import sub
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.charts.chart import FEW, MARK_STYLES, Bars, Chart, Figure, Matrix, OverTime, cut
+from dfl_actors.report.charts.said import spoken
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.plotly import thinning_note
+from dfl_actors.report.refusals import by_verdict, refused_text
 from dfl_actors.report.roles import ALARM, labels, look_of
 from dfl_actors.report.runs.listing import state_of
 from dfl_actors.report.summary import Figures, ran_text
@@ -102,7 +105,7 @@ def node_key(run: Run) -> str:
 
 def key(figure: Figure) -> str:
     """What the colours and signs of a figure mean, but for the nodes'; Plotly's own legends do not fit narrow charts."""
-    signs = [f"{sign}{escape(text)}" for sign, text in _signs(figure)]
+    signs = [f"{sign}{escape(text)}" for sign, text in dict.fromkeys(_signs(figure))]
     return _list(signs, "key") if signs else ""
 
 
@@ -144,7 +147,7 @@ def chart_section(chart: Chart, run: Run) -> str:
     if chart.figure is None:
         inner = tag("p", escape(chart.missing), class_="missing")
     else:
-        inner = key(chart.figure) + (node_key(run) if chart.keyed else "") + _plot(chart) + _slider(chart)
+        inner = key(chart.figure) + (node_key(run) if chart.keyed else "") + _choices(chart) + _plot(chart) + _slider(chart) + _whole(chart)
     inner += "".join(tag("p", escape(note), class_="note") for note in (*chart.notes, *thinning_note(chart.figure)))
     inner += tag("p", f"From {_code(chart.source)}.", class_="source")
     return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")
@@ -153,7 +156,7 @@ def chart_section(chart: Chart, run: Run) -> str:
 def _plot(chart: Chart) -> str:
     kind = "plot" if chart.height else "plot square"
     height = f"--height:{chart.height}px" if chart.height else None
-    return tag("div", "", class_=kind, id=f"plot-{chart.id}", style=height, role="img", aria_label=f"{chart.title}. {chart.about}")
+    return tag("div", "", class_=kind, id=f"plot-{chart.id}", style=height, role="img", aria_label=spoken(chart))
 
 
 def _slider(chart: Chart) -> str:
@@ -164,6 +167,23 @@ def _slider(chart: Chart) -> str:
     given = {"max": last, "value": last, "data_frames": chart.id, "aria_label": f"Moment: {chart.title}", "aria_valuetext": text}
     slider = tag("input", "", type="range", min="0", **given).removesuffix("</input>")
     return tag("div", slider + tag("output", text), class_="slide")
+
+
+def _choices(chart: Chart) -> str:
+    """What of a matrix is shown, the whole first."""
+    if not isinstance(chart.figure, Matrix) or not chart.figure.choices:
+        return ""
+    options = [tag("option", escape(text), value=str(place)) for place, text in reversed([*enumerate(chart.figure.choices)])]
+    select = tag("select", "".join(options), data_frames=chart.id, autocomplete="off")
+    return tag("label", f"show {select}", class_="choice")
+
+
+def _whole(chart: Chart) -> str:
+    """A button for axes that go from 0 to 1 instead of fitting what they show."""
+    if not isinstance(chart.figure, OverTime) or not any(panel.whole for panel in chart.figure.panels):
+        return ""
+    button = tag("button", "axis from 0 to 1", type="button", class_="chip", data_axis=chart.id, aria_pressed="false")
+    return tag("div", button, class_="choice")
 
 
 def _code(text: str) -> str:
@@ -188,9 +208,9 @@ def state(run: Run, held: float | None) -> str:
 
 
 def remarks(summary: Figures) -> str:
-    """What a reader should know: what stands out, clocks that were off, actors that were restarted, metrics that are left out."""
-    said = [*summary["findings"], *summary["remarks"]]
-    return _list([escape(one) for one in said], "remarks") if said else ""
+    """What stands out, and below it what a reader should know: clocks that were off, restarted actors, metrics that are left out."""
+    lists = {"findings": summary["findings"], "remarks": summary["remarks"]}
+    return "\n".join(_list([escape(one) for one in said], kind) for kind, said in lists.items() if said)
 
 
 def cards(summary: Figures, simulated: bool, score: str) -> str:
@@ -253,12 +273,12 @@ def _block_card(blocks: Sequence[Figures]) -> str:
 
 
 def _trouble_card(nodes: Sequence[Figures]) -> str:
-    counts = {
-        "restarts": sum(node["restarts"] for node in nodes),
-        "refused": sum(sum(node["refused"].values()) for node in nodes),
-        "expired": sum(node["expired"] for node in nodes),
-    }
-    said = ", ".join(f"{count:,} {name.removesuffix('s') if count == 1 else name}" for name, count in counts.items() if count)
+    """What went wrong, in red where somebody or something is to blame."""
+    faults, ignored = (sum(counts) for counts in zip(*(by_verdict(node["refused"]) for node in nodes), strict=True)) if nodes else (0, 0)
+    restarts, expired = (sum(node[what] for node in nodes) for what in ("restarts", "expired"))
+    said = [counted(restarts, "restart")] * bool(restarts) + [f"{expired:,} expired"] * bool(expired)
+    said += [refused_text(faults, ignored)] * bool(faults + ignored)
+    trouble = restarts + expired + faults
     if not said:
         return _card("trouble", "none", "no restart, nothing refused or expired")
-    return _card("trouble", f"{sum(counts.values()):,}", said, "alarm")
+    return _card("trouble", f"{trouble:,}" if trouble else "none", ", ".join(said), "alarm" if trouble else None)

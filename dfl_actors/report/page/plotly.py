@@ -6,6 +6,8 @@ own code (`page.js`) needs to know of a trace stands in its "meta":
 * "node": the trace is this node's: it has the node's colour while the node is chosen, else it steps back;
 * "rows": a node for each entry of the arrays named in "cut": only those of chosen nodes are shown;
 * "frames": what takes the place of "z" as the slider moves.
+
+In a layout's "meta", "whole" are the ends of axes that readers may ask for.
 """
 
 from collections import defaultdict
@@ -96,7 +98,9 @@ def _over_time(figure: OverTime) -> Json:
     time = _axis(figure.unit, range=[0, round(max(figure.end, 1.0), 3)], anchor=list(places)[-1])
     if figure.marks or figure.targets:
         drawn |= {"yaxis3": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
-    return {"data": [*data, *_mark_signs(figure)], "layout": _layout(xaxis=time, **drawn, **_mark_lines(figure))}
+    whole = {f"yaxis{axis[1:]}": list(panel.whole) for panel, axis in zip(figure.panels, places, strict=True) if panel.whole}
+    meta = {"meta": {"whole": whole}} if whole else {}
+    return {"data": [*data, *_mark_signs(figure)], "layout": _layout(xaxis=time, **drawn, **_mark_lines(figure), **meta)}
 
 
 def _value_axis(panel: Panel, more: Json) -> Json:
@@ -108,11 +112,10 @@ def _value_axis(panel: Panel, more: Json) -> Json:
 
 
 def _panel(panel: Panel, axis: str, most: int) -> Iterator[Json]:
-    """The curves, those of nodes first, and the bands below whatever comes after them."""
-    for line in sorted(panel.lines, key=lambda line: not line.thin):
-        if not line.thin:
-            yield from (_band(band, axis) for band in panel.bands)
-        yield _line(line, panel, axis, most)
+    """The curves of nodes, the bands above them, and what is made of all nodes on top."""
+    yield from (_line(line, panel, axis, most) for line in panel.lines if line.node)
+    yield from (_band(band, axis) for band in panel.bands)
+    yield from (_line(line, panel, axis, most) for line in panel.lines if not line.node)
 
 
 def _line(line: Line, panel: Panel, axis: str, most: int) -> Json:
@@ -211,7 +214,7 @@ def _matrix(figure: Matrix) -> Json:
         "hovertemplate": f"{figure.hover}<extra></extra>", "colorscale": figure.colours, "zmin": 0, "zmax": figure.most,
         "meta": {
             "rows": figure.nodes, "cut": ["y", "z", *(["customdata"] if figure.details else [])],
-            **({"frames": frames} if figure.moments else {}),
+            **({"frames": frames} if figure.moments or figure.choices else {}),
         },
         **({"customdata": figure.details} if figure.details else {}),
         **({"texttemplate": f"%{{z:.{figure.decimals}f}}"} if few else {}),

@@ -5,7 +5,9 @@ from html import escape
 
 from dfl_actors.report.judged import MOST_ROWS, judged_columns, judged_in
 from dfl_actors.report.page.parts import section, tag
-from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, node_columns
+from dfl_actors.report.refusals import MOST_ROWS as MOST_REFUSED
+from dfl_actors.report.refusals import refusal_columns
+from dfl_actors.report.summary import WORK, Figures, block_columns, cpu_columns, lost_columns, node_columns, refusals_in
 from dfl_actors.report.table import Column, name_text
 
 PAPER_TASKS = ("generate_transaction", "receive_transaction", "update_model", "generate_block")
@@ -27,10 +29,26 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
         return [_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
     if chart == "standing":
         return _judged(summary)
+    if chart == "refusals":
+        return _refused(summary)
     if chart != "cpu-nodes" or not cpu["network"]["total"]:
         return []
     about = "Of all nodes together by task (tables IV and VI of the paper), of the processes beside them, and in all."
     return [_section("cpu", "CPU seconds by task", about, cpu_columns(cpu), total=True), _cpu_by_node(cpu["nodes"])]
+
+
+def _refused(summary: Figures) -> list[str]:
+    """Each refusal in words, and beside it what got lost or was too late."""
+    found, made = refusals_in(summary), []
+    if found:
+        about = f"Those that are somebody's fault first; at most {MOST_REFUSED}, summary.json has all."
+        made.append(_section("refused", "Why it was refused", about, refusal_columns(found)))
+    columns = lost_columns(list(summary["nodes"].items()))
+    if len(columns) > 1:
+        about = "What each node refused as the sender's fault or ignored as nobody's, its own transactions that expired, messages that "
+        about += "could not leave it, and models that were no longer in its store when they were asked for."
+        made.append(_section("lost", "Refused, lost and expired", about, columns))
+    return made
 
 
 def _judged(summary: Figures) -> list[str]:

@@ -3,10 +3,13 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dfl_actors.report.charts.palette import DARK, LIGHT
 from dfl_actors.report.load import load_run
@@ -154,6 +157,57 @@ def test_the_slider_goes_through_the_reputations(tabs: Tabs) -> None:
     # Nobody distrusts node 3 at first, everybody at the end; nobody judges itself.
     assert [row[3] for row in at_the_end] == [0.1, 0.1, 0.1, None] and {row[3] for row in at_first} <= {0.9, None}
     assert tab.inner_text("output").startswith("after 4.") or tab.inner_text("output").startswith("after 3.")
+    opened.check()
+
+
+def test_the_axis_of_accuracies_fits_or_goes_from_0_to_1(tabs: Tabs) -> None:
+    opened = tabs(4)
+    range_of = "document.getElementById('plot-accuracy')._fullLayout.yaxis.range"
+    fit = opened.tab.evaluate(range_of)
+    button = "[data-axis=accuracy]"
+    opened.tab.focus(button)
+    opened.tab.keyboard.press("Enter")
+    opened.tab.wait_for_timeout(50)
+    assert opened.tab.get_attribute(button, "aria-pressed") == "true"
+    assert opened.tab.evaluate(range_of) == [-0.02, 1.03] != fit
+    opened.tab.keyboard.press("Enter")
+    opened.tab.wait_for_timeout(50)
+    assert opened.tab.evaluate(range_of) == fit
+    opened.check()
+
+
+def test_refusals_are_chosen_by_their_reason(tabs: Tabs) -> None:
+    opened = tabs(4)
+    shown = "document.getElementById('plot-refusals').data[0].z"
+    assert opened.tab.evaluate(shown)[3][0] == 8 and opened.tab.evaluate(shown)[0][3] == 1
+    opened.tab.select_option("select[data-frames=refusals]", label="the sender's fault")
+    assert opened.tab.evaluate(shown)[3][0] is None and opened.tab.evaluate(shown)[0][3] == 1
+    opened.tab.select_option("select[data-frames=refusals]", label="all")
+    assert opened.tab.evaluate(shown)[3][0] == 8
+    opened.check()
+
+
+def edge(opened: Opened, selector: str) -> int:
+    """How dark the right edge of most rows of a table is, against its ground: 0 where there is no shadow."""
+    picture = np.asarray(Image.open(BytesIO(opened.tab.query_selector(selector).screenshot())).convert("L"), int)
+    return 255 - int(np.median(picture[:, -2]))
+
+
+def test_a_table_that_goes_on_has_a_shadow_at_that_edge(tabs: Tabs) -> None:
+    opened = tabs(4)
+    table = "#cpu-by-node .scroll"
+    assert edge(opened, table) == 0, "it is whole on a wide screen"
+    opened.show(390, "light")
+    assert edge(opened, table) > 40
+    opened.tab.evaluate(f"document.querySelector('{table}').scrollLeft = 9999")
+    assert edge(opened, table) == 0
+    opened.check()
+
+
+def test_a_chart_is_heard_as_what_it_shows(tabs: Tabs) -> None:
+    opened = tabs(10)
+    said = opened.tab.get_attribute("#plot-accuracy", "aria-label")
+    assert said.startswith("Accuracy over time: on test samples: mean of 10 nodes rose from 0.")
     opened.check()
 
 
