@@ -18,7 +18,7 @@ from dfl_actors.report.charts.trust import reputation_matrix, standing
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.series import Numbers
 from dfl_actors.report.summary import summarise
-from dfl_actors.report.trace import latencies
+from dfl_actors.report.waits import latencies
 from tests.report.made_run import START, Line, address, lively, ready, write_run
 
 
