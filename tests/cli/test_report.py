@@ -50,7 +50,7 @@ def test_elsewhere_nothing_is_replaced_unasked(place: Path, cli: Cli) -> None:
 
 def test_the_plots_lie_beside_it(place: Path, cli: Cli) -> None:
     done = cli("report", "net", "--plots")
-    assert (done.code, done.err) == (0, "") and done.out.endswith("net/plots: 20 pictures of 10 charts\n")
+    assert (done.code, done.err) == (0, "") and done.out.endswith("net/plots: 22 pictures of 11 charts\n")
     files = sorted((place / "net" / "plots").iterdir())
     assert {path.name for path in files} == {f"{name}.{ending}" for name in CHARTS for ending in ("png", "svg")}
     for path in files:
