@@ -50,6 +50,10 @@ def file_weights(model: str) -> list[np.ndarray]:
     return [one.numpy() for one in (*read.trainable_variables, *read.non_trainable_variables) if "float" in one.dtype]
 
 
+SMALLEST = 16  # Pixels of each side that its two convolutions and poolings leave anything of.
+OWN = 'set training.model to "file.py:build", a function that returns a keras.Model (docs/models.md)'
+
+
 def lenet(form: Form) -> keras.Model:
     """LeNet as in Caffe's example for MNIST: 431,080 weights for 28x28 and 10 labels; the output is logits.
 
@@ -57,7 +61,9 @@ def lenet(form: Form) -> keras.Model:
     """
     layers, shape = keras.layers, form.shape
     if isinstance(shape, dict) or len(shape) not in (2, 3):
-        raise ModelError(f'model {LENET!r} takes images, not samples {shape}; set training.model to "file.py:build"')
+        raise ModelError(f"model {LENET!r} takes images, not samples {shape}; {OWN}")
+    if min(shape[:2]) < SMALLEST:
+        raise ModelError(f"model {LENET!r} takes images of at least {SMALLEST}x{SMALLEST}, not {shape[0]}x{shape[1]}; {OWN}")
     return keras.Sequential(
         [
             keras.Input(shape),
