@@ -156,7 +156,7 @@ def chart_section(chart: Chart, run: Run) -> str:
 def _plot(chart: Chart) -> str:
     kind = "plot" if chart.height else "plot square"
     height = f"--height:{chart.height}px" if chart.height else None
-    return tag("div", "", class_=kind, id=f"plot-{chart.id}", style=height, role="img", aria_label=spoken(chart))
+    return tag("div", "", class_=kind, id=f"plot-{chart.id}", style=height, role="figure", aria_label=spoken(chart))
 
 
 def _slider(chart: Chart) -> str:

@@ -73,12 +73,17 @@ def _section(
     name: str, title: str, about: str, columns: Sequence[Column], total: bool = False, groups: Sequence[tuple[str, int]] = ()
 ) -> str:
     """A table that scrolls by itself where it is too large. `total`: the last row is a sum; `groups`: (title, columns) above."""
-    head = tag("tr", "".join(tag("th", title, scope="colgroup", colspan=str(span)) for title, span in groups)) if groups else ""
+    head = tag("tr", "".join(_group(title, span) for title, span in groups)) if groups else ""
     head += tag("tr", "".join(tag("th", escape(column.header), scope="col", class_=_side(column)) for column in columns))
     rows = list(zip(*(column.cells for column in columns), strict=True))
     body = "".join(_row(columns, row, total and number == len(rows) - 1) for number, row in enumerate(rows))
     table = tag("table", tag("thead", head) + tag("tbody", body))
     return section(name, title, about, tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=title))
+
+
+def _group(title: str, span: int) -> str:
+    """The title of a group of columns; a column of no group has an empty cell above it."""
+    return tag("th", title, scope="colgroup", colspan=str(span)) if title else tag("td", "", colspan=str(span))
 
 
 def _row(columns: Sequence[Column], cells: Sequence[str], total: bool) -> str:

@@ -211,6 +211,16 @@ def test_a_chart_is_heard_as_what_it_shows(tabs: Tabs) -> None:
     opened.check()
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious(tabs: Tabs, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed: make installs it")
+    opened = tabs(10)
+    opened.show(width, scheme)
+    found = axe.Axe().run(opened.tab, context={"exclude": [[".main-svg"]]}).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    opened.check()
+
+
 def test_paper_takes_the_light_colours_and_all_rows(tabs: Tabs) -> None:
     opened = tabs(50, "dark")
     opened.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
