@@ -6,7 +6,6 @@ from tests.network.conftest import Finished
 from tests.network.harness import Command
 from tests.report.browser import BEYOND, CHARTS, Opened, chromium
 
-
 SENTENCES = {"refusals", "reputations", "standing"}
 """Charts that are a sentence where nothing was refused, and where everybody was trusted all the time."""
 
