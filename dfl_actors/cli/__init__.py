@@ -9,7 +9,7 @@ import typer
 
 from dfl_actors import __version__
 from dfl_actors.api.words import in_options
-from dfl_actors.cli import chain, deploy, inject, keys, model, report, run, runs, sdk, sim, status, streams, sweep, tail, topo
+from dfl_actors.cli import chain, deploy, inject, keys, model, report, run, runs, sdk, sim, status, streams, sweep, tail, topo, watch
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
@@ -28,6 +28,7 @@ app.command("sim")(sim.sim)
 app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 app.command("tail")(tail.tail)
+app.command("watch")(watch.watch)
 app.command("status")(status.status)
 app.add_typer(chain.app, name="chain")
 app.add_typer(keys.app, name="keys")

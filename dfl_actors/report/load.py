@@ -9,7 +9,7 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -85,11 +85,7 @@ class Run(About, frozen=True, kw_only=True):
     def seconds(self, t: int) -> float:
         """Seconds of running from the first ready to `t`, the pauses between sessions left out; never negative. What comes after a session
         was stopped, its last measurements for instance, is of its end."""
-        index = max(bisect_right(self.sessions, t, key=lambda session: session.start) - 1, 0)
-        earlier = sum(session.end - session.start for session in self.sessions[:index])
-        here = self.sessions[index]
-        over = here.stopped or index < len(self.sessions) - 1
-        return (earlier + max((min(t, here.end) if over else t) - here.start, 0)) / 1000
+        return seconds_in(self.sessions, t)
 
     @property
     def elapsed(self) -> float:
@@ -120,6 +116,15 @@ class Run(About, frozen=True, kw_only=True):
         torn = f"{counted(self.skipped, 'line')} of metrics.jsonl could not be read: not counted"
         new = f"{counted(self.unknown, 'event')} of kinds that this version does not know: not counted"
         return [text for text, count in ((torn, self.skipped), (new, self.unknown)) if count]
+
+
+def seconds_in(sessions: Sequence[Session], t: int) -> float:
+    """Seconds of running until `t`, as `Run.seconds` says."""
+    index = max(bisect_right(sessions, t, key=lambda session: session.start) - 1, 0) if len(sessions) > 1 else 0
+    earlier = sum(session.end - session.start for session in sessions[:index])
+    here = sessions[index]
+    over = here.stopped or index < len(sessions) - 1
+    return (earlier + max((min(t, here.end) if over else t) - here.start, 0)) / 1000
 
 
 class _NodeTable(msgspec.Struct, frozen=True):

@@ -75,18 +75,21 @@ def chromium() -> Iterator[Any]:
 class Opened:
     """A page in the browser, and all that it complained of or asked for."""
 
-    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light", height: int = HEIGHT) -> None:
+    def __init__(self, browser: Any, place: Path | str, width: int = 1400, scheme: str = "light", height: int = HEIGHT) -> None:
         self.tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         self.complaints: list[str] = []
         self.tab.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.tab.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.tab.on("request", lambda request: self._asked(request.url, path))
+        self._ours = place if isinstance(place, str) else place.absolute().as_uri()
+        self.tab.on("request", lambda request: self._asked(request.url))
         self._count = 0
-        self.tab.goto(path.absolute().as_uri())
+        self.tab.goto(self._ours)
         self.redrawn()
 
-    def _asked(self, url: str, path: Path) -> None:
-        if url != path.absolute().as_uri() and not url.startswith(("data:", "blob:")):
+    def _asked(self, url: str) -> None:
+        """A page of a file asks for nothing else, one of a server only there."""
+        ours = url.startswith(self._ours) if self._ours.startswith("http") else url == self._ours
+        if not ours and not url.startswith(("data:", "blob:")):
             self.complaints.append(f"request: {url}")
 
     def redrawn(self) -> None:

@@ -10,6 +10,7 @@
   const chosen = new Set(page.crowd ? [] : page.nodes);
   const frames = {};
   const whole = new Set(); // charts whose axes go from 0 to 1
+  const zoomed = {}; // What a reader has moved the axes of a plot to.
   let printing = false;
 
   const palette = () => page.palettes[dark.matches && !printing ? "dark" : "light"];
@@ -87,7 +88,9 @@
     const size = !printing ? {} : { width: paper.width, height: plot.classList.contains("square") ? paper.square : printHeight(plot) };
     // A finger that moves over a chart wants to move the page.
     const drag = touch.matches || small ? { dragmode: false } : {};
-    return painted({ ...base, ...ranged(layout, id), ...size, ...drag }, "");
+    const shown = ranged(layout, id);
+    for (const [axis, range] of Object.entries(zoomed[id] || {})) shown[axis] = { ...shown[axis], range: [...range], autorange: false };
+    return painted({ ...base, ...shown, ...size, ...drag }, "");
   }
 
   const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.8, 600));
@@ -101,11 +104,13 @@
     icon: Plotly.Icons.disk,
     click: (plot) => Plotly.downloadImage(plot, { format: "svg", filename: page.name + "-" + plot.id.slice("plot-".length) }),
   };
+  const reset = { name: "reset", title: "Reset axes", icon: Plotly.Icons.home, click: (plot) => unzoom(plot.id.slice("plot-".length)) };
   const config = {
     responsive: true,
     displaylogo: false,
     // Named one by one: Plotly's own choice has a button that sends the chart away.
-    modeBarButtons: [["toImage", asSvg], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    modeBarButtons: [["toImage", asSvg], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", reset]],
+    doubleClick: false, // Plotly would go back to what it showed first, which a run that goes on has outgrown
     showSendToCloud: false,
     typesetMath: false, // a name may hold dollar signs
     plotlyServerURL: "",
@@ -116,7 +121,27 @@
     const plot = document.getElementById("plot-" + id);
     const figure = page.figures[id];
     const named = { ...config, toImageButtonOptions: { ...config.toImageButtonOptions, filename: page.name + "-" + id } };
-    return Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot, id), named);
+    const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot, id), named);
+    if (!wired.has(plot)) wire(plot, id);
+    return drawn;
+  }
+
+  const wired = new WeakSet();
+
+  function wire(plot, id) {
+    wired.add(plot);
+    plot.on("plotly_doubleclick", () => unzoom(id));
+    plot.on("plotly_relayout", (change) => {
+      for (const key of Object.keys(change)) {
+        const [, axis] = key.match(/^([xy]axis\d*)\.range/) || [];
+        if (axis) zoomed[id] = { ...zoomed[id], [axis]: [...plot.layout[axis].range] };
+      }
+    });
+  }
+
+  function unzoom(id) {
+    delete zoomed[id];
+    return draw(id);
   }
 
   // A chart is drawn when it comes near the window, and again when it has changed since: opening costs what is seen.
@@ -126,15 +151,15 @@
 
   function seen(entries) {
     for (const entry of entries) {
-      const id = entry.target.id.slice("plot-".length);
-      if (entry.isIntersecting) near.add(id);
-      else near.delete(id);
+      if (entry.isIntersecting) near.add(entry.target.id);
+      else near.delete(entry.target.id);
     }
+    report.seen();
     drawStale();
   }
 
   async function drawStale() {
-    const due = [...stale].filter((id) => printing || near.has(id));
+    const due = [...stale].filter((id) => (printing || near.has(id)) && document.getElementById("plot-" + id));
     due.forEach((id) => stale.delete(id));
     await Promise.all(due.map(draw));
     // For whoever waits until the charts stand.
@@ -170,29 +195,63 @@
       drawAll();
     });
   }
-  for (const button of document.querySelectorAll("[data-axis]")) {
-    button.addEventListener("click", () => {
-      const id = button.dataset.axis;
-      if (!whole.delete(id)) whole.add(id);
-      button.setAttribute("aria-pressed", whole.has(id));
-      draw(id);
-    });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-axis]");
+    if (!button) return;
+    const id = button.dataset.axis;
+    if (!whole.delete(id)) whole.add(id);
+    button.setAttribute("aria-pressed", whole.has(id));
+    unzoom(id);
+  });
+  document.addEventListener("input", (event) => {
+    const chooser = event.target;
+    if (!chooser.dataset.frames) return;
+    frames[chooser.dataset.frames] = Number(chooser.value);
+    slide(chooser);
+    draw(chooser.dataset.frames);
+  });
+
+  function slide(slider) {
+    if (slider.type !== "range") return;
+    const text = page.sliders[slider.dataset.frames][slider.value];
+    slider.setAttribute("aria-valuetext", text);
+    slider.nextElementSibling.value = "after " + text;
   }
-  for (const slider of document.querySelectorAll("input[data-frames]")) {
-    slider.addEventListener("input", () => {
-      frames[slider.dataset.frames] = Number(slider.value);
-      const text = page.sliders[slider.dataset.frames][slider.value];
-      slider.setAttribute("aria-valuetext", text);
-      slider.nextElementSibling.value = "after " + text;
-      draw(slider.dataset.frames);
-    });
+
+  // --- a page that follows its run is given figures as they come (`watch/live.js`)
+
+  // A slider stays at its moment and a choice as it is, or at the end if it stood there.
+  function give(figures, sliders) {
+    for (const [id, moments] of Object.entries(sliders)) {
+      const before = page.sliders[id];
+      const at = frames[id];
+      page.sliders[id] = moments;
+      delete frames[id];
+      const chooser = document.querySelector(`[data-frames="${id}"]`);
+      if (!chooser) continue;
+      if (before && at < before.length - 1) frames[id] = nearest(moments, before[at]);
+      if (chooser.type === "range") chooser.max = moments.length - 1;
+      chooser.value = frames[id] ?? moments.length - 1;
+      slide(chooser);
+    }
+    for (const [id, figure] of Object.entries(figures)) {
+      page.figures[id] = figure;
+      stale.add(id);
+    }
+    return drawStale();
   }
-  for (const select of document.querySelectorAll("select[data-frames]")) {
-    select.addEventListener("input", () => {
-      frames[select.dataset.frames] = Number(select.value);
-      draw(select.dataset.frames);
-    });
+
+  function nearest(moments, text) {
+    const exact = moments.indexOf(text);
+    if (exact >= 0) return exact;
+    const number = (one) => parseFloat(one.replace(/^[^0-9]*/, ""));
+    const gaps = moments.map((one) => Math.abs(number(one) - number(text)));
+    const place = gaps.indexOf(Math.min(...gaps));
+    return place < 0 ? undefined : place;
   }
+
+  const report = { near, give, page, watch: (section) => watcher.observe(section), seen: () => {} };
+  window.report = report;
   const printed = (now) => {
     printing = now;
     return drawAll();
@@ -201,6 +260,6 @@
   addEventListener("afterprint", () => printed(false));
   dark.addEventListener("change", drawAll);
   narrow.addEventListener("change", drawAll);
-  for (const plot of document.querySelectorAll(".plot")) watcher.observe(plot);
+  for (const section of document.querySelectorAll("main > section")) watcher.observe(section);
   drawAll();
 })();

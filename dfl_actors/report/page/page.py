@@ -75,9 +75,10 @@ def data(run: Run) -> dict[str, object]:
 
 
 def figures(made: Iterable[Chart]) -> dict[str, object]:
-    """The figures of charts that have one, and the moments that their sliders go through."""
+    """The figures of charts that have one, and the moments, or choices, that readers go through."""
     drawn = [(chart.id, chart.figure) for chart in made if chart.figure is not None]
-    sliders = {name: figure.moments for name, figure in drawn if isinstance(figure, Matrix) and figure.moments}
+    frames = {name: figure.moments or figure.choices for name, figure in drawn if isinstance(figure, Matrix)}
+    sliders = {name: words for name, words in frames.items() if words}
     return {"figures": {name: specification(figure) for name, figure in drawn}, "sliders": sliders}
 
 

@@ -1,0 +1,133 @@
+"""The server's pages and their addresses: a Starlette application over some runs.
+
+    /                       the run, or where there are several: all of them side by side
+    /run/KEY/               one of several
+    .../events              Server-Sent Events: the number of the newest version; `end` when the server ends
+    .../update?near=A B     what changed, for a page that shows the sections A and B
+    /assets/...             the pages' scripts and styles
+
+Everything else does not exist: no path leads to a file.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from dfl_actors.report.page.page import PLOTLY, style
+from dfl_actors.report.page.page import resource as report_resource
+from dfl_actors.watch.views import Place, Update, View, resource
+
+EVERY = 1.0  # Seconds between two looks at the files, while somebody watches.
+STILL = 15.0  # Seconds after which a stream says that it is still there, so that one whose reader is gone ends.
+FAREWELL = 3.0  # Seconds that open pages have to fetch the last state, once the server is to end.
+
+NOT_KEPT = {"cache-control": "no-store"}
+
+
+class News:
+    """Who waits for something new of a view, and what looks after it: nothing does while nobody waits."""
+
+    def __init__(self, view: View, ending: asyncio.Event) -> None:
+        self._view, self._ending, self._readers = view, ending, 0
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def stream(self) -> AsyncIterator[str]:
+        """The newest version whenever there is one, and that the server ends."""
+        self._readers += 1
+        self._task = self._task or asyncio.create_task(self._look())
+        told = -1
+        try:
+            yield "retry: 2000\n\n"
+            while not self._ending.is_set():
+                if self._view.version != told:
+                    told = self._view.version
+                    yield f"data: {told}\n\n"
+                elif not await _comes(self._changed, STILL):
+                    yield ": still here\n\n"
+            yield f"event: end\ndata: {self._view.version}\n\n"
+        finally:
+            self._readers -= 1
+
+    async def _look(self) -> None:
+        while self._readers and not self._ending.is_set():
+            if await run_in_threadpool(self._view.advance):
+                self._changed.set()
+                self._changed = asyncio.Event()
+            await _comes(self._ending, EVERY)
+        if self._ending.is_set():
+            await run_in_threadpool(self._view.advance)
+            self._changed.set()
+        self._task = None
+
+
+async def _comes(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it is set within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def routes(view: View, place: Place, at: str, ending: asyncio.Event) -> Iterator[BaseRoute]:
+    """The addresses of a view, whose page is at `at`."""
+    news = News(view, ending)
+
+    async def page(request: Request) -> Response:
+        await run_in_threadpool(view.advance)
+        return HTMLResponse(await run_in_threadpool(view.page, place), headers=NOT_KEPT)
+
+    async def events(request: Request) -> Response:
+        return StreamingResponse(news.stream(), media_type="text/event-stream", headers=NOT_KEPT)
+
+    async def update(request: Request) -> Response:
+        near = frozenset(request.query_params.get("near", "").split(" "))
+        return answer(await run_in_threadpool(view.update, near, place))
+
+    yield Route(at, page)
+    yield Route(place.events, events)
+    yield Route(place.update, update)
+
+
+def answer(update: Update) -> Response:
+    return Response(msgspec.json.encode(update), media_type="application/json", headers=NOT_KEPT)
+
+
+def assets() -> Iterator[BaseRoute]:
+    """What all pages load."""
+    made: dict[str, tuple[str, Callable[[], str]]] = {
+        "page.css": ("text/css", lambda: style() + resource("live.css")),
+        "plotly.js": ("text/javascript", lambda: report_resource(PLOTLY)),
+        "page.js": ("text/javascript", lambda: report_resource("page.js")),
+        "live.js": ("text/javascript", lambda: resource("live.js")),
+    }
+    for name, (kind, make) in made.items():
+        yield Route(f"/assets/{name}", _asset(make(), kind))
+
+
+def _asset(text: str, kind: str) -> Callable[[Request], Response]:
+    body = text.encode()
+    return lambda request: Response(body, media_type=kind, headers={"cache-control": "no-cache"})
+
+
+def application(views: Sequence[View], ending: asyncio.Event) -> Starlette:
+    """The pages of these runs."""
+    found: list[BaseRoute] = [*assets()]
+    for view in views:
+        at = "/" if len(views) == 1 else f"/run/{view.key}/"
+        found += routes(view, Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/"), at, ending)
+    return Starlette(routes=found, exception_handlers={Exception: failed})
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """An error of the program: one line here and one there."""
+    sys.stderr.write(f"error: {request.url.path} could not be answered ({error!r}): please report it\n")
+    return Response("this could not be answered: the server's terminal says why\n", 500, media_type="text/plain")

@@ -1,0 +1,166 @@
+"""What the server shows: the page of a run, the page of one of its nodes, and several runs side by side.
+
+A view is asked to `advance`, which reads what is new and costs little; then for its whole `page`, or, by a page that is open, for an
+`update`: the head, the tables, and those charts that stand near the reader's window.
+"""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from dfl_actors import __version__
+from dfl_actors.errors import DflError
+from dfl_actors.report.charts import makers
+from dfl_actors.report.charts.chart import Chart
+from dfl_actors.report.charts.palette import page_palettes
+from dfl_actors.report.page import parts
+from dfl_actors.report.page.page import data, figures, head, in_script
+from dfl_actors.report.page.parts import chart_section, tag
+from dfl_actors.report.page.tables import tables_after
+from dfl_actors.report.summary import Figures, summarise
+from dfl_actors.watch.followed import Followed
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """What an open page is given. `groups` are sections that belong together, by the id of the first."""
+
+    version: int
+    goes_on: bool
+    head: str
+    groups: Mapping[str, Sequence[str]] = {}
+    figures: object = msgspec.field(default_factory=dict)
+    sliders: object = msgspec.field(default_factory=dict)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a page is: the paths of what it asks for, under which its nodes' pages are, and `links` to what is above it, as HTML."""
+
+    events: str
+    update: str
+    nodes: str = ""
+    links: str = ""
+
+
+class View(Protocol):
+    """What can be followed in a page; see `RunView`."""
+
+    key: str
+    version: int
+
+    def advance(self) -> bool: ...
+
+    def page(self, place: Place) -> str: ...
+
+    def update(self, near: Collection[str], place: Place) -> Update: ...
+
+
+class RunView:
+    """A run, which need not be there yet. `key` names it in addresses; `version` grows with every change. The methods may be called from
+    several threads."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key, self.problem, self.version = path, key, "", 0
+        self.lock = threading.RLock()
+        self.followed: Followed | None = None
+        self._summary: tuple[int, Figures] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.followed is None or self.followed.goes_on
+
+    def advance(self) -> bool:
+        """Read on; whether anything is new. What is wrong with the files is told on the page (`problem`)."""
+        with self.lock:
+            try:
+                if self.followed is None:
+                    self.followed = Followed(self.path)
+                changed = self.followed.advance()
+                changed, self.problem = changed or bool(self.problem), ""
+            except (DflError, OSError) as error:
+                changed, self.problem = self.problem != str(error), str(error)
+            self.version += changed
+            return changed
+
+    def summary(self, followed: Followed) -> Figures:
+        """The figures of the run as it is."""
+        if self._summary is None or self._summary[0] != self.version:
+            self._summary = self.version, summarise(followed.run)
+        return self._summary[1]
+
+    def page(self, place: Place) -> str:
+        """The whole page; its charts come when they are seen."""
+        with self.lock:
+            followed = self.followed
+            if followed is None:
+                return document(self.key, place, tag("h1", escape(self.key)) + self._trouble())
+            run, groups = followed.run, self._groups(followed, None)[0]
+            sections = "\n".join(section for group in groups.values() for section in group)
+            more = {"version": self.version, "goes_on": followed.goes_on}
+            return document(run.name, place, self._head(followed, place), sections, parts.chooser(run), {**data(run), **more})
+
+    def update(self, near: Collection[str], place: Place) -> Update:
+        """What has changed, for a page on which these sections can be seen."""
+        with self.lock:
+            followed = self.followed
+            if followed is None:
+                return Update(version=self.version, goes_on=True, head=tag("h1", escape(self.key)) + self._trouble())
+            groups, made = self._groups(followed, near)
+            found = figures(made)
+            return Update(
+                version=self.version,
+                goes_on=followed.goes_on,
+                head=self._head(followed, place),
+                groups=groups,
+                figures=found["figures"],
+                sliders=found["sliders"],
+            )
+
+    def _groups(self, followed: Followed, near: Collection[str] | None) -> tuple[dict[str, list[str]], list[Chart]]:
+        """The sections by the chart to which they belong, and the charts near the window: all where `near` is None. A chart that
+        nobody sees is not made."""
+        run, summary = followed.run, self.summary(followed)
+        groups: dict[str, list[str]] = {}
+        made: list[Chart] = []
+        for name, make in makers(run, summary).items():
+            group = tables_after(name, summary, run.simulated, run.score)
+            if near is None or name in near:
+                chart = make()
+                made.append(chart)
+                group = [chart_section(chart, run), *group]
+            groups[name] = group
+        return groups, made
+
+    def _head(self, followed: Followed, place: Place) -> str:
+        names = "".join(tag("a", escape(name), href=f"{place.nodes}{quote(name, safe='')}") for name in followed.run.nodes)
+        nodes = tag("nav", tag("span", "pages of nodes") + names, class_="nodes", aria_label="Pages of nodes")
+        return head(followed.run, self.summary(followed), followed.held) + nodes + self._trouble()
+
+    def _trouble(self) -> str:
+        return tag("p", escape(self.problem), class_="remarks") if self.problem else ""
+
+
+def document(title: str, place: Place, head: str, sections: str = "", chooser: str = "", data: dict[str, object] | None = None) -> str:
+    """A page of the server; `data` is what its code needs besides where it is."""
+    empty = {"name": "", "nodes": [], "attackers": [], "crowd": False, "palettes": page_palettes(), "figures": {}, "sliders": {}}
+    where = {"version": 0, "goes_on": True, "update": place.update, "events": place.events}
+    return Template(resource("watch.html")).substitute(
+        version=__version__,
+        title=escape(title),
+        place=place.links,
+        head=head,
+        chooser=chooser,
+        sections=sections,
+        data=in_script({**empty, **where, **(data or {})}),
+    )
+
+
+def resource(name: str) -> str:
+    """A file that lies beside this one."""
+    return resources.files("dfl_actors.watch").joinpath(name).read_text(encoding="utf-8")

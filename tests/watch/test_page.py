@@ -1,0 +1,102 @@
+"""The page of a run that grows while it is open, in a real browser: charts grow, and what the reader has done stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.browser import BEYOND, CHARTS, Opened, chromium
+from tests.report.made_run import NASTY, lively
+from tests.watch.serving import Served, served
+from tests.watch.test_followed import append, growing
+
+NETWORK = '<script>hacked=1</script> & "co"'
+POINTS = "document.getElementById('plot-chains').data[0].x.length"
+RANGE = "document.getElementById('plot-accuracy').layout.xaxis.range"
+MOMENTS = "Number(document.querySelector('input[type=range]').max)"
+
+
+def drag(tab: Any, chart: str) -> list[float]:
+    """Zoom into a chart with the mouse, as people do. Returns what its axis shows then."""
+    box = tab.query_selector(f"#plot-{chart} .nsewdrag").bounding_box()
+    tab.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"])
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.41 * box["height"], steps=5)
+    tab.mouse.up()
+    shown: list[float] = tab.evaluate(RANGE)
+    assert 2 < shown[0] < shown[1] < 30
+    return shown
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+def test_a_page_grows_with_its_run_and_keeps_what_the_reader_has_done(browser: Any, tmp_path: Path) -> None:
+    run = lively(tmp_path / "net", ["0", "1", "2", "3"])
+    lines = growing(run)
+    append(run, lines[:600])
+    with served(run) as server:
+        opened = Opened(browser, server.address)
+        tab = opened.tab
+        opened.until(lambda: set(opened.drawn()) == CHARTS - {"cpu-tasks", "cpu-nodes"})
+        before, moments = tab.evaluate(POINTS), tab.evaluate(MOMENTS)
+        opened.click(".chip[data-node='1']")
+        tab.focus("input[type=range]")
+        tab.keyboard.press("Home")
+        tab.keyboard.press("ArrowRight")
+        at = tab.inner_text("output")
+        zoomed = drag(tab, "accuracy")
+        append(run, lines[600:])
+        opened.until(lambda: tab.evaluate(POINTS) > before and tab.evaluate(MOMENTS) > moments)
+        opened.until(lambda: set(opened.drawn()) == CHARTS)
+        assert tab.evaluate(RANGE) == zoomed
+        assert tab.get_attribute(".chip[data-node='1']", "aria-pressed") == "false"
+        assert tab.evaluate("document.getElementById('plot-receipts').data[0].y") == ["0", "2", "3"]
+        assert tab.inner_text("output") == at and tab.evaluate("document.activeElement.type") == "range"
+        tab.evaluate("document.querySelector('#plot-accuracy [data-title=\"Reset axes\"]').dispatchEvent(new Event('click'))")
+        opened.until(lambda: tab.evaluate(RANGE)[1] > 38)
+        # What the reader had not moved goes with the run.
+        assert tab.evaluate("document.getElementById('plot-chains').layout.xaxis.range[1]") > 38
+        assert tab.query_selector("#cpu-by-node") is not None
+        assert tab.evaluate(BEYOND) == []
+        opened.close()
+
+
+def test_names_of_others_do_no_harm(browser: Any, tmp_path: Path) -> None:
+    run = lively(tmp_path / "net", [*NASTY, "g", "h"], name=NETWORK)
+    lines = growing(run)
+    append(run, lines[:1500])
+    with served(run) as server:
+        opened = Opened(browser, server.address)
+        version = "document.documentElement.dataset.version"
+        opened.until(lambda: bool(opened.tab.evaluate(version)))
+        before = opened.tab.evaluate(version)
+        append(run, lines[1500:])
+        opened.until(lambda: opened.tab.evaluate(version) > before)
+        assert opened.tab.inner_text("h1") == NETWORK and opened.tab.evaluate("typeof hacked") == "undefined"
+        assert opened.tab.query_selector_all("header img, main img") == []
+        opened.close()
+
+
+def test_a_chart_that_nobody_sees_is_not_asked_for(browser: Any, tmp_path: Path) -> None:
+    with served(lively(tmp_path / "net", ["0", "1", "2", "3"])) as server:
+        opened = Opened(browser, server.address, height=900)
+        asked: list[str] = []
+        opened.tab.on("request", lambda request: asked.append(request.url))
+        opened.tab.evaluate("document.getElementById('transactions').scrollIntoView()")
+        opened.until(lambda: any("transactions" in url for url in asked))
+        opened.redrawn()
+        assert not any("accuracy" in url for url in asked)
+        opened.close()
+
+
+def test_without_news_nothing_is_sent(tmp_path: Path) -> None:
+    with served(lively(tmp_path / "net", ["0", "1"])) as server:
+        seen: Served = server
+        first = seen.get("/update?near=accuracy").json
+        assert first["version"] == seen.get("/update?near=").json["version"] and not first["goes_on"]
+        assert set(first["figures"]) == {"accuracy"} and seen.get("/update?near=").json["figures"] == {}
