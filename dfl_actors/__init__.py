@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dfl_actors.api.compare import Compared, compare
     from dfl_actors.api.crew import Interrupted
     from dfl_actors.api.result import Result, load_run
     from dfl_actors.api.running import run
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "DflError", "Interrupted", "Repeated", "Result", "SweepResult", "Topology",
-    "load_run", "load_sweep", "repeat", "run", "simulate", "sweep",
+    "Compared", "DflError", "Interrupted", "Repeated", "Result", "SweepResult", "Topology",
+    "compare", "load_run", "load_sweep", "repeat", "run", "simulate", "sweep",
 ]  # fmt: skip
 
 _PLACES = {
+    "Compared": "api.compare",
     "DflError": "errors",
     "Interrupted": "api.crew",
     "Repeated": "api.simulation",
     "Result": "api.result",
     "SweepResult": "api.sweeps.sweep",
     "Topology": "api.topology",
+    "compare": "api.compare",
     "load_run": "api.result",
     "load_sweep": "api.sweeps.sweep",
     "repeat": "api.simulation",

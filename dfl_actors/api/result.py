@@ -10,7 +10,7 @@ from dfl_actors.api.frames import Frame
 from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, TargetMissed
-from dfl_actors.files import check_free, whole
+from dfl_actors.files import check_free
 from dfl_actors.report.load import Run
 from dfl_actors.report.load import load_run as read_run
 
@@ -29,14 +29,13 @@ class Picture:
 
     @in_parameters
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write it as PNG or SVG, by the ending. Raises `StoreError`."""
-        from dfl_actors.report.pictures import picture_format, save
+        """Write it as PNG, SVG or PDF, by the ending. Raises `StoreError`."""
+        from dfl_actors.report.picture_files import picture_format, write_picture
 
         place = Path(path)
-        ending = picture_format(place)
+        picture_format(place)
         check_free(place, force)
-        with whole(place) as draft:
-            save(self.figure, draft, ending)
+        write_picture(self.figure, place)
         return place
 
     def _repr_png_(self) -> bytes:
@@ -155,6 +154,14 @@ class Result:
         from dfl_actors.report.pictures import draw_accuracy
 
         return Picture(draw_accuracy(self.run))
+
+    @in_parameters
+    def paper(self, folder: str | Path | None = None) -> list[Path]:
+        """Write every chart for a paper into a folder, `plots/paper` of its directory unless another is named: PDF and SVG, a column and a
+        page wide, letters of 8 points, a file a panel. Raises `StoreError`."""
+        from dfl_actors.report.paper import write_run
+
+        return write_run(self.run, self.path / "plots" / "paper" if folder is None else Path(folder))
 
     def show(self, console: "Console | None" = None) -> None:
         """Print the closing tables."""

@@ -24,6 +24,7 @@ from dfl_actors.processes import signals
 from dfl_actors.processes.signals import at_once
 from dfl_actors.report.load import load_run as read_run
 from dfl_actors.report.progress import How, Progress, shown
+from dfl_actors.report.runs.compare import USUAL_TARGET
 from dfl_actors.report.simulation import leave
 from dfl_actors.runtime.rundir import RunDirectory, default_path
 from dfl_actors.sim.about import MODELS
@@ -81,6 +82,20 @@ class Repeated(NamedTuple):
             "seeds": list(self.results),
             **{name: {"mean": float(given.mean()), "std": _std(given)} for name, given in values.items() if len(given)},
         }
+
+    @in_parameters
+    def paper(self, folder: str | Path | None = None) -> list[Path]:
+        """Write accuracy over ticks for a paper, mean and standard deviation over the seeds, as `Result.paper` does.
+
+        Raises `StoreError`.
+        """
+        from dfl_actors.report.paper import panels_of, write_into
+        from dfl_actors.report.runs.group_picture import groups_chart
+        from dfl_actors.report.runs.groups import grouped, load_member
+
+        members = [load_member(result.path, USUAL_TARGET) for result in self.results.values()]
+        found = grouped(members, USUAL_TARGET)
+        return write_into(self.path / "plots" / "paper" if folder is None else Path(folder), panels_of(groups_chart(found)))
 
 
 def _std(values: np.ndarray) -> float | None:

@@ -14,6 +14,9 @@ def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a run or a simulation, over or not.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page [default: DIR/report.html].")] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Write each chart as PNG and SVG into DIR/plots too.")] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Write each chart for a paper into DIR/plots/paper: PDF and SVG, a column and a page wide.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, or of a simulation, which any browser opens."""
@@ -39,3 +42,8 @@ def report(
 
         written = write_plots(run, directory / "plots")
         typer.echo(f"{directory / 'plots'}: {len(written)} pictures of {len(written) // 2} charts")
+    if paper:
+        from dfl_actors.report.paper import write_run
+
+        written = write_run(run, directory / "plots" / "paper")
+        typer.echo(f"{directory / 'plots' / 'paper'}: {len(written)} pictures for a paper")

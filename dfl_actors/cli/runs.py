@@ -2,13 +2,21 @@
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from dfl_actors.cli.plots import Paper, check_plot, write_plot
 from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.files import check_free
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+    from dfl_actors.report.charts.chart import OverTime
+    from dfl_actors.report.formats import Format
 
 app = typer.Typer(help="List the runs; compare, export and delete them.", invoke_without_command=True)
 
@@ -102,46 +110,94 @@ def confirmed(question: str) -> bool:
         return False
 
 
+class Pictured(NamedTuple):
+    """What is drawn of a comparison, and the picture of it, each over an `axis`."""
+
+    chart: "Callable[..., OverTime]"
+    draw: "Callable[..., Drawing]"
+
+
 @app.command()
 def compare(
     context: typer.Context,
-    a: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the name of a run in --dir.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one, named likewise.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run directories, names of runs in --dir, or directories that hold runs.")
+    ],
     directory: Where = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw accuracy, or score, of both over time: a .png or .svg file.")
+        Path | None, typer.Option(metavar="FILE", help="Draw accuracy, or score, of all over time: a .png, .svg or .pdf file.")
     ] = None,
     axis: Annotated[
         str, typer.Option(metavar="time|steps", help="Draw over time, or over training steps, as a simulation beside a run is.")
     ] = "auto",
+    goal: Annotated[
+        float | None,
+        typer.Option(max=1.0, help="The accuracy that is asked for: when was it reached? [default: the runs' targets, or 0.9]"),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", metavar="text|markdown|latex|csv", help="How the table is written.")] = "text",
+    paper: Paper = False,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
 ) -> None:
-    """Show two runs side by side. That is what differs in their configurations, and every figure of their summaries."""
+    """Show two runs side by side, or any number in groups.
+
+    Of two runs: what differs in their configurations, and every figure of their summaries. Of more, or of directories of runs: groups of
+    those that differ in the seed alone, with mean and standard deviation.
+    """
+    from dfl_actors.report.formats import format_named
+    from dfl_actors.report.paper import panels_of
+    from dfl_actors.report.runs.compare_picture import axis_named
+    from dfl_actors.report.runs.listing import find_some
+
+    written, over = format_named(format), axis_named(axis)
+    if json and written != "text":
+        raise ConfigError(f"--json and --format {format} are two formats: give one of them")
+    check_plot(plot, paper, force)
+    found = [find_some(name, places(directory, context.obj)) for name in names]
+    paths = [path for path, _ in found]
+    if len(paths) == 2 and all(is_run for _, is_run in found):
+        pictured = _side_by_side(paths[0], paths[1], goal, written, json)
+    else:
+        pictured = _in_groups(paths, goal, written, json)
+    if plot is not None:
+        files = write_plot(plot, partial(pictured.draw, axis=over), lambda: panels_of(pictured.chart(axis=over)), paper, force)
+        for file in files:
+            typer.echo(f"drawn to {file}", err=json or written != "text")
+
+
+def _side_by_side(a: Path, b: Path, goal: float | None, format: "Format", json: bool) -> Pictured:
+    """Two runs, and how they are drawn."""
     import orjson
 
-    from dfl_actors.report.pictures import picture_format
-    from dfl_actors.report.runs.compare import as_json, load_sides, render
-    from dfl_actors.report.runs.compare import compare as compared
-    from dfl_actors.report.runs.compare_picture import AXES, plot_comparison
-    from dfl_actors.report.runs.listing import find
+    from dfl_actors.report.formats import csv_text
+    from dfl_actors.report.runs import compare
+    from dfl_actors.report.runs.compare_picture import comparison_chart, draw_comparison
     from dfl_actors.report.table import uncut_console
 
-    over = next((one for one in AXES if one == axis), None)
-    if over is None:
-        raise ConfigError(f"unknown axis {axis!r}: choose time or steps")
-    if plot is not None:
-        picture_format(plot)
-        check_free(plot, force)
-    one, other = load_sides(find(a, places(directory, context.obj)), find(b, places(directory, context.obj)))
-    figures = compared(one, other)
+    one, other = compare.load_sides(a, b)
+    figures = compare.compare(one, other, goal)
     if json:
-        typer.echo(orjson.dumps(as_json(one, other, figures)))
+        typer.echo(orjson.dumps(compare.as_json(one, other, figures)))
+    elif format == "text":
+        compare.render(one, other, figures, uncut_console())
     else:
-        render(one, other, figures, uncut_console())
-    if plot is not None:
-        plot_comparison(one.run, other.run, plot, over)
-        typer.echo(f"drawn to {plot}", err=json)
+        typer.echo(csv_text(compare.rows(figures)) if format == "csv" else compare.sheet(one, other, figures).as_text(format))
+    return Pictured(partial(comparison_chart, one.run, other.run), partial(draw_comparison, one.run, other.run))
+
+
+def _in_groups(paths: list[Path], goal: float | None, format: "Format", json: bool) -> Pictured:
+    """Any number of runs, and how they are drawn."""
+    import orjson
+
+    from dfl_actors.report.runs import groups
+    from dfl_actors.report.runs.group_picture import draw_groups, groups_chart
+    from dfl_actors.report.table import uncut_console
+
+    found = groups.load_groups(paths, goal)
+    typer.echo(orjson.dumps(groups.as_json(found)) if json else groups.as_text(found, format, uncut_console().width))
+    for note in found.notes:
+        typer.echo(note, err=True)
+    return Pictured(partial(groups_chart, found), partial(draw_groups, found))
 
 
 @app.command()

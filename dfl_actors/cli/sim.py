@@ -23,6 +23,9 @@ def sim(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The directory [default: sims/NAME-TIME].")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with an interrupted simulation, or with a --repeat.")] = None,
     sets: Sets = [],  # noqa: B006
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Draw for a paper into DIR/plots/paper: PDF and SVG, a column and a page wide.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -35,10 +38,20 @@ def sim(
                 topology, seed=seed, ticks=ticks, overrides=sets, out=out, jobs=jobs, resume=resume, progress=shown, tell=warn
             )
             close(result, quiet, json)
+            if paper:
+                _tell(result.paper(), quiet, json)
             return
         seeds = [] if topology is None else _seeds(topology, sets, seed, repeat)
         repeated = repeat_(topology, seeds, ticks=ticks, overrides=sets, out=out, jobs=jobs, resume=resume, progress=shown, tell=warn)
     _close(repeated, quiet, json)
+    if paper:
+        _tell(repeated.paper(), quiet, json)
+
+
+def _tell(written: list[Path], quiet: bool, json: bool) -> None:
+    """Where the pictures are."""
+    if not quiet:
+        typer.echo(f"{written[0].parent}: {len(written)} pictures for a paper", err=json)
 
 
 def _check(jobs: int, topology: str | None, resume: Path | None, more: bool) -> None:
@@ -46,7 +59,7 @@ def _check(jobs: int, topology: str | None, resume: Path | None, more: bool) -> 
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}: give the number of worker processes, or 0 for one a processor")
     if resume is not None and more:
-        raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs, --quiet and --json")
+        raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs, --paper, --quiet and --json")
     if resume is None and topology is None:
         raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
 

@@ -2,17 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dfl_actors.cli.run import Address, Engine, Json, Quiet, Sets, how, interruptible, warn
-from dfl_actors.errors import ConfigError
 
 if TYPE_CHECKING:
     from dfl_actors.api.sweeps.sweep import SweepResult
-
-FORMATS: tuple[Literal["text", "markdown", "latex"], ...] = ("text", "markdown", "latex")
 
 
 def sweep(
@@ -34,14 +31,18 @@ def sweep(
     columns: Annotated[str, typer.Option(metavar="KEY", help="What stands across [default: the next].")] = "",
     value: Annotated[str, typer.Option(metavar="FIGURE", help="Which figure: mean, worst, std, last_mean, ticks_to_goal, ...")] = "mean",
     format: Annotated[str, typer.Option("--format", "-f", metavar="text|markdown|latex", help="How the table is written.")] = "text",
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Draw the results for a paper into DIR/paper: PDF and SVG, a column and a page wide.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
     from dfl_actors.api.sweeps.plan import axes_of_texts, parse_vary
     from dfl_actors.api.sweeps.sweep import sweep as swept
+    from dfl_actors.report.formats import format_named
 
-    written = _format(format)
+    written = format_named(format, ("text", "markdown", "latex"))  # results.csv is there already
     with interruptible():
         begin = partial(swept, base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, engine=engine, address=address)
         result = begin(only=parse_vary(only, "--only"), show=show, progress=how(quiet, json), tell=warn)
@@ -49,17 +50,12 @@ def sweep(
         _print_json(result)
     elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
+    written_to = result.paper(None, rows or None, columns or None) if paper else []
+    if written_to and not (quiet or json):
+        typer.echo(f"{result.path / 'paper'}: {len(written_to)} pictures for a paper", err=True)
     if not (quiet or json):
         typer.echo(f"everything lies in {result.path}", err=format != "text")
     _tell_failures(result.failures)
-
-
-def _format(said: str) -> Literal["text", "markdown", "latex"]:
-    """Raises `ConfigError` for a format that there is not."""
-    for one in FORMATS:
-        if one == said:
-            return one
-    raise ConfigError(f"unknown format {said!r}: choose {', '.join(FORMATS)}")
 
 
 def _tell_failures(failures: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dfl_actors.cli.plots import Paper, check_plot, write_plot
 from dfl_actors.cli.run import Sets, warn
 from dfl_actors.config import load_topology, parse_topology
 from dfl_actors.config.toml_text import Table, counted
@@ -61,7 +62,8 @@ def gen(
 @app.command()
 def show(
     topology: File,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the graph with roles and data as .png or .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the graph with roles and data as .png, .svg or .pdf.")] = None,
+    paper: Paper = False,
     force: Force = False,
     sets: Sets = [],  # noqa: B006
     json: Json = False,
@@ -71,17 +73,14 @@ def show(
     from rich.console import Console
 
     from dfl_actors.learning.data import load_datasets
-    from dfl_actors.report.pictures import picture_format
-    from dfl_actors.report.topology import plot_topology, render
+    from dfl_actors.report.topology import draw_topology, paper_panels, render
     from dfl_actors.topo.describe import describe
 
-    ending = None if plot is None else picture_format(plot)
-    if plot is not None:
-        check_free(plot, force)
+    check_plot(plot, paper, force)
     config = load_topology(topology, sets)
     description = describe(config, load_datasets(config))
-    if plot is not None and ending is not None:
-        save(plot, force, lambda draft: plot_topology(description, draft, ending))
+    if plot is not None:
+        write_plot(plot, lambda: draw_topology(description), lambda: paper_panels(description), paper, force)
     if json:
         typer.echo(msgspec.json.encode(description))
     else:

@@ -6,7 +6,6 @@ made without pyplot, so no window system is asked for and no state is left behin
 """
 
 import math
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Final
-from dfl_actors.errors import ConfigError, StoreError
-from dfl_actors.files import whole
+from dfl_actors.errors import StoreError
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import (
     FEW,
@@ -34,10 +32,12 @@ from dfl_actors.report.charts.chart import (
     Panel,
     cut,
 )
+from dfl_actors.report.charts.chart import Figure as Shown
 from dfl_actors.report.charts.learning import accuracy_figure, fitted
 from dfl_actors.report.charts.palette import PICTURE, SCALES
 from dfl_actors.report.layout import POINTS, node_area
 from dfl_actors.report.load import Run, by_node
+from dfl_actors.report.picture_files import save, write_picture
 from dfl_actors.report.roles import ALARM, attackers_text, look_of
 from dfl_actors.report.series import marks
 from dfl_actors.report.summary import summarise
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
 MOST_MARKERS = 25
@@ -58,24 +57,6 @@ DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
 # --- files
 
 
-def picture_format(path: Path) -> str:
-    """`png` or `svg`, from the name of the file. Raises ConfigError for another."""
-    ending = path.suffix.removeprefix(".").lower()
-    if ending not in FORMATS:
-        raise ConfigError(f"--plot {path}: a plot is a PNG or an SVG; give a name that ends in .png or .svg")
-    return ending
-
-
-def save(figure: "Figure", path: Path, kind: str) -> None:
-    """Write the picture as `kind` (`png` or `svg`) to `path`. Raises OSError if it cannot be written."""
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.hashsalt": "dfl-actors"}), warnings.catch_warnings():
-        # A sign that the font lacks becomes a box; that is no news for the terminal.
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure.savefig(path, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
-
-
 def write_plots(run: Run, directory: Path) -> list[Path]:
     """Write the charts of `run` into `directory`, which is made; a chart without data is left out. Raises StoreError."""
     try:
@@ -84,10 +65,9 @@ def write_plots(run: Run, directory: Path) -> list[Path]:
         raise StoreError(f"{directory} cannot be made ({error.strerror}): correct its permissions, or remove what is there") from error
     written = []
     for name, figure in draw_all(run).items():
-        for ending in FORMATS:
+        for ending in ("png", "svg"):
             written.append(directory / f"{name}.{ending}")
-            with whole(written[-1]) as draft:
-                save(figure, draft, ending)
+            write_picture(figure, written[-1])
     return written
 
 
@@ -105,17 +85,21 @@ def draw_all(run: Run) -> dict[str, "Figure"]:
 
 def draw_chart(run: Run, chart: Chart) -> "Figure":
     """The picture of a chart that has a figure."""
-    shown, title = chart.figure, f"{run.name}: {chart.title}"
+    assert chart.figure is not None
+    return draw_figure(chart.figure, f"{run.name}: {chart.title}")
+
+
+def draw_figure(shown: Shown, title: str, scale: float = 1.0) -> "Figure":
+    """A chart's figure under a title. `scale` is that of a graph's nodes, which are drawn for seven inches."""
     if isinstance(shown, OverTime):
         return draw_over_time(shown, title)
     if isinstance(shown, Bars):
         return _draw_bars(shown, title)
     if isinstance(shown, Matrix):
         return _draw_matrix(shown, title)
-    assert isinstance(shown, Graph)
     figure = new_figure(6.6, 6.6)
     axes = figure.subplots()
-    draw_graph(axes, shown)
+    draw_graph(axes, shown, scale)
     axes.set_title(plain(title))
     axes.set_aspect("equal")
     return figure
@@ -158,7 +142,8 @@ def draw_over_time(shown: OverTime, title: str, size: tuple[float, float] = (8, 
     every[-1].set_xlabel(shown.unit)
     every[-1].set_xlim(0, shown.end or 1)
     if legend_below:
-        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        known = {text: handle for axes in every for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(list(known.values()), list(known), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     else:
         for axes in every:
             _legend(axes)
@@ -175,6 +160,8 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     axes.grid(True, linewidth=0.5, alpha=0.5)
     if panel.log and any(np.nanmax(line.series[1], initial=0) > 0 for line in panel.lines):
         axes.set_yscale("log")
+    if panel.counts:
+        axes.locator_params(axis="y", integer=True)
     if panel.reach is not None:
         axes.set_ylim(panel.reach)
 
@@ -354,9 +341,9 @@ def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
 # --- graphs
 
 
-def draw_graph(axes: "Axes", graph: Graph) -> None:
+def draw_graph(axes: "Axes", graph: Graph, scale: float = 1.0) -> None:
     """Nodes and links, with a legend of the nodes' groups."""
-    area = node_area(len(graph.dots))
+    area = node_area(len(graph.dots)) * scale**2
     _draw_edges(axes, graph, area)
     groups: dict[tuple[str, str, str, bool], list[Dot]] = defaultdict(list)
     for dot in graph.dots:
@@ -398,7 +385,7 @@ def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
     """Names inside the nodes when they fit, above them when there are few, and none in a crowd. Whether they are inside."""
     from matplotlib.patheffects import withStroke
 
-    inside, count = max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2), len(graph.dots)
+    inside, count = max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2 if area >= 100 else 0), len(graph.dots)
     for name, (x, y) in graph.places.items() if count <= 100 else ():
         offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
         text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)

@@ -23,7 +23,8 @@ from dfl_actors.report.findings import findings, kept_out
 from dfl_actors.report.judged import held_back, judged_by, judged_in, judged_lines
 from dfl_actors.report.kinds import kind_text
 from dfl_actors.report.load import Run, by_node
-from dfl_actors.report.pictures import NOTHING, draw_over_time, save
+from dfl_actors.report.picture_files import save
+from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.privacy import privacy_lines, spent
 from dfl_actors.report.roles import ALARM, attackers_text
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences

@@ -6,7 +6,7 @@ that it also serves without colour. Up to `MOST_BARS` nodes have a small bar cha
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,8 @@ from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.learning.form import numbered
 from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
 from dfl_actors.report.layout import positions
-from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain, save
+from dfl_actors.report.paper import Draw, finished, panels_of
+from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain
 from dfl_actors.topo.describe import Described, Description
 
 if TYPE_CHECKING:
@@ -130,11 +131,6 @@ def _percent(share: float) -> str:
 # --- as a picture
 
 
-def plot_topology(description: Description, path: Path, kind: str) -> None:
-    """Write the picture as `kind` (`png` or `svg`) to `path`. Raises OSError if it cannot be written."""
-    save(draw_topology(description), path, kind)
-
-
 def draw_topology(description: Description) -> "Figure":
     """The picture: first axes the graph, second axes the data."""
     count = len(description.nodes)
@@ -151,6 +147,26 @@ def draw_topology(description: Description) -> "Figure":
         _draw_shades(data, description)
     figure.suptitle(f"{plain(description.name)}: {summary(description)}", fontsize=11)
     return figure
+
+
+def paper_panels(description: Description) -> dict[str, Draw]:
+    """The graph and the data for a paper, each by itself."""
+    return {"graph": panels_of(graph_of(description))[""], "data": partial(_data_panel, description)}
+
+
+def _data_panel(description: Description, width: float) -> "Figure":
+    count = len(description.nodes)
+    columns = round(width / 1.1)
+    rows = math.ceil(count / columns)
+    height = 0.6 * rows + 0.2 if count <= MOST_BARS else 3.0
+    figure = new_figure(width, height)
+    axes = figure.subplots()
+    if count <= MOST_BARS:
+        _draw_bars(axes, description, math.ceil(count / rows))
+        figure.supxlabel(axes.get_title(loc="left"), x=0.01, ha="left")
+    else:
+        _draw_shades(axes, description)
+    return finished(figure, width, height, "share")
 
 
 def rows_for(count: int) -> int:

@@ -48,6 +48,13 @@ def test_elsewhere_nothing_is_replaced_unasked(place: Path, cli: Cli) -> None:
     assert (place / "mine.html").read_text().startswith("<!doctype html>") and not (place / "net" / "report.html").exists()
 
 
+def test_pictures_for_a_paper_lie_below_the_plots(place: Path, cli: Cli) -> None:
+    code, out, _ = cli("report", "net", "--paper")
+    files = sorted(path.name for path in (place / "net" / "plots" / "paper").iterdir())
+    assert code == 0 and f"net/plots/paper: {len(files)} pictures for a paper" in out
+    assert {"accuracy-on-test-samples-column.pdf", "accuracy-on-test-samples-page.svg", "network-column.svg"} <= set(files)
+
+
 def test_the_plots_lie_beside_it(place: Path, cli: Cli) -> None:
     done = cli("report", "net", "--plots")
     assert (done.code, done.err) == (0, "") and done.out.endswith("net/plots: 22 pictures of 11 charts\n")

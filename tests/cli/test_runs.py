@@ -147,6 +147,23 @@ def test_two_runs_by_their_names(place: Path, call: Call) -> None:
     assert "drawn to both.png" in out and (place / "both.png").stat().st_size > 10_000
 
 
+def test_runs_of_several_seeds_are_compared_in_groups(place: Path, call: Call) -> None:
+    third = write_run(place / "runs" / "third", NAMES, realistic(NAMES, seconds=20, seed=3), seed=3)
+    for name, algorithm in {"first": "krum", "second": "krum", "third": "median"}.items():
+        text = f'[network]\nseed = {len(name)}\n[update]\nalgorithm = "{algorithm}"\n'
+        (place / "runs" / name / "config.toml").write_text(text)
+    code, out, err = call("compare", "runs", "--plot", "fig", "--paper")
+    rows = [line.split() for line in out.splitlines()]
+    assert (code, err) == (0, "") and [row[:2] for row in rows if row and row[0] in ("krum", "median")] == [["krum", "2"], ["median", "1"]]
+    assert sorted(path.name for path in place.glob("fig*")) == sorted(row[-1] for row in rows if row[:2] == ["drawn", "to"])
+    code, out, err = call("compare", "first", "second", third, "--format", "csv", "--plot", "fig.png")
+    assert code == 0 and out.startswith("update.algorithm,runs,") and err == "drawn to fig.png\n" and (place / "fig.png").exists()
+    code, out, err = call("compare", "runs", "--json")
+    assert code == 0 and [group["label"] for group in json.loads(out)["groups"]] == ["krum", "median"]
+    code, out, err = call("compare", "first", "second", "--format", "markdown", "--goal", "0.5")
+    assert code == 0 and "| learning: every node at 0.5 after |" in out and out.endswith("A: first, B: second\n")
+
+
 def test_a_comparison_for_programs_is_one_object(place: Path, call: Call) -> None:
     for arguments in (("--dir", "runs", "compare", "first", "second", "--json"), ("compare", "--dir", "runs", "first", "second", "--json")):
         code, out, err = call(*arguments, "--plot", "both.svg", "--force")
@@ -214,7 +231,12 @@ def test_ctrl_c_at_the_question_deletes_nothing(place: Path) -> None:
         (("compare", "first", "third"), 6, "third: no such run in runs"),
         (("compare", "first", "notes"), 6, "runs/notes is not the directory of a run"),
         (("compare", "first", "empty"), 6, "runs/empty has no metrics"),
-        (("compare", "first", "second", "--plot", "both.pdf"), 2, "give a name that ends in .png or .svg"),
+        (("compare", "first", "second", "--plot", "both.eps"), 2, "give a name that ends in .png, .svg or .pdf"),
+        (("compare", "first", "second", "--paper"), 2, "--paper says how a picture is drawn: give --plot FILE as well"),
+        (("compare", "first", "second", "--plot", "both.png", "--paper"), 2, "end the name in .pdf or .svg, or give none for both"),
+        (("compare", "first", "second", "--format", "word"), 2, "unknown format 'word': choose text, markdown, latex, csv"),
+        (("compare", "first", "second", "--format", "csv", "--json"), 2, "two formats: give one of them"),
+        (("compare", "first"), 6, "1 run to compare: name two or more, or a directory of several"),
         (("compare", "first", "second", "--plot", "taken.png"), 6, "taken.png is there already"),
         (("export", "first", "-f", "parquet"), 2, "unknown format 'parquet'"),
         (("export", "empty", "-f", "csv"), 6, "runs/empty has no metrics"),

@@ -69,6 +69,9 @@ def test_a_picture_is_drawn_and_not_replaced_unasked(topo: Topo) -> None:
     )
     assert topo("show", "fully_connected_4", "--plot", "net.png", "--force").code == 0
     assert sorted(path.name for path in Path().iterdir()) == ["net.png"]
+    assert topo("show", "fully_connected_4", "--plot", "net.pdf", "--paper").code == 0
+    names = [f"net-{panel}-{width}.pdf" for panel in ("data", "graph") for width in ("column", "page")]
+    assert sorted(path.name for path in Path().iterdir()) == [*names, "net.png"]
 
 
 def test_show_as_json_holds_every_figure(topo: Topo) -> None:
@@ -143,7 +146,7 @@ MISTAKES = [
     (("gen", "--edges", "nowhere"), 2, "--edges nowhere: cannot be read"),
     (("show", "nowhere"), 2, "nowhere: no such topology; give a file or one of the ready ones"),
     (("show", "broken.toml"), 2, "broken.toml:1: not TOML"),
-    (("show", "fully_connected_4", "--plot", "net.pdf"), 2, "give a name that ends in .png or .svg"),
+    (("show", "fully_connected_4", "--plot", "net.eps"), 2, "give a name that ends in .png, .svg or .pdf"),
     (("show", "fully_connected_4", "--plot", "nowhere/net.png"), 6, "nowhere is no directory"),
     (("show", "fully_connected_4", "-s", "data.source=nowhere.npz"), 4, "nowhere.npz"),
     (("check", "nowhere"), 2, "nowhere: no such topology"),

@@ -19,8 +19,8 @@ from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.report.charts.palette import PICTURE
 from dfl_actors.report.layout import MOST_SPRINGS, POINTS, Positions, node_area, positions
-from dfl_actors.report.pictures import picture_format
-from dfl_actors.report.topology import LOOKS, draw_topology, graph_of, plot_topology, rows_for, summary
+from dfl_actors.report.picture_files import picture_format, save
+from dfl_actors.report.topology import LOOKS, draw_topology, graph_of, rows_for, summary
 from dfl_actors.topo.describe import Description, describe
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
@@ -150,19 +150,19 @@ def test_names_with_a_dollar_and_long_names_are_drawn_as_they_are() -> None:
 def test_a_picture_is_a_file_of_its_kind_and_always_the_same(kind: str, tmp_path: Path) -> None:
     about = described(Request(nodes=10, degree=2), "attacker=1")
     for name in ("one", "two"):
-        plot_topology(about, tmp_path / name, kind)
+        save(draw_topology(about), tmp_path / name, kind)
     content = (tmp_path / "one").read_bytes()
     assert content == (tmp_path / "two").read_bytes()
     assert content.startswith(b"\x89PNG" if kind == "png" else b"<?xml")
     assert kind == "png" or b"1 attacker: sign_flip" in content
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.png", "png"), ("a.b.SVG", "svg")])
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "png"), ("a.b.SVG", "svg"), ("a.pdf", "pdf")])
 def test_the_name_of_a_picture_says_its_kind(name: str, kind: str) -> None:
     assert picture_format(Path(name)) == kind
 
 
-@pytest.mark.parametrize("name", ["a", "a.pdf", "a.toml", ".png"])
+@pytest.mark.parametrize("name", ["a", "a.eps", "a.toml", ".png"])
 def test_another_kind_of_picture_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"a plot is a PNG or an SVG; give a name that ends in \.png or \.svg"):
+    with pytest.raises(ConfigError, match=r"a plot is a PNG, an SVG or a PDF; give a name that ends in \.png, \.svg or \.pdf"):
         picture_format(Path(name))

@@ -23,6 +23,8 @@ from dfl_actors.api.topology import Overrides, Tell, Topology, warn
 from dfl_actors.api.words import in_parameters
 from dfl_actors.errors import ConfigError
 from dfl_actors.processes.signals import Stop
+from dfl_actors.report.charts.chart import OverTime
+from dfl_actors.report.picture_files import write_picture
 from dfl_actors.report.progress import How, Shown, shown
 from dfl_actors.runtime.rundir import RunDirectory, default_path
 from dfl_actors.sim.about import load_about
@@ -52,6 +54,19 @@ class SweepResult:
     def plot(self, rows: str | None = None, columns: str | None = None) -> Picture:
         """Accuracy over ticks, a panel a column and a line a row of the pivot table. Raises `DflError`."""
         return Picture(table.draw(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns)))
+
+    @in_parameters
+    def paper(self, folder: str | Path | None = None, rows: str | None = None, columns: str | None = None) -> list[Path]:
+        """Write the panels of `plot` for a paper, as `Result.paper` does, into a folder, `paper` of its directory unless another is named.
+
+        Raises `DflError`.
+        """
+        from dfl_actors.report.paper import panels_of, slug, write_into
+
+        found, end = table.panels(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns))
+        alone = {name: OverTime(panels=[panel], end=end, unit="tick") for name, panel in found.items() if panel.lines}
+        panels = {slug(f"results {name}"): panels_of(one)[""] for name, one in alone.items()}
+        return write_into(self.path / "paper" if folder is None else Path(folder), panels)
 
     def heat_map(self, rows: str | None = None, columns: str | None = None, value: str = "mean") -> Picture:
         """The pivot table in colours, one a combination of the other axes, those rows first whose worst attack does least harm.
@@ -87,9 +102,9 @@ class SweepResult:
         table.write_results(self.rows, self.path)
         if not self.plan.axes or all(row["state"] != "over" for row in self.rows):
             return
-        table.write_picture(lambda: self.plot().figure, self.path / "results.png")
+        write_picture(self.plot().figure, self.path / "results.png")
         if len(self.plan.axes) > 1:
-            table.write_picture(lambda: self.heat_map().figure, self.path / "heat.png")
+            write_picture(self.heat_map().figure, self.path / "heat.png")
 
     def __repr__(self) -> str:
         over = sum(row["state"] == "over" for row in self.rows)

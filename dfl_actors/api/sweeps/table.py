@@ -1,11 +1,10 @@
 """What came of a sweep: a row a cell, pivot tables by two of the axes as text, Markdown and LaTeX, and a picture."""
 
-import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,10 +17,12 @@ from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
+from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
 from dfl_actors.report.load import load_run
-from dfl_actors.report.pictures import draw_over_time, save
+from dfl_actors.report.pictures import draw_over_time
 from dfl_actors.report.series import Numbers, Series, accuracies
 from dfl_actors.report.simulation import GOAL
+from dfl_actors.report.table import Column
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +37,6 @@ QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
 MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
 
 Row = dict[str, str | int | float | None]
-Format = Literal["text", "markdown", "latex"]
 
 
 def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
@@ -62,10 +62,8 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
     """`results.csv`, and `results.parquet` where pyarrow is installed. Raises `StoreError`."""
     if not rows:
         return
-    with whole(path / "results.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with whole(path / "results.csv") as draft:
+        draft.write_text(csv_text(rows) + "\n", encoding="utf-8", newline="\n")
     if find_spec("pyarrow") is not None:
         import pyarrow
         from pyarrow import parquet
@@ -110,47 +108,20 @@ class Pivot(msgspec.Struct, frozen=True):
     worst: tuple[str, ...] = ()
     decimals: int = 3
 
-    def lines(self) -> list[list[str]]:
-        """The table as text, its header first."""
-        head = [self.corner, *self.columns, *(["worst attack"] if self.worst else [])]
-        body = [[name, *map(self._text, cells)] for name, cells in zip(self.rows, self.cells, strict=True)]
-        return [head, *([*line, worst] for line, worst in zip(body, self.worst, strict=True))] if self.worst else [head, *body]
+    @property
+    def sheet(self) -> Sheet:
+        """The table as text."""
+        names = Column(self.corner, self.rows, left=True)
+        given = zip(self.columns, zip(*self.cells, strict=True), strict=True)
+        told = [Column("worst attack", self.worst, left=True)] if self.worst else []
+        return Sheet(self.title, (names, *(Column(name, [*map(self._text, cells)]) for name, cells in given), *told))
 
     def _text(self, cell: tuple[float, float | None] | None) -> str:
-        if cell is None:
-            return "-"
-        mean, std = cell
-        return f"{mean:.{self.decimals}f}" + ("" if std is None else f" ± {std:.{self.decimals}f}")
+        return mean_text(cell, self.decimals)
 
-    def text(self) -> str:
-        """For a terminal."""
-        lines = self.lines()
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        rows = ("  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines)
-        return "\n".join([self.title, "", *rows])
-
-    def markdown(self) -> str:
-        """For a document."""
-        head, *rows = ([part.replace("|", "\\|") for part in line] for line in self.lines())
-        rule = ["---", *["---:"] * (len(head) - 1)]
-        return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows)) + f"\n\n{self.title}"
-
-    def latex(self) -> str:
-        """For a paper, with the package booktabs."""
-        head, *rows = ([_tex(part) for part in line] for line in self.lines())
-        body = [f"{' & '.join(line)} \\\\" for line in rows]
-        kind = f"l{'r' * (len(head) - 1)}"
-        start = [f"\\begin{{tabular}}{{{kind}}}", "\\toprule", f"{' & '.join(head)} \\\\", "\\midrule"]
-        return "\n".join([f"% {self.title}", *start, *body, "\\bottomrule", "\\end{tabular}"])
-
-    def as_text(self, format: Format) -> str:
-        """In one of three formats."""
-        return {"text": self.text, "markdown": self.markdown, "latex": self.latex}[format]()
-
-
-def _tex(text: str) -> str:
-    signs = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(signs.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+    def as_text(self, format: Format = "text") -> str:
+        """For a terminal (text), a document (markdown), a paper (latex), or another program (csv)."""
+        return self.sheet.as_text(format)
 
 
 def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, value: str) -> Pivot:
@@ -209,25 +180,31 @@ def _told(worst: tuple[float, str] | None) -> str:
 
 
 def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> "Figure":
-    """Accuracy over ticks: a panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes.
+    """Accuracy over ticks, as `panels` has it. Raises `DflError`."""
+    found, end = panels(plan, folder, cells, down, across)
+    titled = [msgspec.structs.replace(panel, title=f"{name}\n{panel.title}" if name else panel.title) for name, panel in found.items()]
+    shown = OverTime(panels=titled, end=end, unit="tick")
+    return draw_over_time(shown, Path(plan.source).stem, (9, 1.5 + 2.2 * len(titled)))
+
+
+def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> tuple[dict[str, Panel], float]:
+    """A panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes; and the last tick.
 
     Points beyond the first few are left out. Raises `DflError`.
     """
     over = [cell for cell in cells if folder.is_over(cell)]
     score = load_run(folder.over(over[0]), (Evaluated,)).score if over else "accuracy"
-    names = list(across.points)[:MOST_PANELS] if across is not None else [score]
+    names = list(across.points)[:MOST_PANELS] if across is not None else [""]
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
-    panels = []
+    found = {}
     for name in names:
         lines = []
         for place, point in enumerate(list(down.points)[:FEW]):
             fits = [cell for cell in over if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
-            if found := [curves[cell.name] for cell in fits if cell.name in curves]:
-                lines.append(Line(name=point, series=_mean_curve(found), colour=f"@node{place}", width=1.6))
-        panels.append(Panel(title=score if across is None else f"{name}\n{score}", lines=lines, reach=(0, 1)))
-    end = max((float(when[-1]) for when, _ in curves.values()), default=1.0)
-    shown = OverTime(panels=panels, end=end, unit="tick")
-    return draw_over_time(shown, Path(plan.source).stem, (9, 1.5 + 2.2 * len(panels)))
+            if its := [curves[cell.name] for cell in fits if cell.name in curves]:
+                lines.append(Line(name=point, series=_mean_curve(its), colour=f"@node{place}", width=1.6))
+        found[name] = Panel(title=score, lines=lines, reach=(0, 1))
+    return found, max((float(when[-1]) for when, _ in curves.values()), default=1.0)
 
 
 def _curve(place: Path) -> Series | None:
@@ -242,9 +219,3 @@ def _mean_curve(curves: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Num
     """The mean of curves over the ticks that all have."""
     length = min(len(when) for when, _ in curves)
     return curves[0][0][:length], np.asarray(np.mean([values[:length] for _, values in curves], axis=0))
-
-
-def write_picture(figure: Callable[[], "Figure"], path: Path) -> None:
-    """A PNG. Raises `StoreError`."""
-    with whole(path) as draft:
-        save(figure(), draft, "png")

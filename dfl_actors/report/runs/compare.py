@@ -18,11 +18,12 @@ from dfl_actors.core.events import Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.learning.score import MEASURES
+from dfl_actors.report.formats import Sheet
 from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
 from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
-from dfl_actors.report.table import name_text, size_text
+from dfl_actors.report.table import Column, name_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory
 
 Value = str | int | float | None
@@ -79,12 +80,13 @@ def load_sides(a: Path, b: Path) -> tuple[Side, Side]:
 def _load_side(path: Path) -> Side:
     run, directory = load_measured(path), RunDirectory(path)
     state, reason = state_of(run, held_since(directory))
-    return Side(run, summarise(run), f"finished ({reason})" if state == "finished" else state, _settings(directory.config))
+    return Side(run, summarise(run), f"finished ({reason})" if state == "finished" else state, settings_of(path))
 
 
-def _settings(path: Path) -> dict[str, str] | None:
+def settings_of(path: Path) -> dict[str, str] | None:
+    """The configuration of the run in a directory by dotted key; None where it cannot be read."""
     try:
-        return dict(_flat("", tomllib.loads(read_text(path))))
+        return dict(_flat("", tomllib.loads(read_text(RunDirectory(path).config))))
     except (OSError, ValueError):
         return None
 
@@ -100,10 +102,10 @@ def _flat(prefix: str, table: Figures) -> Iterator[tuple[str, str]]:
 # --- the figures
 
 
-def compare(a: Side, b: Side) -> list[Figure]:
-    """Every figure of both, in the order in which they are shown."""
+def compare(a: Side, b: Side, goal: float | None = None) -> list[Figure]:
+    """Every figure of both, in the order in which they are shown. `goal` is asked for in the place of their targets."""
     # Both sides are asked for the same, so that their figures stand line by line.
-    goals = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET})
+    goals = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET}) if goal is None else [goal]
     nodes = list(dict.fromkeys([*a.run.nodes, *b.run.nodes]))
     codes = sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]})
     word = a.run.score if a.run.score == b.run.score else "score"
@@ -277,7 +279,22 @@ def difference_text(figure: Figure) -> str:
     return f"{100 * figure.difference / float(figure.a):+.1f} %" if figure.a else f"{figure.difference:+g}"
 
 
+def sheet(a: Side, b: Side, figures: Iterable[Figure]) -> Sheet:
+    """The comparison as a table for documents."""
+    shown = list(_shown(list(figures), _kinds(a.run, b.run)))
+    columns = (
+        Column("", [f"{figure.group}: {figure.name}" for figure in shown], left=True),
+        *(Column(letter, [text_of(figure.kind, getattr(figure, letter.lower())) for figure in shown]) for letter in "AB"),
+        Column("difference", [difference_text(figure) for figure in shown]),
+    )
+    return Sheet(f"A: {a.run.path.resolve().name}, B: {b.run.path.resolve().name}", columns)
+
+
+def rows(figures: Iterable[Figure]) -> list[Figures]:
+    """A row a figure, for programs."""
+    return [{**msgspec.to_builtins(figure), "difference": figure.difference} for figure in figures]
+
+
 def as_json(a: Side, b: Side, figures: Iterable[Figure]) -> Figures:
     """The comparison for programs."""
-    rows = [{**msgspec.to_builtins(figure), "difference": figure.difference} for figure in figures]
-    return {"a": str(a.run.path), "b": str(b.run.path), "figures": rows}
+    return {"a": str(a.run.path), "b": str(b.run.path), "figures": rows(figures)}

@@ -5,16 +5,15 @@ measured, for a mean of whoever happened to be first would jump. Up to ten nodes
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dfl_actors.core.events import Evaluated
-from dfl_actors.files import whole
+from dfl_actors.errors import ConfigError
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.load import Run
-from dfl_actors.report.pictures import NOTHING, draw_over_time, picture_format, plain, save
+from dfl_actors.report.pictures import NOTHING, draw_over_time, plain
 from dfl_actors.report.roles import attackers_text, honest_of, look_of
 from dfl_actors.report.series import Numbers, Series, accuracies, over_steps, span_since_all
 
@@ -28,15 +27,24 @@ KEY = Line(name="mean of the honest nodes", series=NOTHING, colour="@muted")
 KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the worst to the best of them")
 
 
-def plot_comparison(a: Run, b: Run, path: Path, axis: Axis = "auto") -> None:
-    """Write the picture to `path`, as PNG or SVG by its ending. Raises StoreError."""
-    figure = draw_comparison(a, b, axis)
-    with whole(path) as draft:
-        save(figure, draft, picture_format(path))
+def axis_named(said: str) -> Axis:
+    """The axis of that name. Raises `ConfigError`."""
+    for one in AXES:
+        if one == said:
+            return one
+    raise ConfigError(f"unknown axis {said!r}: choose time or steps")
 
 
 def draw_comparison(a: Run, b: Run, axis: Axis = "auto") -> "Figure":
-    """The picture of two runs: over time, or over the training steps of a node, which lay a simulation over a run."""
+    """The picture of two runs."""
+    title = a.name if a.name == b.name else f"{a.name} and {b.name}"
+    figure = draw_over_time(comparison_chart(a, b, axis), title, (10, 5.5), legend_below=True)
+    figure.axes[0].set_yticks(np.linspace(0, 1, 11))
+    return figure
+
+
+def comparison_chart(a: Run, b: Run, axis: Axis = "auto") -> OverTime:
+    """What is drawn of two runs: over time, or over the training steps of a node, which lay a simulation over a run."""
     by_steps = axis == "steps" or (axis == "auto" and a.simulated != b.simulated)
     measured = {label: accuracies(run, run.of(Evaluated)) for label, run in labels(a, b).items()}
     if by_steps:
@@ -50,10 +58,7 @@ def draw_comparison(a: Run, b: Run, axis: Axis = "auto") -> "Figure":
     panel = Panel(title=f"{word} on the test samples", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
     targets = sorted({run.target for run in (a, b) if run.target})
     unit, end = ("training steps of a node", end) if by_steps else (a.axis, max(a.elapsed, b.elapsed))
-    shown = OverTime(panels=[panel], end=end, targets=targets, unit=unit)
-    figure = draw_over_time(shown, a.name if a.name == b.name else f"{a.name} and {b.name}", (10, 5.5), legend_below=True)
-    figure.axes[0].set_yticks(np.linspace(0, 1, 11))
-    return figure
+    return OverTime(panels=[panel], end=end, targets=targets, unit=unit)
 
 
 def labels(a: Run, b: Run) -> Mapping[str, Run]:

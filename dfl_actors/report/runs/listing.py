@@ -33,6 +33,7 @@ OURS = (
 
 SHORT = (Ready, Stopped, Evaluated, Final)
 FINISHED = ("duration", "target", "ticks")
+DEPTH = 3  # Directories below one another in which runs are looked for: sims/SWEEP/cells/NAME.
 TAIL = 1 << 16  # Bytes at the end of the metrics among which a whole line is surely found.
 
 
@@ -194,12 +195,36 @@ def load_measured(path: Path) -> Run:
 
 def find(name: str, directories: Sequence[Path]) -> Path:
     """The directory that `name` means: a run of this name in the first of these that has one, or else a path. Raises StoreError."""
+    path = _place(name, directories)
+    return path if is_simulation(path) else RunDirectory.open(path).path
+
+
+def find_some(name: str, directories: Sequence[Path]) -> tuple[Path, bool]:
+    """The same, or else a directory that holds runs; whether it is a run itself. Raises StoreError."""
+    path = _place(name, directories)
+    if path.is_dir() and not _is_run(path) and runs_below(path):
+        return path, False
+    return find(name, directories), True
+
+
+def _place(name: str, directories: Sequence[Path]) -> Path:
     bare = Path(name).name == name != ".."
     path = next((directory / name for directory in directories if bare and (directory / name).is_dir()), Path(name))
     if bare and not path.is_dir():
         places = " or ".join(map(str, directories))
         raise StoreError(f"{name}: no such run in {places}, and no such directory; `dfl-actors runs` shows what there is")
-    return path if is_simulation(path) else RunDirectory.open(path).path
+    return path
+
+
+def _is_run(path: Path) -> bool:
+    return RunDirectory(path).run.is_file() or is_simulation(path)
+
+
+def runs_below(path: Path, depth: int = DEPTH) -> list[Path]:
+    """A run itself; or the runs in a directory, and in directories in it, as of several seeds or of a sweep. Raises StoreError."""
+    if _is_run(path):
+        return [path]
+    return [run for inner in _inside(path) for run in runs_below(inner, depth - 1)] if depth else []
 
 
 def check_removable(path: Path) -> None:

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import load_run
-from dfl_actors.report.pictures import picture_format
+from dfl_actors.report.picture_files import picture_format, write_picture
 from dfl_actors.report.runs.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
-from dfl_actors.report.runs.compare_picture import draw_comparison, plot_comparison
+from dfl_actors.report.runs.compare_picture import draw_comparison
 from dfl_actors.report.summary import summarise
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
@@ -296,21 +296,20 @@ def test_a_run_that_measured_nothing_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("name", "begin"), [("c.png", b"\x89PNG\r\n\x1a\n"), ("c.SVG", b"<?xml")])
+@pytest.mark.parametrize(("name", "begin"), [("c.png", b"\x89PNG\r\n\x1a\n"), ("c.SVG", b"<?xml"), ("c.pdf", b"%PDF")])
 def test_the_file_is_what_its_name_says(name: str, begin: bytes, tmp_path: Path) -> None:
     a, b = pair(tmp_path)
-    plot_comparison(load_run(a), load_run(b), tmp_path / name)
+    write_picture(picture(a, b), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begin)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([name, "one", "other"])
 
 
 def test_a_picture_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    for name in ("c.pdf", "c", ".png"):
-        with pytest.raises(ConfigError, match=r"give a name that ends in \.png or \.svg"):
+    for name in ("c.eps", "c", ".png"):
+        with pytest.raises(ConfigError, match=r"give a name that ends in \.png, \.svg or \.pdf"):
             picture_format(tmp_path / name)
     with pytest.raises(StoreError, match="cannot be written"):
-        one, other = map(load_run, pair(tmp_path))
-        plot_comparison(one, other, tmp_path / "none" / "c.png")
+        write_picture(picture(*pair(tmp_path)), tmp_path / "none" / "c.png")
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:

@@ -1,0 +1,93 @@
+"""Tables as text, for a terminal and for documents: plain, Markdown, LaTeX, and CSV. Whoever has a table to give away gives it here."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from typing import Literal, get_args
+
+import msgspec
+from rich.cells import cell_len
+
+from dfl_actors.errors import ConfigError
+from dfl_actors.report.table import Column, fit
+
+Format = Literal["text", "markdown", "latex", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def format_named(said: str, formats: Sequence[Format] = FORMATS) -> Format:
+    """The format of that name. Raises `ConfigError` where it is none of `formats`."""
+    for one in formats:
+        if one == said:
+            return one
+    raise ConfigError(f"unknown format {said!r}: choose {', '.join(formats)}")
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """A table whose cells are text, and in a line what it shows. Columns of less importance than 9 give way on a narrow terminal."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+    def lines(self) -> list[list[str]]:
+        """The cells row by row, the head first."""
+        return [[column.header for column in self.columns], *map(list, zip(*(column.cells for column in self.columns), strict=True))]
+
+    def text(self, width: int = 10_000) -> str:
+        """For a terminal so wide."""
+        kept, gap = fit(self.columns, width)
+        sheet = Sheet(self.title, tuple(kept))
+        rows = ((" " * gap).join(map(_padded, line, kept)).rstrip() for line in sheet.lines())
+        return "\n".join([self.title, "", *rows])
+
+    def markdown(self) -> str:
+        """For a document."""
+        head, *rows = ([part.replace("|", "\\|").replace("\n", " ") for part in line] for line in self.lines())
+        rule = ["---" if column.left else "---:" for column in self.columns]
+        return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows)) + f"\n\n{self.title}"
+
+    def latex(self) -> str:
+        """For a paper, with the package booktabs."""
+        head, *rows = ([_tex(part) for part in line] for line in self.lines())
+        body = [f"{' & '.join(line)} \\\\" for line in rows]
+        sides = "".join("l" if column.left else "r" for column in self.columns)
+        start = [f"\\begin{{tabular}}{{{sides}}}", "\\toprule", f"{' & '.join(head)} \\\\", "\\midrule"]
+        return "\n".join([f"% {self.title}", *start, *body, "\\bottomrule", "\\end{tabular}"])
+
+    def csv(self) -> str:
+        """For other programs."""
+        head, *rows = self.lines()
+        return csv_text([dict(zip(head, row, strict=True)) for row in rows])
+
+    def as_text(self, format: Format = "text", width: int = 10_000) -> str:
+        """In one of the formats, without a newline at the end."""
+        return self.text(width) if format == "text" else {"markdown": self.markdown, "latex": self.latex, "csv": self.csv}[format]()
+
+
+def _padded(cell: str, column: Column) -> str:
+    blank = " " * (column.width - cell_len(cell))
+    return cell + blank if column.left else blank + cell
+
+
+def _tex(text: str) -> str:
+    signs = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(signs.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+
+
+def mean_text(mean: tuple[float, float | None] | None, decimals: int) -> str:
+    """A mean with its standard deviation, where there is one: "0.941 ± 0.003"."""
+    if mean is None:
+        return "-"
+    value, std = mean
+    return f"{value:.{decimals}f}" + ("" if std is None else f" ± {std:.{decimals}f}")
+
+
+def csv_text(rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows that have the same keys as CSV, the keys as its head; without a newline at the end, and empty where there is no row."""
+    given, text = list(rows), StringIO()
+    if not given:
+        return ""
+    writer = csv.DictWriter(text, list(given[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(given)
+    return text.getvalue().removesuffix("\n")

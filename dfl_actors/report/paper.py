@@ -1,0 +1,277 @@
+"""What a picture in a paper is, said once: PDF and SVG, as wide as a column and as a page, letters of 8 points, a file for each panel.
+
+There is no title, for the caption is the paper's. Fonts are embedded in a PDF as TrueType (Type 42), which journals ask for; in an SVG
+letters are outlines, since a file cannot rely on the fonts of whoever opens it. Colours are told apart by the colour-blind (Okabe and Ito),
+and curves and bars without any colour: by signs, dashes and hatches. Attackers are dashed and red, as everywhere, and have hollow signs.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from dfl_actors.errors import ConfigError
+from dfl_actors.files import check_free, explained
+from dfl_actors.learning.score import MEASURES
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.chart import SYMBOLS, Bars, Dot, Figure, Graph, Line, Matrix, OverTime, Panel
+from dfl_actors.report.load import Run
+from dfl_actors.report.picture_files import write_picture
+from dfl_actors.report.pictures import draw_figure, plain
+from dfl_actors.report.roles import ALARM
+from dfl_actors.report.summary import summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+WIDTHS = {"column": 3.4, "page": 7.0}  # Inches.
+KINDS = ("pdf", "svg")
+POINTS = 8
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # Matplotlib brings it: a picture is the same on every machine.
+    "font.size": POINTS,
+    "axes.labelsize": POINTS,
+    "xtick.labelsize": POINTS,
+    "ytick.labelsize": POINTS,
+    "axes.linewidth": 0.6,
+    "axes.grid": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.6,
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+DASHES = ("solid", "dot", "dashdot")  # Of curves; "dash" is an attacker's.
+HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\", "++++")  # Of the parts of bars.
+LINE, MARKER, MARKERS = 1.2, 3.5, 8  # Points that a curve is wide at most and a sign large; signs on a curve.
+LETTER = 0.63  # Of its height a letter is wide in the mean.
+HANDLE = 5  # Letters that an entry of a legend takes besides its text.
+KINDS_OF_NODE = 3  # Of more signs than there are kinds of nodes each is a node's.
+SQUARE = 4.2  # Inches that a matrix or a graph is wide and high at most.
+MOST_NAMES = 30  # Nodes whose names fit into a graph as wide as a column.
+
+Draw = Callable[[float], "Drawing"]
+"""Draws a panel so many inches wide."""
+
+
+# --- files
+
+
+def paper_kinds(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """What the files begin with, and their kinds: those of the name's ending, both where it has none. Raises `ConfigError` for another."""
+    ending = path.suffix.removeprefix(".").lower()
+    if ending in KINDS:
+        return path.with_suffix(""), (ending,)
+    if path.suffix:
+        raise ConfigError(f"--plot {path}: pictures for a paper are PDF and SVG; end the name in .pdf or .svg, or give none for both")
+    return path, KINDS
+
+
+def write_paper(
+    panels: Mapping[str, Draw], folder: Path, begin: str = "", kinds: Sequence[str] = KINDS, *, force: bool = False
+) -> list[Path]:
+    """Write each panel, by its name, as `BEGIN-PANEL-WIDTH.KIND`, in every width. Raises `StoreError`, before anything is written where a
+    file is there already and `force` is not given."""
+    import matplotlib
+
+    files = {
+        (name, width): [folder / f"{'-'.join(filter(None, [begin, name, width]))}.{kind}" for kind in kinds]
+        for name in panels
+        for width in WIDTHS
+    }
+    written = [path for each in files.values() for path in each]
+    for path in written:
+        check_free(path, force)
+    with matplotlib.rc_context(STYLE):
+        for (name, width), paths in files.items():
+            figure = panels[name](WIDTHS[width])
+            for path in paths:
+                write_picture(figure, path)
+    return written
+
+
+def write_run(run: Run, folder: Path) -> list[Path]:
+    """Every chart of a run or a simulation into a folder, which is made. Raises `StoreError`."""
+    return write_into(folder, run_panels(run))
+
+
+def write_into(folder: Path, panels: Mapping[str, Draw]) -> list[Path]:
+    """Panels into a folder, which is made; what is there is replaced. Raises `StoreError`."""
+    with explained(f"{folder} cannot be made", "correct its permissions, or remove what is there"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return write_paper(panels, folder, force=True)
+
+
+# --- panels
+
+
+def run_panels(run: Run) -> dict[str, Draw]:
+    """The panels of every chart that has a figure, by the name that the chart has on the page, and their own."""
+    shown = [chart for chart in charts(run, summarise(run)) if chart.figure is not None]
+    found = {chart.id: panels_of(chart.figure, chart.title.partition(":")[0], run.score) for chart in shown if chart.figure is not None}
+    return {"-".join(filter(None, [name, panel])): draw for name, panels in found.items() for panel, draw in panels.items()}
+
+
+def panels_of(shown: Figure, values: str = "", score: str = "accuracy") -> dict[str, Draw]:
+    """The panels of a chart: those of an OverTime by what they show, anything else is one without a name. `values` is what colours mean."""
+    if not isinstance(shown, OverTime):
+        return {"": partial(_drawn, shown, values)}
+    several, kept = len(shown.panels) > 1, [panel for panel in shown.panels if any(len(line.series[0]) for line in panel.lines)]
+    panels = [_told_apart(panel, score) for panel in kept]
+    marked = [msgspec.structs.replace(shown, panels=[panel], targets=() if place else shown.targets) for place, panel in enumerate(panels)]
+    names = [slug(panel.title) if several else "" for panel in kept]
+    return {name: partial(_drawn, one, values) for name, one in zip(names, marked, strict=True)}
+
+
+def slug(text: str) -> str:
+    """A file's name of a panel's title, without what nearly all panels are of."""
+    text = re.sub(rf"^({'|'.join(MEASURES)})[, ]+", "", text)
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _told_apart(panel: Panel, score: str) -> Panel:
+    """Curves that differ without colour, and an axis that says what is on it."""
+    title = f"{score} {panel.title}" if panel.title.startswith("on ") else panel.title
+    return msgspec.structs.replace(panel, lines=list(_signed(panel.lines)), title=title)
+
+
+def _signed(lines: Sequence[Line]) -> Iterator[Line]:
+    place, looks = 0, set[tuple[str, str]]()
+    for line in lines:
+        label = f"node {plain(line.label or line.name, 40)}" if line.node else line.label
+        if line.thin or not len(line.series[0]):
+            yield line
+            continue
+        attacks = line.colour == ALARM
+        dash = line.dash if attacks or line.dash != "solid" else DASHES[place % len(DASHES)]
+        signs = (line.symbol, *SYMBOLS[place % len(SYMBOLS) :], *SYMBOLS)
+        symbol = next((sign for sign in signs if sign and (sign, dash) not in looks), SYMBOLS[0])
+        looks.add((symbol, dash))
+        yield msgspec.structs.replace(line, label=label, symbol=symbol, dash=dash, hollow=line.hollow or attacks)
+        place += 1
+
+
+# --- a panel
+
+
+def _drawn(shown: Figure, values: str, width: float) -> "Drawing":
+    """It, so many inches wide."""
+    if isinstance(shown, Matrix):
+        shown = msgspec.structs.replace(shown, colours="@scale")  # One hue, darker where there is more: the other is two, and grey is one.
+    if isinstance(shown, Graph):
+        shown = msgspec.structs.replace(shown, dots=list(_plain_dots(shown)))
+    height = _height(shown, width)
+    figure = draw_figure(shown, "", scale=min(width, height) / WIDTHS["page"])
+    if isinstance(shown, Graph) and len(shown.dots) > MOST_NAMES and width < WIDTHS["page"]:
+        for text in list(figure.axes[0].texts):
+            text.remove()
+    return finished(figure, width, height, values)
+
+
+def _plain_dots(graph: Graph) -> Iterator[Dot]:
+    """Names need no sign of their own beside them: circles, and squares for attackers."""
+    many = graph.names_inside and len({dot.symbol for dot in graph.dots}) > KINDS_OF_NODE
+    for dot in graph.dots:
+        yield msgspec.structs.replace(dot, symbol="square" if dot.colour == ALARM else "circle") if many else dot
+
+
+def _height(shown: Figure, width: float) -> float:
+    if isinstance(shown, Bars):
+        return 0.19 * len(shown.names) + 0.8 if shown.flat else 2.2
+    if isinstance(shown, Matrix | Graph):
+        return min(width, SQUARE)
+    return 2.2 if width < WIDTHS["page"] else 2.6
+
+
+def finished(figure: "Drawing", width: float, height: float, values: str = "") -> "Drawing":
+    """A picture made one for a paper: so large, without titles, in its letters and its strokes; its legend stands below."""
+    from matplotlib.text import Text
+
+    every: list[Axes] = list(figure.axes)
+    for axes in every:
+        for side in ("left", "center", "right"):
+            axes.set_title("", loc=side)
+        _strokes(axes, width / WIDTHS["page"])
+        _texts(axes, width)
+        _ticks(axes, width, height)
+        if axes.get_label() == "<colorbar>":
+            axes.set_ylabel(values.lower())
+    rows = _legend(figure, every, width)
+    figure.set_size_inches(width, height + 0.17 * rows)
+    for text in figure.findobj(Text):
+        text.set_fontsize(POINTS)
+    return figure
+
+
+def _strokes(axes: "Axes", share: float) -> None:
+    """Curves, links and bars, of which links are as much thinner as the picture is smaller."""
+    from matplotlib.collections import LineCollection
+
+    for links in axes.findobj(LineCollection):
+        links.set_linewidth([share * float(width) for width in np.atleast_1d(links.get_linewidth())])
+    for place, line in enumerate(axes.get_lines()):
+        line.set_linewidth(min(0.6 * line.get_linewidth(), LINE) if line.get_alpha() == 1 else 0.5)
+        line.set_markersize(MARKER)
+        points = len(line.get_xdata())  # type: ignore[arg-type]
+        every = max(points // MARKERS, 1)
+        line.set_markevery((place * every // 4 % every, every))
+    for place, bars in enumerate(axes.containers):
+        for bar in bars.patches if hasattr(bars, "patches") else ():
+            bar.set_hatch(HATCHES[place % len(HATCHES)])
+
+
+def _texts(axes: "Axes", width: float) -> None:
+    """Without the numbers of cells that are too small for them."""
+    if axes.images and axes.texts:
+        columns = np.asarray(axes.images[0].get_array()).shape[1]
+        if _letters(text.get_text() for text in axes.texts) > 72 * 0.7 * min(width, SQUARE) / columns:
+            for text in list(axes.texts):
+                text.remove()
+
+
+def _ticks(axes: "Axes", width: float, height: float) -> None:
+    """As many names on each axis as there is room for."""
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    for axis, room in ((axes.xaxis, 0.75 * width), (axes.yaxis, 0.8 * height)):
+        texts = [text for text in axis.get_ticklabels() if text.get_text()]
+        names = [text.get_text() for text in texts]
+        if names and isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):
+            lying = axis is axes.xaxis and texts[0].get_rotation() == 0
+            each = _letters(names) + POINTS / 2 if lying else 1.25 * POINTS
+            step = ceil(len(names) * each / (72 * room))
+            axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
+
+
+def _letters(texts: Iterable[str]) -> float:
+    """Points that the longest text is wide."""
+    return max((len(line) for text in texts for line in text.splitlines()), default=0) * LETTER * POINTS
+
+
+def _wide(texts: Sequence[str], columns: int) -> float:
+    """Points that a legend of so many columns takes, which are filled one after the other."""
+    filled = np.array_split(np.array([max(map(len, text.splitlines())) for text in texts]), columns)
+    return float(sum((column.max() + HANDLE) * LETTER * POINTS for column in filled))
+
+
+def _legend(figure: "Drawing", every: Sequence["Axes"], width: float) -> int:
+    """One legend below for all; how many rows it has."""
+    known = {text: handle for axes in every for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    for axes in every:
+        if (old := axes.get_legend()) is not None:
+            old.remove()
+    for legend in list(figure.legends):
+        legend.remove()
+    if len(known) < 2 and not any(axes.collections for axes in every):
+        return 0  # One curve is what the axis says.
+    handles, texts = list(known.values()), list(known)
+    columns = next((count for count in range(len(texts), 1, -1) if _wide(texts, count) <= 72 * width), 1)
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.0)
+    lines = max((text.count("\n") + 1 for text in known), default=1)
+    return -(-len(known) // columns) * lines
