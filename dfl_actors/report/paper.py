@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -120,6 +121,8 @@ def run_panels(run: Run) -> dict[str, Draw]:
 
 def panels_of(shown: Figure, values: str = "", score: str = "accuracy") -> dict[str, Draw]:
     """The panels of a chart: those of an OverTime by what they show, anything else is one without a name. `values` is what colours mean."""
+    if isinstance(shown, Matrix) and shown.below is not None:
+        return {"": partial(_drawn, msgspec.structs.replace(shown, below=None), values), "sums": partial(_drawn, shown.below, values)}
     if not isinstance(shown, OverTime):
         return {"": partial(_drawn, shown, values)}
     several, kept = len(shown.panels) > 1, [panel for panel in shown.panels if any(len(line.series[0]) for line in panel.lines)]
@@ -166,6 +169,9 @@ def _drawn(shown: Figure, values: str, width: float) -> "Drawing":
         shown = msgspec.structs.replace(shown, colours="@scale")  # One hue, darker where there is more: the other is two, and grey is one.
     if isinstance(shown, Graph):
         shown = msgspec.structs.replace(shown, dots=list(_plain_dots(shown)))
+    if isinstance(shown, Bars) and shown.flat:
+        half = int(72 * width / 2 / (LETTER * POINTS))  # Names that are sentences leave half of the width to the bars.
+        shown = msgspec.structs.replace(shown, names=["\n".join(wrap(name, half)) for name in shown.names])
     height = _height(shown, width)
     figure = draw_figure(shown, "", scale=min(width, height) / WIDTHS["page"])
     if isinstance(shown, Graph) and len(shown.dots) > MOST_NAMES and width < WIDTHS["page"]:
@@ -183,7 +189,8 @@ def _plain_dots(graph: Graph) -> Iterator[Dot]:
 
 def _height(shown: Figure, width: float) -> float:
     if isinstance(shown, Bars):
-        return 0.19 * len(shown.names) + 0.8 if shown.flat else 2.2
+        lines = max((name.count("\n") + 1 for name in shown.names), default=1)
+        return (0.06 + 0.13 * lines) * len(shown.names) + 0.8 if shown.flat else 2.2
     if isinstance(shown, Matrix | Graph):
         return min(width, SQUARE)
     return 2.2 if width < WIDTHS["page"] else 2.6

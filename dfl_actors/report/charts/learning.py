@@ -62,7 +62,7 @@ def _mean(run: Run, series: Mapping[str, Series]) -> tuple[list[Line], list[Band
     kind = "" if not run.attacks else "honest " if series.keys() - run.attacks.keys() else "attacking "
     name = f"mean of {len(honest)} {kind}nodes"
     line = Line(name=name, series=(seconds, mean), colour="@ink", width=THICK, label=name)
-    return [line], [Band("@inkband", seconds, low, high, "from the worst to the best of them")]
+    return [line], [Band("@inkband", seconds, low, high, "worst to best of them")]
 
 
 def fitted(values: Sequence[Numbers]) -> tuple[float, float]:

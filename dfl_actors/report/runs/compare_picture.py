@@ -24,7 +24,7 @@ Axis = Literal["auto", "time", "steps"]  # What is drawn over what; auto is step
 AXES: tuple[Axis, ...] = ("auto", "time", "steps")
 
 KEY = Line(name="mean of the honest nodes", series=NOTHING, colour="@muted")
-KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "from the worst to the best of them")
+KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "worst to best of them")
 
 
 def axis_named(said: str) -> Axis:
