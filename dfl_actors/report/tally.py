@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 import msgspec
 
-from dfl_actors.core.events import Event, Expired, Final, ModelSent, ReceiptArrived, Scored, Trained, Updated
+from dfl_actors.core.events import Event, Expired, Final, ModelSent, ReceiptArrived, Restarted, Scored, Trained, Updated
 from dfl_actors.sdk.reasons import REJECTED, TAKEN, reasons_in
 
 REMEMBERED = 1 << 18  # Objects of which it is known that they were counted.
@@ -70,11 +70,12 @@ class _Seen:
 
 
 class Tally:
-    """The counts so far. By node; `carried` by node and the address of whom it sent to, `witnessed` by the address of the witness and the
-    generator, `said` by node and the sender's address."""
+    """The counts so far. By node; `restarts` by node and actor, `carried` by node and the address of whom it sent to, `witnessed` by the
+    address of the witness and the generator, `said` by node and the sender's address."""
 
     def __init__(self) -> None:
         self.sent, self.received, self.receipts, self.expired, self.updates = (Counter[str]() for _ in range(5))
+        self.restarts: Counter[tuple[str, str]] = Counter()
         self.carried: dict[tuple[str, str], Carried] = defaultdict(Carried)
         self.witnessed: dict[tuple[str, str], Witnessed] = defaultdict(Witnessed)
         self.sealed: dict[str, Sealed] = defaultdict(Sealed)
@@ -88,6 +89,7 @@ class Tally:
             ModelSent: self._sent,
             Final: self._final,
             Updated: self._updated,
+            Restarted: self._restarted,
         }
 
     def add(self, event: Event) -> None:
@@ -131,6 +133,9 @@ class Tally:
         sealed.complete += event.confirmations >= event.expected
         sealed.abandoned += not event.confirmations
         sealed.last = max(sealed.last, event.t)
+
+    def _restarted(self, event: Restarted) -> None:
+        self.restarts[event.node, event.actor] += 1
 
     def _updated(self, event: Updated) -> None:
         self.updates[event.node] += 1

@@ -4,6 +4,7 @@
     /run/KEY/               one of several
     .../events              Server-Sent Events: the number of the newest version; `end` when the server ends
     .../update?near=A B     what changed, for a page that shows the sections A and B
+    /metrics                the figures of all runs, for Prometheus
     /assets/...             the pages' scripts and styles
 
 Everything else does not exist: no path leads to a file.
@@ -11,7 +12,9 @@ Everything else does not exist: no path leads to a file.
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 import msgspec
 from starlette.applications import Starlette
@@ -22,7 +25,8 @@ from starlette.routing import BaseRoute, Route
 
 from dfl_actors.report.page.page import PLOTLY, style
 from dfl_actors.report.page.page import resource as report_resource
-from dfl_actors.watch.views import Place, Update, View, resource
+from dfl_actors.watch.exposition import KIND, exposed
+from dfl_actors.watch.views import Place, RunView, Update, View, resource
 
 EVERY = 1.0  # Seconds between two looks at the files, while somebody watches.
 STILL = 15.0  # Seconds after which a stream says that it is still there, so that one whose reader is gone ends.
@@ -118,13 +122,27 @@ def _asset(text: str, kind: str) -> Callable[[Request], Response]:
     return lambda request: Response(body, media_type=kind, headers={"cache-control": "no-cache"})
 
 
-def application(views: Sequence[View], ending: asyncio.Event) -> Starlette:
+def application(views: Sequence[RunView], ending: asyncio.Event) -> Starlette:
     """The pages of these runs."""
-    found: list[BaseRoute] = [*assets()]
+    found: list[BaseRoute] = [*assets(), Route("/metrics", _metrics(views))]
     for view in views:
         at = "/" if len(views) == 1 else f"/run/{view.key}/"
         found += routes(view, Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/"), at, ending)
     return Starlette(routes=found, exception_handlers={Exception: failed})
+
+
+def _metrics(views: Sequence[RunView]) -> Callable[[Request], Response]:
+    """Runs in a thread of its own, as everything does that is no coroutine."""
+
+    def metrics(request: Request) -> Response:
+        for view in views:
+            view.advance()
+        with ExitStack() as held:
+            for view in views:
+                held.enter_context(view.lock)
+            return Response(exposed(views, time.time_ns() // 1_000_000), headers={**NOT_KEPT, "content-type": KIND})
+
+    return metrics
 
 
 async def failed(request: Request, error: Exception) -> Response:

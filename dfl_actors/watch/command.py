@@ -17,7 +17,7 @@ from dfl_actors.report.runs.listing import find
 from dfl_actors.runtime.tail import RUNS, newest
 from dfl_actors.watch.app import FAREWELL, application
 from dfl_actors.watch.guard import Guard, is_loopback, names_of
-from dfl_actors.watch.views import RunView, View
+from dfl_actors.watch.views import RunView
 
 PORT = 8765
 
@@ -87,7 +87,7 @@ def keys_of(paths: Sequence[Path]) -> list[str]:
 class Server(uvicorn.Server):
     """Tells open streams that it is to end, which would keep it for ever. Quiet: the browser tells what goes wrong with a request."""
 
-    def __init__(self, views: Sequence[View], host: str) -> None:
+    def __init__(self, views: Sequence[RunView], host: str) -> None:
         self._ending = asyncio.Event()
         config = uvicorn.Config(
             Guard(application(views, self._ending), names_of(host)),

@@ -68,7 +68,7 @@ LAST: dict[type[Event], Key] = {
 COUNTED_ONLY = frozenset((Announced, ModelSent, Confirmed, Drafted))
 """What stands in the tally, and in what transactions waited for."""
 
-TRANSACTIONS = 2000  # So many of which it is kept how far they came, in case that they expire.
+TRANSACTIONS = 1000  # So many of which it is kept how far they came, in case that they expire.
 
 
 class Kept:
