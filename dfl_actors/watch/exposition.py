@@ -36,7 +36,7 @@ def exposed(views: Sequence[Known], now: int) -> bytes:
     """What `/metrics` answers; `now` in ms since the epoch."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(views, now))
-    return bytes(generate_latest(registry))
+    return bytes(generate_latest(registry))  # type: ignore[no-untyped-call]
 
 
 class _Collector:

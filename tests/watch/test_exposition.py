@@ -23,7 +23,7 @@ Families = dict[str, Any]
 
 
 def parsed(text: str) -> Families:
-    return {family.name: family for family in text_string_to_metric_families(text)}
+    return {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
 
 
 def exposition(path: Path, now: int = START) -> Families:
@@ -78,15 +78,6 @@ def test_refusals_are_counted_by_code_and_by_whose_fault(tmp_path: Path) -> None
 def test_the_last_block_grows_old_while_the_run_goes_on(tmp_path: Path) -> None:
     block = {"block": "x", "height": 0, "transactions": 1, "confirmations": 1, "expected": 1}
     final: Line = {"t": START + 5000, "node": "a", "event": "final", **block}
-        "t": START + 5000,
-        "node": "a",
-        "event": "final",
-        "height": 0,
-        "block": "x",
-        "transactions": 1,
-        "confirmations": 1,
-        "expected": 1,
-    }
     run = RunDirectory(write_run(tmp_path / "net", ["a", "b"], [ready(), final]))
     with run.lock():
         view = RunView(run.path, "net")
