@@ -4,7 +4,7 @@ import pytest
 
 from dfl_actors.config.sections import Run
 from dfl_actors.core.control import Endpoints
-from dfl_actors.runtime.policies import Ending, Liveness, Rendezvous, Restarts, ending, reached
+from dfl_actors.runtime.policies import LAST_ROUND, Ending, Liveness, Rendezvous, Restarts, ending, reached
 
 A, B, C = "a" * 8, "b" * 8, "c" * 8
 
@@ -76,6 +76,17 @@ def test_an_actor_is_restarted_five_times_a_minute(crashes: list[float], restart
 )
 def test_what_a_stop_waits_for(waited: float, idle: bool, told: bool, gone: bool, evaluated: bool, step: Ending) -> None:
     assert ending(waited, idle, told, gone, evaluated) is step
+
+
+@pytest.mark.parametrize(
+    ("waited", "gone", "evaluated", "step"),
+    [
+        (4.4, False, False, Ending.WAIT), (4.6, False, False, Ending.KILL), (4.6, True, False, Ending.WAIT),
+        (29.0, True, False, Ending.WAIT), (29.0, True, True, Ending.OVER), (30.1, True, False, Ending.OVER), (30.1, False, True, Ending.OVER),
+    ],
+)  # fmt: skip
+def test_the_last_round_has_longer_than_actors_that_do_not_end(waited: float, gone: bool, evaluated: bool, step: Ending) -> None:
+    assert ending(waited, False, True, gone, evaluated, LAST_ROUND) is step
 
 
 # --- liveness

@@ -109,9 +109,10 @@ def dutiful(troupe: Troupe, name: str, message: Message | None) -> None:
 class Watcher:
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.shown: list[NetworkStatus] = []
 
     def update(self, status: NetworkStatus) -> None:
-        """What is shown is tested with the table."""
+        self.shown.append(status)
 
     def event(self, text: str) -> None:
         self.texts.append(text)
@@ -124,9 +125,11 @@ def perform(
     stop: Signals | None = None,
     more: str = "",
     starts: int = 0,
+    every: float = 0,
+    watcher: Watcher | None = None,
 ) -> tuple[Outcome, Troupe, Watcher]:
-    config = parse(f'[network]\nnodes = ["a", "b"]\n[run]\nduration_s = {duration}\nevaluate_s = 0\n{more}')
-    clock, troupe, watcher = Clock(), Troupe(play), Watcher()
+    config = parse(f'[network]\nnodes = ["a", "b"]\n[run]\nduration_s = {duration}\nevaluate_s = {every}\n{more}')
+    clock, troupe, watcher = Clock(), Troupe(play), watcher or Watcher()
     plans = [
         NodePlan(
             config=config,
@@ -187,6 +190,73 @@ def test_nothing_begins_while_one_is_not_ready(tmp_path: Path) -> None:
     outcome, troupe, _ = perform(tmp_path, one_is_late, stop=stop)
     assert (outcome.reason, outcome.ready_seconds) == ("interrupted", 0.0)
     assert not any(isinstance(word, Start) for words in troupe.heard.values() for word in words)
+
+
+def test_a_start_says_who_is_not_ready_yet(tmp_path: Path) -> None:
+    stop = Signals()
+    said: list[str] = []
+
+    def two_are_late(troupe: Troupe, name: str, message: Message | None) -> None:
+        if message is None and name in ("b/keeper", "a/trainer"):
+            return
+        dutiful(troupe, name, message)
+
+    class Waits(Watcher):
+        def update(self, status: NetworkStatus) -> None:
+            said.append(status.waits)
+            stop.number = signal.SIGINT * ("10 of 12" in status.waits)
+
+    perform(tmp_path, two_are_late, duration=600.0, stop=stop, watcher=Waits())
+    assert said[-1] == "10 of 12 actors are ready, not yet trainer of node a; keeper of node b"
+
+
+def test_what_a_validator_counted_before_it_crashed_stays_counted(tmp_path: Path) -> None:
+    stop = Signals()
+
+    def one_crashes(troupe: Troupe, name: str, message: Message | None) -> None:
+        if name == "a/validator" and isinstance(message, Start):
+            troupe.say(name, Status(counts={"received": 7 if troupe.lives[name] == 1 else 2}))
+            if troupe.lives[name] == 1:
+                troupe.ends(name, -signal.SIGSEGV)
+        elif name == "a/validator" and isinstance(message, Stop):
+            troupe.say(name, Status(counts={"received": 2}, stopped=True))
+        else:
+            dutiful(troupe, name, message)
+
+    class Counts(Watcher):
+        def update(self, status: NetworkStatus) -> None:
+            super().update(status)
+            stop.number = signal.SIGTERM * (status.nodes[0].received == 9)
+
+    watcher = Counts()
+    perform(tmp_path, one_crashes, duration=60.0, stop=stop, watcher=watcher)
+    counts = [status.nodes[0].received for status in watcher.shown]
+    assert counts == sorted(counts) and counts[-1] == 9
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_at_the_end_all_last_models_are_measured_whole_and_are_of_the_moment_of_the_stop(tmp_path: Path, answers: bool) -> None:
+    orders: list[Evaluate] = []
+
+    def evaluated(troupe: Troupe, name: str, message: Message | None) -> None:
+        if name == EVALUATOR and message is None:
+            troupe.say(name, Ready())
+        elif isinstance(message, Evaluate):
+            orders.append(message)
+            tested = 10 * message.measure * answers
+            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=tested, tested=tested))
+        elif name.endswith("/trainer") and isinstance(message, Stop):
+            troupe.say(name, Status(counts={}, idle=True, stopped=True, model="ab" * 32))
+        else:
+            dutiful(troupe, name, message)
+
+    _, _, watcher = perform(tmp_path, evaluated, every=0.1)
+    (stopped,), measured = noted(tmp_path, events.Stopped), noted(tmp_path, events.Evaluated)
+    assert {order.node for order in orders if order.whole} == {"a", "b"} and all(event.t >= stopped.t for event in measured)
+    assert len(measured) == 2 * answers and watcher.shown[-1].elapsed == pytest.approx(0.3, abs=0.25)
+    assert [text.partition(":")[0] for text in watcher.texts] == [
+        *(["there was no time to measure the last model of node a, b"] * (not answers))
+    ]
 
 
 @pytest.mark.parametrize("crashes", [1, 5, 6])
