@@ -82,7 +82,8 @@ def test_what_a_stop_waits_for(waited: float, idle: bool, told: bool, gone: bool
     ("waited", "gone", "evaluated", "step"),
     [
         (4.4, False, False, Ending.WAIT), (4.6, False, False, Ending.KILL), (4.6, True, False, Ending.WAIT),
-        (29.0, True, False, Ending.WAIT), (29.0, True, True, Ending.OVER), (30.1, True, False, Ending.OVER), (30.1, False, True, Ending.OVER),
+        (29.0, True, False, Ending.WAIT), (29.0, True, True, Ending.OVER),
+        (30.1, True, False, Ending.OVER), (30.1, False, True, Ending.OVER),
     ],
 )  # fmt: skip
 def test_the_last_round_has_longer_than_actors_that_do_not_end(waited: float, gone: bool, evaluated: bool, step: Ending) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console, RenderableType
-from rich.live import Live
 
 import dfl_actors.core.messages  # noqa: F401 - without it no kind has members
 from dfl_actors import __version__
@@ -23,9 +22,14 @@ from dfl_actors.core.family import ACTORS, Event, Letter, News, Reply, Request, 
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.load import load_run
 from dfl_actors.report.table import uncut_console
-from dfl_actors.report.tail.lines import COLOURS, WIDE, Filter, Lines, Stats, matcher
+from dfl_actors.report.tail.by_node import NodeStats
+from dfl_actors.report.tail.expression import Expression
+from dfl_actors.report.tail.filters import HIDDEN, Filter, matcher
+from dfl_actors.report.tail.lines import COLOURS, Lines
+from dfl_actors.report.tail.stats import Stats
 from dfl_actors.report.tail.tree import as_object, checked_prefix, chosen, hear, tree
 from dfl_actors.report.trace import Trace, Traces, traces
+from dfl_actors.report.watching import Redrawn, draws
 from dfl_actors.runtime.header import UNREADABLE, Record, read_record
 from dfl_actors.runtime.recording import Network, Recorder, Recording
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
@@ -46,10 +50,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     nodes: Sequence[str] = ()
     actors: Sequence[str] = ()
     types: Sequence[str] = ()
+    expression: str | None = None
+    all: bool = False
     json: bool = False
     count: int | None = None
     seconds: float | None = None
     stats: bool = False
+    by: str = "type"
     bodies: bool = False
     save: Path | None = None
     force: bool = False
@@ -152,7 +159,7 @@ def _recorded(recording: Recording, seconds: float | None) -> Iterator[list[Reco
 
 def _show(order: Order, network: Network, view: "View", source: Iterable[list[Record] | None]) -> bool:
     """Show the records that are wanted, and end the view even when interrupted. Returns whether the source ended of itself."""
-    wanted, left = Filter(network, order.nodes, order.actors, order.types), order.count
+    wanted, left = _filter(order, network), order.count
     try:
         for batch in source:
             if batch is None:
@@ -173,6 +180,19 @@ def _show(order: Order, network: Network, view: "View", source: Iterable[list[Re
         _end(view)
 
 
+def _filter(order: Order, network: Network) -> Filter:
+    """Raises `ConfigError` for an expression that is none. A table counts what lines leave out as well."""
+    expression = None if order.expression is None else Expression(order.expression, _known(network))
+    hidden = () if order.stats or order.follow is not None else HIDDEN
+    return Filter(network, order.nodes, order.actors, order.types, expression, hidden, order.all)
+
+
+def _known(network: Network) -> dict[str, Sequence[str]]:
+    """What a network has of the words by which one may ask."""
+    nodes = sorted({*network.nodes, *(name for link in network.links for name in link)})
+    return {"node": nodes, "actor": ACTORS, "type": TYPES, "kind": tuple(COLOURS)}
+
+
 def _end(view: "View") -> None:
     """End a view. An error of its own is raised only when no other exception is on its way."""
     interrupted = sys.exc_info()[0] is not None
@@ -185,11 +205,13 @@ def _end(view: "View") -> None:
 
 def _check(order: Order, network: Network) -> None:
     """Raises `ConfigError` for a glob that nothing in the network can match."""
-    names = {*network.nodes, *(name for link in network.links for name in link)}
-    for option, globs, known in (("--node", order.nodes, sorted(names)), ("--actor", order.actors, ACTORS), ("--type", order.types, TYPES)):
+    words = _known(network)
+    _filter(order, network)
+    for option, globs in (("node", order.nodes), ("actor", order.actors), ("type", order.types)):
+        known = words[option]
         for glob in globs:
             if not any(map(matcher([glob]), known)):
-                raise ConfigError(f"{option} {glob[:40]}: there is none of that name; {nearest(glob, known)}")
+                raise ConfigError(f"--{option} {glob[:40]}: there is none of that name; {nearest(glob, known)}")
 
 
 def say(text: str, always: bool = False) -> None:
@@ -207,11 +229,11 @@ def _view(order: Order, network: Network, prefix: str | None, known: Known | Non
     if prefix is not None:
         return Following(prefix, known, console, order.json, where)
     if order.stats:
-        return Table(Stats(network), console, order.json, live=order.file is None)
+        return Table(NodeStats(network) if order.by == "node" else Stats(network), console, order.json, live=order.file is None)
     if order.json:
         return Text(lambda record: msgspec.json.encode(record).decode())
-    colour = console.is_terminal and not console.no_color
-    return Text(Lines(network, colour, order.bodies, narrow=console.is_terminal and console.width < WIDE).line)
+    colour = draws(console) and not console.no_color
+    return Text(Lines(network, colour, order.bodies, console.width if console.is_terminal else None).line)
 
 
 class Text:
@@ -318,11 +340,11 @@ class Following:
 View = Text | Table | Following
 
 
-def _live_on(console: Console, wanted: bool) -> Live | None:
+def _live_on(console: Console, wanted: bool) -> Redrawn | None:
     """A live picture, begun, where there is a terminal for one."""
-    if not wanted or not console.is_terminal:
+    if not wanted or not draws(console):
         return None
-    live = Live(console=console, auto_refresh=False)
+    live = Redrawn(console, auto_refresh=False)
     live.start()
     return live
 

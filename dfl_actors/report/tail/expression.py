@@ -163,7 +163,7 @@ class Expression:
         share = field.text in SHARES
         scale = {"": 1.0, "%": 0.01} if share else UNITS if field.text == "size" else {"": 1.0}
         if found is None or found[2] not in scale:
-            example = "0.9 or 90%" if share else "1000, 1kB or 2MB" if field.text == "size" else "a whole number"
+            example = "0.9 or 90%" if share else "1000, 1kB or 2MB" if field.text == "size" else "3"
             self._fail(value.at, f"{field.text} is a number, for instance {example}")
         wanted, order, read = float(found[1]) * scale[found[2]], ORDERS[sign.text], _reader(field.text)
 

@@ -1,35 +1,31 @@
-"""What watchers hear, for people: a line a message, and a table of all types with their rates, like top."""
+"""What watchers hear, for people: a line a message, in columns at every width."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from fnmatch import translate
-from functools import lru_cache
-from re import compile as compiled
+from collections.abc import Iterable
+from textwrap import wrap
 
 import msgspec
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.cells import cell_len
 
-from dfl_actors.config.toml_text import counted
 from dfl_actors.learning.score import told
-from dfl_actors.report.table import Column, grid, size_text
+from dfl_actors.report.table import name_text, size_text
+from dfl_actors.report.tail.filters import BETWEEN_NODES, neighbours
 from dfl_actors.report.times import time_text
 from dfl_actors.runtime.header import EVERYBODY, Record
 from dfl_actors.runtime.recording import Network
 
 DIGITS = 8  # Hexadecimal digits of a digest in a line.
-WIDE = 130  # Columns that lines with their parts below each other take; narrower terminals get them without.
 MOST_NAMED = 6  # Nodes that a line names; of more it gives the number.
-MOST_ROWS = 200  # Rows of the table. A neighbour that invents codes of refusals must not make it grow without end.
-WINDOW = 2.0  # Seconds over which rates are taken.
-BETWEEN_NODES = ("news", "request", "reply")  # Kinds whose listeners are nodes; those of the others are actors of the same node.
-QUIET = "acknowledgement"  # A kind that lines leave out unless it is asked for: it speaks for letters that were lines already.
+LEAST_ROUTE = 12  # Columns of sender and listeners; less are the sender's alone.
+LEAST_VERDICT = 16  # Columns that what came of a message has at least, where it does not go below.
 
 COLOURS = {
     "event": "36", "news": "32", "request": "34", "reply": "34", "refused": "1;31", "refused_by": "1;31", "note": "33",
     "missed": "33", "restarted": "35", "acknowledgement": "2",
 }  # fmt: skip
 """Of a terminal, by kind."""
+
+NODE_COLOURS = ("38;5;39", "38;5;208", "38;5;34", "38;5;170", "38;5;178", "38;5;44", "38;5;203", "38;5;141", "38;5;107", "38;5;245")
+"""Of a terminal, by the node's place in the network."""
 
 COUNTED = {
     "Injected": "samples", "Pull": "samples", "Drafted": "transactions", "DraftArrived": "transactions", "DraftNews": "transactions",
@@ -39,91 +35,104 @@ COUNTED = {
 """What the count of a record of this type counts, where a line says it."""
 
 
-# --- which records are shown
+class Layout(msgspec.Struct, frozen=True):
+    """The widths of a line's columns; 0 leaves one out. A `when` of 8 has no milliseconds, `ids` of 14 name one object, a `route` of 9 the
+    sender."""
+
+    when: int
+    node: int
+    route: int
+    type: int
+    ids: int
+    size: int
+
+    @property
+    def left(self) -> int:
+        """Where the verdict begins."""
+        middle = [width for width in (self.route, self.type, self.ids, self.size) if width]
+        return self.when + self.node + sum(middle) + len(middle) - 1 + 3 * len("  ")
 
 
-class Filter:
-    """Chooses records: by nodes and actors (of the sender or of a listener), and by types or kinds; each a list of globs."""
-
-    def __init__(self, network: Network, nodes: Iterable[str], actors: Iterable[str], types: Iterable[str]) -> None:
-        self._node, self._actor, self._type = matcher(nodes), matcher(actors), matcher(types)
-        self._places, self._all_types = any((*nodes, *actors)), not any(types)
-        self._neighbours = neighbours(network)
-
-    def __call__(self, record: Record) -> bool:
-        if self._places and not any(self._node(node) and self._actor(actor) for node, actor in self._ends(record)):
-            return False
-        if record.kind in ("missed", "restarted"):
-            return True
-        if self._all_types:
-            return record.kind != QUIET
-        return self._type(record.type) or self._type(record.kind)
-
-    def _ends(self, record: Record) -> Iterable[tuple[str, str]]:
-        """The nodes and actors at both ends of a record, the sender first."""
-        yield record.node, record.actor
-        for name in record.to:
-            if record.kind not in BETWEEN_NODES:
-                yield record.node, name
-            elif name == EVERYBODY:
-                yield from ((other, "gossiper") for other in self._neighbours.get(record.node, ()))
-            else:
-                yield name, "gossiper"
-
-
-def matcher(globs: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a word matches one of the globs; any word does when there are none."""
-    patterns = [compiled(translate(glob)) for glob in globs]
-    return lru_cache(1024)(lambda word: not patterns or any(pattern.match(word) for pattern in patterns))
-
-
-def neighbours(network: Network) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for one, other in network.links:
-        found.setdefault(one, []).append(other)
-        found.setdefault(other, []).append(one)
-    return {name: tuple(sorted(others)) for name, others in found.items()}
-
-
-# --- a line a message
+def layout(width: int | None, node: int) -> Layout:
+    """The widest that leaves room for a verdict within `width` columns, where None is a file, which has room for all; `node` columns are
+    those of the longest name."""
+    short = min(node, 12)
+    tiers = (
+        Layout(12, node, 31, 20, 34, 8),
+        Layout(12, node, 31, 20, 14, 8),
+        Layout(12, short, 24, 20, 14, 0),
+        Layout(8, short, 20, 20, 14, 0),
+        Layout(8, short, 20, 20, 0, 0),
+        Layout(8, short, 9, 20, 0, 0),
+        Layout(8, short, 0, 20, 0, 0),
+    )
+    return next((tier for tier in tiers if width is None or tier.left + LEAST_VERDICT <= width), tiers[-1])
 
 
 class Lines:
-    """Makes the lines of one network. With `colour`, for a terminal; `narrow`, without columns; with `bodies`, all fields stand below."""
+    """Makes the lines of one network, within `width` columns. With `colour`, for a terminal; with `bodies`, all fields stand below."""
 
-    def __init__(self, network: Network, colour: bool = False, bodies: bool = False, narrow: bool = False) -> None:
-        self._colour, self._bodies, self._narrow = colour, bodies, narrow
+    def __init__(self, network: Network, colour: bool = False, bodies: bool = False, width: int | None = None) -> None:
+        self._colour, self._bodies, self._width = colour, bodies, width
         self._neighbours = neighbours(network)
-        self._width = max((len(name) for name in network.nodes), default=1)
+        self._layout = layout(width, max(map(cell_len, network.nodes), default=1))
+        self._node_colours = {name: NODE_COLOURS[place % len(NODE_COLOURS)] for place, name in enumerate(network.nodes)}
 
     def line(self, record: Record) -> str:
-        """The record as a line, or several with `bodies`; without the end of the line."""
-        route, ids, size = self._route(record), identities(record), size_text(record.size) if record.size else ""
+        """The record as a line, or several with `bodies`, or where the verdict has no room; without the end of the line."""
+        colour = "1;31" if record.dropped else COLOURS.get(record.kind, "")
+        at = self._layout
+        node = self._painted(_cut(printable(record.node), at.node, left=False), self._node_colours.get(record.node, ""))
         name = record.type if record.type != record.kind else ""
-        if self._narrow:
-            text = "  ".join(part for part in (record.node, route, name, ids, size) if part)
-        else:
-            text = f"{record.node:>{self._width}}  {route:<31} {name:<20} {ids:<34} {size:>8}"
-        when, verdict = moment(record.t), printable(verdict_of(record))
-        text = printable(text)
-        if self._colour:
-            colour = "1;31" if record.dropped else COLOURS.get(record.kind, "")
-            when, text = f"\x1b[2m{when}\x1b[0m", f"\x1b[{colour}m{text}\x1b[0m" if colour else text
-        line = f"{when}  {text}  {verdict}".rstrip()
-        return line + "".join(f"\n    {key} {value}" for key, value in fields(record)) if self._bodies else line
+        size = size_text(record.size) if record.size else ""
+        ids = identities(record, 2 if at.ids > 14 else 1)
+        texts = [_cut(text, width) for text, width in ((self._route(record), at.route), (printable(name), at.type), (ids, at.ids)) if width]
+        middle = " ".join([*texts, *([size.rjust(at.size)] if at.size else [])])
+        first, *more = self._verdict(record)
+        line = f"{self._painted(moment(record.t)[: at.when], '2')}  {node}  {self._painted(middle, colour)}"
+        line = f"{line}  {first}" if first else line if self._colour else line.rstrip()
+        return "\n".join([line, *more, *(f"    {key} {value}" for key, value in fields(record) if self._bodies)])
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
+
+    def _verdict(self, record: Record) -> list[str]:
+        """What came of it, broken between words; below its column where there is room for that, else below the line."""
+        text = printable(verdict_of(record))
+        if self._width is None or self._layout.left + cell_len(text) <= self._width:
+            return [text]
+        room = self._width - self._layout.left
+        indent = self._layout.left if room >= LEAST_VERDICT else 4
+        first, *rest = wrap(text, max(self._width - indent, 10), break_on_hyphens=False)
+        return [first if indent != 4 else "", *(" " * indent + part for part in (rest if indent != 4 else [first, *rest]))]
 
     def _route(self, record: Record) -> str:
         if record.kind in ("missed", "restarted", "refused", "refused_by", "note"):
             return record.actor
-        return f"{record.actor} -> {self._listeners(record)}"
+        whole, room = printable(f"{record.actor} -> {self._listeners(record)}"), self._layout.route
+        if cell_len(whole) <= room:
+            return whole
+        if room < LEAST_ROUTE:
+            return record.actor
+        return f"{record.actor} -> {len(self._names(record))} {'nodes' if record.kind in BETWEEN_NODES else 'actors'}"
+
+    def _names(self, record: Record) -> tuple[str, ...]:
+        return self._neighbours.get(record.node, record.to) if record.to == (EVERYBODY,) else record.to
 
     def _listeners(self, record: Record) -> str:
         if record.kind not in BETWEEN_NODES:
             return ", ".join(record.to) or "watchers"
-        names = self._neighbours.get(record.node, record.to) if record.to == (EVERYBODY,) else record.to
+        names = self._names(record)
         if len(names) > MOST_NAMED:
             return f"{len(names)} nodes"
         return f"node {names[0]}" if len(names) == 1 else f"nodes {','.join(names)}"
+
+
+def _cut(text: str, width: int, left: bool = True) -> str:
+    """The text in a column of this width."""
+    text = text if cell_len(text) <= width else name_text(text, width) if not left else f"{text[: max(width - 2, 0)]}.."
+    room = " " * max(width - cell_len(text), 0)
+    return text + room if left else room + text
 
 
 def moment(t: int) -> str:
@@ -131,10 +140,10 @@ def moment(t: int) -> str:
     return time_text(t // 1000, "%H:%M:%S.%f")
 
 
-def identities(record: Record) -> str:
-    """The two objects that matter most, by the first digits of their digests."""
+def identities(record: Record, most: int = 2) -> str:
+    """The objects that matter most, by the first digits of their digests."""
     named = {"tx": record.tx, "draft": record.draft, "receipt": record.receipt, "block": record.block, "model": record.model}
-    return " ".join([f"{name} {digest[:DIGITS]}" for name, digest in named.items() if digest][:2])
+    return " ".join([f"{name} {digest[:DIGITS]}" for name, digest in named.items() if digest][:most])
 
 
 def verdict_of(record: Record) -> str:
@@ -184,111 +193,3 @@ def fields(record: Record) -> Iterable[tuple[str, str]]:
 def printable(text: str) -> str:
     """Text of another node, without what would steer the terminal."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
-
-
-# --- the table
-
-
-class Row(msgspec.Struct):
-    """What is known of one type: messages, bytes, and how many did not get where they should."""
-
-    messages: int = 0
-    bytes: int = 0
-    refused: int = 0
-    dropped: int = 0
-
-
-Key = tuple[str, str]  # Kind and type of records.
-
-
-class Stats:
-    """Counts records by type. Rates are over the whole time, or while the table is live over the last `WINDOW` seconds."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._rows: dict[Key, Row] = {}
-        self._history: deque[tuple[int, dict[Key, tuple[int, int]]]] = deque()
-        self._first = self._last = 0
-        self.restarts = 0
-
-    def count(self, record: Record) -> None:
-        self._first = self._first or record.t
-        self._last = max(self._last, record.t)
-        if record.kind == "missed" or record.part:
-            return
-        if record.kind == "restarted":
-            self.restarts += 1
-            return
-        key = (record.kind, _name(record))
-        row = self._rows.setdefault(key if key in self._rows or len(self._rows) < MOST_ROWS else (record.kind, "others"), Row())
-        row.messages += 1
-        row.bytes += record.size
-        row.refused += record.kind in ("refused", "refused_by")
-        row.dropped += record.dropped
-
-    def mark(self, now: int) -> None:
-        """Remember the counts at `now` (microseconds), from which rates are taken."""
-        self._last = max(self._last, now) if self._first else 0
-        self._history.append((now, {key: (row.messages, row.bytes) for key, row in self._rows.items()}))
-        while len(self._history) > 2 and now - self._history[1][0] > WINDOW * 1e6:
-            self._history.popleft()
-
-    @property
-    def seconds(self) -> float:
-        """From the first record to now."""
-        return (self._last - self._first) / 1e6
-
-    def rates(self, late: bool) -> dict[Key, tuple[float, float]]:
-        """Messages and bytes a second by type: of late, since a moment that was marked, or over the whole time."""
-        then, earlier = self._history[0] if late and len(self._history) > 1 else (self._first, {})
-        span = max((self._last - then) / 1e6, 1e-3)
-        before = {key: earlier.get(key, (0, 0)) for key in self._rows}
-        return {key: ((row.messages - before[key][0]) / span, (row.bytes - before[key][1]) / span) for key, row in self._rows.items()}
-
-    def _busiest(self) -> list[tuple[Key, Row]]:
-        return sorted(self._rows.items(), key=lambda pair: (-pair[1].messages, pair[0]))
-
-    def render(self, width: int, missed: int, missed_by_type: Mapping[str, int], most: int | None = None) -> RenderableType:
-        """The table, busiest type first, the sums over all last. While it is live, no more than `most` types, and rates of late."""
-        shown, rates = self._busiest()[:most], self.rates(late=most is not None)
-        rows = [*(row for _, row in shown), self._sum()]
-        messages, sizes = ([*(rates[key][what] for key, _ in shown), sum(rate[what] for rate in rates.values())] for what in (0, 1))
-        lost = [*(missed_by_type.get(name, 0) for (_, name), _ in shown), missed]
-        columns = [
-            Column("type", [*(name for (_, name), _ in shown), "all"], left=True),
-            Column("kind", [*(kind for (kind, _), _ in shown), ""], 3, left=True),
-            Column("messages", [figure(row.messages) for row in rows]),
-            Column("/s", [f"{rate:,.1f}" for rate in messages]),
-            Column("bytes", [size_text(row.bytes) for row in rows], 6),
-            Column("/s", [size_text(size) for size in sizes]),
-            Column("refused", [figure(row.refused) for row in rows], 5),
-            Column("dropped", [figure(row.dropped) for row in rows], 4),
-            Column("missed", [figure(count) for count in lost], 5),
-        ]
-        network = self._network
-        head = f"{network.name}: {counted(len(network.nodes), 'node')}, {self.seconds:.0f} s, {counted(self.restarts, 'restart')}"
-        return Group(Text(head, style="bold"), grid(columns, width, footer=True))
-
-    def _sum(self) -> Row:
-        rows = self._rows.values()
-        return Row(*(sum(getattr(row, field) for row in rows) for field in Row.__struct_fields__))
-
-    def summary(self, missed: int, missed_by_type: Mapping[str, int]) -> dict[str, object]:
-        """The same for programs; rates are over the whole time."""
-        span = max(self.seconds, 1e-3)
-        rows = [
-            {"kind": kind, "type": name, **msgspec.to_builtins(row), "missed": missed_by_type.get(name, 0),
-             "messages_s": round(row.messages / span, 3), "bytes_s": round(row.bytes / span, 1)}
-            for (kind, name), row in self._busiest()
-        ]  # fmt: skip
-        return {"seconds": round(self.seconds, 3), "restarts": self.restarts, "missed": missed, "types": rows}
-
-
-def _name(record: Record) -> str:
-    """The row of a record: refusals by their code."""
-    return printable(f"{record.type}: {record.code}") if record.kind in ("refused", "refused_by") else record.type
-
-
-def figure(value: int) -> str:
-    """A count; a dash for none, so that what there is catches the eye."""
-    return f"{value:,}" if value else "-"

@@ -113,24 +113,36 @@ def before(trace: Trace, step: Step) -> Step | None:
     return max(next((way for way in ways if way), []), key=lambda one: one.t, default=None)
 
 
+def longest(trace: Trace) -> Step | None:
+    """Of the steps that the last one waited for, itself included, the one that took longest; None where none took any time."""
+    last = next((step for step in trace.steps if step.step in ("final", "expired")), trace.steps[-1])
+    way: list[tuple[int, Step]] = []
+    step: Step | None = last
+    while step is not None and (earlier := before(trace, step)) is not None and earlier.key not in {known.key for _, known in way}:
+        way.append((step.t - earlier.t, step))
+        step = earlier
+    took, found = max(way, key=lambda one: one[0], default=(0, last))
+    return found if took > 0 else None
+
+
 def tree(trace: Trace) -> Tree:
     """The life as a tree: what the generator did, under `announced` a branch for each node that received it (under the node from which
     it came), under `drafted` the confirmations. The first figure is since the step before, the second since the beginning."""
-    begun = trace.steps[0].t
+    slowest = longest(trace)
     root = Tree(_title(trace), guide_style="dim")
     own = {step.step: step for step in trace.steps if step.step in ("trained", "announced", "drafted", "final", "expired")}
     branches: dict[str, Tree] = {}
     for name in ("trained", "announced", "drafted", "final", "expired"):
         if name in own:
-            branches[name] = root.add(_row(trace, own[name], begun, 0))
-    _add_nodes(trace, branches.get("announced", root), begun)
+            branches[name] = root.add(_row(trace, own[name], slowest, 0))
+    _add_nodes(trace, branches.get("announced", root), slowest)
     for step in trace.steps:
         if step.step == "confirmed":
-            branches.get("drafted", root).add(_row(trace, step, begun, 1))
+            branches.get("drafted", root).add(_row(trace, step, slowest, 1))
     return root
 
 
-def _add_nodes(trace: Trace, stem: Tree, begun: int) -> None:
+def _add_nodes(trace: Trace, stem: Tree, slowest: Step | None) -> None:
     """A branch for each node, with what happened there, and the receipt it gave."""
     of_node: dict[str, list[Step]] = defaultdict(list)
     for step in trace.steps:
@@ -153,7 +165,7 @@ def _add_nodes(trace: Trace, stem: Tree, begun: int) -> None:
     for node, steps in of_node.items():
         bough, level = branch(node)
         for step in steps:
-            bough.add(_row(trace, step, begun, level + 1))
+            bough.add(_row(trace, step, slowest, level + 1))
 
 
 def _title(trace: Trace) -> Text:
@@ -172,14 +184,16 @@ def outcome(trace: Trace) -> str:
     return f"{word} {last.t - trace.steps[0].t:,} ms"
 
 
-def _row(trace: Trace, step: Step, begun: int, level: int) -> Text:
-    earlier = before(trace, step)
+def _row(trace: Trace, step: Step, slowest: Step | None, level: int) -> Text:
+    begun, earlier = trace.steps[0].t, before(trace, step)
     since = "" if earlier is None else f"{step.t - earlier.t:+,} ms"
     name = f"{step.step:<{NAME + GUIDE * max(0, STEM - level)}}"
     row = Text(name, style="red" if step.step in ("refused", "expired") else "")
     row.append(f"{since:>{TIME}}", style="cyan")
     row.append(f"{step.t - begun:>{TIME},} ms", style="dim")
     row.append("".join(f"  {word}" for word in (_place(step), printable(step.detail)) if word))
+    if step is slowest:
+        row.append("  the longest step", style="bold yellow")
     return row
 
 
@@ -192,10 +206,14 @@ def _place(step: Step) -> str:
 
 
 def as_object(trace: Trace) -> dict[str, object]:
-    """The trace for programs; `ms` is since the step before, absent where that is not known."""
-    earlier = [before(trace, step) for step in trace.steps]
+    """The trace for programs; `ms` is since the step before, absent where that is not known, and `longest` marks one step."""
+    earlier, slowest = [before(trace, step) for step in trace.steps], longest(trace)
     steps = [
-        {**msgspec.structs.asdict(step), **({} if one is None else {"ms": step.t - one.t})}
+        {
+            **msgspec.structs.asdict(step),
+            **({} if one is None else {"ms": step.t - one.t}),
+            **({"longest": True} if step is slowest else {}),
+        }
         for step, one in zip(trace.steps, earlier, strict=True)
     ]
     return {"tx": trace.tx, "generator": trace.generator, "over": trace.over, "steps": steps}

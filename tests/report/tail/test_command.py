@@ -85,6 +85,15 @@ def test_the_table_of_a_recording(recording: Path, capsys: pytest.CaptureFixture
     assert [(row["type"], row["messages"]) for row in summary["types"]] == [("Witnessed", 2)] and summary["missed"] == 1
 
 
+def test_the_table_by_node_and_an_expression(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = shown(capsys, file=recording, stats=True, by="node", json=True, expression="node!=2")
+    assert [row["node"] for row in orjson.loads(line)["nodes"]] == ["0", "1"]
+    lines = shown(capsys, file=recording, expression="type=Witnessed and ttl=0")
+    assert [("Witnessed" in line, "missed" in line, "restarted" in line) for line in lines] == [
+        (False, True, False), (True, False, False), (False, False, True),
+    ]  # fmt: skip
+
+
 def test_a_transaction_of_a_recording_is_followed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys, file=recording, follow=TX[:8])
     assert lines[0].startswith(f"transaction {TX[:16]} of node 0") and "final after 14,000 ms" in lines[0]
@@ -136,6 +145,8 @@ def test_what_is_whole_of_a_damaged_recording_is_shown_before_its_error(tmp_path
         ({"actors": ("train",)}, '--actor train: there is none of that name; did you mean "trainer"?'),
         ({"types": ("Draft",)}, '--type Draft: there is none of that name; did you mean "Drafted"?'),
         ({"types": ("x*",)}, "--type x\\*: there is none of that name"),
+        ({"expression": "type=Draft"}, '--expression, character 6, at "Draft": no type is called so; did you mean "Drafted"?'),
+        ({"expression": "node=7"}, 'at "7": no node is called so; known here: 0, 1, 2'),
         ({"follow": "ab"}, "--follow ab: give the first 4 or more"),
         ({"follow": "1234"}, "no transaction of .*file begins so; it has"),
     ],

@@ -1,21 +1,13 @@
-"""What watchers see: lines, filters, and the table of rates."""
+"""What watchers see: a line a message, in columns at every width."""
 
 import re
-from typing import Any
 
 import pytest
-from rich.console import Console
 
-from dfl_actors.report.tail.lines import Filter, Lines, Stats, moment
+from dfl_actors.report.tail.lines import Lines, moment
 from dfl_actors.runtime.header import Record
 from dfl_actors.runtime.recording import Network
-
-NETWORK = Network(name="net", nodes=("0", "1", "2"), links=(("0", "1"), ("1", "2")))
-TX, RECEIPT, MODEL = "ab" * 32, "cd" * 32, "ef" * 32
-
-
-def record(kind: str = "letter", name: str = "Trained", node: str = "1", actor: str = "trainer", **fields: Any) -> Record:
-    return Record(t=fields.pop("t", 1_700_000_000_123_456), node=node, actor=actor, n=1, kind=kind, type=name, **fields)
+from tests.report.tail.records import MODEL, NETWORK, RECEIPT, TX, record
 
 
 def line(one: Record, **options: bool) -> str:
@@ -89,10 +81,37 @@ def test_lines_are_coloured_for_a_terminal_alone() -> None:
     assert "\x1b[1;31m" in line(refused, colour=True) and "\x1b[1;31m" in line(record(dropped=True), colour=True)
 
 
-def test_a_narrow_terminal_gets_lines_without_columns() -> None:
-    one = record("news", "ReceiptNews", actor="gossiper", to=("*",), size=562, tx=TX, receipt=RECEIPT, correct=1, tested=2, ttl=0)
-    narrow, wide = line(one, narrow=True), line(one)
-    assert narrow.split() == wide.split() and len(narrow) < 120 < len(wide)
+ORDINARY = [
+    record("news", "ReceiptNews", actor="gossiper", to=("*",), size=562, tx=TX, receipt=RECEIPT, correct=1, tested=2, ttl=0),
+    record("letter", "ConfirmationsArrived", node="0", actor="validator", to=("gossiper",), size=1562, draft=TX, count=12),
+    record("event", "Updated", node="2", actor="keeper", size=270, count=4),
+    record("reply", "Chunk", actor="gossiper", to=("0",), size=262_200, model=MODEL, index=6, dropped=True),
+    record("refused", "transaction", actor="validator", tx=TX, code="expired", detail="its time was up before it came here", sender="0"),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_columns_stand_below_each_other_at_every_width_and_nothing_is_lost_at_its_end(width: int) -> None:
+    made = [Lines(NETWORK, width=width).line(one).splitlines() for one in ORDINARY]
+    assert all(len(part.rstrip()) <= width for parts in made for part in parts)
+    assert len({parts[0].index(one.type) for parts, one in zip(made, ORDINARY, strict=True)}) == 1
+    verdicts = ["1 of 2, ttl 0", "12 confirmations", "4 models", "dropped: the socket did not take it"]
+    assert len({parts[0].rindex(f" {said.split()[0]} ") for parts, said in zip(made, verdicts, strict=False)}) == 1
+    for parts, said in zip(made, [*verdicts, "refused, of 0: expired (its time was up before it came here)"], strict=True):
+        assert said in " ".join(" ".join(parts).split())
+
+
+def test_a_long_node_name_does_not_push_out_the_columns_of_a_narrow_terminal() -> None:
+    names = ("hospital-north-charite-01", "hospital-north-charite-02")
+    lines = [Lines(Network(name="", nodes=names, links=()), width=80).line(record(node=name)) for name in names]
+    assert lines[0] != lines[1] and all(len(one) <= 80 and "Trained" in one for one in lines)
+    assert names[0] in Lines(Network(name="", nodes=names, links=()), width=140).line(record(node=names[0]))
+
+
+def test_every_node_has_its_colour_on_a_terminal() -> None:
+    coloured = Lines(NETWORK, colour=True)
+    codes = {coloured.line(record(node=name)).split(f"m{name}\x1b[0m")[0].rpartition("\x1b[")[2] for name in NETWORK.nodes}
+    assert len(codes) == 3 and "38;5" in min(codes)
 
 
 def test_bodies_are_all_fields_below_the_line() -> None:
@@ -109,92 +128,3 @@ def test_what_a_neighbour_writes_cannot_steer_the_terminal() -> None:
     for one in (record("refused_by", evil, code=evil, sender=evil), record("reply", "Refusal", to=(evil,), code=evil, detail=evil)):
         for text in (line(one), line(one, bodies=True)):
             assert "\x1b" not in text and "\nfake" not in text
-
-
-TO_TRAINER = record("letter", "Averaged", actor="keeper", to=("trainer",))
-NEWS = record("news", "DraftNews", node="1", actor="gossiper", to=("*",))
-REQUEST = record("request", "Fetch", node="1", actor="gossiper", to=("0",))
-REFUSED = record("refused", "transaction", node="2", actor="validator")
-ACKNOWLEDGED = record("acknowledgement", "Acknowledgement", node="2", actor="keeper", to=("trainer",))
-MISSED = record("missed", "missed", node="2", actor="keeper")
-ALL = {"to trainer": TO_TRAINER, "news": NEWS, "request": REQUEST, "refused": REFUSED, "acknowledged": ACKNOWLEDGED, "missed": MISSED}
-
-
-@pytest.mark.parametrize(
-    ("nodes", "actors", "types", "shown"),
-    [
-        ([], [], [], "to trainer, news, request, refused, missed"),
-        (["0"], [], [], "news, request"),
-        (["2"], [], [], "news, refused, missed"),
-        (["0", "2"], [], [], "news, request, refused, missed"),
-        ([], ["trainer"], [], "to trainer"),
-        ([], ["val*", "keeper"], [], "to trainer, refused, missed"),
-        (["2"], ["gossiper"], [], "news"),
-        (["0"], ["trainer"], [], ""),
-        ([], [], ["Draft*"], "news, missed"),
-        ([], [], ["refused", "Fetch"], "request, refused, missed"),
-        ([], [], ["*"], "to trainer, news, request, refused, acknowledged, missed"),
-        ([], [], ["Ack*"], "acknowledged, missed"),
-        (["[01]"], [], ["*News"], "news"),
-        ([], [], ["draft*"], "missed"),
-    ],
-)
-def test_filters_choose_by_sender_listener_and_type(nodes: list[str], actors: list[str], types: list[str], shown: str) -> None:
-    wanted = Filter(NETWORK, nodes, actors, types)
-    assert ", ".join(name for name, one in ALL.items() if wanted(one)) == shown
-
-
-def stats(*records: Record) -> Stats:
-    counted = Stats(NETWORK)
-    for one in records:
-        counted.count(one)
-    return counted
-
-
-SECOND = 1_000_000
-
-
-def test_the_table_counts_messages_bytes_and_what_was_lost() -> None:
-    found: Any = stats(
-        *(record("reply", "Chunk", t=SECOND * i, size=1000, dropped=i == 3) for i in range(1, 6)),
-        record("letter", "Drafted", t=SECOND * 5, size=500),
-        record("letter", "Drafted", t=SECOND * 5, part=1),
-        record("refused", "transaction", t=SECOND * 5, code="expired"),
-        record("missed", "missed", t=SECOND * 5, count=7),
-        record("restarted", "restarted", t=SECOND * 5),
-    ).summary(7, {"Chunk": 6})
-    assert (found["seconds"], found["restarts"], found["missed"]) == (4.0, 1, 7)
-    rows = {row["type"]: row for row in found["types"]}
-    assert list(rows) == ["Chunk", "Drafted", "transaction: expired"]
-    assert rows["Chunk"] == {
-        "kind": "reply", "type": "Chunk", "messages": 5, "bytes": 5000, "refused": 0, "dropped": 1, "missed": 6,
-        "messages_s": 1.25, "bytes_s": 1250.0,
-    }  # fmt: skip
-    assert (rows["Drafted"]["messages"], rows["Drafted"]["bytes"]) == (1, 500)
-    assert rows["transaction: expired"]["refused"] == 1
-
-
-def test_live_rates_are_those_of_late() -> None:
-    counted = Stats(NETWORK)
-    for second in range(1, 61):
-        for _ in range(100 if second <= 50 else 10):
-            counted.count(record(t=SECOND * second))
-        counted.mark(SECOND * (second + 1))
-    for late, rate in ((True, 10), (False, 85)):
-        assert counted.rates(late)["letter", "Trained"][0] == pytest.approx(rate, rel=0.01)
-
-
-def test_the_table_says_the_sums_even_of_rows_that_it_has_no_room_for() -> None:
-    counted = stats(*(record(name=f"Type{i}", t=SECOND * (1 + i), size=10) for i in range(9)), record(name="Type4", t=SECOND * 9))
-    console = Console(width=100, no_color=True)
-    with console.capture() as capture:
-        console.print(counted.render(100, 3, {"Type4": 2}, most=2))
-    head, names, first, second, last = [row.split() for row in capture.get().splitlines()]
-    assert head[:3] == ["net:", "3", "nodes,"] and names[0] == "type"
-    assert (first[0], first[2], first[-1]) == ("Type4", "2", "2") and second[0] == "Type0"
-    assert (last[0], last[1], last[-1]) == ("all", "10", "3")
-
-
-def test_codes_that_a_neighbour_invents_do_not_grow_the_table_without_end() -> None:
-    found: Any = stats(*(record("refused_by", "Fetch", code=f"code {i}") for i in range(5000))).summary(0, {})
-    assert len(found["types"]) <= 201 and sum(row["messages"] for row in found["types"]) == 5000

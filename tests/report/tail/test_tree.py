@@ -104,7 +104,7 @@ def test_the_tree_of_a_life(tmp_path: Path) -> None:
         "│ ├── measured +10 ms 30 ms 9 of 10 at ttl 1",
         "│ ├── receipt +10 ms 40 ms at node 0 9 of 10",
         "│ └── node 2",
-        "│ ├── fetched +15 ms 45 ms from node 1 in 9 ms",
+        "│ ├── fetched +15 ms 45 ms from node 1 in 9 ms the longest step",
         "│ ├── measured +5 ms 50 ms 9 of 10 at ttl 0",
         "│ └── receipt +10 ms 60 ms at node 0 9 of 10",
         "├── drafted +1 ms 61 ms block 3",
