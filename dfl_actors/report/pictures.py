@@ -368,10 +368,15 @@ def _draw_edges(axes: "Axes", graph: Graph, area: float) -> None:
     for busy in (True, False):
         edges = [edge for edge in graph.edges if edge.busy == busy and not edge.arrow]
         if edges:
-            lines, widths = [[graph.places[edge.one], graph.places[edge.other]] for edge in edges], [edge.width for edge in edges]
-            look = {"colors": colour, "linewidths": widths, "linestyles": "-" if busy else ":"}
-            axes.add_collection(LineCollection(lines, alpha=alpha, zorder=1, **look))
-    arrows = [edge for edge in graph.edges if edge.arrow]
+            look = {"colors": colour, "linewidths": [edge.width for edge in edges], "linestyles": "-" if busy else ":"}
+            axes.add_collection(LineCollection([graph.path(edge) for edge in edges], alpha=alpha, zorder=1, **look))
+    _draw_arrows(axes, graph, area, alpha)
+
+
+def _draw_arrows(axes: "Axes", graph: Graph, area: float, alpha: float) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    arrows, colour = [edge for edge in graph.edges if edge.arrow and edge.via is None], colour_of("@link")
     if arrows:
         starts = np.array([graph.places[edge.one] for edge in arrows])
         ways = np.array([graph.places[edge.other] for edge in arrows]) - starts
@@ -379,6 +384,14 @@ def _draw_edges(axes: "Axes", graph: Graph, area: float) -> None:
         ways *= 1 - rim / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
         quiver = axes.quiver(*starts.T, *ways.T, angles="xy", scale_units="xy", scale=1, headwidth=6, color=colour, alpha=alpha, zorder=1)
         quiver.width = 0.003 if len(graph.dots) <= 20 else 0.0015
+    for edge in graph.edges:
+        if edge.arrow and edge.via is not None:
+            (x, y), (to_x, to_y) = graph.places[edge.one], graph.places[edge.other]
+            beside = (edge.via[0] - (x + to_x) / 2) * (to_y - y) - (edge.via[1] - (y + to_y) / 2) * (to_x - x)
+            bend = f"arc3,rad={beside / max((to_x - x) ** 2 + (to_y - y) ** 2, 1e-9):.4f}"
+            arrow = FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=bend, arrowstyle="-|>", shrinkA=0, shrinkB=0.6 * math.sqrt(area))
+            arrow.set(color=colour, alpha=alpha, zorder=1, linewidth=edge.width, mutation_scale=12)
+            axes.add_patch(arrow)
 
 
 def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
@@ -386,12 +399,13 @@ def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
     from matplotlib.patheffects import withStroke
 
     inside, count = max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2 if area >= 100 else 0), len(graph.dots)
+    hollow = {dot.name: dot.colour for dot in graph.dots if dot.hollow}
     for name, (x, y) in graph.places.items() if count <= 100 else ():
         offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
         text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)
         text.set(fontsize=10 if count <= 12 else 8 if count <= 60 else 6, va="center" if inside else "bottom")
         if inside:
-            text.set(color="white", fontweight="bold")
+            text.set(color=colour_of(hollow.get(name, "@ground")), fontweight="bold")
         else:
             text.set(color=colour_of("@ink"), path_effects=[withStroke(linewidth=3, foreground="white")])
     return inside

@@ -7,7 +7,7 @@ that it also serves without colour. Up to `MOST_BARS` nodes have a small bar cha
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -17,9 +17,10 @@ from rich.text import Text
 from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.learning.form import numbered
 from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
-from dfl_actors.report.layout import positions
+from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.paper import Draw, finished, panels_of
 from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain
+from dfl_actors.report.roles import ALARM
 from dfl_actors.topo.describe import Described, Description
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 STYLES = {"normal": "", "observer": "green", "attacker": "red"}  # Of a row in the terminal, by kind of node.
 
-LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "attacker": ("@node1", "diamond")}
-"""Colour and symbol in the picture, by kind of node."""
+LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "attacker": (ALARM, "diamond")}
+"""Colour and symbol in the picture, by kind of node: attackers are red, as on every screen, and observers hollow."""
 
 MOST_NAMES = 8
 MOST_TEXT = 40  # Characters in a row of labels.
@@ -135,14 +136,15 @@ def draw_topology(description: Description) -> "Figure":
     """The picture: first axes the graph, second axes the data."""
     count = len(description.nodes)
     side = 6.0 if count <= 12 else 8.5
-    columns = 0 if count > MOST_BARS else math.ceil(count / rows_for(count))
-    width = 4.5 if not columns else 1.5 * columns + 0.4
+    groups = alike(description)
+    columns = 0 if len(groups) > MOST_BARS else math.ceil(len(groups) / rows_for(len(groups)))
+    width = 4.5 if not columns else 3.4 if columns == 1 and len(groups) < count else 1.5 * columns + 0.4
     figure = new_figure(side + width, side)
     axes, data = figure.subplots(1, 2, width_ratios=[side, width])
     draw_graph(axes, graph_of(description))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9, markerscale=0.5 if count <= 12 else 0.7)
     if columns:
-        _draw_bars(data, description, columns)
+        _draw_bars(data, description, groups, columns, least=3)
     else:
         _draw_shades(data, description)
     figure.suptitle(f"{plain(description.name)}: {summary(description)}", fontsize=11)
@@ -155,14 +157,14 @@ def paper_panels(description: Description) -> dict[str, Draw]:
 
 
 def _data_panel(description: Description, width: float) -> "Figure":
-    count = len(description.nodes)
-    columns = round(width / 1.1)
+    groups = alike(description)
+    count, columns = len(groups), max(min(round(width / 1.1), len(groups)), 1)
     rows = math.ceil(count / columns)
     height = 0.6 * rows + 0.2 if count <= MOST_BARS else 3.0
     figure = new_figure(width, height)
     axes = figure.subplots()
     if count <= MOST_BARS:
-        _draw_bars(axes, description, math.ceil(count / rows))
+        _draw_bars(axes, description, groups, math.ceil(count / rows))
         figure.supxlabel(axes.get_title(loc="left"), x=0.01, ha="left")
     else:
         _draw_shades(axes, description)
@@ -186,33 +188,62 @@ def graph_of(description: Description) -> Graph:
     """The graph, its nodes by kind. Of a link that leads one way the sender comes first."""
     width = 1.2 if len(description.nodes) <= 20 else 0.8
     pairs = [(node, other) for node in description.nodes for other in node.neighbours]
-    both = [Edge(node.name, other, width) for node, other in pairs if node.name < other and not _way(node, other)]
-    arrows = [Edge(node.name, other, width, arrow=True) for node, other in pairs if _way(node, other) == "->"]
+    both = [(node.name, other) for node, other in pairs if node.name < other and not _way(node, other)]
+    arrows = [(node.name, other) for node, other in pairs if _way(node, other) == "->"]
     kinds = description.kinds()
     order = sorted(description.nodes, key=lambda node: list(kinds).index(node.kind))
-    dots = [Dot(node.name, *LOOKS[node.kind], group=kinds[node.kind]) for node in order]
-    places = positions([node.name for node in description.nodes], [(edge.one, edge.other) for edge in (*both, *arrows)])
-    return Graph(places, [*both, *arrows], dots)
+    dots = [Dot(node.name, *LOOKS[node.kind], group=kinds[node.kind], hollow=node.kind == "observer") for node in order]
+    places = positions([node.name for node in description.nodes], [*both, *arrows])
+    bent = bends(places, [*both, *arrows])
+    edges = [Edge(*pair, width, arrow=arrow, via=bent.get(pair)) for arrow, some in ((False, both), (True, arrows)) for pair in some]
+    return Graph(places, edges, dots)
 
 
-def _draw_bars(axes: "Axes", description: Description, columns: int) -> None:
-    """A bar chart a node, in columns from the top; all have the same scale."""
-    nodes, names = description.nodes, headings(description.labels)
-    rows, labels = math.ceil(len(nodes) / columns), len(nodes[0].labels)
+class _Alike(NamedTuple):
+    """Nodes that have the same data, and of which kind they are."""
+
+    nodes: list[Described]
+    all_of_them: bool
+
+    @property
+    def title(self) -> str:
+        names = [node.name for node in self.nodes]
+        if self.all_of_them:
+            return f"all {len(names)} nodes alike"
+        return cut(names[0], 20) if len(names) == 1 else f"{len(names)} nodes alike: {cut(listed(names), 24)}"
+
+    @property
+    def colour(self) -> str:
+        kinds = {node.kind for node in self.nodes}
+        return colour_of(LOOKS[kinds.pop()][0] if len(kinds) == 1 else "@ink")
+
+
+def alike(description: Description) -> list[_Alike]:
+    """The nodes by their data, those together whose shares nobody could tell apart in a chart."""
+    groups: dict[tuple[int, ...], list[Described]] = {}
+    for node in description.nodes:
+        groups.setdefault(tuple(round(200 * share) for share in node.labels), []).append(node)
+    return [_Alike(nodes, 1 < len(nodes) == len(description.nodes)) for nodes in groups.values()]
+
+
+def _draw_bars(axes: "Axes", description: Description, groups: Sequence[_Alike], columns: int, least: int = 1) -> None:
+    """A bar chart for each data, in columns from the top, with room for at least so many rows; all have the same scale."""
+    names = headings(description.labels)
+    rows, labels = math.ceil(len(groups) / columns), len(description.labels)
     # Data that is spread evenly should not look like full bars.
-    top = max(2 / labels, *(max(node.labels) for node in nodes))
+    top = max(2 / labels, *(max(node.labels) for node in description.nodes))
     width, height = 0.84, 0.62
     starts = np.arange(labels) * width / labels
-    for number, node in enumerate(nodes):
-        left, bottom, colour = number // rows, -(number % rows) - 1, colour_of(LOOKS[node.kind][0])
-        heights = np.array(node.labels) / top * height
-        axes.bar(left + starts, heights, 0.8 * width / labels, bottom, align="edge", color=colour, linewidth=0)
+    for number, group in enumerate(groups):
+        left, bottom = number // rows, -(number % rows) - 1
+        heights = np.array(group.nodes[0].labels) / top * height
+        axes.bar(left + starts, heights, 0.8 * width / labels, bottom, align="edge", color=group.colour, linewidth=0)
         axes.plot([left, left + width], [bottom, bottom], color=colour_of("@muted"), linewidth=0.8)
-        axes.text(left, bottom + height + 0.03, plain(node.name), fontsize=8, color=colour, va="bottom", fontweight="bold")
-        if number % rows == rows - 1 or number == len(nodes) - 1:
+        axes.text(left, bottom + height + 0.03, plain(group.title), fontsize=8, color=group.colour, va="bottom", fontweight="bold")
+        if number % rows == rows - 1 or number == len(groups) - 1:
             for label in range(0, labels, math.ceil(labels / 10)):
                 axes.text(left + (label + 0.4) * width / labels, bottom - 0.04, plain(names[label]), fontsize=6, ha="center", va="top")
-    axes.set(xlim=(-0.05, columns), ylim=(-rows - 0.25, 0.05))
+    axes.set(xlim=(-0.05, columns), ylim=(-max(rows, least) - 0.25, 0.05))
     axes.axis("off")
     axes.set_title(f"data by label, up to {top:.0%}{plain(legend(description.labels))}", fontsize=9, loc="left", wrap=True)
 

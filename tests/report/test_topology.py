@@ -4,12 +4,13 @@ from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.quiver import Quiver
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from dfl_actors.report.charts.palette import PICTURE
 from dfl_actors.report.layout import MOST_SPRINGS, POINTS, Positions, node_area, positions
 from dfl_actors.report.picture_files import picture_format, save
 from dfl_actors.report.topology import LOOKS, draw_topology, graph_of, rows_for, summary
+from dfl_actors.report.topology import alike as alike_data
 from dfl_actors.topo.describe import Description, describe
 from dfl_actors.topo.generate import draw
 from dfl_actors.topo.kinds import Request
@@ -88,13 +90,59 @@ def test_a_one_way_link_is_an_arrow_towards_its_receiver() -> None:
     assert summary(about).startswith("4 nodes, 4 links (3 one way), ")
 
 
-def test_bars_are_as_high_as_the_shares_and_even_data_do_not_fill_them() -> None:
-    for partition, full in (("labels:2", 0.5), ("iid", 0.2)):
-        about = described(Request(nodes=4, kind="full"), partition=partition)
-        bars = [bar for bar in draw_topology(about).axes[1].patches if isinstance(bar, Rectangle)]
-        heights = [bar.get_height() for bar in bars]
-        shares = [share for node in about.nodes for share in node.labels]
-        assert np.allclose(np.array(heights) / 0.62 * full, shares)
+def bars_of(figure: Figure) -> list[float]:
+    return [bar.get_height() for bar in figure.axes[1].patches if isinstance(bar, Rectangle)]
+
+
+def test_bars_are_as_high_as_the_shares(tmp_path: Path) -> None:
+    about = described(Request(nodes=4, kind="full"), partition="labels:2")
+    shares = [share for node in about.nodes for share in node.labels]
+    assert np.allclose(np.array(bars_of(draw_topology(about))) / 0.62 * 0.5, shares)
+
+
+def test_nodes_with_equal_data_share_one_chart_whose_bars_are_not_full() -> None:
+    figure = draw_topology(described(Request(nodes=16, kind="full"), "attacker=1", partition="iid"))
+    assert np.allclose(np.array(bars_of(figure)) / 0.62 * 0.2, [0.1] * 10)
+    assert "all 16 nodes alike" in texts(figure)
+    some = described(Request(nodes=3, kind="full"), partition="iid")
+    other = msgspec.structs.replace(some.nodes[2], labels=(1.0, *[0.0] * 9))
+    groups = alike_data(msgspec.structs.replace(some, nodes=(*some.nodes[:2], other)))
+    assert [group.title for group in groups] == ["2 nodes alike: 0, 1", "2"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(nodes=10, degree=2),
+        Request(nodes=50, degree=2),
+        Request(nodes=12, kind="scale-free"),
+        Request(rows=4, cols=5, kind="torus"),
+        Request(rows=10, cols=10, kind="torus"),
+        Request(rows=2, cols=7, kind="grid"),
+        Request(nodes=30, kind="star"),
+        Request(nodes=30, kind="full"),
+    ],
+    ids=lambda request: f"{request.kind}-{request.nodes}",
+)
+def test_no_link_passes_through_a_node_that_is_not_its_end(request_: Request) -> None:
+    graph = graph_of(described(request_, partition="iid"))
+    places, radius = points(graph.places), np.sqrt(node_area(len(graph.dots))) / 2 / POINTS
+    for edge in graph.edges:
+        way = np.concatenate([np.linspace(one, other, 20) for one, other in pairwise(graph.path(edge))])
+        others = np.array([place for name, place in places.items() if name not in (edge.one, edge.other)])
+        nearest = np.linalg.norm(way[:, None] - others[None], axis=2).min()
+        assert nearest > radius, (edge.one, edge.other)
+
+
+def test_a_bent_link_one_way_has_a_bent_arrow() -> None:
+    ends = [*pairwise("abcdefghij"), ("j", "a")]
+    links = ", ".join(f"'{one}--{other}'" for one, other in ends)
+    text = f"[network]\nnodes = [{', '.join(map(repr, 'abcdefghijkl'))}]\nlinks = [{links}, 'k--a', 'k--l', 'l--f', 'a->f']"
+    graph = graph_of(of_mnist(parse_topology(text, where="made", name="made")))
+    bent = [edge for edge in graph.edges if edge.via is not None]
+    figure = draw_topology(of_mnist(parse_topology(text, where="made", name="made")))
+    curved = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    assert len(curved) == sum(edge.arrow for edge in bent)
 
 
 def test_roles_differ_in_colour_and_in_shape() -> None:

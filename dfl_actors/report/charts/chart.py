@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dfl_actors.report.layout import Positions
+from dfl_actors.report.layout import Point, Points, Positions, path
 from dfl_actors.report.series import Mark, Numbers, Series
 
 FEW = 10  # Up to so many nodes have a colour and a symbol of their own; more are shown as a crowd in which the chosen ones stand out.
@@ -134,7 +134,8 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """A link. `busy` ones are drawn through, others dotted; `arrow`: it leads from `one` to `other` only."""
+    """A link. `busy` ones are drawn through, others dotted; `arrow`: it leads from `one` to `other` only; `via`: towards where it is bent
+    (`layout.bends`)."""
 
     one: str
     other: str
@@ -142,6 +143,7 @@ class Edge(msgspec.Struct, frozen=True):
     busy: bool = True
     text: str = ""
     arrow: bool = False
+    via: Point | None = None
 
 
 class Dot(msgspec.Struct, frozen=True):
@@ -162,6 +164,10 @@ class Graph(msgspec.Struct, frozen=True):
     places: Positions
     edges: Sequence[Edge]
     dots: Sequence[Dot]
+
+    def path(self, edge: Edge) -> Points:
+        """The points through which a link is drawn [n, 2]."""
+        return path(self.places[edge.one], self.places[edge.other], edge.via)
 
     @property
     def names_inside(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.report.charts.chart import Chart, Dot, Edge, Graph, cut
-from dfl_actors.report.layout import positions
+from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.load import Run
 from dfl_actors.report.pairs import Link, traffic
 from dfl_actors.report.roles import look_of
@@ -19,8 +19,13 @@ def network(run: Run) -> Chart:
     links = traffic(run)
     names = list(dict.fromkeys([*run.nodes, *(name for link in links for name in (link.one, link.other))]))
     most = max((link.total for link in links), default=0)
-    edges = [Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link)) for link in links]
-    places = positions(names, [(link.one, link.other) for link in links])
+    pairs = [(link.one, link.other) for link in links]
+    places = positions(names, pairs)
+    bent = bends(places, pairs)
+    edges = [
+        Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link), via=bent.get(pair))
+        for link, pair in zip(links, pairs, strict=True)
+    ]
     return Chart(
         id="network",
         title="Network and link traffic",

@@ -11,7 +11,7 @@ In a layout's "meta", "whole" are the ends of axes that readers may ask for.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 
 from dfl_actors.report.charts.chart import (
@@ -30,7 +30,6 @@ from dfl_actors.report.charts.chart import (
     Panel,
     cut,
 )
-from dfl_actors.report.layout import Positions
 from dfl_actors.report.series import Numbers, thinned
 
 Json = dict[str, object]
@@ -241,30 +240,37 @@ def _graph(figure: Graph) -> Json:
     # A square: a circle of nodes stays round.
     drawn = _layout(margin={"l": 4, "r": 4, "t": 4, "b": 4}, xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"})
     dots = [_dot(dot, figure) for dot in figure.dots]
-    return {"data": [*_edges(figure.edges, figure.places), _handles(figure.edges, figure.places), *dots], "layout": drawn}
+    return {"data": [*_edges(figure), _handles(figure), *dots], "layout": drawn}
 
 
-def _edges(edges: Iterable[Edge], places: Positions) -> Iterator[Json]:
-    """One trace for each width, for a trace has one width; those of quiet links apart. Of each link its two ends and a gap."""
+def _edges(figure: Graph) -> Iterator[Json]:
+    """One trace for each width, for a trace has one width; those of quiet links apart. Of each link its points and a gap."""
     alike: dict[tuple[bool, float], list[Edge]] = defaultdict(list)
-    for edge in edges:
+    for edge in figure.edges:
         alike[edge.busy, edge.width].append(edge)
-    colour = "@link" if sum(map(len, alike.values())) <= 200 else "@faint"
+    colour = "@link" if len(figure.edges) <= 200 else "@faint"
     for (busy, width), some in sorted(alike.items()):
-        ends = [(places[edge.one], places[edge.other]) for edge in some]
-        x, y = ([at for one, other in ends for at in (round(one[way], 4), round(other[way], 4), None)] for way in (0, 1))
+        x, y = ([at for edge in some for at in (*_rounded(figure.path(edge)[:, way], 4), None)] for way in (0, 1))
         look = {"color": colour, "width": width, "dash": "solid" if busy else "dot"}
         yield {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "x": x, "y": y, "line": look}
 
 
-def _handles(edges: Iterable[Edge], places: Positions) -> Json:
+def _handles(figure: Graph) -> Json:
     """Something to hover over: two invisible points on every link, away from the crossing in its middle."""
-    points = [(edge, part) for edge in edges for part in (0.36, 0.64)]
-    x, y = ([round(places[edge.one][way] * (1 - part) + places[edge.other][way] * part, 4) for edge, part in points] for way in (0, 1))
+    points = [(edge, _along(figure.path(edge), part)) for edge in figure.edges for part in (0.36, 0.64)]
     return {
-        "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": {"size": 16, "opacity": 0, "color": "@link"},
+        "type": "scatter", "mode": "markers", "x": [point[0] for _, point in points], "y": [point[1] for _, point in points],
+        "marker": {"size": 16, "opacity": 0, "color": "@link"},
         "text": [_headed(edge.text) for edge, _ in points], "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip
+
+
+def _along(path: Numbers, part: float) -> tuple[float, float]:
+    """The point so far along a path."""
+    place = part * (len(path) - 1)
+    before, rest = path[int(place)], place % 1
+    after = path[min(int(place) + 1, len(path) - 1)]
+    return round(float(before[0] * (1 - rest) + after[0] * rest), 4), round(float(before[1] * (1 - rest) + after[1] * rest), 4)
 
 
 def _headed(text: str) -> str:
