@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from dfl_actors.report.canvas import new_figure, plain
 from dfl_actors.report.charts.palette import PICTURE, SCALES
-from dfl_actors.report.pictures import new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

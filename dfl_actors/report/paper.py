@@ -19,11 +19,12 @@ import numpy as np
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import check_free, explained
 from dfl_actors.learning.score import MEASURES
+from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import SYMBOLS, Bars, Dot, Figure, Graph, Line, Matrix, OverTime, Panel
 from dfl_actors.report.load import Run
 from dfl_actors.report.picture_files import write_picture
-from dfl_actors.report.pictures import draw_figure, plain
+from dfl_actors.report.pictures import draw_figure
 from dfl_actors.report.roles import ALARM
 from dfl_actors.report.summary import summarise
 

@@ -5,8 +5,7 @@ picture of its own, `accuracy.png`: the paper's figures 7 and 8. Matplotlib is i
 made without pyplot, so no window system is asked for and no state is left behind. The same chart gives the same bytes.
 """
 
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,26 +15,13 @@ import numpy as np
 
 from dfl_actors.core.events import Final
 from dfl_actors.errors import StoreError
+from dfl_actors.report.canvas import MARKERS, colour_of, new_figure, plain
 from dfl_actors.report.charts import charts
-from dfl_actors.report.charts.chart import (
-    FEW,
-    MARK_STYLES,
-    MOST_TEXTS,
-    SYMBOLS,
-    Bars,
-    Chart,
-    Dot,
-    Graph,
-    Line,
-    Matrix,
-    OverTime,
-    Panel,
-    cut,
-)
+from dfl_actors.report.charts.chart import FEW, MARK_STYLES, MOST_TEXTS, Bars, Chart, Line, Matrix, OverTime, Panel
 from dfl_actors.report.charts.chart import Figure as Shown
 from dfl_actors.report.charts.learning import accuracy_figure, fitted
 from dfl_actors.report.charts.palette import PICTURE, SCALES
-from dfl_actors.report.layout import POINTS, node_area
+from dfl_actors.report.graph_picture import draw_graph
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.picture_files import save, write_picture
 from dfl_actors.report.roles import ALARM, attackers_text, look_of
@@ -46,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = dict(zip(SYMBOLS, ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*"), strict=True))
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
 MOST_MARKERS = 25
 MOST_LABELS = 6  # Restarts and faults of which each is named.
@@ -103,26 +88,6 @@ def draw_figure(shown: Shown, title: str, scale: float = 1.0) -> "Figure":
     axes.set_title(plain(title))
     axes.set_aspect("equal")
     return figure
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, its size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def plain(text: str, most: int = 160) -> str:
-    """Text that matplotlib does not take for a formula, cut to `most` characters."""
-    return cut(text, most).replace("$", r"\$")
-
-
-def colour_of(token: str) -> str:
-    """A chart's colour in pictures, in which what is faint is so by its transparency."""
-    return PICTURE[token.removeprefix("@").removesuffix("faint").removesuffix("band")]
 
 
 # --- over time
@@ -336,76 +301,3 @@ def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
             text = "" if value != value else f"{value:.{shown.decimals}f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
-
-
-# --- graphs
-
-
-def draw_graph(axes: "Axes", graph: Graph, scale: float = 1.0) -> None:
-    """Nodes and links, with a legend of the nodes' groups."""
-    area = node_area(len(graph.dots)) * scale**2
-    _draw_edges(axes, graph, area)
-    groups: dict[tuple[str, str, str, bool], list[Dot]] = defaultdict(list)
-    for dot in graph.dots:
-        groups[dot.colour, dot.symbol, dot.group, dot.hollow].append(dot)
-    for (token, symbol, group, hollow), dots in groups.items():
-        x, y = zip(*(graph.places[dot.name] for dot in dots), strict=True)
-        # The symbols have about the same area at the same size.
-        size = area * {"diamond": 0.8, "square": 0.9}.get(symbol, 1.0)
-        inner, edge = ("white", colour_of(token)) if hollow else (colour_of(token), "white")
-        spots = axes.scatter(x, y, s=size, c=inner, marker=MARKERS[symbol], edgecolors=edge, linewidths=2 if hollow else 1, zorder=2)
-        spots.set_label(plain(group) or "_")
-    reach = 1.12 if _draw_names(axes, graph, area) else 1.25
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    axes.axis("off")
-
-
-def _draw_edges(axes: "Axes", graph: Graph, area: float) -> None:
-    """A line for a link both ways, an arrow that ends before its node for one that leads one way."""
-    from matplotlib.collections import LineCollection
-
-    alpha, colour = min(0.8, max(0.06, 150 / max(len(graph.edges), 1))), colour_of("@link")
-    for busy in (True, False):
-        edges = [edge for edge in graph.edges if edge.busy == busy and not edge.arrow]
-        if edges:
-            look = {"colors": colour, "linewidths": [edge.width for edge in edges], "linestyles": "-" if busy else ":"}
-            axes.add_collection(LineCollection([graph.path(edge) for edge in edges], alpha=alpha, zorder=1, **look))
-    _draw_arrows(axes, graph, area, alpha)
-
-
-def _draw_arrows(axes: "Axes", graph: Graph, area: float, alpha: float) -> None:
-    from matplotlib.patches import FancyArrowPatch
-
-    arrows, colour = [edge for edge in graph.edges if edge.arrow and edge.via is None], colour_of("@link")
-    if arrows:
-        starts = np.array([graph.places[edge.one] for edge in arrows])
-        ways = np.array([graph.places[edge.other] for edge in arrows]) - starts
-        rim = 0.65 * math.sqrt(area) / POINTS
-        ways *= 1 - rim / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
-        quiver = axes.quiver(*starts.T, *ways.T, angles="xy", scale_units="xy", scale=1, headwidth=6, color=colour, alpha=alpha, zorder=1)
-        quiver.width = 0.003 if len(graph.dots) <= 20 else 0.0015
-    for edge in graph.edges:
-        if edge.arrow and edge.via is not None:
-            (x, y), (to_x, to_y) = graph.places[edge.one], graph.places[edge.other]
-            beside = (edge.via[0] - (x + to_x) / 2) * (to_y - y) - (edge.via[1] - (y + to_y) / 2) * (to_x - x)
-            bend = f"arc3,rad={beside / max((to_x - x) ** 2 + (to_y - y) ** 2, 1e-9):.4f}"
-            arrow = FancyArrowPatch((x, y), (to_x, to_y), connectionstyle=bend, arrowstyle="-|>", shrinkA=0, shrinkB=0.6 * math.sqrt(area))
-            arrow.set(color=colour, alpha=alpha, zorder=1, linewidth=edge.width, mutation_scale=12)
-            axes.add_patch(arrow)
-
-
-def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
-    """Names inside the nodes when they fit, above them when there are few, and none in a crowd. Whether they are inside."""
-    from matplotlib.patheffects import withStroke
-
-    inside, count = max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2 if area >= 100 else 0), len(graph.dots)
-    hollow = {dot.name: dot.colour for dot in graph.dots if dot.hollow}
-    for name, (x, y) in graph.places.items() if count <= 100 else ():
-        offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
-        text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)
-        text.set(fontsize=10 if count <= 12 else 8 if count <= 60 else 6, va="center" if inside else "bottom")
-        if inside:
-            text.set(color=colour_of(hollow.get(name, "@ground")), fontweight="bold")
-        else:
-            text.set(color=colour_of("@ink"), path_effects=[withStroke(linewidth=3, foreground="white")])
-    return inside

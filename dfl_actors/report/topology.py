@@ -16,10 +16,11 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.learning.form import numbered
+from dfl_actors.report.canvas import colour_of, new_figure, plain
 from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
+from dfl_actors.report.graph_picture import draw_graph
 from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.paper import Draw, finished, panels_of
-from dfl_actors.report.pictures import colour_of, draw_graph, new_figure, plain
 from dfl_actors.report.roles import ALARM
 from dfl_actors.topo.describe import Described, Description
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dfl_actors.report.charts.chart import Bars, Chart, Matrix, Part, short_names
+from dfl_actors.report.charts.chart import MOST_TEXTS, Bars, Chart, Matrix, Part, short_names
 from dfl_actors.report.load import Run
 from dfl_actors.report.refusals import FAULT, NOBODY, Refusal, by_verdict, refusals, refused_text, words_of
 from dfl_actors.report.roles import labels
@@ -17,7 +17,7 @@ MOST_CODES = 12  # That have a choice and a bar each.
 
 
 def refused(run: Run) -> Chart:
-    """Refuser by refused: all of it, by whose fault it was, and by reason."""
+    """Refuser by refused: all of it, by whose fault it was, and by reason. Of many nodes those alone that had to do with it."""
     found = refusals(run)
     faults, ignored = by_verdict(_by_code(found))
     return Chart(
@@ -39,8 +39,10 @@ def _by_code(found: Sequence[Refusal]) -> Counter[str]:
 
 
 def _matrix(run: Run, found: Sequence[Refusal]) -> Matrix:
-    others = dict.fromkeys(name for one in found for name in (one.refuser, one.refused) if name not in run.nodes)
-    names = [*run.nodes, *others]
+    named = dict.fromkeys(name for one in found for name in (one.refuser, one.refused))
+    here = [name for name in run.nodes if name in named or len(run.nodes) <= MOST_TEXTS]
+    others = [name for name in named if name not in run.nodes]
+    names, shown = [*here, *others], dict(zip(run.nodes, labels(run), strict=True))
     counts = _by_code(found)
     codes = [code for code, _ in counts.most_common(MOST_CODES)]
     faults = {one.code for one in found if one.fault}
@@ -49,7 +51,7 @@ def _matrix(run: Run, found: Sequence[Refusal]) -> Matrix:
     views["all"] = {*counts}
     frames = np.array([_counted(names, [one for one in found if one.code in kept]) for kept in views.values()])
     return Matrix(
-        nodes=[*run.nodes, *([None] * len(others))], labels=[*labels(run), *short_names(list(others))], frames=frames, moments=(),
+        nodes=[*here, *([None] * len(others))], labels=[*(shown[name] for name in here), *short_names(others)], frames=frames, moments=(),
         choices=tuple(views) if len(views) > 1 else (), sides=("who refused", "whose"), colours="@scale", most=int(np.nanmax(frames[-1])),
         decimals=0, hover="<b>%{y}</b> refused <b>%{x}</b>'s<br>%{z} times%{customdata}", details=_details(names, found),
         below=_reasons(found, codes),

@@ -11,9 +11,10 @@ import numpy as np
 
 from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError
+from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.load import Run
-from dfl_actors.report.pictures import NOTHING, draw_over_time, plain
+from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.roles import attackers_text, honest_of, look_of
 from dfl_actors.report.series import Numbers, Series, accuracies, over_steps, span_since_all
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfl_actors.config.toml_text import counted
+from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
-from dfl_actors.report.pictures import NOTHING, draw_over_time, plain
+from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.runs.compare_picture import Axis
 from dfl_actors.report.runs.groups import Comparison, Group
 from dfl_actors.report.series import Numbers, Series, span_since_all
