@@ -11,6 +11,7 @@ from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.errors import ChainError, ConfigError, Refused
 from dfl_actors.files import explained, read_text
+from dfl_actors.runtime.known import known_names, named
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.verify import Verified, lists_all, prune_all, read_all, verify_all
 
@@ -22,28 +23,60 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
 @app.command()
-def show(directory: Run, node: NodeName = None, json: Json = False) -> None:
-    """Print the blocks of each chain: who trained what, who measured it, and who confirmed that."""
-    from dfl_actors.report.chain_text import lines
-
+def show(
+    directory: Run,
+    height: Annotated[int | None, typer.Argument(metavar="[HEIGHT]", min=0, help="Only this block, whole.")] = None,
+    node: NodeName = None,
+    json: Json = False,
+) -> None:
+    """Print what each chain comes to, and its blocks: who trained what, who measured it, and who confirmed that."""
     run, names = _nodes(directory, node)
-    about = read_about(run)
-    known = {address: name for name, address in about.nodes.items()}
-    for name, blocks in read_all(run, names).items():
-        decoded = _decoded(name, blocks)
+    known = known_names(run)
+    chains = {name: list(zip(blocks, _decoded(name, blocks), strict=True)) for name, blocks in read_all(run, names).items()}
+    if height is not None:
+        chains = _at(chains, height)
+    for name, blocks in chains.items():
         if json:
-            for raw in blocks:
+            for raw, _ in blocks:
                 typer.echo(raw)
         else:
-            for line in lines(name, decoded, known):
-                typer.echo(line)
+            _print(name, [block for _, block in blocks], known, whole=height is not None)
+
+
+Blocks = list[tuple[str, FinalBlock]]  # Each as it is stored, and decoded.
+
+
+def _at(chains: dict[str, Blocks], height: int) -> dict[str, Blocks]:
+    """The blocks of this height, of the chains that have one. Raises `ConfigError` where none has."""
+    found = {name: [one for one in blocks if one[1].draft.height == height] for name, blocks in chains.items()}
+    if any(found.values()):
+        return {name: blocks for name, blocks in found.items() if blocks}
+    has = "; ".join(
+        f"node {name} has " + (f"blocks {blocks[0][1].draft.height} to {blocks[-1][1].draft.height}" if blocks else "no blocks yet")
+        for name, blocks in chains.items()
+    )
+    raise ConfigError(f"there is no block {height}: {has}")
+
+
+def _print(name: str, blocks: list[FinalBlock], known: dict[str, str], *, whole: bool) -> None:
+    from dfl_actors.report import chain_text
+    from dfl_actors.report.table import uncut_console
+
+    said = chain_text.whole(name, blocks[0], known) if whole else chain_text.lines(name, blocks, known)
+    for line in chain_text.folded(said, uncut_console().width):
+        typer.echo(line)
 
 
 @app.command()
 def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
     """Check each chain: genesis, hash chain, every digest and signature, every rule between blocks."""
     run, names = _nodes(directory, node)
-    for verified in verify_all(run, names):
+    known = known_names(run)
+    try:
+        found = verify_all(run, names)
+    except ChainError as error:
+        raise ChainError(named(str(error), known)) from None
+    for verified in found:
         if json:
             typer.echo(msgspec.json.encode(verified))
         else:
@@ -52,7 +85,7 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
                 f"{verified.confirmations} confirmations, weights of {verified.weights} models, head {verified.head[:16]}"
             )
             for contradiction in verified.contradictions:
-                typer.echo(f"node {verified.node}: holds evidence that {contradiction}")
+                typer.echo(f"node {verified.node}: holds evidence that {named(contradiction, known)}")
 
 
 def _blocks(verified: Verified) -> str:

@@ -47,6 +47,21 @@ def test_every_command_helps_and_says_what_each_option_does(words: tuple[str, ..
         assert text and " ".join(text.split()) in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("rn",), "Did you mean 'run'"),
+        (("simm", "net.toml"), "Did you mean 'sim'"),
+        (("chain", "sow"), "Did you mean 'show'"),
+        (("runs", "compar", "a", "b"), "Did you mean 'compare'"),
+        (("run", "--durtion", "3"), "--duration"),
+    ],
+)
+def test_what_was_mistyped_gets_a_suggestion(arguments: tuple[str, ...], meant: str, cli: Cli) -> None:
+    ended = cli(*arguments)
+    assert ended.code == 2 and meant in ended.err
+
+
 def test_the_options_of_run_are_in_its_help(cli: Cli) -> None:
     text = cli("run", "--help").out
     for option in ("--out", "--duration", "--target", "--seed", "--speed", "--set", "--resume", "--quiet", "--json"):

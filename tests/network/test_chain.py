@@ -216,10 +216,15 @@ def test_blocks_are_shown(copy: Path, start: Start) -> None:
     command = start("chain", "show", "run", "--node", "1")
     command.ended(0)
     lines = command.stdout.splitlines()
-    assert lines[0] == "chain of node 1"
     blocks = [line for line in lines if line.startswith("  block ")]
     assert [int(line.split()[1]) for line in blocks] == list(range(len(blocks)))
+    assert lines[0] == f"chain of node 1: {len(blocks)} blocks, {2 * len(blocks)} transactions"
     assert "2 transactions, 2 of 2 receipts confirmed" in blocks[0]
+    one, none = start("chain", "show", "run", "1", "--node", "1"), start("chain", "show", "run", "99999")
+    one.ended(0)
+    assert one.stdout.splitlines()[0] == "block 1 of node 1: 2 transactions, 2 of 2 receipts confirmed" and "block 0" not in one.stdout
+    none.ended(2)
+    assert "there is no block 99999: node 0 has blocks 0 to " in one_line(none.stderr)
     assert sum("witness 0: accuracy" in line and line.endswith(", confirmed") for line in lines) == 2 * len(blocks)
 
 
