@@ -3,7 +3,7 @@ whose models the others rejected, a defence that failed, a node that fell behind
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
@@ -11,8 +11,11 @@ from dfl_actors.report.headline import Stood
 from dfl_actors.report.judged import By, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run
+from dfl_actors.report.tally import Sealed
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
+STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
+MANY = 3  # Blocks in the median after which a node without any is missed.
 KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
 MOST_WAITS = 3  # Places where transactions waited that are named.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
@@ -58,6 +61,22 @@ def fallen_behind(nodes: Iterable[Stood], word: str) -> list[str]:
         for name, score in scores.items()
         if mean - score > BEHIND
     ]
+
+
+def stood_still(ages: Mapping[str, float | None], blocks: Mapping[str, int]) -> list[str]:
+    """Nodes whose chains grow no more while the others' do; `ages` is how long before the end the last block was final, None where there is
+    none, `blocks` how many there are."""
+    told = []
+    for name, age in ages.items():
+        others = [other for node, other in ages.items() if node != name and other is not None]
+        usual = median(others) if others else float("inf")
+        many = median([count for node, count in blocks.items() if node != name] or [0])
+        if age is None and many >= MANY:
+            told.append(f"node {name} has no final block, the others {many:.0f} in the median")
+        elif age is not None and age > max(STILL, STILLER * usual):
+            for_them = f"the others' for {usual:.0f} s in the median"
+            told.append(f"the chain of node {name} stood still: no block for the last {age:.0f} s, {for_them}")
+    return told
 
 
 def kept_out(by: By, attacks: Mapping[str, str]) -> dict[str, str]:
@@ -124,8 +143,17 @@ def findings(run: Run, nodes: Sequence[Stood]) -> list[str]:
         *kept_out(judged_by(run), run.attacks).values(),
         *failed_defences(_trust(run), run.attacks),
         *fallen_behind(nodes, run.score),
+        *_still(run),
         *in_vain({name: run.tally.expired[name] for name in run.nodes}, run.tally.sent, waited(run)),
     ]
+
+
+def _still(run: Run) -> list[str]:
+    """Of nodes that make blocks and were never told to leave."""
+    away = {event.node for event in run.of(events.Happened) if event.do == "leave"}
+    sealed = {name: run.tally.sealed.get(name, Sealed()) for name in run.nodes if name not in away and run.tally.sent[name]}
+    ages = {name: run.elapsed - run.seconds(its.last) if its.blocks else None for name, its in sealed.items()}
+    return stood_still(ages, {name: its.blocks for name, its in sealed.items()})
 
 
 def _trust(run: Run) -> dict[str, dict[str, float]]:

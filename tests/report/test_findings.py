@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dfl_actors.report.findings import failed_defences, fallen_behind, findings, in_vain, kept_out, told_of
+from dfl_actors.report.findings import failed_defences, fallen_behind, findings, in_vain, kept_out, stood_still, told_of
 from dfl_actors.report.headline import Stood
 from dfl_actors.report.judged import Judged
 from dfl_actors.report.load import load_run
@@ -41,6 +41,26 @@ def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:
         f"3 of 40 transactions of node amy {LATE}: 3 never fetched by ben, 1 not measured by cy",
         f"1 of 2 transactions of node cy {LATE}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ages", "blocks", "found"),
+    [
+        (
+            {"a": 4, "b": 9, "c": 300},
+            (40, 41, 7),
+            ["the chain of node c stood still: no block for the last 300 s, the others' for 9 s in the median"],
+        ),
+        ({"a": 4, "b": 300}, (40, 7), ["the chain of node b stood still: no block for the last 300 s, the others' for 4 s in the median"]),
+        ({"a": 4, "b": 9, "c": 45}, (40, 41, 39), []),
+        ({"a": 100, "b": 120, "c": 300}, (4, 4, 3), []),
+        ({"a": 4, "b": 9, "c": None}, (40, 42, 0), ["node c has no final block, the others 41 in the median"]),
+        ({"a": None, "b": None}, (0, 0), []),
+        ({}, (), []),
+    ],
+)
+def test_a_chain_that_stands_still_is_named(ages: dict[str, float | None], blocks: tuple[int, ...], found: list[str]) -> None:
+    assert stood_still(ages, dict(zip(ages, blocks, strict=True))) == found
 
 
 def test_where_transactions_waited_that_expired(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def reputation_matrix(run: Run) -> Chart:
     return Chart(
         id="reputations",
         title="Reputations: who trusts whom",
-        about=f"{about} Move the slider to go through the run." if moves else about,
+        about=f"{about} Move the slider to go through the run." if moves and same is None else about,
         source="`updated`",
         missing=NO_REPUTATIONS if same is None else f"Every reputation was {same:.2f}, all the time: nobody lost trust, and nobody gained.",
         height=0,

@@ -52,11 +52,15 @@ def _refused(summary: Figures) -> list[str]:
 
 
 def _judged(summary: Figures) -> list[str]:
-    """What was taken of whom, where the algorithm says so."""
-    columns = judged_columns(judged_in(summary["nodes"]))
+    """What was taken of whom, where the algorithm says so; a sentence where everything was taken whole."""
+    by, title = judged_in(summary["nodes"]), "What was taken of whom"
+    columns = judged_columns(by)
+    if columns and not any(its["rejected"] or its["in_part"] for senders in by.values() for its in senders.values()):
+        updates = sum(int(its["updates"]) for senders in by.values() for its in senders.values())
+        return [section("judged", title, f"Every model was taken whole, {updates:,} times.", "")]
     about = "In how many of a node's updates it had a model of the sender, rejected it, or took it in part, and why at last: those first of"
     about += f" whom most was held back, at most {MOST_ROWS}; summary.json has all."
-    return [_section("judged", "What was taken of whom", about, columns)] if columns else []
+    return [_section("judged", title, about, columns)] if columns else []
 
 
 def _cpu_by_node(nodes: Figures) -> str:
