@@ -1,12 +1,14 @@
-"""Make the pictures of README and docs, with the program itself: a run, its status, a tail, a followed transaction, and a report.
+"""Make the pictures of README and docs, with the program itself: a run, its status, a tail, a followed transaction, and of a run with an
+attacker its topology, its live table and its report.
 
     python tools/pictures.py [--out docs/images]
 
-The demo is run once, watched while it runs, and reported when it is over. Terminal pictures are SVG as rich draws them; the report's needs
-Chromium and playwright (the `dev` extra).
+The demo is run once and watched while it runs; then the attacked network runs for a minute. Terminal pictures are SVG as rich draws them;
+the report's needs Chromium and playwright (the `dev` extra).
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -16,14 +18,20 @@ import time
 from contextlib import chdir
 from pathlib import Path
 
-from rich.console import Console
+import msgspec
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from dfl_actors.core.events import Final, Trained
+from dfl_actors.report.live import live_table
 from dfl_actors.report.load import load_run
 from dfl_actors.report.summary import render, summarise
+from dfl_actors.runtime.status import NetworkStatus
 
 DEMO = "fully_connected_4"
+ATTACKED = "attacked.toml"
+MADE = ("--nodes", "6", "--degree", "2", "--seed", "4", "--role", "attacker=1", "--role", "observer=1", "--partition", "dirichlet:0.5")
+SECONDS, SHOWN = 60, 40  # For which the attacked network runs, and after which its live table is drawn.
 WIDTH = 116
 LINES = 28
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
@@ -42,14 +50,14 @@ def main() -> None:
                 sys.exit("the demo ended before it began to learn")
             time.sleep(0.2)
         well = said("status", str(run))
-        watched = said("tail", str(run), "--count", str(LINES), "--type", "[!C]*")
+        watched = said("tail", str(run), "--count", str(LINES))
         network.wait()
         picture(out / "status.svg", f"dfl-actors status {run}", well)
         shutil.copy(run / "accuracy.png", out / "accuracy.png")
         picture(out / "tail.svg", "dfl-actors tail", watched)
         picture(out / "follow.svg", f"dfl-actors tail --follow {chosen(run)[:8]}", said("tail", str(run), "--follow", chosen(run)))
         summary(run, out / "run.svg")
-        report(run, out / "report.png")
+        attacked(out)
 
 
 def command(*words: str) -> list[str]:
@@ -65,11 +73,29 @@ def said(*words: str) -> str:
     return done.stdout
 
 
-def picture(path: Path, title: str, text: str) -> None:
-    """A terminal that shows `text`."""
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))  # noqa: SIM115
-    console.print(Text.from_ansi(text), soft_wrap=True)
+def picture(path: Path, title: str, shown: str | RenderableType) -> None:
+    """A terminal that shows a text, or what rich draws."""
+    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"), force_terminal=True)  # noqa: SIM115
+    console.print(Text.from_ansi(shown) if isinstance(shown, str) else shown, soft_wrap=True)
     console.save_svg(str(path), title=title)
+
+
+def attacked(out: Path) -> None:
+    """A network with an attacker and an observer: as it is planned, while it runs, and when it is over."""
+    said("topo", "gen", *MADE, "-o", ATTACKED)
+    said("topo", "show", ATTACKED, "--plot", str(out / "topology.svg"), "--force")
+    run = Path("runs", "attacked")
+    words = ("run", ATTACKED, "--out", str(run), "--duration", str(SECONDS), "-s", "data.rate=48", "-s", "run.evaluate_s=2", "--json")
+    network = subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True)
+    status: NetworkStatus | None = None
+    for line in network.stdout or ():
+        told = json.loads(line)
+        if told.get("event") == "status" and told["state"] == "running" and told["elapsed"] <= SHOWN:
+            status = msgspec.convert(told, NetworkStatus)
+    if network.wait() or status is None:
+        sys.exit(f"the attacked network ended with exit code {network.returncode}")
+    picture(out / "live.svg", f"dfl-actors run {ATTACKED}", live_table(status, WIDTH))
+    report(run, out / "report.png")
 
 
 def chosen(run: Path) -> str:
@@ -96,7 +122,7 @@ def report(run: Path, path: Path) -> None:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1400, "height": 1500})
         page.goto((run / "report.html").absolute().as_uri())
-        page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 9")
+        page.wait_for_function("document.querySelectorAll('.plot .main-svg').length > 0", timeout=120_000)
         page.wait_for_timeout(500)
         page.screenshot(path=str(path))
         browser.close()
