@@ -1,6 +1,7 @@
 # make run    create .venv, install, run the demo network of four nodes
 # make test   create .venv, install, run the tests, several at once (JOBS=1: one at a time; COVERAGE=1: with make coverage, no test twice)
 # make test-ray install Ray too, run the tests of sweeps and runs over a cluster of two Ray nodes on this machine
+# make test-trackers install MLflow and Weights & Biases too, run the tests of exports to them
 # make check  create .venv, install, lint, types, layers
 # make coverage run the tests of core, actors, sdk and runtime, counting branches; fails below the gates
 # make lowest create .venv-lowest with the lowest versions that setup.cfg allows, run the tests of the core
@@ -19,7 +20,7 @@ LOWEST := .venv-lowest
 # Every command that a test starts would compile the package anew: half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-ray check coverage lowest clean
+.PHONY: run test test-ray test-trackers check coverage lowest clean
 
 run: $(STAMP)
 	$(BIN)/dfl-actors run topologies/fully_connected_4.toml
@@ -28,6 +29,10 @@ PYTEST := -m pytest -n $(JOBS) --dist worksteal
 
 test: $(STAMP) $(if $(COVERAGE),coverage)
 	$(BIN)/python $(PYTEST) $(if $(COVERAGE),$(COVERED:%=--ignore=%))
+
+test-trackers: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev,mlflow,wandb]"
+	$(BIN)/python -m pytest -q tests/report/runs/test_trackers.py
 
 test-ray: $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev,ray]"

@@ -26,9 +26,9 @@ import orjson
 from kinds_node import run_nodes
 
 from dfl_actors import load_run, run, simulate
-from dfl_actors.api import frames
 from dfl_actors.api.result import Result
 from dfl_actors.errors import DflError
+from dfl_actors.report import frames
 
 TICKS, SECONDS = 240, 25.0
 HERE, CLOSE = Path(__file__).parent, 1e-5

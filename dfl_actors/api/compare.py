@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from dfl_actors.api.frames import Frame, frame
 from dfl_actors.api.result import Picture, Result
 from dfl_actors.api.words import in_parameters
 from dfl_actors.report.formats import Format
+from dfl_actors.report.frames import Frame, frame
 from dfl_actors.report.runs.compare_picture import Axis
 from dfl_actors.report.runs.groups import Comparison, as_text, load_groups, rows, run_rows
 from dfl_actors.report.summary import Figures

@@ -5,12 +5,12 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfl_actors.api import frames
-from dfl_actors.api.frames import Frame
 from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
 from dfl_actors.errors import ConfigError, TargetMissed
 from dfl_actors.files import check_free
+from dfl_actors.report import frames
+from dfl_actors.report.frames import Frame
 from dfl_actors.report.load import Run
 from dfl_actors.report.load import load_run as read_run
 

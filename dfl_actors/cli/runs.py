@@ -204,16 +204,26 @@ def _in_groups(paths: list[Path], goal: float | None, format: "Format", json: bo
 def export(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the name of a run in --dir.")],
-    format: Annotated[str, typer.Option("--format", "-f", metavar="csv|jsonl|tensorboard", help="What to write.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT", help="Where to [default: RUN/FORMAT].")] = None,
+    format: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="csv, jsonl, parquet, tensorboard, mlflow or wandb.")],
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="OUT", help="Where to; of mlflow also the address of one [default: RUN/FORMAT].")
+    ] = None,
     directory: Where = None,
     force: Force = False,
 ) -> None:
-    """Write the metrics of a run for other programs. The formats are CSV as the paper's results have it, JSON lines, and TensorBoard's."""
+    """Write the metrics of a run for other programs.
+
+    The formats are CSV as the paper's results have it, JSON lines, Parquet tables, and what TensorBoard, MLflow and Weights & Biases read.
+    """
     from dfl_actors.report.runs.exports import export as exported
+    from dfl_actors.report.runs.exports import send
     from dfl_actors.report.runs.listing import find
 
-    place, lines = exported(find(name, places(directory, context.obj)), format, out, force)
-    typer.echo(str(place))
+    run = find(name, places(directory, context.obj))
+    if out is not None and "://" in out:
+        place, lines = Path(out), send(run, format, out)
+    else:
+        place, lines = exported(run, format, None if out is None else Path(out), force)
+    typer.echo(out or place)
     for line in lines:
         typer.echo(f"  {line}")

@@ -255,6 +255,9 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
             each = _letters(names) + POINTS / 2 if lying else 1.25 * POINTS
             step = ceil(len(names) * each / (72 * room))
             axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
+            if axis is axes.xaxis and not lying:
+                for text in axis.get_ticklabels():
+                    text.set(ha="right", rotation_mode="anchor")
 
 
 def _letters(texts: Iterable[str]) -> float:

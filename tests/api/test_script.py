@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dfl_actors import DflError, Result, Topology, load_run, simulate
-from dfl_actors.api import frames
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.report import frames
 from tests.sim.small import tables, written
 
 ROOT = Path(__file__).parents[2]

@@ -81,7 +81,7 @@ class Terminal:
         ("", ("--dir", "--json", "compare", "export", "rm")),
         ("rm", ("--dir", "--yes")),
         ("compare", ("--dir", "--plot", "--force", "--json")),
-        ("export", ("--dir", "--format", "--out", "--force", "csv|jsonl|tensorboard")),
+        ("export", ("--dir", "--format", "--out", "--force", "parquet, tensorboard, mlflow")),
     ],
 )
 def test_every_command_helps(command: str, options: tuple[str, ...], call: Call) -> None:
@@ -238,7 +238,8 @@ def test_ctrl_c_at_the_question_deletes_nothing(place: Path) -> None:
         (("compare", "first", "second", "--format", "csv", "--json"), 2, "two formats: give one of them"),
         (("compare", "first"), 6, "1 run to compare: name two or more, or a directory of several"),
         (("compare", "first", "second", "--plot", "taken.png"), 6, "taken.png is there already"),
-        (("export", "first", "-f", "parquet"), 2, "unknown format 'parquet'"),
+        (("export", "first", "-f", "avro"), 2, "unknown format 'avro'"),
+        (("export", "first", "-f", "csv", "-o", "http://127.0.0.1:9"), 2, "is an address, and csv is written into a directory: name one"),
         (("export", "empty", "-f", "csv"), 6, "runs/empty has no metrics"),
         (("export", "notes", "-f", "csv"), 6, "runs/notes is not the directory of a run"),
         (("export", "first", "-f", "csv", "-o", "file"), 6, "file is there and is no directory"),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dfl_actors.api.frames import reasons
 from dfl_actors.api.topology import Topology
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.errors import StoreError
+from dfl_actors.report.frames import reasons
 from dfl_actors.report.load import load_run
 from dfl_actors.report.page.page import page
 from dfl_actors.report.pictures import write_plots

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from dfl_actors.api.cluster.elsewhere import check_engine, cluster
 from dfl_actors.api.crew import Interrupted, crew, put_off
-from dfl_actors.api.frames import Frame
 from dfl_actors.api.result import Picture, Result, load_run
 from dfl_actors.api.sweeps import heat, table
 from dfl_actors.api.sweeps.engine import MODULES, Engine, Local
@@ -24,6 +23,7 @@ from dfl_actors.api.words import in_parameters
 from dfl_actors.errors import ConfigError
 from dfl_actors.processes.signals import Stop
 from dfl_actors.report.charts.chart import OverTime
+from dfl_actors.report.frames import Frame
 from dfl_actors.report.picture_files import write_picture
 from dfl_actors.report.progress import How, Shown, shown
 from dfl_actors.runtime.rundir import RunDirectory, default_path

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import orjson
 
-from dfl_actors.api.frames import Frame, frame
 from dfl_actors.api.sweeps.folder import Folder
 from dfl_actors.api.sweeps.plan import Axis, Cell, Plan
 from dfl_actors.core.events import Evaluated
@@ -18,6 +17,7 @@ from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
+from dfl_actors.report.frames import Frame, frame
 from dfl_actors.report.load import load_run
 from dfl_actors.report.pictures import draw_over_time
 from dfl_actors.report.series import Numbers, Series, accuracies

@@ -18,7 +18,7 @@ Values = tuple[int, dict[str, float]]  # What became known at a time (ms since t
 def write_event_files(run: Run, out: Path, tick: Callable[[Run, int], int]) -> dict[str, int]:
     """Write the event files of `run` under `out`. Returns how many values each node has; the network is "". Raises OSError."""
     values: dict[str, list[Values]] = defaultdict(list)
-    for node, t, named in _scalars(run):
+    for node, t, named in scalars(run):
         values[node].append((t, named))
     for node, rows in values.items():
         folder = out / node
@@ -27,7 +27,7 @@ def write_event_files(run: Run, out: Path, tick: Callable[[Run, int], int]) -> d
     return {node: sum(len(named) for _, named in rows) for node, rows in values.items()}
 
 
-def _scalars(run: Run) -> Iterator[tuple[str, int, dict[str, float]]]:
+def scalars(run: Run) -> Iterator[tuple[str, int, dict[str, float]]]:
     """Node, time and values by tag, of everything that is drawn."""
     known = set(run.nodes)
     for event in run.of(Evaluated):

@@ -3,7 +3,8 @@
 * `csv`: the layout of the paper's published results, `accuracy.csv`, `model_weight_diff.csv`, `reputation/NAME_reputation.csv`.
   Where a simulation counts ticks a run has time: its tick is a millisecond in which the network ran.
 * `jsonl`: metrics.jsonl with names for addresses, with ticks, and without torn lines.
-* `tensorboard`: see `event_files`.
+* `parquet`: the data frames of Python's interface, see `report/frames.py`.
+* `tensorboard`: see `event_files`; `mlflow`, `wandb`: see `trackers`.
 
 An export is made beside its place and moved there when it is whole. `--force` replaces an export, and nothing but an export.
 """
@@ -15,15 +16,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import orjson
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import Evaluated, Updated, WeightDifference, fields_of, name_of
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.report.frames import FRAMES, write_parquet
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.runs.event_files import write_event_files
 from dfl_actors.report.runs.listing import load_measured
+from dfl_actors.report.runs.trackers import send_mlflow, write_mlflow, write_wandb
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.sim.about import tables_in
 
@@ -31,7 +36,7 @@ Told = Iterator[str]  # What a format wrote and what it could not, a line each, 
 
 OURS = (
     "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "*_reputation.csv",
-    "*_reasons.csv", "metrics.jsonl", "events.out.tfevents.*",
+    "*_reasons.csv", "metrics.jsonl", "events.out.tfevents.*", "mlflow.db", "run-*.wandb", *(f"{name}.parquet" for name in FRAMES),
 )  # fmt: skip
 
 
@@ -49,6 +54,13 @@ def export(path: Path, format: str, out: Path | None, force: bool) -> tuple[Path
     with _made(place, force) as draft:
         lines = list(FORMATS[format](run, draft))
     return place, lines
+
+
+def send(path: Path, format: str, address: str) -> list[str]:
+    """Give the run to the MLflow at this address; what it was given. Raises `DflError`."""
+    if format != "mlflow":
+        raise ConfigError(f"--out {address} is an address, and {format} is written into a directory: name one")
+    return list(send_mlflow(load_measured(path), address, tick))
 
 
 @contextmanager
@@ -204,4 +216,20 @@ def write_tensorboard(run: Run, out: Path) -> Told:
     yield f"event files: {len(counts)} with {sum(counts.values())} values; TensorBoard shows them"
 
 
-FORMATS: Mapping[str, Callable[[Run, Path], Told]] = {"csv": write_csv, "jsonl": write_jsonl, "tensorboard": write_tensorboard}
+# --- tables and trackers
+
+
+def write_frames(run: Run, out: Path) -> Told:
+    """A file a frame."""
+    for name, count in write_parquet(run, out):
+        yield f"{name}.parquet: {counted(count, 'row')}"
+
+
+FORMATS: Mapping[str, Callable[[Run, Path], Told]] = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_frames,
+    "tensorboard": write_tensorboard,
+    "mlflow": partial(write_mlflow, tick=tick),
+    "wandb": partial(write_wandb, tick=tick),
+}

@@ -167,7 +167,7 @@ def load_member(path: Path, goal: float) -> Member:
         raise StoreError(f"{path} has measured no node: leave it out")
     curves = honest_of(run, measured)
     reached = first_at(curves, goal)
-    spent = _cpu(run)
+    spent = cpu_seconds(run)
     return Member(
         path=path,
         seed=run.seed,
@@ -190,7 +190,7 @@ def load_member(path: Path, goal: float) -> Member:
     )
 
 
-def _cpu(run: Run) -> float | None:
+def cpu_seconds(run: Run) -> float | None:
     """CPU seconds of a simulation, or of a run's nodes, which say so when they end."""
     if run.simulated:
         return load_about(run.path).cpu or None

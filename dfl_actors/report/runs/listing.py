@@ -25,7 +25,7 @@ from dfl_actors.sim.about import is_simulation, load_about
 OURS = (
     "config.toml", "run.json", "genesis.json", "metrics.jsonl", "metrics-*.jsonl",
     "status.json", "events.json", "accuracy.png", "summary.json", "nodes",
-    "lock", "report.html", "plots", "csv", "jsonl", "tensorboard", "part-*",
+    "lock", "report.html", "plots", "csv", "jsonl", "parquet", "tensorboard", "mlflow", "wandb", "part-*",
     "sim.json", "accuracy.csv", "steps.csv", "model_weight_diff.csv", "peers.csv", "events.csv", "ensemble.csv", "reputation",
     "reasons", "checkpoint*",
 )  # fmt: skip

@@ -10,7 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
+from dfl_actors import load_run
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.report import frames
+from dfl_actors.report.frames import FRAMES
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs import exports
 from dfl_actors.report.runs.exports import export
@@ -238,15 +241,52 @@ def test_a_full_disk_leaves_things_as_they_were(before: bool, run: Path, monkeyp
     assert (run / "csv").exists() == before
 
 
+# --- parquet
+
+
+def test_parquet_has_the_tables_of_the_data_frames(run: Path) -> None:
+    parquet, pandas = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pandas")
+    place, told = export(run, "parquet", None, force=False)
+    assert told[:4] == ["accuracy.parquet: 4 rows", "updates.parquet: 3 rows", "transactions.parquet: 2 rows", "receipts.parquet: 3 rows"]
+    assert sorted(path.stem for path in place.iterdir()) == sorted(FRAMES)
+    result = load_run(run)
+    for name in FRAMES:
+        pandas.testing.assert_frame_equal(pandas.read_parquet(place / f"{name}.parquet"), getattr(result, name), check_dtype=False)
+    table = parquet.read_table(place / "receipts.parquet")
+    assert {name: str(table.schema.field(name).type) for name in table.column_names} == {
+        "seconds": "double", "node": "string", "transaction": "string", "witness": "string", "accuracy": "double", "ms": "double",
+    }  # fmt: skip
+    assert table["witness"].to_pylist() == ["b", "b", "b"]
+    assert table.schema.field("ms").metadata == {b"unit": b"ms"} and b"pauses" in table.schema.field("seconds").metadata[b"unit"]
+    assert table.schema.metadata[b"network"] == b"net" and table.schema.metadata[b"kind"] == b"run"
+    # A missing value is none, not a number.
+    assert parquet.read_table(place / "transactions.parquet")["accuracy"].to_pylist() == [0.3, None]
+
+
+def test_an_empty_table_has_its_types(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    place, _ = export(write_run(tmp_path / "net", "ab", [ready()]), "parquet", None, force=False)
+    schema = parquet.read_schema(place / "blocks.parquet")
+    assert [str(schema.field(name).type) for name in ("seconds", "node", "height", "block")] == ["double", "string", "int64", "string"]
+    assert {str(kind) for kind in load_run(tmp_path / "net").blocks.dtypes} >= {"float64", "int64"}
+
+
+def test_without_pyarrow_the_extra_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"^Parquet needs pyarrow: pip install 'dfl-actors\[frames\]'$"):
+        export(run, "parquet", None, force=False)
+    assert not (run / "parquet").exists()
+
+
 # --- what cannot be exported
 
 
 def test_an_unknown_format_is_refused_with_those_that_are(run: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown format 'parquet': choose csv, jsonl, tensorboard"):
-        export(run, "parquet", None, force=False)
+    with pytest.raises(ConfigError, match="unknown format 'avro': choose csv, jsonl, parquet, tensorboard, mlflow, wandb"):
+        export(run, "avro", None, force=False)
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl", "tensorboard"])
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "tensorboard", "mlflow", "wandb"])
 def test_a_run_without_metrics_is_refused(format: str, run: Path) -> None:
     (run / "metrics.jsonl").unlink()
     with pytest.raises(StoreError, match=f"^{run} has no metrics"):
