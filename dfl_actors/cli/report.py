@@ -20,7 +20,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, or of a simulation, which any browser opens."""
-    from dfl_actors.report.page.chains import most_blocks
+    from dfl_actors.report.page.chains import most_blocks, wrong_chains
     from dfl_actors.report.page.page import page
     from dfl_actors.report.runs.listing import held_since, load_measured
     from dfl_actors.report.table import size_text
@@ -36,6 +36,8 @@ def report(
     chains = examine_all(place, tuple(run.nodes), most_blocks(len(run.nodes)), VERIFYING) if has_chains(place, run.nodes) else ()
     with whole(path, "name another place with --out" if out is None else REMEDY) as draft:
         draft.write_text(page(run, held_since(place), chains), encoding="utf-8")
+    for text in wrong_chains(chains):
+        typer.echo(text, err=True)
     typer.echo(f"{path}: {size_text(path.stat().st_size)}")
     if plots:
         from dfl_actors.report.pictures import write_plots

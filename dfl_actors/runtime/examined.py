@@ -67,7 +67,7 @@ def _one(run: RunDirectory, name: str, most: int, seconds: float) -> Examined:
     try:
         return msgspec.structs.replace(found, verified=verify(run, name, weights=False))
     except (ChainError, StoreError) as error:
-        return msgspec.structs.replace(found, wrong=str(error))
+        return msgspec.structs.replace(found, wrong=str(error).removeprefix(f"node {name}: "))
 
 
 def _newest(chain: Path, most: int) -> tuple[int, int, tuple[bytes, ...]]:

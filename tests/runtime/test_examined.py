@@ -28,7 +28,7 @@ def test_what_is_wrong_first_is_told(tmp_path: Path) -> None:
     run = made(tmp_path)
     cut(run, 3)
     found = examined(run)
-    assert found.verified is None and found.wrong.startswith("node a: block 3 is missing: its journal pins height 4, its chain has 3")
+    assert found.verified is None and found.wrong.startswith("block 3 is missing: its journal pins height 4, its chain has 3")
     assert len(found.blocks) == 3
     assert examined(RunDirectory(tmp_path / "nowhere")).wrong == "there is no chain in the run's directory"
 

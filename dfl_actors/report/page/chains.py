@@ -3,6 +3,7 @@
 A block is a `details` element, so that it opens with a click, a finger or the keyboard, and with scripts switched off.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -19,6 +20,7 @@ from dfl_actors.report.times import time_text
 from dfl_actors.runtime.examined import Examined
 
 MOST_BLOCKS, MOST_IN_ALL = 40, 240  # Newest blocks of a chain that are shown, and those of all chains together.
+WRONG_BLOCK = re.compile(r"block (\d+)\b")  # With what the verdict on a chain begins that names a block.
 DIGITS = 16  # Of a digest.
 ABOUT = (
     "The newest blocks of each chain. A block opens into its transactions, who measured them and what they found, and who confirmed that. "
@@ -47,7 +49,8 @@ def wrong_chains(chains: Sequence[Examined]) -> list[str]:
 def _chain(run: Run, chain: Examined, names: Mapping[str, str]) -> str:
     title = tag("h3", f"{node_symbol(run, chain.node)} node {escape(chain.node)}")
     kind, text = _verdict(run, chain)
-    blocks, earlier = [_block(raw, names, chain.node) for raw in chain.blocks], chain.height - len(chain.blocks)
+    earlier, bad = chain.height - len(chain.blocks), WRONG_BLOCK.match(chain.wrong)
+    blocks = [_block(raw, names, chain.node, -1 if bad is None else int(bad[1])) for raw in chain.blocks]
     if earlier > 0 and blocks:
         blocks.insert(0, tag("span", f"{counted(earlier, 'earlier block')} …", class_="earlier"))
     return tag(
@@ -69,7 +72,8 @@ def _verdict(run: Run, chain: Examined) -> tuple[str, str]:
     return "right", f"verified, {counted(found.height - found.first, 'block')}{lost}: {contents}{abandoned}{held}"
 
 
-def _block(raw: bytes, names: Mapping[str, str], node: str) -> str:
+def _block(raw: bytes, names: Mapping[str, str], node: str, bad: int) -> str:
+    """A block of a node's chain; `bad` is the height of the one that is wrong."""
     try:
         block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
     except Refused as error:
@@ -87,7 +91,7 @@ def _block(raw: bytes, names: Mapping[str, str], node: str) -> str:
     listed = tag("dl", "".join(tag("div", tag("dt", key) + tag("dd", value)) for key, value in facts.items()))
     label = f"Block {draft.height} of node {node}, {counted(len(draft.entries), 'transaction')}, {facts['confirmed']}"
     summary = tag("summary", str(draft.height), aria_label=label, title=label)
-    kind = "full" if confirmed and len(confirmed) >= expected else "part" if confirmed else "abandoned"
+    kind = "wrong" if draft.height == bad else "full" if confirmed and len(confirmed) >= expected else "part" if confirmed else "abandoned"
     return tag("details", summary + tag("div", listed + _entries(draft.entries, confirmed, names), class_="inside"), class_=kind)
 
 

@@ -54,6 +54,8 @@ def test_the_verdict_stands_above_the_strip_and_a_wrong_chain_at_the_head(run: R
     text = page(run, chains=wrong)
     assert wrong_chains(wrong) == [f"the chain of node {NODE} does not verify: block 3 breaks rule <x>"]
     assert text.partition("<main>")[0].count("does not verify: block 3 breaks rule &lt;x&gt;") == 1
+    marked = page(run, chains=[chain(block(2), block(3), wrong="block 3 breaks rule <x>")])
+    assert marked.count('<details class="wrong">') == 1 and 'class="wrong"><summary aria-label="Block 3 ' in marked
     assert "This is no block" in page(run, chains=[Examined(node=NODE, height=1, blocks=(b"{}",))])
     assert 'id="chain-strips"' not in page(run)
 
