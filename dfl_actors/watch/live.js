@@ -45,7 +45,7 @@
     take(news.head, document.querySelector("header"));
     for (const [id, group] of Object.entries(news.groups)) place(document.getElementById(id), group);
     for (const id of wanted) shown[id] = news.version;
-    await give(news.figures, news.sliders);
+    await give(news.figures, news.sliders, news.modes);
     document.documentElement.dataset.version = news.version;
   }
 

@@ -37,6 +37,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     groups: Mapping[str, Sequence[str]] = {}
     figures: object = msgspec.field(default_factory=dict)
     sliders: object = msgspec.field(default_factory=dict)
+    modes: object = msgspec.field(default_factory=dict)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,7 @@ class RunView:
                 groups=groups,
                 figures=found["figures"],
                 sliders=found["sliders"],
+                modes=found["modes"],
             )
 
     def _groups(self, followed: Followed, near: Collection[str] | None) -> tuple[dict[str, list[str]], list[Chart]]:
@@ -148,7 +150,16 @@ class RunView:
 
 def document(title: str, place: Place, head: str, sections: str = "", chooser: str = "", data: dict[str, object] | None = None) -> str:
     """A page of the server; `data` is what its code needs besides where it is."""
-    empty = {"name": "", "nodes": [], "attackers": [], "crowd": False, "palettes": page_palettes(), "figures": {}, "sliders": {}}
+    empty = {
+        "name": "",
+        "nodes": [],
+        "attackers": [],
+        "crowd": False,
+        "palettes": page_palettes(),
+        "figures": {},
+        "sliders": {},
+        "modes": {},
+    }
     where = {"version": 0, "goes_on": True, "update": place.update, "events": place.events}
     return Template(resource("watch.html")).substitute(
         version=__version__,

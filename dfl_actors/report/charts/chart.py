@@ -135,7 +135,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 class Edge(msgspec.Struct, frozen=True):
     """A link. `busy` ones are drawn through, others dotted; `arrow`: it leads from `one` to `other` only; `via`: towards where it is bent
-    (`layout.bends`)."""
+    (`layout.bends`); `colour`, if not a link's own."""
 
     one: str
     other: str
@@ -144,6 +144,7 @@ class Edge(msgspec.Struct, frozen=True):
     text: str = ""
     arrow: bool = False
     via: Point | None = None
+    colour: str = ""
 
 
 class Dot(msgspec.Struct, frozen=True):
@@ -181,7 +182,8 @@ Figure = OverTime | Bars | Matrix | Graph
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A chart of the report: what it shows (`about`), from which events, and its figure; without one, `missing` says why.
 
-    `height` is in pixels, 0 for as high as wide; `keyed` charts use the nodes' colours.
+    `height` is in pixels, 0 for as high as wide; `keyed` charts use the nodes' colours. Readers of the page may choose one of the `modes`
+    instead of the figure, which is called `mode`.
     """
 
     id: str
@@ -194,6 +196,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     wide: bool = False
     keyed: bool = False
     notes: tuple[str, ...] = ()
+    mode: str = ""
+    modes: dict[str, Figure] = {}
 
 
 def cut(text: str, most: int = 16) -> str:

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from dfl_actors.config.toml_text import counted
 from dfl_actors.report.charts.chart import Chart, Dot, Edge, Graph, cut
+from dfl_actors.report.charts.ties import refusing, trusting
 from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.load import Run
 from dfl_actors.report.pairs import Link, traffic
@@ -26,15 +29,25 @@ def network(run: Run) -> Chart:
         Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link), via=bent.get(pair))
         for link, pair in zip(links, pairs, strict=True)
     ]
+    graph = Graph(places, edges, [_dot(run, name, links) for name in names])
+    ties = {} if run.simulated else {"refusals": refusing(run, links, _scale(len(links)))}
+    ties["reputations"] = trusting(run, links, _scale(len(links)))
+    modes = {name: [msgspec.structs.replace(edge, via=bent.get((edge.one, edge.other))) for edge in its] for name, its in ties.items()}
     return Chart(
         id="network",
         title="Network and link traffic",
-        about="The wider a link, the more bytes of models crossed it, in both directions together. Hover over links and nodes for figures.",
-        source="`sent`; `run.json`",
+        about=(
+            "The wider a link, the more bytes of models crossed it, in both directions together. Or, as you choose: the more its ends "
+            "trust each other, red where one trusts the other less than 0.5; or the more they refused of each other, red where a rule was "
+            "broken. Hover over links and nodes for figures."
+        ),
+        source="`sent`; `run.json`; `updated`, `refused`, `refused_by`",
         missing="This run has no nodes.",
         height=0,
         keyed=True,
-        figure=Graph(places, edges, [_dot(run, name, links) for name in names]) if run.nodes else None,
+        figure=graph if run.nodes else None,
+        mode="traffic",
+        modes={name: msgspec.structs.replace(graph, edges=its) for name, its in sorted(modes.items())} if links else {},
         notes=_notes(links),
     )
 
@@ -54,9 +67,12 @@ def _notes(links: Sequence[Link]) -> tuple[str, ...]:
 
 def _width(total: int, most: int, links: int) -> float:
     """How wide a link is drawn that carried `total` bytes, where the busiest one of `links` carried `most`."""
-    # In a dense network wide lines would hide one another.
-    scale = 1.0 if links <= 40 else 0.7 if links <= 200 else 0.3
-    return scale * WIDTHS[min(int(len(WIDTHS) * total / most), len(WIDTHS) - 1)] if total else 1.0
+    return _scale(links) * WIDTHS[min(int(len(WIDTHS) * total / most), len(WIDTHS) - 1)] if total else 1.0
+
+
+def _scale(links: int) -> float:
+    """In a dense network wide lines would hide one another."""
+    return 1.0 if links <= 40 else 0.7 if links <= 200 else 0.3
 
 
 def _link_text(link: Link) -> str:

@@ -9,6 +9,7 @@
   const paper = { width: 690, height: 270, square: 380 };
   const chosen = new Set(page.crowd ? [] : page.nodes);
   const frames = {};
+  const modes = {}; // What is chosen of what a chart can show.
   const whole = new Set(); // charts whose axes go from 0 to 1
   const zoomed = {}; // What a reader has moved the axes of a plot to.
   let printing = false;
@@ -119,7 +120,7 @@
 
   function draw(id) {
     const plot = document.getElementById("plot-" + id);
-    const figure = page.figures[id];
+    const figure = (page.modes[id] || {})[modes[id]] || page.figures[id];
     const named = { ...config, toImageButtonOptions: { ...config.toImageButtonOptions, filename: page.name + "-" + id } };
     const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot, id), named);
     if (!wired.has(plot)) wire(plot, id);
@@ -205,6 +206,10 @@
   });
   document.addEventListener("input", (event) => {
     const chooser = event.target;
+    if (chooser.dataset.mode) {
+      modes[chooser.dataset.mode] = chooser.value;
+      draw(chooser.dataset.mode);
+    }
     if (!chooser.dataset.frames) return;
     frames[chooser.dataset.frames] = Number(chooser.value);
     slide(chooser);
@@ -221,7 +226,8 @@
   // --- a page that follows its run is given figures as they come (`watch/live.js`)
 
   // A slider stays at its moment and a choice as it is, or at the end if it stood there.
-  function give(figures, sliders) {
+  function give(figures, sliders, others) {
+    Object.assign(page.modes, others);
     for (const [id, moments] of Object.entries(sliders)) {
       const before = page.sliders[id];
       const at = frames[id];

@@ -4,7 +4,7 @@ The figures are made here as data; `page.js` draws them with Plotly in the colou
 itself by its content security policy to load anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -74,12 +74,13 @@ def data(run: Run) -> dict[str, object]:
     }
 
 
-def figures(made: Iterable[Chart]) -> dict[str, object]:
-    """The figures of charts that have one, and the moments, or choices, that readers go through."""
+def figures(made: Sequence[Chart]) -> dict[str, object]:
+    """The figures of charts that have one, those of their other modes, and the moments, or choices, that readers go through."""
     drawn = [(chart.id, chart.figure) for chart in made if chart.figure is not None]
     frames = {name: figure.moments or figure.choices for name, figure in drawn if isinstance(figure, Matrix)}
     sliders = {name: words for name, words in frames.items() if words}
-    return {"figures": {name: specification(figure) for name, figure in drawn}, "sliders": sliders}
+    modes = {chart.id: {name: specification(figure) for name, figure in chart.modes.items()} for chart in made if chart.modes}
+    return {"figures": {name: specification(figure) for name, figure in drawn}, "sliders": sliders, "modes": modes}
 
 
 def in_script(value: object) -> str:

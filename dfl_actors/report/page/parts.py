@@ -170,7 +170,10 @@ def _slider(chart: Chart) -> str:
 
 
 def _choices(chart: Chart) -> str:
-    """What of a matrix is shown, the whole first."""
+    """What of a matrix is shown, the whole first; or one of the chart's modes."""
+    if chart.modes:
+        modes = [tag("option", escape(name), value=name) for name in (chart.mode, *chart.modes)]
+        return tag("label", f"show {tag('select', ''.join(modes), data_mode=chart.id, autocomplete='off')}", class_="choice")
     if not isinstance(chart.figure, Matrix) or not chart.figure.choices:
         return ""
     options = [tag("option", escape(text), value=str(place)) for place, text in reversed([*enumerate(chart.figure.choices)])]

@@ -245,13 +245,13 @@ def _graph(figure: Graph) -> Json:
 
 def _edges(figure: Graph) -> Iterator[Json]:
     """One trace for each width, for a trace has one width; those of quiet links apart. Of each link its points and a gap."""
-    alike: dict[tuple[bool, float], list[Edge]] = defaultdict(list)
+    alike: dict[tuple[bool, float, str], list[Edge]] = defaultdict(list)
     for edge in figure.edges:
-        alike[edge.busy, edge.width].append(edge)
+        alike[edge.busy, edge.width, edge.colour].append(edge)
     colour = "@link" if len(figure.edges) <= 200 else "@faint"
-    for (busy, width), some in sorted(alike.items()):
+    for (busy, width, own), some in sorted(alike.items()):
         x, y = ([at for edge in some for at in (*_rounded(figure.path(edge)[:, way], 4), None)] for way in (0, 1))
-        look = {"color": colour, "width": width, "dash": "solid" if busy else "dot"}
+        look = {"color": own or colour, "width": width, "dash": "solid" if busy else "dot"}
         yield {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "x": x, "y": y, "line": look}
 
 

@@ -221,6 +221,18 @@ def test_axe_finds_nothing_serious(tabs: Tabs, width: int, scheme: str) -> None:
     opened.check()
 
 
+def test_the_links_show_what_is_chosen(tabs: Tabs) -> None:
+    opened = tabs(4)
+    colours = "document.getElementById('plot-network').data.filter(trace => trace.mode === 'lines').map(trace => trace.line.color)"
+    assert set(opened.tab.evaluate(colours)) == {LIGHT["link"]}
+    opened.tab.select_option("[data-mode=network]", "reputations")
+    # Nobody trusts node 3 any more.
+    opened.until(lambda: LIGHT["alarm"] in opened.tab.evaluate(colours))
+    opened.tab.select_option("[data-mode=network]", "traffic")
+    opened.until(lambda: set(opened.tab.evaluate(colours)) == {LIGHT["link"]})
+    opened.check()
+
+
 def test_paper_takes_the_light_colours_and_all_rows(tabs: Tabs) -> None:
     opened = tabs(50, "dark")
     opened.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
