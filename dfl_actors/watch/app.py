@@ -2,6 +2,7 @@
 
     /                       the run, or where there are several: all of them side by side
     /run/KEY/               one of several
+    .../node/NAME           one of its nodes
     .../events              Server-Sent Events: the number of the newest version; `end` when the server ends
     .../update?near=A B     what changed, for a page that shows the sections A and B
     /metrics                the figures of all runs, for Prometheus
@@ -13,8 +14,12 @@ Everything else does not exist: no path leads to a file.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,7 +30,10 @@ from starlette.routing import BaseRoute, Route
 
 from dfl_actors.report.page.page import PLOTLY, style
 from dfl_actors.report.page.page import resource as report_resource
+from dfl_actors.report.page.parts import tag
 from dfl_actors.watch.exposition import KIND, exposed
+from dfl_actors.watch.node import NodeView
+from dfl_actors.watch.overview import Overview
 from dfl_actors.watch.views import Place, RunView, Update, View, resource
 
 EVERY = 1.0  # Seconds between two looks at the files, while somebody watches.
@@ -81,24 +89,68 @@ async def _comes(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def routes(view: View, place: Place, at: str, ending: asyncio.Event) -> Iterator[BaseRoute]:
-    """The addresses of a view, whose page is at `at`."""
-    news = News(view, ending)
+class Found(NamedTuple):
+    """What an address means: a view, where its page is, and who waits for news of it."""
 
-    async def page(request: Request) -> Response:
-        await run_in_threadpool(view.advance)
-        return HTMLResponse(await run_in_threadpool(view.page, place), headers=NOT_KEPT)
+    view: View
+    place: Place
+    news: News
 
-    async def events(request: Request) -> Response:
-        return StreamingResponse(news.stream(), media_type="text/event-stream", headers=NOT_KEPT)
 
-    async def update(request: Request) -> Response:
-        near = frozenset(request.query_params.get("near", "").split(" "))
-        return answer(await run_in_threadpool(view.update, near, place))
+class Addresses:
+    """The addresses of a run below `at`: its page, and those of its nodes, which are made when they are asked for."""
 
-    yield Route(at, page)
-    yield Route(place.events, events)
-    yield Route(place.update, update)
+    def __init__(self, view: RunView, at: str, above: str, ending: asyncio.Event) -> None:
+        self._view, self._at, self._above, self._ending = view, at, above, ending
+        place = Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/", links=above)
+        self._run = Found(view, place, News(view, ending))
+        self._nodes: dict[str, Found] = {}
+
+    def routes(self) -> Iterator[BaseRoute]:
+        """One page, one stream and one answer of what changed, for the run and for its nodes."""
+        yield from _three((self._at, f"{self._at}events", f"{self._at}update"), lambda request: self._run)
+        yield from _three([f"{self._at}{word}node/{{name:path}}" for word in ("", "events/", "update/")], self._node)
+
+    def _node(self, request: Request) -> Found | None:
+        name, followed = request.path_params["name"], self._view.followed
+        if followed is None or name not in followed.run.nodes:
+            return None
+        if name not in self._nodes:
+            link = self._above + tag("a", escape(followed.run.name), href=self._at)
+            path = f"node/{quote(name, '')}"
+            place = Place(events=f"{self._at}events/{path}", update=f"{self._at}update/{path}", links=link)
+            view = NodeView(self._view, name)
+            self._nodes[name] = Found(view, place, News(view, self._ending))
+        return self._nodes[name]
+
+
+Which = Callable[[Request], Found | None]
+Answered = Callable[[Request, Found], Awaitable[Response]]
+
+
+def _three(paths: Sequence[str], which: Which) -> Iterator[BaseRoute]:
+    """The addresses of a page, of its stream and of what changed."""
+    for path, answered in zip(paths, (page, events, update), strict=True):
+        yield Route(path, partial(_for, which, answered))
+
+
+async def _for(which: Which, answered: Answered, request: Request) -> Response:
+    found = which(request)
+    return Response("there is no such page\n", 404, media_type="text/plain") if found is None else await answered(request, found)
+
+
+async def page(request: Request, found: Found) -> Response:
+    await run_in_threadpool(found.view.advance)
+    return HTMLResponse(await run_in_threadpool(found.view.page, found.place), headers=NOT_KEPT)
+
+
+async def events(request: Request, found: Found) -> Response:
+    return StreamingResponse(found.news.stream(), media_type="text/event-stream", headers=NOT_KEPT)
+
+
+async def update(request: Request, found: Found) -> Response:
+    near = frozenset(request.query_params.get("near", "").split(" "))
+    return answer(await run_in_threadpool(found.view.update, near, found.place))
 
 
 def answer(update: Update) -> Response:
@@ -125,10 +177,18 @@ def _asset(text: str, kind: str) -> Callable[[Request], Response]:
 def application(views: Sequence[RunView], ending: asyncio.Event) -> Starlette:
     """The pages of these runs."""
     found: list[BaseRoute] = [*assets(), Route("/metrics", _metrics(views))]
+    if len(views) == 1:
+        return _starlette([*found, *Addresses(views[0], "/", "", ending).routes()])
+    overview = Overview(views)
+    all_runs = Found(overview, Place(events="/events", update="/update"), News(overview, ending))
+    found += _three(("/", "/events", "/update"), lambda request: all_runs)
     for view in views:
-        at = "/" if len(views) == 1 else f"/run/{view.key}/"
-        found += routes(view, Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/"), at, ending)
-    return Starlette(routes=found, exception_handlers={Exception: failed})
+        found += Addresses(view, f"/run/{view.key}/", tag("a", "all runs", href="/"), ending).routes()
+    return _starlette(found)
+
+
+def _starlette(routes: Sequence[BaseRoute]) -> Starlette:
+    return Starlette(routes=routes, exception_handlers={Exception: failed})
 
 
 def _metrics(views: Sequence[RunView]) -> Callable[[Request], Response]:

@@ -4,6 +4,7 @@
 """
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,21 @@ from typing import Any, Protocol
 import msgspec
 
 from dfl_actors.config import load_topology
-from dfl_actors.core.events import Event, Ready, Stopped, read
+from dfl_actors.core.events import (
+    Announced,
+    Confirmed,
+    Cpu,
+    Event,
+    Fetched,
+    Frames,
+    ModelSent,
+    Ready,
+    ReceiptArrived,
+    Scored,
+    Stopped,
+    Trained,
+    read,
+)
 from dfl_actors.report.load import Run, Session, configured, score_of, seconds_in
 from dfl_actors.report.runs.listing import held_since, state_of
 from dfl_actors.report.simulated import TICK, ended, fields_of, told
@@ -23,6 +38,9 @@ from dfl_actors.watch.kept import Kept
 from dfl_actors.watch.lines import Lines, Shrunk
 
 AT_ONCE = 5000  # Events after which what they have ended is worked out, so that they need not all be kept.
+
+NEWEST = 40  # Events of a node of either kind that its page tells.
+LATELY = frozenset(Event.__subclasses__()) - {Announced, Confirmed, Cpu, Fetched, Frames, ModelSent, ReceiptArrived, Scored}
 
 Fields = dict[str, Any]
 
@@ -155,6 +173,7 @@ class Followed:
     def _begin(self) -> None:
         self._source: Source = FromTables(self.path) if is_simulation(self.path) else FromMetrics(RunDirectory.open(self.path))
         self.tally, self._kept, self._timeline = Tally(), Kept(self._source.nodes), Timeline(self._source.started)
+        self._lately: dict[tuple[str, bool], deque[Event]] = {}
         self._made = self._as_mtime()
         self.held = held_since(self.directory)
         self.run = self._run({}, None)
@@ -193,6 +212,8 @@ class Followed:
             self.tally.add(event)
             self.waits.add(event)
             self._kept.add(event)
+            if type(event) in LATELY and event.node:
+                self._lately.setdefault((event.node, type(event) is Trained), deque(maxlen=NEWEST)).append(event)
             if count % AT_ONCE == 0:
                 self.waits.settle(self._timeline.last - LATE)
         return count
@@ -202,6 +223,10 @@ class Followed:
             events[Stopped] = [*ends]
         fields = self._source.fields(self._timeline)
         return Run(**{**fields, "path": self.path, "events": events, "tally": self.tally, "waits": waits})
+
+    def lately(self, node: str) -> list[Event]:
+        """The newest events of a node that its page tells: of what it trained, and of all else."""
+        return [event for trained in (True, False) for event in self._lately.get((node, trained), ())]
 
     @property
     def state(self) -> str:

@@ -22,7 +22,7 @@
     busy = true;
     try {
       for (let wanted = due(); wanted.length; wanted = due()) await ask(wanted);
-      if (!over) say(page.goes_on ? `following; last change ${new Date().toLocaleTimeString()}` : "the run is over", page.goes_on ? "on" : "off");
+      if (!over) say(page.goes_on ? `following; last change ${new Date().toLocaleTimeString()}` : "over: nothing more comes", page.goes_on ? "on" : "off");
     } catch {
       if (!over) say("the server does not answer: trying again", "lost");
     } finally {
@@ -126,5 +126,10 @@
   source.addEventListener("error", () => over || say("the server does not answer: trying again", "lost"));
   document.addEventListener("visibilitychange", refresh);
   window.report.seen = refresh;
+  // A node of the graph leads to its page.
+  window.report.clicked = (point) => {
+    const meta = point.data.meta || {};
+    if (meta.keep && page.nodes_at) location.assign(page.nodes_at + encodeURIComponent(meta.node));
+  };
   refresh();
 })();

@@ -52,8 +52,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class View(Protocol):
     """What can be followed in a page; see `RunView`."""
 
-    key: str
-    version: int
+    @property
+    def version(self) -> int: ...
 
     def advance(self) -> bool: ...
 
@@ -148,6 +148,9 @@ class RunView:
         return tag("p", escape(self.problem), class_="remarks") if self.problem else ""
 
 
+NOTHING: dict[str, object] = {"figures": {}, "sliders": {}, "modes": {}}
+
+
 def document(title: str, place: Place, head: str, sections: str = "", chooser: str = "", data: dict[str, object] | None = None) -> str:
     """A page of the server; `data` is what its code needs besides where it is."""
     empty = {
@@ -160,7 +163,7 @@ def document(title: str, place: Place, head: str, sections: str = "", chooser: s
         "sliders": {},
         "modes": {},
     }
-    where = {"version": 0, "goes_on": True, "update": place.update, "events": place.events}
+    where = {"version": 0, "goes_on": True, "update": place.update, "events": place.events, "nodes_at": place.nodes}
     return Template(resource("watch.html")).substitute(
         version=__version__,
         title=escape(title),

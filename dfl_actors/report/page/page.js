@@ -131,6 +131,7 @@
 
   function wire(plot, id) {
     wired.add(plot);
+    plot.on("plotly_click", (event) => report.clicked(event.points[0]));
     plot.on("plotly_doubleclick", () => unzoom(id));
     plot.on("plotly_relayout", (change) => {
       for (const key of Object.keys(change)) {
@@ -256,7 +257,7 @@
     return place < 0 ? undefined : place;
   }
 
-  const report = { near, give, page, watch: (section) => watcher.observe(section), seen: () => {} };
+  const report = { near, give, page, watch: (section) => watcher.observe(section), seen: () => {}, clicked: () => {} };
   window.report = report;
   const printed = (now) => {
     printing = now;

@@ -142,12 +142,13 @@ def section(name: str, title: str, about: str, inner: str, kind: str = "wide") -
     return tag("section", tag("h2", title) + tag("p", escape(about), class_="about") + inner, class_=kind, id=name)
 
 
-def chart_section(chart: Chart, run: Run) -> str:
-    """A chart with its title, what it shows and where that comes from."""
+def chart_section(chart: Chart, run: Run | None = None) -> str:
+    """A chart with its title, what it shows and where that comes from; `run` has the nodes whose signs it shows."""
     if chart.figure is None:
         inner = tag("p", escape(chart.missing), class_="missing")
     else:
-        inner = key(chart.figure) + (node_key(run) if chart.keyed else "") + _choices(chart) + _plot(chart) + _slider(chart) + _whole(chart)
+        signs = key(chart.figure) + (node_key(run) if chart.keyed and run is not None else "")
+        inner = signs + _choices(chart) + _plot(chart) + _slider(chart) + _whole(chart)
     inner += "".join(tag("p", escape(note), class_="note") for note in (*chart.notes, *thinning_note(chart.figure)))
     inner += tag("p", f"From {_code(chart.source)}.", class_="source")
     return section(chart.id, chart.title, chart.about, inner, "chart wide" if chart.wide else "chart")
@@ -224,11 +225,11 @@ def cards(summary: Figures, simulated: bool, score: str) -> str:
     made = [
         _headline_card(summary["headline"], score),
         _target_card(summary["target"]),
-        _card("ran for", ran_text(summary), f"after a start of {summary['ready_seconds']:.1f} s"),
-        _card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
+        card("ran for", ran_text(summary), f"after a start of {summary['ready_seconds']:.1f} s"),
+        card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
         _block_card(list(summary["blocks"].values())),
-        _card("models over links", size_text(sum(link["bytes"] for link in links)), f"{sum(link['models'] for link in links):,} models"),
-        _card("CPU", f"{cpu['total']:.1f} s", f"{100 * cpu['learning'] / cpu['total']:.0f} % machine learning") if cpu["total"] else "",
+        card("models over links", size_text(sum(link["bytes"] for link in links)), f"{sum(link['models'] for link in links):,} models"),
+        card("CPU", f"{cpu['total']:.1f} s", f"{100 * cpu['learning'] / cpu['total']:.0f} % machine learning") if cpu["total"] else "",
         _trouble_card(nodes),
     ]
     return "\n".join(card for card in made if card)
@@ -238,13 +239,14 @@ def _simulated_cards(summary: Figures, score: str) -> str:
     nodes = list(summary["nodes"].values())
     made = [
         _headline_card(summary["headline"], score),
-        _card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
-        _card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
+        card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
+        card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
     ]
     return "\n".join(made)
 
 
-def _card(title: str, value: str, more: str, kind: str | None = None) -> str:
+def card(title: str, value: str, more: str, kind: str | None = None) -> str:
+    """A figure with its name above and what belongs to it below."""
     value, more = value.replace("..", "\N{EN DASH}"), escape(more)
     return tag("div", tag("dt", escape(title)) + tag("dd", escape(value), class_="value") + tag("dd", more, class_="more"), class_=kind)
 
@@ -252,9 +254,9 @@ def _card(title: str, value: str, more: str, kind: str | None = None) -> str:
 def _headline_card(head: Figures, score: str) -> str:
     """The mean and the worst of the honest nodes."""
     if head["mean"] is None:
-        return _card(f"{score} on the test samples", "-", "not measured yet")
+        return card(f"{score} on the test samples", "-", "not measured yet")
     who = "honest nodes" if head["attackers"] < head["nodes"] else "attackers"
-    return _card(f"{score} on the test samples", f"{head['mean']:.3f}", f"mean of the {who}; worst {head['worst']:.3f}")
+    return card(f"{score} on the test samples", f"{head['mean']:.3f}", f"mean of the {who}; worst {head['worst']:.3f}")
 
 
 def _target_card(target: Figures) -> str:
@@ -262,8 +264,8 @@ def _target_card(target: Figures) -> str:
         return ""
     title, reached = f"target {target['accuracy']:g}", target["seconds"]
     if reached is None:
-        return _card(title, "not reached", "by every node")
-    return _card(title, f"{reached:.1f} s", "until every node reached it")
+        return card(title, "not reached", "by every node")
+    return card(title, f"{reached:.1f} s", "until every node reached it")
 
 
 def _block_card(blocks: Sequence[Figures]) -> str:
@@ -272,7 +274,7 @@ def _block_card(blocks: Sequence[Figures]) -> str:
     more = f"{100 * confirmed / expected:.1f} % of the confirmations" if expected else "no confirmation was expected"
     abandoned = sum(block["abandoned"] for block in blocks)
     more += f"; {abandoned:,} abandoned, which prove nothing" if abandoned else ""
-    return _card("final blocks", f"{sum(block['blocks'] for block in blocks):,}", more)
+    return card("final blocks", f"{sum(block['blocks'] for block in blocks):,}", more)
 
 
 def _trouble_card(nodes: Sequence[Figures]) -> str:
@@ -283,5 +285,5 @@ def _trouble_card(nodes: Sequence[Figures]) -> str:
     said += [refused_text(faults, ignored)] * bool(faults + ignored)
     trouble = restarts + expired + faults
     if not said:
-        return _card("trouble", "none", "no restart, nothing refused or expired")
-    return _card("trouble", f"{trouble:,}" if trouble else "none", ", ".join(said), "alarm" if trouble else None)
+        return card("trouble", "none", "no restart, nothing refused or expired")
+    return card("trouble", f"{trouble:,}" if trouble else "none", ", ".join(said), "alarm" if trouble else None)

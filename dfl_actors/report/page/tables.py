@@ -23,10 +23,10 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
         about = f"What each node did and where it stood at the end. Test: {score} on the test samples"
         about += "." if simulated else "; own: on the samples it received."
         columns = [column for column in node_columns(list(summary["nodes"].items())) if not simulated or column.header not in NO_CHAIN]
-        return [_section("nodes", "Nodes", about, columns)]
+        return [table_section("nodes", "Nodes", about, columns)]
     if chart == "chains":
         about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
-        return [_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
+        return [table_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
     if chart == "standing":
         return _judged(summary)
     if chart == "refusals":
@@ -34,7 +34,7 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
     if chart != "cpu-nodes" or not cpu["network"]["total"]:
         return []
     about = "Of all nodes together by task (tables IV and VI of the paper), of the processes beside them, and in all."
-    return [_section("cpu", "CPU seconds by task", about, cpu_columns(cpu), total=True), _cpu_by_node(cpu["nodes"])]
+    return [table_section("cpu", "CPU seconds by task", about, cpu_columns(cpu), total=True), _cpu_by_node(cpu["nodes"])]
 
 
 def _refused(summary: Figures) -> list[str]:
@@ -42,12 +42,12 @@ def _refused(summary: Figures) -> list[str]:
     found, made = refusals_in(summary), []
     if found:
         about = f"Those that are somebody's fault first; at most {MOST_REFUSED}, summary.json has all."
-        made.append(_section("refused", "Why it was refused", about, refusal_columns(found)))
+        made.append(table_section("refused", "Why it was refused", about, refusal_columns(found)))
     columns = lost_columns(list(summary["nodes"].items()))
     if len(columns) > 1:
         about = "What each node refused as the sender's fault or ignored as nobody's, its own transactions that expired, messages that "
         about += "could not leave it, and models that were no longer in its store when they were asked for."
-        made.append(_section("lost", "Refused, lost and expired", about, columns))
+        made.append(table_section("lost", "Refused, lost and expired", about, columns))
     return made
 
 
@@ -60,7 +60,7 @@ def _judged(summary: Figures) -> list[str]:
         return [section("judged", title, f"Every model was taken whole, {updates:,} times.", "")]
     about = "In how many of a node's updates it had a model of the sender, rejected it, or took it in part, and why at last: those first of"
     about += f" whom most was held back, at most {MOST_ROWS}; summary.json has all."
-    return [_section("judged", title, about, columns)] if columns else []
+    return [table_section("judged", title, about, columns)] if columns else []
 
 
 def _cpu_by_node(nodes: Figures) -> str:
@@ -70,10 +70,10 @@ def _cpu_by_node(nodes: Figures) -> str:
     columns.append(Column("all", [f"{node['total']:.2f}" for node in nodes.values()]))
     groups = [("", 1), *((task.replace("_", " "), len(WORK)) for task in PAPER_TASKS), ("", 1)]
     about = "By task and kind of work (tables IV and VI of the paper). The last column holds all that a node used, other tasks included."
-    return _section("cpu-by-node", "CPU seconds of each node", about, columns, groups=groups)
+    return table_section("cpu-by-node", "CPU seconds of each node", about, columns, groups=groups)
 
 
-def _section(
+def table_section(
     name: str, title: str, about: str, columns: Sequence[Column], total: bool = False, groups: Sequence[tuple[str, int]] = ()
 ) -> str:
     """A table that scrolls by itself where it is too large. `total`: the last row is a sum; `groups`: (title, columns) above."""

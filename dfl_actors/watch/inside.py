@@ -1,0 +1,111 @@
+"""What lies in a node's directory, read without disturbing the node: its stores, and the ends of its log files.
+
+Stores are read in a process of its own, for a damaged one ends its reader. Of the rest only regular files below the run's directory are
+read, and never through a link: a run directory may come from anybody. Keys are never opened.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+
+from dfl_actors.core.family import ACTORS
+from dfl_actors.errors import StoreError, plain
+from dfl_actors.processes.isolated import in_child
+from dfl_actors.processes.limits import limit_processor
+from dfl_actors.runtime.examined import Examined, examine_all
+from dfl_actors.runtime.marks import read_marks
+from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory
+from dfl_actors.runtime.stores import Journal, ModelStore
+
+LOG_BYTES, LOG_LINES = 1 << 16, 200  # Of the end of a log file that are shown.
+READING = 30  # Seconds of work after which a store that has no end is given up.
+BLOCKS = 40  # Newest blocks of the chain that are shown.
+VERIFYING = 3.0  # Seconds that verifying it may take.
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An actor's journal: its entries, their bytes, the commits in it and how many were written down beside it (`marks.json`), None where
+    nobody did."""
+
+    actor: str
+    entries: int
+    bytes: int
+    commits: int
+    marked: int | None
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """The stores of a node. `models` there are, of so many bytes; `problem` says what could not be read."""
+
+    journals: tuple[Kept, ...] = ()
+    models: int = 0
+    bytes: int = 0
+    chain: Examined | None = None
+    problem: str = ""
+
+
+def stores_of(run: RunDirectory, name: str, verify: bool) -> Stores:
+    """What is in them; the chain is verified too if that is wanted and takes but seconds."""
+    try:
+        node = run.node(name)
+        if not any(path.exists() for path in (node.chain, node.models, node.journals)):
+            return Stores()
+        journals, models, size = in_child(_look, node.path)
+        (chain,) = examine_all(run, (name,), BLOCKS, VERIFYING if verify else 0.0)
+    except (StoreError, RuntimeError) as error:
+        return Stores(problem=str(error))
+    return Stores(journals, models, size, chain)
+
+
+def _look(path: Path) -> tuple[tuple[Kept, ...], int, int]:
+    limit_processor(READING)
+    node = NodeDirectory(path)
+    marks = read_marks(node)
+    journals = tuple(_kept(node, actor, marks.get(actor)) for actor in ACTORS if node.journal(actor).exists())
+    if not node.models.exists():
+        return journals, 0, 0
+    with ModelStore(node.models) as models:
+        sizes = [models.size(key) or 0 for key in ModelStore.keys(models)]
+    return journals, len(sizes), sum(sizes)
+
+
+def _kept(node: NodeDirectory, actor: str, marked: int | None) -> Kept:
+    with Journal(node.journal(actor), readonly=True) as journal:
+        sizes = [len(key) + len(value) for key, value in journal.scan(b"")]
+        return Kept(actor, len(sizes), sum(sizes), journal.commits, marked)
+
+
+# --- logs
+
+
+def logs_of(run: RunDirectory, name: str) -> dict[str, list[str]]:
+    """The last lines of each log file of a node, by the file's name; nothing in them moves a cursor."""
+    try:
+        folder = run.node(name).path / "log"
+        if not folder.resolve().is_relative_to(run.path.resolve()):
+            return {}
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".log")
+    except (OSError, StoreError):
+        return {}
+    return {path.name: lines for path in files if (lines := tail_of(path)) is not None}
+
+
+def tail_of(path: Path) -> list[str] | None:
+    """The last lines of a regular file; None for anything else, and for what cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            return None
+        text = os.pread(descriptor, LOG_BYTES, max(about.st_size - LOG_BYTES, 0)).decode(errors="replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    lines = text.splitlines()[-LOG_LINES:]
+    return [plain(line.expandtabs()) for line in lines]

@@ -1,0 +1,176 @@
+"""The page of one node: how it stands, its newest models, its chain block by block, its stores, what happened lately, and its logs."""
+
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from html import escape
+
+from dfl_actors.core import events
+from dfl_actors.core.events import Event, fields_of, name_of
+from dfl_actors.report.charts.chart import cut
+from dfl_actors.report.load import Run
+from dfl_actors.report.page import parts
+from dfl_actors.report.page.chains import chains_section
+from dfl_actors.report.page.parts import section, tag
+from dfl_actors.report.page.tables import table_section
+from dfl_actors.report.roles import look_of
+from dfl_actors.report.table import Column, accuracy_text, size_text
+from dfl_actors.watch.followed import Followed
+from dfl_actors.watch.inside import Stores, logs_of, stores_of
+from dfl_actors.watch.views import Place, RunView, Update, document
+
+LOOK_EVERY = 10.0  # Seconds between two looks into the stores of a node whose page is open.
+LONGEST = 160  # Letters of what an event says.
+
+
+class NodeView:
+    """The page of the node `name` of a run."""
+
+    def __init__(self, view: RunView, name: str) -> None:
+        self._view, self._name = view, name
+        self._stores: Stores | None = None
+        self._looked = 0.0
+        self._looks = 0
+        self._looker: threading.Thread | None = None
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._view.version + self._looks
+
+    def advance(self) -> bool:
+        """Read on, and look into the stores if it is long since that was done."""
+        before = self.version
+        self._view.advance()
+        followed = self._view.followed
+        idle = self._looker is None or not self._looker.is_alive()
+        again = followed is not None and followed.goes_on and time.monotonic() - self._looked >= LOOK_EVERY
+        if followed is not None and idle and (self._stores is None or again):
+            self._looker = threading.Thread(target=self._look, args=(followed,), daemon=True)
+            self._looker.start()
+        return self.version != before
+
+    def _look(self, followed: Followed) -> None:
+        self._looked = time.monotonic()
+        self._stores = Stores() if followed.run.simulated else stores_of(followed.directory, self._name, not followed.goes_on)
+        self._looked = time.monotonic()
+        self._looks += 1
+
+    def page(self, place: Place) -> str:
+        """The whole page."""
+        with self._view.lock:
+            followed = self._view.followed
+            assert followed is not None
+            sections = "\n".join(self._sections(followed))
+            more: dict[str, object] = {"version": self.version, "goes_on": followed.goes_on}
+            return document(f"node {self._name}", place, self._head(followed), sections, data=more)
+
+    def update(self, near: Collection[str], place: Place) -> Update:
+        """All of it: it is short."""
+        with self._view.lock:
+            followed = self._view.followed
+            assert followed is not None
+            groups = {"models": self._sections(followed)}
+            return Update(version=self.version, goes_on=followed.goes_on, head=self._head(followed), groups=groups)
+
+    # --- its parts
+
+    def _head(self, followed: Followed) -> str:
+        run, name = followed.run, self._name
+        said = look_of(run, name).said
+        title = tag("h1", f"{parts.node_symbol(run, name)} node {escape(name)}" + (f" ({escape(cut(said, 64))})" if said else ""))
+        state = tag("p", parts.state(run, followed.held), class_="state")
+        return title + state + tag("dl", "".join(_cards(run, name, self._view.summary(followed))), class_="cards")
+
+    def _sections(self, followed: Followed) -> list[str]:
+        run, lately = followed.run, followed.lately(self._name)
+        stores = self._stores
+        found = [_models(run, lately, stores)]
+        if stores is not None and stores.chain is not None:
+            found.append(chains_section(run, [stores.chain]))
+        if stores is not None and (stores.journals or stores.problem):
+            found.append(_journals(stores))
+        found.append(_lately(run, lately))
+        return [*found, *([] if run.simulated else [_logs(logs_of(followed.directory, self._name))])]
+
+
+def _cards(run: Run, name: str, summary: dict[str, object]) -> Iterator[str]:
+    node = summary["nodes"][name]  # type: ignore[index]
+    yield parts.card(f"{run.score} on the test samples", accuracy_text(node["test_accuracy"]), "as measured last")
+    if run.simulated:
+        yield parts.card("training steps", f"{node['steps']:,}", f"{node['updates']:,} updates")
+        return
+    yield parts.card(f"{run.score} on its own samples", accuracy_text(node["own_accuracy"]), f"{node['samples']:,} samples received")
+    waiting = run.waits.waiting[name] if run.waits is not None else 0
+    yield parts.card("transactions", f"{node['sent']:,}", f"{node['receipts']:,} receipts; {waiting} in no final block yet")
+    yield parts.card("final blocks", f"{run.tally.sealed[name].blocks:,}", f"{node['received']:,} transactions of others measured")
+    trust = [its["reputations"][name] for its in summary["nodes"].values() if name in its["reputations"]]  # type: ignore[attr-defined]
+    yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
+
+
+def _models(run: Run, lately: Sequence[Event], stores: Stores | None) -> str:
+    """Its newest transactions: a trained model each; of a simulation its measurements."""
+    trained = [event for event in reversed(lately) if isinstance(event, events.Trained)]
+    about = "The newest models that it trained, the newest first."
+    if stores is not None and stores.models:
+        about += f" Its store holds {stores.models} models, its own and others', of {size_text(stores.bytes)}."
+    columns = [
+        Column(run.unit if run.simulated else "second", [f"{run.seconds(event.t):.1f}" for event in trained]),
+        Column("steps", [f"{event.steps:,}" for event in trained]),
+        Column("samples", [f"{event.samples:,}" for event in trained]),
+        Column("own", [accuracy_text(event.correct / event.tested if event.tested else None) for event in trained]),
+        *([] if run.simulated else [Column("transaction", [event.tx[:16] for event in trained], left=True)]),
+    ]
+    return table_section("models", "Models", about, columns)
+
+
+def _journals(stores: Stores) -> str:
+    about = "What each actor must still know after a crash. A journal that has fewer commits than were marked is older than it was."
+    if stores.problem:
+        return section("journal", "Journal", about, tag("p", escape(stores.problem), class_="missing"))
+    kept = stores.journals
+    columns = [
+        Column("actor", [one.actor for one in kept], left=True),
+        Column("entries", [f"{one.entries:,}" for one in kept]),
+        Column("size", [size_text(one.bytes) for one in kept]),
+        Column("commits", [f"{one.commits:,}" for one in kept]),
+        Column("marked", ["-" if one.marked is None else f"{one.marked:,}" for one in kept]),
+    ]
+    return table_section("journal", "Journal", about, columns)
+
+
+def _lately(run: Run, lately: Sequence[Event]) -> str:
+    newest = [event for event in reversed(lately) if not isinstance(event, events.Trained)]
+    columns = [
+        Column(run.unit if run.simulated else "second", [f"{run.seconds(event.t):.1f}" for event in newest]),
+        Column("actor", [event.actor or "-" for event in newest], left=True),
+        Column("event", [name_of(type(event)).replace("_", " ") for event in newest], left=True),
+        Column("what", [cut(_said(run, event), LONGEST) for event in newest], left=True),
+    ]
+    about = "The newest events of the node in metrics.jsonl but for what it hears and measures of others, the newest first."
+    return table_section("lately", "What happened lately", about, columns)
+
+
+def _said(run: Run, event: Event) -> str:
+    """The fields of an event in a line, with names for addresses."""
+    return ", ".join(f"{name} {_value(run, value)}" for name, value in fields_of(event).items() if value not in ("", None, {}, (), []))
+
+
+def _value(run: Run, value: object) -> str:
+    if isinstance(value, str):
+        return run.node_named(value) if len(value) == 64 and value in {*run.nodes.values(), *run.elsewhere.values()} else cut(value, 40)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_value(run, key)}: {_value(run, one)}" for key, one in value.items()) + "}"
+    return f"{value:.3g}" if isinstance(value, float) else f"{len(value)}" if isinstance(value, list | tuple) else str(value)
+
+
+def _logs(logs: dict[str, list[str]]) -> str:
+    """The ends of its log files, those in which something stands."""
+    about = "The last lines of what its processes printed: nothing, while all is well."
+    shown = {name: lines for name, lines in logs.items() if lines}
+    inner = "".join(tag("h3", escape(name)) + _log(name, lines) for name, lines in shown.items())
+    return section("logs", "Logs", about, inner or tag("p", f"{len(logs)} log files, all empty.", class_="missing"))
+
+
+def _log(name: str, lines: Sequence[str]) -> str:
+    return tag("pre", escape("\n".join(lines)), class_="log", tabindex="0", role="region", aria_label=f"The end of {name}")

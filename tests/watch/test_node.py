@@ -1,0 +1,120 @@
+"""A node's page: its models, its stores, what happened lately, and its logs, of which no link leads outside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import Journal, ModelStore
+from dfl_actors.watch.inside import LOG_LINES, Kept, logs_of, stores_of, tail_of
+from tests.report.made_run import NASTY, lively
+from tests.report.test_simulated import simulated
+from tests.watch.serving import Served, served
+
+HOSTILE = '\x1b[2J\x1b]0;owned\x07<script>hacked=1</script>\r"&\u202e'
+
+
+def with_logs(path: Path, name: str, text: str) -> Path:
+    run = lively(path, [name, "other"])
+    folder = run / "nodes" / name / "log"
+    folder.mkdir(parents=True)
+    (folder / "trainer.log").write_text(text, encoding="utf-8")
+    (folder / "keeper.log").write_text("", encoding="utf-8")
+    (run / "nodes" / name / "key").write_text("secret-key", encoding="utf-8")
+    return run
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    return with_logs(tmp_path / "net", NASTY[1], f"{HOSTILE}\nsecond line\n")
+
+
+def test_a_node_has_a_page_of_what_it_did_and_printed(hostile: Path) -> None:
+    with served(hostile) as server:
+        page = server.get(f"/node/{'%3Cimg%20src%3Dx%20onerror%3Dhacked%3D1%3E'}")
+        assert page.status == 200
+        for said in ("Models", "What happened lately", "second line", "trainer.log", "restarted", "reason killed by SIGKILL"):
+            assert said in page.text
+        # A hostile line and a hostile name are text.
+        assert "&lt;script&gt;hacked=1" in page.text and "<script>hacked" not in page.text and "<img" not in page.text
+        assert not any(letter in page.text for letter in "\x1b\x07\u202e")
+        assert "secret-key" not in page.text and "keeper.log" not in page.text
+        update = server.get("/update/node/other").json
+        assert any("Models" in section for section in update["groups"]["models"])
+
+
+@pytest.mark.parametrize("name", ["nobody", "..", "../net", "%2e%2e", "a/../b", "supervisor", ""])
+def test_only_nodes_of_the_run_have_one(tmp_path: Path, name: str) -> None:
+    with served(lively(tmp_path / "net", ["a", "b"])) as server:
+        for path in (f"/node/{name}", f"/update/node/{name}", f"/events/node/{name}"):
+            assert server.get(path).status == 404
+
+
+def test_links_and_what_is_no_file_are_not_read(tmp_path: Path) -> None:
+    run = with_logs(tmp_path / "net", "a", "mine\n")
+    folder, outside = run / "nodes" / "a" / "log", tmp_path / "outside"
+    outside.write_text("secret", encoding="utf-8")
+    (folder / "link.log").symlink_to(outside)
+    os.mkfifo(folder / "pipe.log")
+    (folder / "folder.log").mkdir()
+    assert logs_of(RunDirectory(run), "a") == {"trainer.log": ["mine"], "keeper.log": []}
+    # A name that leads out of the run has nothing either.
+    assert logs_of(RunDirectory(run), "../../outside") == {} and "cannot hold" in stores_of(RunDirectory(run), "../x", verify=False).problem
+    # Nor is a whole folder that leads elsewhere.
+    (run / "nodes" / "other").mkdir()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "x.log").write_text("secret", encoding="utf-8")
+    (run / "nodes" / "other" / "log").symlink_to(tmp_path / "logs")
+    assert logs_of(RunDirectory(run), "other") == {}
+
+
+def test_of_a_long_log_its_end_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"line {number}\n" for number in range(100_000)), encoding="utf-8")
+    lines = tail_of(path)
+    assert lines is not None and len(lines) == LOG_LINES and lines[-1] == "line 99999"
+
+
+def test_what_lies_in_the_stores(tmp_path: Path) -> None:
+    run = RunDirectory(lively(tmp_path / "net", ["a", "b"]))
+    node = run.node("a")
+    with Journal(node.journal("builder")) as journal:
+        journal.commit([(b"head", b"1234"), (b"r/1", b"56")])
+    with ModelStore(node.models, 1 << 20) as models:
+        models.put("ab" * 32, b"x" * 1000)
+    node.marks.write_text('{"builder": 1}', encoding="utf-8")
+    found = stores_of(run, "a", verify=True)
+    assert found.journals == (Kept("builder", 2, 13, 1, 1),) and (found.models, found.bytes, found.problem) == (1, 1000, "")
+    assert found.chain is not None and "no chain" in found.chain.wrong
+    assert stores_of(run, "b", verify=True).journals == ()
+
+
+def test_a_damaged_store_is_told_and_ends_nobody(tmp_path: Path) -> None:
+    run = RunDirectory(lively(tmp_path / "net", ["a", "b"]))
+    place = run.node("a").journal("builder")
+    place.mkdir(parents=True)
+    (place / "data.mdb").write_bytes(b"x" * 8192)
+    found = stores_of(run, "a", verify=False)
+    assert (found.problem and "builder" in found.problem) or "nodes/a" in found.problem
+
+
+def test_a_simulation_has_pages_of_nodes_without_stores(tmp_path: Path) -> None:
+    with served(simulated(tmp_path / "sim")) as server:
+        page = server.get("/node/1").text
+        assert "Models" in page and "Logs" not in page and "in virtual" not in page
+
+
+def test_several_runs_have_a_page_with_a_link_to_each(tmp_path: Path) -> None:
+    runs = lively(tmp_path / "one", ["a", "b"]), simulated(tmp_path / "two")
+    with served(*runs) as server:
+        found: Served = server
+        page = found.get().text
+        assert '<a href="/run/one/">' in page and '<a href="/run/two/">' in page and "honest nodes: mean" in page
+        update = found.get("/update?near=accuracy").json
+        assert [trace["name"] for trace in update["figures"]["accuracy"]["data"]] == ["one", "two"]
+        # A run and a simulation are laid over each other by what their nodes had trained.
+        assert update["figures"]["accuracy"]["layout"]["xaxis"]["title"]["text"] == "training steps"
+        assert found.get("/run/one/").status == found.get("/run/two/node/1").status == 200
+        assert found.get("/run/three/").status == found.get("/node/a").status == 404
+        assert '<a href="/">all runs</a>' in found.get("/run/one/node/a").text
