@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dfl_actors.config.toml_text import counted
-from dfl_actors.report.charts.chart import Chart, Dot, Edge, Graph, cut
+from dfl_actors.report.charts.chart import Chart, Dot, Edge, Figure, Graph, cut
 from dfl_actors.report.charts.ties import refusing, trusting
 from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.load import Run
@@ -20,19 +20,7 @@ WIDTHS = (1.0, 1.8, 2.8, 4.0, 5.5)
 def network(run: Run) -> Chart:
     """The graph of the network, its links as wide as their traffic."""
     links = traffic(run)
-    names = list(dict.fromkeys([*run.nodes, *(name for link in links for name in (link.one, link.other))]))
-    most = max((link.total for link in links), default=0)
-    pairs = [(link.one, link.other) for link in links]
-    places = positions(names, pairs)
-    bent = bends(places, pairs)
-    edges = [
-        Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link), via=bent.get(pair))
-        for link, pair in zip(links, pairs, strict=True)
-    ]
-    graph = Graph(places, edges, [_dot(run, name, links) for name in names])
-    ties = {} if run.simulated else {"refusals": refusing(run, links, _scale(len(links)))}
-    ties["reputations"] = trusting(run, links, _scale(len(links)))
-    modes = {name: [msgspec.structs.replace(edge, via=bent.get((edge.one, edge.other))) for edge in its] for name, its in ties.items()}
+    graph = _graph(run, links)
     return Chart(
         id="network",
         title="Network and link traffic",
@@ -47,9 +35,31 @@ def network(run: Run) -> Chart:
         keyed=True,
         figure=graph if run.nodes else None,
         mode="traffic",
-        modes={name: msgspec.structs.replace(graph, edges=its) for name, its in sorted(modes.items())} if links else {},
+        modes=_modes(run, links, graph) if links else {},
         notes=_notes(links),
     )
+
+
+def _graph(run: Run, links: Sequence[Link]) -> Graph:
+    names = tuple(dict.fromkeys([*run.nodes, *(name for link in links for name in (link.one, link.other))]))
+    most = max((link.total for link in links), default=0)
+    pairs = tuple((link.one, link.other) for link in links)
+    places = positions(names, pairs)
+    bent = bends(places, pairs)
+    edges = [
+        Edge(link.one, link.other, _width(link.total, most, len(links)), link.total > 0, _link_text(link), via=bent.get(pair))
+        for link, pair in zip(links, pairs, strict=True)
+    ]
+    return Graph(places, edges, [_dot(run, name, links) for name in names])
+
+
+def _modes(run: Run, links: Sequence[Link], graph: Graph) -> dict[str, Figure]:
+    """The same graph, with links that show something else."""
+    bent = {(edge.one, edge.other): edge.via for edge in graph.edges}
+    ties = {} if run.simulated else {"refusals": refusing(run, links, _scale(len(links)))}
+    ties["reputations"] = trusting(run, links, _scale(len(links)))
+    shown = {name: [msgspec.structs.replace(edge, via=bent[edge.one, edge.other]) for edge in edges] for name, edges in ties.items()}
+    return {name: msgspec.structs.replace(graph, edges=edges) for name, edges in sorted(shown.items())}
 
 
 def _notes(links: Sequence[Link]) -> tuple[str, ...]:
