@@ -30,7 +30,7 @@ from dfl_actors.report.roles import ALARM, attackers_text
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
 from dfl_actors.report.simulated import ensemble_of
 from dfl_actors.report.summary import Figures, stands, stood
-from dfl_actors.report.table import Column, grid
+from dfl_actors.report.table import Column, grid, names_column
 from dfl_actors.sim.about import load_about
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def render_simulation(summary: Figures, console: Console) -> None:
     nodes, accuracy, judged = summary["nodes"], summary["accuracy"], judged_in(summary["nodes"])
     if accuracy is not None:
         columns = [
-            Column("node", list(nodes), left=True, style="cyan"),
+            names_column(nodes),
             Column("kind", [kind_text(node["role"], node["attack"]) for node in nodes.values()], left=True),
             Column(f"mean of {accuracy['measurements']}", [f"{node['accuracy']:.3f}" for node in nodes.values()], style="bold"),
             Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),

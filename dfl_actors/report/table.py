@@ -114,9 +114,9 @@ def names_column(names: Iterable[str]) -> Column:
 
 
 def reputations_column(nodes: Sequence[Mapping[str, float]], importance: int) -> Column:
-    """ "1:1.00 2:0.95" for a few neighbours, their span for more than four."""
+    """ "1:1.00 2:0.95" for a few neighbours, their span for more than four, or where that has no room."""
     short = [range_text(reputations.values(), 2) for reputations in nodes]
-    texts = [" ".join(f"{name[:8]}:{value:.2f}" for name, value in reputations.items()) or "-" for reputations in nodes]
+    texts = [" ".join(f"{name}:{value:.2f}" for name, value in reputations.items()) or "-" for reputations in nodes]
     cells = [text if len(of) <= 4 else span for text, span, of in zip(texts, short, nodes, strict=True)]
     return Column("reputations", cells, importance, left=True, short=short)
 

@@ -75,9 +75,16 @@ def waits(actors: Mapping[str, Child], waiting: Iterable[str]) -> str:
         late[child.actor].append(child.node + _unlinked(child))
     if not late:
         return ""
-    count = sum(map(len, late.values()))
-    said = "; ".join(f"{actor} of node {listed(late[actor])}" for actor in ACTORS if actor in late)
-    return f"{len(actors) - count} of {len(actors)} actors are ready, not yet {said}"
+    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for actor in (actor for actor in ACTORS if actor in late):
+        places[tuple(sorted(late[actor]))].append(actor)
+    everywhere, count = len(actors) // len(ACTORS), sum(map(len, late.values()))
+    said = (f"{listed(who)} of {_places(nodes, everywhere)}" for nodes, who in places.items())
+    return f"{len(actors) - count} of {len(actors)} actors are ready, not yet {'; '.join(said)}"
+
+
+def _places(nodes: Sequence[str], everywhere: int) -> str:
+    return "every node" if 1 < len(nodes) == everywhere else f"node {listed(nodes)}"
 
 
 def _unlinked(child: Child) -> str:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from dfl_actors import cli
-from dfl_actors.report.status import STALE, ask, problems, render
+from dfl_actors.report.status import STALE, Answer, ask, problems, render
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.status import NeighbourStatus, NodeStanding, NodeStatus, Standing
 from tests.report.made_run import realistic, write_run
@@ -78,6 +78,45 @@ def test_a_run_that_is_over_hangs_or_has_just_begun_is_told_apart(run: RunDirect
     assert not over.well and over.why.startswith("not running, it last said how it was 60 s ago")
 
 
+def rendered(answer: Answer, width: int = 200) -> str:
+    console = Console(width=width, file=StringIO())
+    with console.capture() as capture:
+        console.print(render(answer, width, NOW), soft_wrap=True)
+    return capture.get()
+
+
+def test_links_that_are_not_encrypted_are_told_from_the_first_moment(run: RunDirectory) -> None:
+    run.config.write_text('[network]\nnodes = ["a", "b"]\n[transport]\ncurve = "off"\n[node.a]\nlisten = "tcp://10.0.0.1:7000"\n')
+    with run.lock():
+        starting = rendered(ask(run, NOW))
+        assert "starting: nothing is known yet" in starting and "INSECURE: links are not encrypted" in starting
+        remarks = ("INSECURE: links are not encrypted (transport.curve is off), and node a listens beyond this machine",)
+        run.status.write_bytes(msgspec.json.encode(msgspec.structs.replace(standing(), state="starting", waits="x", remarks=remarks)))
+        assert remarks[0] in rendered(ask(run, NOW))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_headline_what_is_waited_for_and_who_has_stalled_are_told(width: int) -> None:
+    def said(made: Standing) -> str:
+        text = rendered(Answer(path="run", well=made.well, running=True, standing=made), width)
+        assert all(len(line) <= width for line in text.splitlines())
+        return " ".join(text.split())
+
+    measured = {"test_accuracy": 0.91, "test_age": 1.0}
+    assert "honest node delft: 0.910; 1 of 1 measured, at most 1 s ago" in said(standing(measured))
+    assert "honest node: not measured yet; none of 1 measured" in said(standing())
+    assert "delft" in said(standing()) and "0.000" not in said(standing())
+    waits = "5 of 6 actors are ready, not yet gossiper of node delft (no link to utrecht)"
+    assert waits in said(msgspec.structs.replace(standing(), state="starting", waits=waits))
+    stalled = standing({"stalled": 45.0, "block_age": 45.0, "block_every": 5.0})
+    assert "STALLED: node delft has made no block for 45 s; one takes 5 s" in said(stalled) and not stalled.well
+
+
+def test_names_are_whole_where_figures_can_go() -> None:
+    long = standing({"name": "hospital-north-charite-01"})
+    assert "hospital-north-charite-01" in rendered(Answer(path="run", well=True, running=True, standing=long), 100)
+
+
 def command(*words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
     monkeypatch.setattr("sys.argv", ["dfl-actors", *words])
     with pytest.raises(SystemExit) as end:
@@ -110,12 +149,8 @@ def test_the_command_finds_a_run_and_its_exit_code_says_whether_all_is_well(
 
 
 def test_a_narrow_terminal_keeps_link_and_refusals() -> None:
-    from rich.console import Console
-
     console = Console(width=60, record=True)
     made = standing(refused=("utrecht: refused twice",))
     with console.capture() as shown:
-        from dfl_actors.report.status import Answer
-
         console.print(render(Answer(path="run", well=False, running=True, standing=made), 60, NOW))
     assert "linked 12 min" in shown.get() and "by us" in shown.get()
