@@ -169,6 +169,12 @@ def over_steps(run: Run, series: Mapping[str, Series]) -> dict[str, Series]:
     return {name: (_steps_at(run, trained.get(name, ()), when), values) for name, (when, values) in series.items()}
 
 
+def of_trainers(run: Run, series: Mapping[str, Series]) -> dict[str, Series]:
+    """The same of the nodes that train, for the steps of an observer go nowhere; of all where none has trained."""
+    stepped = over_steps(run, series)
+    return {name: (steps, values) for name, (steps, values) in stepped.items() if steps[-1] > 0} or stepped
+
+
 def _steps_at(run: Run, trained: Sequence[Trained], moments: Numbers) -> Numbers:
     """The steps that were done at each moment, 0 before the first is known."""
     known = np.array([run.seconds(event.t) for event in trained])

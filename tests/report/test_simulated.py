@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dfl_actors.api.result import load_run as load_result
+from dfl_actors.api.simulation import Repeated
 from dfl_actors.api.topology import Topology
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.errors import StoreError
@@ -20,6 +22,8 @@ from dfl_actors.report.pictures import write_plots
 from dfl_actors.report.runs.compare import compare, load_sides
 from dfl_actors.report.runs.compare_picture import draw_comparison
 from dfl_actors.report.runs.exports import export
+from dfl_actors.report.runs.group_picture import groups_chart
+from dfl_actors.report.runs.groups import load_groups, sheet
 from dfl_actors.report.runs.listing import find, list_runs, remove
 from dfl_actors.report.series import accuracies, over_steps
 from dfl_actors.report.simulation import closing, closing_text, leave, render_simulation, summarise_simulation
@@ -125,6 +129,33 @@ def test_it_is_compared_with_another_and_laid_over_a_run_by_steps(tmp_path: Path
     sides = [side.run for side in load_sides(a, small_run)]
     assert draw_comparison(sides[0], sides[1]).axes[0].get_xlabel() == "training steps of a node"
     assert draw_comparison(sides[0], sides[1], "time").axes[0].get_xlabel() == "tick"
+
+
+def test_several_seeds_are_a_group_with_a_table_and_a_picture_for_a_paper(tmp_path: Path) -> None:
+    places = {seed: simulated(tmp_path / "all" / f"seed-{seed}") for seed in (4, 5)}
+    text = (places[5] / "config.toml").read_text(encoding="utf-8").replace("seed = 4", "seed = 5")
+    (places[5] / "config.toml").write_text(text, encoding="utf-8")
+    found = load_groups([tmp_path / "all"], 0.5)
+    (group,) = found.groups
+    assert (group.label, [member.seed for member in group.members], group.unit) == ("net", [4, 5], "ticks")
+    # The honest reach n / 60 and n / 50 at tick 20 n, 28 of 60 steps before the last; 20 CPU seconds in all.
+    assert group.stat("time_to_goal").mean == 560 and group.stat("cpu_to_goal").mean == pytest.approx(20 * (57 + 57 + 56) / (61 + 61 + 60))
+    head, row = sheet(found).lines()
+    assert head == ["network.name", "runs", "mean", "worst node", "ticks to 0.5", "CPU s to 0.5"]
+    assert (
+        row == ["net", "2", "0.376 ± 0.000", "0.342 ± 0.000", "560 ± 0", "18.7 ± 0.0"] and "in the last measurements" in sheet(found).title
+    )
+    repeated = Repeated(tmp_path / "all", {seed: load_result(place) for seed, place in places.items()})
+    names = [path.name for path in repeated.paper()]
+    assert names == [
+        f"{panel}-{width}.{kind}" for panel in ("mean", "worst-node") for width in ("column", "page") for kind in ("pdf", "svg")
+    ]
+    # With a run among them, over what both have in common.
+    run = lively(tmp_path / "run", ["a", "b"], seconds=12)
+    (run / "config.toml").write_text(text, encoding="utf-8")
+    mixed = load_groups([tmp_path / "all", run])
+    assert mixed.keys == ["kind"] and groups_chart(mixed).unit == "training steps of a node"
+    assert [line[4] for line in sheet(mixed).lines()][:2] == ["time to 0.9", "never"]
 
 
 def test_it_is_exported_and_reported(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, P
 from dfl_actors.report.load import Run
 from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.roles import attackers_text, honest_of, look_of
-from dfl_actors.report.series import Numbers, Series, accuracies, over_steps, span_since_all
+from dfl_actors.report.series import Numbers, Series, accuracies, of_trainers, span_since_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def comparison_chart(a: Run, b: Run, axis: Axis = "auto") -> OverTime:
     by_steps = axis == "steps" or (axis == "auto" and a.simulated != b.simulated)
     measured = {label: accuracies(run, run.of(Evaluated)) for label, run in labels(a, b).items()}
     if by_steps:
-        measured = {label: over_steps(run, measured[label]) for label, run in labels(a, b).items()}
+        measured = {label: of_trainers(run, measured[label]) for label, run in labels(a, b).items()}
     end = max((float(x[-1]) for nodes in measured.values() for x, _ in nodes.values()), default=1.0)
     runs = [(run, label, measured[label]) for label, run in labels(a, b).items()]
     lines = [line for place, (run, label, nodes) in enumerate(runs) for line in _lines(run, label, nodes, place)]
@@ -79,9 +79,8 @@ def _lines(run: Run, label: str, nodes: Mapping[str, Series], place: int) -> Ite
     for name, series in nodes.items() if len(nodes) <= FEW else ():
         its = look_of(run, name)
         yield Line(name=f"{label} node {name}", series=series, colour=its.colour if its.attacks else colour, dash=its.dash, thin=True)
-    honest = honest_of(run, nodes)
-    last = [y[-1] for _, y in honest]
-    seconds, mean, _, _ = span_since_all(honest)
+    seconds, mean, _, _ = span_since_all(honest_of(run, nodes))
+    last = [values[-1] for _, values in honest_of(run, accuracies(run, run.of(Evaluated)))]
     apart = f"; {said}" if (said := attackers_text(run)) else ""
     text = f"{plain(label)}\nmean {np.mean(last):.3f}, worst {min(last):.3f} of {len(last)}{plain(apart)}"
     yield Line(name=label, series=(seconds, mean), colour=colour, symbol=SYMBOLS[place], symbol_size=9, width=2.2, label=text)

@@ -21,7 +21,7 @@ from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.roles import honest_of
 from dfl_actors.report.runs.compare import USUAL_TARGET, WIDEST, settings_of, steps_by, time_kind
 from dfl_actors.report.runs.listing import held_since, runs_below, state_of
-from dfl_actors.report.series import Series, accuracies, over_steps
+from dfl_actors.report.series import Series, accuracies, of_trainers
 from dfl_actors.report.simulation import closing, first_at
 from dfl_actors.report.summary import WATCHERS, Figures
 from dfl_actors.report.table import Column
@@ -186,7 +186,7 @@ def load_member(path: Path, goal: float) -> Member:
         cpu_to_goal=None if reached is None or spent is None else spent * _share(run, reached),
         cpu_seconds=spent,
         curves=tuple(curves),
-        stepped=tuple(honest_of(run, over_steps(run, measured))),
+        stepped=tuple(honest_of(run, of_trainers(run, measured))),
     )
 
 

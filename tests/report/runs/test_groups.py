@@ -11,6 +11,8 @@ import pytest
 
 from dfl_actors import compare
 from dfl_actors.errors import StoreError
+from dfl_actors.report.load import load_run
+from dfl_actors.report.runs.compare_picture import comparison_chart
 from dfl_actors.report.runs.group_picture import draw_groups, groups_chart
 from dfl_actors.report.runs.groups import Comparison, as_json, as_text, load_groups, sheet, telling
 from dfl_actors.runtime.rundir import RunDirectory
@@ -182,6 +184,21 @@ def test_a_line_is_the_mean_over_the_seeds_with_a_band_around_it(place: Path) ->
 def test_groups_differ_in_more_than_their_colour(place: Path) -> None:
     looks = [(one.symbol, one.dash) for one in groups_chart(load_groups([place])).panels[0].lines]
     assert len(set(looks)) == len(looks) == 2
+
+
+def test_over_steps_observers_are_not_drawn_and_counted_all_the_same(place: Path) -> None:
+    runs = []
+    for name in ("seed-1", "seed-2"):
+        path = place / "median" / name
+        lines = [
+            line for line in (path / "metrics.jsonl").read_bytes().splitlines() if not (b'"trained"' in line and b'"node":"b"' in line)
+        ]
+        (path / "metrics.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+        runs.append(load_run(path))
+    drawn = comparison_chart(*runs, axis="steps").panels[0].lines
+    assert [line.name for line in drawn[:2]] == ["seed-1 node a", "seed-1 node c"]
+    assert next(line for line in drawn if line.name == "seed-1").label.splitlines()[1].startswith("mean 0.750, worst 0.700 of 2;")
+    assert [len(member.stepped) for member in load_groups([place / "median"]).members] == [1, 1]
 
 
 def test_over_steps_a_run_meets_a_simulation(place: Path) -> None:
