@@ -121,7 +121,7 @@ class Pictured(NamedTuple):
 def compare(
     context: typer.Context,
     names: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run directories, names of runs in --dir, or directories that hold runs.")
+        list[str], typer.Argument(metavar="RUN", help="Run directories, names of runs in --dir, or directories that hold runs.")
     ],
     directory: Where = None,
     plot: Annotated[

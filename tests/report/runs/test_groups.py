@@ -195,7 +195,7 @@ def test_over_steps_observers_are_not_drawn_and_counted_all_the_same(place: Path
         ]
         (path / "metrics.jsonl").write_bytes(b"\n".join(lines) + b"\n")
         runs.append(load_run(path))
-    drawn = comparison_chart(*runs, axis="steps").panels[0].lines
+    drawn = comparison_chart(runs[0], runs[1], "steps").panels[0].lines
     assert [line.name for line in drawn[:2]] == ["seed-1 node a", "seed-1 node c"]
     assert next(line for line in drawn if line.name == "seed-1").label.splitlines()[1].startswith("mean 0.750, worst 0.700 of 2;")
     assert [len(member.stepped) for member in load_groups([place / "median"]).members] == [1, 1]
