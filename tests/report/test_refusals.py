@@ -20,6 +20,9 @@ from tests.report.made_run import START, Line, address, ready, write_run
 CHAPTER = (Path(__file__).parent.parent.parent / "docs" / "protocol.md").read_text(encoding="utf-8").partition("## 9. Refusals")[2]
 
 
+LOST: dict[str, Line] = {"expired": {"tx": "t"}, "dropped": {"what": "TransactionNews", "messages": 4}, "lost": {"what": "model"}}
+
+
 def line(node: str, by: str, code: str, count: int = 1, event: str = "refused") -> Line:
     return {"t": START + 9, "node": node, "actor": "", "event": event, "code": code, "by": by and address(by), "count": count}
 
@@ -33,6 +36,7 @@ def run(tmp_path: Path) -> Run:
         line("amy", "", "stranger"),
     ]
     lines += [line("dan", "ben", "bad_signature", 3, "refused_by"), line("amy", "eve", "expired", 2, "refused_by")]
+    lines += [{"t": START + 9, "node": "amy", "actor": "", "event": event, **more} for event, more in LOST.items()]
     config = {"eve": address("eve")}
     found = load_run(write_run(tmp_path / "net", ["amy", "ben", "dan"], [ready(), *lines]))
     found.elsewhere.update(config)
@@ -71,10 +75,17 @@ def test_the_matrix_shows_all_faults_and_each_reason(run: Run) -> None:
     assert "36 busy: no room or time" in figure.details[1][0] and "nobody's fault" in figure.details[1][0]
     names = [text.get_text() for text in draw_chart(run, chart).axes[1].get_yticklabels()]
     assert WORDS["busy"] in names and WORDS["bad_signature"] in names
+    assert names[-3:] == [
+        "own transactions that expired", "messages that could not leave their node", "models that were no longer in the store"
+    ]  # fmt: skip
+    assert figure.below.parts[-1].values[-3:] == [1, 4, 1]
 
 
 def test_page_and_closing_summary_say_who_why_and_whose_fault(run: Run) -> None:
     text, summary = page(run), summarise(run)
+    cells = re.findall(r">([^<]*)</t[dh]>", text.partition('id="lost"')[2].partition("</section>")[0])
+    assert cells[:6] == ["node", "refused", "ignored", "expired", "messages dropped", "models gone"]
+    assert cells[6:18] == ["amy", "", "2", "1", "4", "1", "ben", "3", "36", "", "", ""]
     assert "3 refused as the sender&#x27;s fault, 40 ignored as nobody&#x27;s" in text and WORDS["bad_signature"] in text
     rows = {
         120: (r"ben +dan +3 +sender's +bad_signature +its signature is not that of its key", r"ben +amy +36 +nobody's +busy +no room"),

@@ -1,10 +1,11 @@
 """Who refused what of whom, and why."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dfl_actors.core.events import Dropped, Lost
 from dfl_actors.report.charts.chart import MOST_TEXTS, Bars, Chart, Matrix, Part, short_names
 from dfl_actors.report.load import Run
 from dfl_actors.report.refusals import FAULT, NOBODY, Refusal, by_verdict, refusals, refused_text, words_of
@@ -54,7 +55,7 @@ def _matrix(run: Run, found: Sequence[Refusal]) -> Matrix:
         nodes=[*here, *([None] * len(others))], labels=[*(shown[name] for name in here), *short_names(others)], frames=frames, moments=(),
         choices=tuple(views) if len(views) > 1 else (), sides=("who refused", "whose"), colours="@scale", most=int(np.nanmax(frames[-1])),
         decimals=0, hover="<b>%{y}</b> refused <b>%{x}</b>'s<br>%{z} times%{customdata}", details=_details(names, found),
-        below=_reasons(found, codes),
+        below=_reasons(found, codes, _lost(run)),
     )  # fmt: skip
 
 
@@ -74,13 +75,24 @@ def _details(names: Sequence[str], found: Sequence[Refusal]) -> list[list[str]]:
     return [["".join(f"<br>{text}" for text in said.get((refuser, refused), [])) for refused in names] for refuser in names]
 
 
-def _reasons(found: Sequence[Refusal], codes: Sequence[str]) -> Bars:
-    """How often for each reason, in words."""
+def _lost(run: Run) -> dict[str, int]:
+    """What got lost or was too late, beside what was refused."""
+    counts = {
+        "own transactions that expired": run.tally.expired.total(),
+        "messages that could not leave their node": sum(event.messages for event in run.of(Dropped)),
+        "models that were no longer in the store": len(run.of(Lost)),
+    }
+    return {text: count for text, count in counts.items() if count}
+
+
+def _reasons(found: Sequence[Refusal], codes: Sequence[str], lost: Mapping[str, int]) -> Bars:
+    """How often for each reason, in words, and below what got lost."""
     counts = _by_code(found)
-    faults = {one.code for one in found if one.fault}
+    faults, none = {one.code for one in found if one.fault}, [0.0] * len(lost)
     parts = [
-        Part(FAULT, "@alarm", [float(counts[code] * (code in faults)) for code in codes]),
-        Part(NOBODY, "@rest", [float(counts[code] * (code not in faults)) for code in codes]),
+        Part(FAULT, "@alarm", [*(float(counts[code] * (code in faults)) for code in codes), *none]),
+        Part(NOBODY, "@rest", [*(float(counts[code] * (code not in faults)) for code in codes), *none]),
+        Part("lost or too late", "@link", [*(0.0 for _ in codes), *map(float, lost.values())]),
     ]
     kept = [part for part in parts if any(part.values)]
-    return Bars(names=[words_of(code) for code in codes], nodes=[], parts=kept, unit="times", hover="", cut=False)
+    return Bars(names=[*map(words_of, codes), *lost], nodes=[], parts=kept, unit="times", hover="", cut=False)
