@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +35,15 @@ Closing = Callable[[Result], object]
 """Is given what a run left, also one that failed or was interrupted, before that is raised."""
 
 
+Beside = Callable[[Path], AbstractContextManager[object]]
+"""Is given the directory of a run that begins, which need not be there yet, and is entered while it goes on."""
+
+
+def alone(path: Path) -> AbstractContextManager[object]:
+    """Nothing is beside the run."""
+    return nullcontext()
+
+
 def nothing(result: Result) -> None:
     """What is done at the end unless somebody wants something."""
 
@@ -56,6 +65,7 @@ def run(
     engine: str = "local",
     address: str | None = None,
     insecure: bool = False,
+    beside: Beside = alone,
 ) -> Result:
     """Run every node of a topology on this machine until the target, the duration or Ctrl-C; or go on with the run in `resume`.
 
@@ -65,21 +75,24 @@ def run(
     With the engine "ray" the nodes are on the machines of the Ray cluster at `address`, or the one that this machine belongs to, or one
     started here. `insecure`: links that leave the machine need not be encrypted. It leaves a run directory, `runs/NAME-TIME` unless
     `out` names one. `Result.reason` says why it ended. Raises `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order;
-    `closing` is called with what there is before, and `load_run` reads it after."""
+    `closing` is called with what there is before, and `load_run` reads it after. `beside` is given the directory and entered meanwhile."""
     begun = time.monotonic()
     check_engine(engine, address)
     keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
     set_ = {key: value for key, value in keys.items() if value is not None}
     if resume is not None:
         _check_resume(path := Path(resume), engine, alone=topology is None and out is None)
-        return _here(path, partial(resume_network, path, (*options_of(overrides), *options_of(set_))), begun, insecure, progress, closing)
+        go_on = partial(resume_network, path, (*options_of(overrides), *options_of(set_)))
+        with beside(path):
+            return _here(path, go_on, begun, insecure, progress, closing)
     if topology is None:
         raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
     config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
-    if engine == "ray":
-        return _on_cluster(config, path, address, begun, progress, closing)
-    return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing)
+    with beside(path):
+        if engine == "ray":
+            return _on_cluster(config, path, address, begun, progress, closing)
+        return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing)
 
 
 def _check_resume(path: Path, engine: str, *, alone: bool) -> None:

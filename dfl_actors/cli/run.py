@@ -1,7 +1,8 @@
 """`dfl-actors run` and `dfl-actors node`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ def run(
     address: Address = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
     insecure: Insecure = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Serve a page beside it that follows the run (docs/watch.md).")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="The same, and open it in a browser.")] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -57,10 +60,25 @@ def run(
             progress=how(quiet, json),
             tell=warn,
             closing=lambda result: close(result, quiet, json),
+            beside=partial(_page, open_=open_, quiet=quiet) if watch or open_ else running.alone,
         )
     # Who gives a duration and no target wants to see how far it comes, whatever target the topology has.
     if duration is None or target is not None or any(option.startswith("run.target=") for option in sets):
         result.check_target()
+
+
+def _page(path: Path, *, open_: bool, quiet: bool) -> AbstractContextManager[object]:
+    """The page that follows the run; its address goes to stderr, for stdout may be a program's."""
+    from dfl_actors.watch.beside import watched
+    from dfl_actors.watch.command import open_browser
+
+    def tell(address: str) -> None:
+        if not quiet:
+            typer.echo(f"watch it: {address}", err=True)
+        if open_:
+            open_browser(address)
+
+    return watched(path, tell)
 
 
 def node(

@@ -1,5 +1,6 @@
 """`dfl-actors watch`: runs as pages that follow them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +19,15 @@ def watch(
     port: Port = 8765,
     insecure: Insecure = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    beside: Annotated[int | None, typer.Option("--beside", hidden=True)] = None,
 ) -> None:
     """Follow runs in a browser: the report as a page that keeps up, and /metrics for Prometheus."""
     from dfl_actors.watch import command
     from dfl_actors.watch.guard import is_loopback
 
+    if beside is not None:
+        command.serve_beside([Path(run) for run in runs], beside)
+        return
     paths = command.chosen(runs)
     command.check_host(host, insecure)
     socket = command.listening(host, port)

@@ -208,4 +208,4 @@ def _metrics(views: Sequence[RunView]) -> Callable[[Request], Response]:
 async def failed(request: Request, error: Exception) -> Response:
     """An error of the program: one line here and one there."""
     sys.stderr.write(f"error: {request.url.path} could not be answered ({error!r}): please report it\n")
-    return Response("this could not be answered: the server's terminal says why\n", 500, media_type="text/plain")
+    return Response(f"this could not be answered ({error!r}): please report it\n", 500, media_type="text/plain")

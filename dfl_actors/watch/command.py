@@ -20,6 +20,7 @@ from dfl_actors.watch.guard import Guard, is_loopback, names_of
 from dfl_actors.watch.views import RunView
 
 PORT = 8765
+BESIDE = 5  # How much a server beside a run gives way to it (nice).
 
 
 def chosen(names: Sequence[str]) -> list[Path]:
@@ -67,15 +68,20 @@ def address_of(host: str, made: socket.socket) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{made.getsockname()[1]}/"
 
 
-def serve(paths: Sequence[Path], host: str, made: socket.socket, ready: Callable[[], None], while_stdin: bool = False) -> None:
-    """Serve until Ctrl-C or, `while_stdin`, until nobody has its other end open any more. `ready` is called when a page can be opened.
-
-    Raises `KeyboardInterrupt`.
-    """
+def serve(paths: Sequence[Path], host: str, made: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until Ctrl-C. `ready` is called when a page can be opened. Raises `KeyboardInterrupt`."""
     views = [RunView(path, key) for path, key in zip(paths, keys_of(paths), strict=True)]
     for view in views:
         view.advance()
-    asyncio.run(_serve(Server(views, host), made, ready, while_stdin))
+    asyncio.run(_serve(Server(views, host), made, ready, while_stdin=False))
+
+
+def serve_beside(paths: Sequence[Path], descriptor: int) -> None:
+    """Serve runs that begin at the socket that we were given, until nobody has the other end of the standard input open any more."""
+    os.nice(BESIDE)
+    made = socket.socket(fileno=descriptor)
+    views = [RunView(path, key, awaited=True) for path, key in zip(paths, keys_of(paths), strict=True)]
+    asyncio.run(_serve(Server(views, made.getsockname()[0]), made, lambda: None, while_stdin=True))
 
 
 def keys_of(paths: Sequence[Path]) -> list[str]:

@@ -25,6 +25,7 @@ from dfl_actors.report.page.page import data, figures, head, in_script
 from dfl_actors.report.page.parts import chart_section, tag
 from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
+from dfl_actors.sim.about import is_simulation
 from dfl_actors.watch.followed import Followed
 
 
@@ -66,9 +67,10 @@ class RunView:
     """A run, which need not be there yet. `key` names it in addresses; `version` grows with every change. The methods may be called from
     several threads."""
 
-    def __init__(self, path: Path, key: str) -> None:
+    def __init__(self, path: Path, key: str, *, awaited: bool = False) -> None:
+        """`awaited`: it is no problem that it is not there yet."""
         self.path, self.key, self.problem, self.version = path, key, "", 0
-        self.lock = threading.RLock()
+        self.lock, self._awaited = threading.RLock(), awaited
         self.followed: Followed | None = None
         self._summary: tuple[int, Figures] | None = None
 
@@ -80,6 +82,8 @@ class RunView:
         """Read on; whether anything is new. What is wrong with the files is told on the page (`problem`)."""
         with self.lock:
             try:
+                if self.followed is None and self._awaited and not self.begun():
+                    return False
                 if self.followed is None:
                     self.followed = Followed(self.path)
                 changed = self.followed.advance()
@@ -88,6 +92,10 @@ class RunView:
                 changed, self.problem = self.problem != str(error), str(error)
             self.version += changed
             return changed
+
+    def begun(self) -> bool:
+        """Whether its directory is that of a run already."""
+        return (self.path / "run.json").is_file() or is_simulation(self.path)
 
     def summary(self, followed: Followed) -> Figures:
         """The figures of the run as it is."""
@@ -100,7 +108,7 @@ class RunView:
         with self.lock:
             followed = self.followed
             if followed is None:
-                return document(self.key, place, tag("h1", escape(self.key)) + self._trouble())
+                return document(self.key, place, self._not_yet())
             run, groups = followed.run, self._groups(followed, None)[0]
             sections = "\n".join(section for group in groups.values() for section in group)
             more = {"version": self.version, "goes_on": followed.goes_on}
@@ -111,7 +119,7 @@ class RunView:
         with self.lock:
             followed = self.followed
             if followed is None:
-                return Update(version=self.version, goes_on=True, head=tag("h1", escape(self.key)) + self._trouble())
+                return Update(version=self.version, goes_on=True, head=self._not_yet())
             groups, made = self._groups(followed, near)
             found = figures(made)
             return Update(
@@ -143,6 +151,10 @@ class RunView:
         names = "".join(tag("a", escape(name), href=f"{place.nodes}{quote(name, safe='')}") for name in followed.run.nodes)
         nodes = tag("nav", tag("span", "pages of nodes") + names, class_="nodes", aria_label="Pages of nodes")
         return head(followed.run, self.summary(followed), followed.held) + nodes + self._trouble()
+
+    def _not_yet(self) -> str:
+        state = "starting: nothing is written of the run yet" if self._awaited else "not there"
+        return tag("h1", escape(self.key)) + tag("p", state, class_="state") + self._trouble()
 
     def _trouble(self) -> str:
         return tag("p", escape(self.problem), class_="remarks") if self.problem else ""
