@@ -131,3 +131,10 @@ class Opened:
     def close(self) -> None:
         self.tab.close()
         self.check()
+
+
+def serious(opened: Opened) -> list[tuple[str, str]]:
+    """What axe-core finds serious or worse on the page: its rule and the first element. What a chart draws is left out."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed: make installs it")
+    found = axe.Axe().run(opened.tab, context={"exclude": [[".main-svg"]]}).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]

@@ -13,7 +13,7 @@ from dfl_actors.report.page.page import page
 from dfl_actors.runtime.examined import Examined
 from dfl_actors.runtime.verify import Verified
 from tests import objects
-from tests.report.browser import Opened, chromium
+from tests.report.browser import Opened, chromium, serious
 from tests.report.made_run import ready, write_run
 
 NODE = "<b>a"
@@ -74,7 +74,7 @@ def test_a_block_opens_with_the_keyboard(run: Run, tmp_path: Path) -> None:
         assert not tab.is_visible(".inside >> nth=2")
         tab.keyboard.press("Enter")
         assert tab.is_visible(".inside >> nth=2") and "predecessor" in tab.inner_text(".inside >> nth=2")
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth") and serious(opened) == []
         tab.keyboard.press("Enter")
         assert not tab.is_visible(".inside >> nth=2")
         opened.close()
