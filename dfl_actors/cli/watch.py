@@ -19,7 +19,9 @@ def watch(
     port: Port = 8765,
     insecure: Insecure = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    beside: Annotated[int | None, typer.Option("--beside", hidden=True, help="The socket of a run's command.")] = None,
+    beside: Annotated[
+        int | None, typer.Option("--beside", metavar="FD", help="For run --watch: this socket, until standard input ends.")
+    ] = None,
 ) -> None:
     """Follow runs in a browser: the report as a page that keeps up, and /metrics for Prometheus."""
     from dfl_actors.watch import command
