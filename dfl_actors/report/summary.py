@@ -30,6 +30,7 @@ from dfl_actors.runtime.remarks import off_text, step_text
 TASKS = ("generate_block", "generate_transaction", "update_model", "receive_transaction", "inject", "other")
 WORK = ("learning", "blockchain", "network")
 PER_BLOCK = ("transactions", "confirmations", "expected")
+BRIEF = {"transactions": "tx/block", "confirmations": "confirmed", "expected": "expected"}  # What a narrow table calls them.
 WATCHERS = ("supervisor", "evaluator")  # Processes of the run that belong to no node: they start it and measure it.
 MOST_RESTARTS = 5  # Restarts by actor and reason that have a line each.
 MOST_REFUSALS = 8  # Rows of the closing summary.
@@ -328,10 +329,15 @@ def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     return [
         names_column(name for name, _ in nodes),
         Column("blocks", [str(block["blocks"]) for _, block in nodes]),
-        *(Column(f"{what}/block", [_decimal(block[f"{what}_per_block"]) for _, block in nodes]) for what in PER_BLOCK),
+        *(_per_block(nodes, what) for what in PER_BLOCK),
         *troubles_column("abandoned", [block["abandoned"] for _, block in nodes]),
         Column("peers", [str(block["peers"]) for _, block in nodes], 8),
     ]
+
+
+def _per_block(nodes: Sequence[tuple[str, Figures]], what: str) -> Column:
+    cells = [_decimal(block[f"{what}_per_block"]) for _, block in nodes]
+    return Column(f"{what}/block", cells, 7, short=cells, brief=BRIEF[what])
 
 
 def cpu_columns(cpu: Figures) -> list[Column]:

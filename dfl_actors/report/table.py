@@ -21,7 +21,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a table. `importance` 9 never goes; `short` stands in for `cells` before the column goes."""
+    """A column of a table. `importance` 9 never goes; `short`, below the header `brief` if it has one, stands in for `cells` before the
+    column goes."""
 
     header: str
     cells: Sequence[str]
@@ -29,6 +30,7 @@ class Column(msgspec.Struct, frozen=True):
     left: bool = False
     style: str = ""
     short: Sequence[str] | None = None
+    brief: str = ""
 
     @property
     def width(self) -> int:
@@ -47,7 +49,8 @@ def fit(columns: Iterable[Column], width: int) -> tuple[list[Column], int]:
             return kept, 1
         column = kept.pop(least)
         if column.short is not None:  # which counts as more important: others go before it
-            kept.insert(least, msgspec.structs.replace(column, cells=column.short, short=None, importance=column.importance + 2))
+            shorter = msgspec.structs.replace(column, header=column.brief or column.header, cells=column.short, short=None)
+            kept.insert(least, msgspec.structs.replace(shorter, importance=column.importance + 2))
 
 
 def grid(columns: Iterable[Column], width: int, *, footer: bool = False, alarm: Sequence[bool] = ()) -> Table:
