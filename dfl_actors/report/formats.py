@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
+from textwrap import wrap
 from typing import Literal, get_args
 
 import msgspec
@@ -38,7 +39,7 @@ class Sheet(msgspec.Struct, frozen=True):
         kept, gap = fit(self.columns, width)
         sheet = Sheet(self.title, tuple(kept))
         rows = ((" " * gap).join(map(_padded, line, kept)).rstrip() for line in sheet.lines())
-        return "\n".join([self.title, "", *rows])
+        return "\n".join([*wrap(self.title, width), "", *rows])
 
     def markdown(self) -> str:
         """For a document."""

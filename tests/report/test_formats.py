@@ -13,7 +13,7 @@ SHEET = Sheet(
 
 def test_text_is_aligned_and_gives_way_where_it_is_narrow() -> None:
     assert SHEET.text() == "what it shows\n\nname      n  m\na_b   1 ± 2  4\nc|d       3  5\n50 %      -  6"
-    assert SHEET.text(width=8) == "what it shows\n\nname  m\na_b   4\nc|d   5\n50 %  6"
+    assert SHEET.text(width=8) == "what it\nshows\n\nname  m\na_b   4\nc|d   5\n50 %  6"
 
 
 def test_signs_of_a_format_are_escaped() -> None:
