@@ -7,16 +7,20 @@ from statistics import fmean, median
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
+from dfl_actors.core.verdicts import SENDERS, SIGNERS
 from dfl_actors.report.headline import Stood
 from dfl_actors.report.judged import By, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run
+from dfl_actors.report.refusals import Refusal, refusals
 from dfl_actors.report.tally import Sealed
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
 MANY = 3  # Blocks in the median after which a node without any is missed.
 KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
+BAD = SENDERS | SIGNERS  # Codes of which a few shut a neighbour out.
+MOST_RULES = 2  # Broken rules that are named.
 MOST_WAITS = 3  # Places where transactions waited that are named.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
 
@@ -30,6 +34,16 @@ def told_of(told: Iterable[tuple[str, str, str]], text: str) -> list[str]:
         if teller not in tellers:
             tellers.append(teller)
     return [text.format(of=of, detail=detail, by=", ".join(tellers)) for (of, detail), tellers in by.items()]
+
+
+def shut_out(told: Iterable[tuple[str, str, str]], found: Sequence[Refusal]) -> list[str]:
+    """Whom nodes shut out for a while, and for what: the rules that it broke most often, or what was told with it."""
+    broken: dict[str, Counter[str]] = {}
+    for one in found:
+        if one.code in BAD:
+            broken.setdefault(one.refused, Counter())[one.words] += one.count
+    why = {of: ", ".join(f"{words} ({count:,} times)" for words, count in its.most_common(MOST_RULES)) for of, its in broken.items()}
+    return told_of([(by, of, why.get(of, detail)) for by, of, detail in told], "node {of} was shut out by {by} for a while: {detail}")
 
 
 def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[str, str]) -> list[str]:
@@ -139,7 +153,7 @@ def findings(run: Run, nodes: Sequence[Stood]) -> list[str]:
         told.setdefault(event.code, []).append((event.node, run.node_named(event.by), event.detail))
     return [
         *told_of(told.get("contradiction", ()), "node {of} signed {detail} (proved at {by}): its key is used twice, or it lies"),
-        *told_of(told.get("shut_out", ()), "node {of} was shut out by {by} for a while: {detail}"),
+        *shut_out(told.get("shut_out", ()), refusals(run)),
         *kept_out(judged_by(run), run.attacks).values(),
         *failed_defences(_trust(run), run.attacks),
         *fallen_behind(nodes, run.score),

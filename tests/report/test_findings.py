@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from dfl_actors.report.findings import failed_defences, fallen_behind, findings, in_vain, kept_out, stood_still, told_of
+from dfl_actors.report.findings import failed_defences, fallen_behind, findings, in_vain, kept_out, shut_out, stood_still, told_of
 from dfl_actors.report.headline import Stood
 from dfl_actors.report.judged import Judged
 from dfl_actors.report.load import load_run
+from dfl_actors.report.refusals import Refusal, words_of
 from tests.report.made_run import START, Line, address, ready, write_run
 
 LATE = "expired before enough neighbours had witnessed them"
@@ -88,6 +89,16 @@ def test_whom_the_honest_reject_more_often_than_not_was_kept_out(rejected: int, 
 
 
 text_of_ben = "honest node ben was kept out: node amy rejected its models in 90 % of 10 updates; at last: points the other way"
+
+
+def test_why_a_node_was_shut_out_are_the_rules_that_it_broke() -> None:
+    told = [("amy", "dan", "4.0 bad messages"), ("ben", "dan", "4.2 bad messages"), ("amy", "eve", "4.0 bad messages")]
+    found = [Refusal("amy", "dan", "bad_signature", 5), Refusal("ben", "dan", "bad_signature", 3), Refusal("amy", "dan", "schema", 9)]
+    found += [Refusal("amy", "dan", "shut_out", 900), Refusal("amy", "dan", "busy", 900), Refusal("ben", "dan", "chunk", 1)]
+    assert shut_out(told, found) == [
+        f"node dan was shut out by amy, ben for a while: {words_of('schema')} (9 times), {words_of('bad_signature')} (8 times)",
+        "node eve was shut out by amy for a while: 4.0 bad messages",
+    ]
 
 
 def test_what_several_nodes_tell_of_another_is_one_finding() -> None:
