@@ -20,6 +20,7 @@ from dfl_actors.watch.guard import Guard, is_loopback, names_of
 from dfl_actors.watch.views import RunView
 
 PORT = 8765
+MOST = 200  # Connections at once.
 BESIDE = 5  # How much a server beside a run gives way to it (nice).
 
 
@@ -105,6 +106,7 @@ class Server(uvicorn.Server):
             ws="none",
             timeout_graceful_shutdown=1,
             timeout_keep_alive=2,
+            limit_concurrency=MOST,
         )
         super().__init__(config)
 

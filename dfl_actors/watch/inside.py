@@ -18,11 +18,11 @@ from dfl_actors.runtime.examined import Examined, examine_all
 from dfl_actors.runtime.marks import read_marks
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
+from dfl_actors.watch.views import VERIFYING
 
 LOG_BYTES, LOG_LINES = 1 << 16, 200  # Of the end of a log file that are shown.
 READING = 30  # Seconds of work after which a store that has no end is given up.
 BLOCKS = 40  # Newest blocks of the chain that are shown.
-VERIFYING = 3.0  # Seconds that verifying it may take.
 
 
 class Kept(msgspec.Struct, frozen=True):

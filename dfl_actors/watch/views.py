@@ -21,12 +21,16 @@ from dfl_actors.report.charts import makers
 from dfl_actors.report.charts.chart import Chart
 from dfl_actors.report.charts.palette import page_palettes
 from dfl_actors.report.page import parts
+from dfl_actors.report.page.chains import chains_section, most_blocks, wrong_chains
 from dfl_actors.report.page.page import data, figures, head, in_script
 from dfl_actors.report.page.parts import chart_section, tag
 from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
+from dfl_actors.runtime.examined import Examined, examine_all, has_chains
 from dfl_actors.sim.about import is_simulation
 from dfl_actors.watch.followed import Followed
+
+VERIFYING = 3.0  # Seconds that verifying the chains of a run may take, as in its report.
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,8 @@ class RunView:
         self.lock, self._awaited = threading.RLock(), awaited
         self.followed: Followed | None = None
         self._summary: tuple[int, Figures] | None = None
+        self._chains: list[Examined] = []
+        self._examiner: threading.Thread | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -91,7 +97,29 @@ class RunView:
             except (DflError, OSError) as error:
                 changed, self.problem = self.problem != str(error), str(error)
             self.version += changed
+            self._examine()
             return changed
+
+    def _examine(self) -> None:
+        """Look at the chains once the run is over: that takes seconds, and is done aside."""
+        followed = self.followed
+        if followed is None or followed.goes_on:
+            self._chains, self._examiner = [], None
+        elif self._examiner is None and not followed.run.simulated:
+            self._examiner = threading.Thread(target=self._look_at_chains, args=(followed,), daemon=True)
+            self._examiner.start()
+
+    def _look_at_chains(self, followed: Followed) -> None:
+        names = tuple(followed.run.nodes)
+        try:
+            there = has_chains(followed.directory, names)
+            found = examine_all(followed.directory, names, most_blocks(len(names)), VERIFYING) if there else []
+        except (DflError, OSError, RuntimeError):
+            return  # `chain verify` says why; the page does without
+        with self.lock:
+            if not followed.goes_on and found:
+                self._chains = found
+                self.version += 1
 
     def begun(self) -> bool:
         """Whether its directory is that of a run already."""
@@ -100,7 +128,9 @@ class RunView:
     def summary(self, followed: Followed) -> Figures:
         """The figures of the run as it is."""
         if self._summary is None or self._summary[0] != self.version:
-            self._summary = self.version, summarise(followed.run)
+            summary = summarise(followed.run)
+            summary["findings"] = [*wrong_chains(self._chains), *summary["findings"]]
+            self._summary = self.version, summary
         return self._summary[1]
 
     def page(self, place: Place) -> str:
@@ -144,6 +174,8 @@ class RunView:
                 chart = make()
                 made.append(chart)
                 group = [chart_section(chart, run), *group]
+            if name == "chains" and self._chains:
+                group = [*group, chains_section(run, self._chains)]
             groups[name] = group
         return groups, made
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.browser import BEYOND, CHARTS, Opened, chromium
+from tests.report.browser import BEYOND, CHARTS, Opened, chromium, serious
 from tests.report.made_run import NASTY, lively
 from tests.watch.serving import Served, served
 from tests.watch.test_followed import append, growing
@@ -100,3 +100,30 @@ def test_without_news_nothing_is_sent(tmp_path: Path) -> None:
         first = seen.get("/update?near=accuracy").json
         assert first["version"] == seen.get("/update?near=").json["version"] and not first["goes_on"]
         assert set(first["figures"]) == {"accuracy"} and seen.get("/update?near=").json["figures"] == {}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
+    one, two = lively(tmp_path / "one", ["0", "1", "2", "3"]), lively(tmp_path / "two", NASTY)
+    log = one / "nodes" / "0" / "log"
+    log.mkdir(parents=True)
+    (log / "trainer.log").write_text("a line that is long " * 40, encoding="utf-8")
+    with served(one, two) as server:
+        opened = Opened(browser, server.address, width, scheme)
+        for path in ("", "run/one/node/0", "run/two/"):
+            opened.tab.goto(server.address + path)
+            opened.until(lambda: bool(opened.tab.evaluate("document.documentElement.dataset.version")))
+            assert opened.tab.evaluate(BEYOND) == [], path
+            assert serious(opened) == [], path
+        opened.close()
+
+
+def test_a_node_of_the_graph_leads_to_its_page(browser: Any, tmp_path: Path) -> None:
+    with served(lively(tmp_path / "net", ["0", "1", "2", "3"])) as server:
+        opened = Opened(browser, server.address)
+        opened.until(lambda: bool(opened.tab.query_selector("#plot-network .point")))
+        box = opened.tab.query_selector_all("#plot-network .scatterlayer .trace:last-child .point")[-1].bounding_box()
+        opened.tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        opened.until(lambda: "/node/" in opened.tab.url)
+        assert opened.tab.inner_text("h1").strip() == "node 3"
+        opened.close()
