@@ -144,6 +144,6 @@ def refusal_columns(found: Sequence[Refusal], most: int = MOST_ROWS) -> list[Col
         Column("refused", [name_text(one.refused) for one in rows], left=True),
         Column("times", [f"{one.count:,}" for one in rows]),
         Column("fault", ["sender's" if one.fault else "nobody's" for one in rows], left=True),
-        Column("code", [one.code for one in rows], 5, left=True),
         Column("why", [one.words for one in rows], 7, left=True, short=[one.code for one in rows]),
+        Column("code", [one.code for one in rows], 5, left=True),
     ]

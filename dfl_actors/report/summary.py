@@ -314,15 +314,17 @@ def node_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     ]
 
 
+LOST = {"refused": "", "ignored": "", "expired": "expired", "messages dropped": "dropped", "models gone": "lost"}
+"""What is counted of a node's losses, and as what it stands in its figures."""
+
+
 def lost_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
-    """What each node refused or ignored of others, and what of its own got lost or was too late; no column where there is none of it."""
-    faults, ignored = zip(*(by_verdict(node["refused"]) for _, node in nodes), strict=True) if nodes else ((), ())
-    counts = {"refused": faults, "ignored": ignored} | {
-        header: [node[key] for _, node in nodes]
-        for header, key in {"expired": "expired", "messages dropped": "dropped", "models gone": "lost"}.items()
-    }
-    columns = [Column(header, [f"{count:,}" if count else "" for count in its]) for header, its in counts.items() if any(its)]
-    return [names_column(name for name, _ in nodes), *columns]
+    """What nodes refused or ignored of others, and what of their own got lost or was too late; no row and no column without any of it."""
+    rows = {name: (*by_verdict(node["refused"]), *(node[key] for key in LOST.values() if key)) for name, node in nodes}
+    kept = {name: counts for name, counts in rows.items() if any(counts)}
+    columns = zip(LOST, zip(*kept.values(), strict=True), strict=True) if kept else ()
+    cells = [Column(header, [f"{count:,}" if count else "" for count in counts]) for header, counts in columns if any(counts)]
+    return [names_column(kept), *cells]
 
 
 def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:

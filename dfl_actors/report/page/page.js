@@ -51,7 +51,9 @@
   function forward(trace, meta) {
     const token = tokenOf(meta.node);
     const marker = trace.marker ? { marker: { ...trace.marker, color: token } } : {};
-    return { ...trace, line: { ...trace.line, color: token, width: meta.width }, ...marker };
+    // Picked out of few, a thin line is no longer one of many.
+    const width = meta.width * (page.crowd || chosen.size === page.nodes.length ? 1 : 1.6);
+    return { ...trace, line: { ...trace.line, color: token, width }, ...marker };
   }
 
   function back(trace) {
