@@ -161,7 +161,6 @@ def _short(header: str, column: Sequence[str]) -> Sequence[str] | None:
 
 def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
     node = standing.node
-    accuracy = node.test_accuracy if node.test_accuracy is not None else node.own_accuracy
     restarts = f"{node.restarts} restarts" if node.restarts else ""
     yield (
         node.name,
@@ -170,7 +169,7 @@ def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
         "",
         "",
         str(node.height),
-        accuracy_text(accuracy),
+        accuracy_text(node.own_accuracy),
         "",
         restarts,
     )

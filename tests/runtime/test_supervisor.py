@@ -35,6 +35,7 @@ from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.processes.signals import Stop as Signals
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.plan import EVALUATOR, NodePlan, settings_of
+from dfl_actors.runtime.policies import LAST_ROUND
 from dfl_actors.runtime.status import NetworkStatus
 from dfl_actors.runtime.supervisor import Outcome, Supervisor
 from tests.config.made import parse
@@ -257,6 +258,27 @@ def test_at_the_end_all_last_models_are_measured_whole_and_are_of_the_moment_of_
     assert [text.partition(":")[0] for text in watcher.texts] == [
         *(["there was no time to measure the last model of node a, b"] * (not answers))
     ]
+
+
+def test_a_signal_ends_the_last_round(tmp_path: Path) -> None:
+    stop = Signals()
+
+    def never_measured(troupe: Troupe, name: str, message: Message | None) -> None:
+        if name == EVALUATOR and message is None:
+            troupe.say(name, Ready())
+        elif isinstance(message, Evaluate) and message.save:
+            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=0, tested=0))
+        elif isinstance(message, Evaluate):
+            stop.number = signal.SIGINT
+        elif name.endswith("/trainer") and isinstance(message, Stop):
+            troupe.say(name, Status(counts={}, idle=True, stopped=True, model="ab" * 32))
+        else:
+            dutiful(troupe, name, message)
+
+    begun = time.monotonic()
+    outcome, _, watcher = perform(tmp_path, never_measured, stop=stop, every=0.1)
+    assert outcome.reason == "duration" and time.monotonic() - begun < LAST_ROUND / 2
+    assert watcher.texts and watcher.texts[0].startswith("there was no time to measure the last model of node a, b")
 
 
 @pytest.mark.parametrize("crashes", [1, 5, 6])
