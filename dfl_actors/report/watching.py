@@ -43,14 +43,15 @@ class Redrawn(Live):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """What is written, after the way back to the beginning of the picture and before the picture."""
-        size, before = (self.console.width, self.console.height), self._drawn_at
-        self._drawn_at = size
-        found = super().process_renderables(renderables)
-        if before in (None, size):
-            return found
-        room = max(self.console.height - self._live_render.last_render_height - 1, 0)
-        notes = list(self._notes)[-room:] if room else []
-        return [Control(ControlType.HOME, ControlType.CLEAR), *notes, *found[1:]]
+        with self._lock:
+            size, before = (self.console.width, self.console.height), self._drawn_at
+            self._drawn_at = size
+            found = super().process_renderables(renderables)
+            if before in (None, size):
+                return found
+            room = max(self.console.height - self._live_render.last_render_height - 1, 0)
+            notes = list(self._notes)[-room:] if room else []
+            return [Control(ControlType.HOME, ControlType.CLEAR), *notes, *found[1:]]
 
 
 class Watch:

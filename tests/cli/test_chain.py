@@ -1,0 +1,44 @@
+"""`dfl-actors chain` of one node of a network: its neighbours run elsewhere, and are called by their names."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dfl_actors.core.codec import encode
+from dfl_actors.core.evidence import KEPT, evidence
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.stores import Journal
+from tests import objects
+from tests.cli.conftest import Cli
+from tests.runtime.test_verify import NET, made
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    found = made(tmp_path / "run")
+    keys = f'[node.a]\npublic_key = "{objects.ALICE.public}"\n[node.ben]\npublic_key = "{objects.BOB.public}"\n'
+    found.config.write_text(f'[network]\nnodes = ["a", "ben"]\n{keys}')
+    return found
+
+
+def test_verify_and_show_name_nodes_of_other_hosts(run: RunDirectory, cli: Cli) -> None:
+    one, other = (objects.transaction(objects.BOB, genesis=NET, sequence=3, created=created) for created in (1, 2))
+    with Journal(run.node("a").journal("gossiper")) as journal:
+        journal.commit([(KEPT + b"transaction/any", encode(evidence(one, other)))])
+    ended = cli("chain", "verify", run.path)
+    assert ended.code == 0 and "node a: holds evidence that node ben signed two transactions for 3" in ended.out.splitlines()
+    shown = cli("chain", "show", run.path)
+    assert shown.out.splitlines()[0] == "chain of node a: 4 blocks, 4 transactions" and "  witnesses: ben 4" in shown.out.splitlines()
+    run.config.unlink()
+    assert objects.BOB.address[:16] in cli("chain", "verify", run.path).out, "without a topology it is called by its address"
+
+
+def test_one_block_is_shown_whole_as_text_and_as_json(run: RunDirectory, cli: Cli) -> None:
+    text, raw = cli("chain", "show", run.path, "2"), cli("chain", "show", run.path, "2", "--json")
+    assert text.out.startswith("block 2 of node a: 1 transaction, 1 of 1 receipts confirmed\n") and "witness ben: " in text.out
+    assert [msgspec.json.decode(line)["draft"]["height"] for line in raw.out.splitlines()] == [2]
+    for height in ("4", "-1"):
+        refused = cli("chain", "show", run.path, height)
+        assert refused.code == 2 and refused.out == ""
+    assert "there is no block 4: node a has blocks 0 to 3" in cli("chain", "show", run.path, "4").err
