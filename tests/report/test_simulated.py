@@ -15,6 +15,8 @@ from dfl_actors.api.simulation import Repeated
 from dfl_actors.api.topology import Topology
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.errors import StoreError
+from dfl_actors.report.charts.chart import OverTime
+from dfl_actors.report.charts.learning import accuracy
 from dfl_actors.report.frames import reasons
 from dfl_actors.report.load import load_run
 from dfl_actors.report.page.page import page
@@ -172,3 +174,9 @@ def test_it_is_exported_and_reported(tmp_path: Path) -> None:
     assert {file.stem for file in write_plots(load_run(path), tmp_path / "plots")} >= {"accuracy", "weight-difference", "reputations"}
     shutil.rmtree(path / "csv")
     assert load_run(path).simulated
+
+
+def test_its_chart_has_no_empty_panel(tmp_path: Path) -> None:
+    chart = accuracy(load_run(simulated(tmp_path / "a")))
+    assert isinstance(chart.figure, OverTime) and [panel.title for panel in chart.figure.panels] == ["on test samples"]
+    assert "Below" not in chart.about

@@ -19,19 +19,20 @@ THIN, PICKED, THICK = 1.3, 2.2, 3.2  # Widths of a node's curve, of one picked o
 
 
 def accuracy(run: Run) -> Chart:
-    """The paper's figures 7 and 8: on the test samples above, on the node's own samples below."""
+    """The paper's figures 7 and 8: on the test samples above, on the node's own samples below, which a simulation does not tell."""
     crowd, found = len(run.nodes) > FEW, marks(run)
     figure = accuracy_figure(run, found)
+    panels = figure.panels[:1] if run.simulated else figure.panels
     return Chart(
         id="accuracy",
         title=f"{run.score.title()} over time",
-        about=_about(crowd, bool(found)),
+        about=_about(len(panels) > 1, crowd, bool(found)),
         source="`evaluated` and `trained`; `restarted`, `fault`, `happened`",
-        height=520,
+        height=520 if len(panels) > 1 else 400,
         wide=True,
         keyed=True,
         missing="Nothing was measured in this run yet.",
-        figure=figure if any(panel.lines for panel in figure.panels) else None,
+        figure=msgspec.structs.replace(figure, panels=panels) if any(panel.lines for panel in panels) else None,
     )
 
 
@@ -74,11 +75,13 @@ def fitted(values: Sequence[Numbers]) -> tuple[float, float]:
     return round(max(low - margin, least), 4), round(min(high + margin, most), 4)
 
 
-def _about(crowd: bool, disturbed: bool) -> str:
-    text = (
-        "Above, on the test samples: what the network has learned. Below, on the samples a node itself received: this rises first and "
-        "drops when models are merged. Each axis fits what it shows."
-    )
+def _about(both: bool, crowd: bool, disturbed: bool) -> str:
+    text = "On the test samples: what the network has learned. The axis fits what it shows."
+    if both:
+        text = (
+            "Above, on the test samples: what the network has learned. Below, on the samples a node itself received: this rises first and "
+            "drops when models are merged. Each axis fits what it shows."
+        )
     if crowd:
         text += " Choose nodes to pick them out of the crowd."
     return text + " Vertical lines mark restarts and injected faults; hover over the sign above one." if disturbed else text
