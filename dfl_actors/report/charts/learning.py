@@ -62,7 +62,7 @@ def _mean(run: Run, series: Mapping[str, Series]) -> tuple[list[Line], list[Band
     seconds, mean, low, high = span_since_all(honest)
     kind = "" if not run.attacks else "honest " if series.keys() - run.attacks.keys() else "attacking "
     name = f"mean of {len(honest)} {kind}nodes"
-    line = Line(name=name, series=(seconds, mean), colour="@ink", width=THICK, label=name)
+    line = Line(name=name, series=(seconds, mean), colour="@ink", width=THICK, label=f"mean of the {kind}nodes")
     return [line], [Band("@inkband", seconds, low, high, "worst to best of them")]
 
 
