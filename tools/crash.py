@@ -27,6 +27,7 @@ from typing import NamedTuple
 import crash_silence
 import orjson
 from crash_stage import Ended, Net, made, removed
+from ending import orderly
 
 from dfl_actors.core.family import ACTORS
 
@@ -353,6 +354,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="append the rows, as JSON lines, to this file")
     parser.add_argument("--stages", action="store_true", help="print where the time of coming back goes")
     given = parser.parse_args()
+    orderly()
     unsafe = 0
     for part in given.only.split(","):
         print(f"{part}: load {os.getloadavg()[0]:.1f}", flush=True)

@@ -23,6 +23,7 @@ import damage_commands
 import orjson
 from crash import Row
 from crash_stage import Net, made, removed
+from ending import orderly
 
 from dfl_actors.core.family import ACTORS
 
@@ -205,6 +206,7 @@ def main() -> None:
     parser.add_argument("--wet", type=float, default=1.0, metavar="X", help="the part of those that go on which really does [%(default)s]")
     parser.add_argument("--only", default="", metavar="FILE,...", help="parts of names of files [all]")
     given = parser.parse_args()
+    orderly()
     damage_commands.imported()
     place, rng = made(), random.Random(given.seed)
     try:

@@ -11,7 +11,6 @@ the cause, and the row says `load`.
 
 import argparse
 import random
-import signal
 import socket
 import sys
 import time
@@ -25,6 +24,7 @@ import hostile_forged
 import hostile_inside
 import hostile_mutants
 import orjson
+from ending import orderly
 from hostile_attacks import ATTACKS, Assault, Row
 from hostile_neighbour import Neighbour
 from hostile_stage import Stage, hosts, stage, wall
@@ -293,7 +293,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="[%(default)s]")
     parser.add_argument("--out", type=Path, metavar="FILE", help="append the rows, as JSON lines, to this file")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends too
+    orderly()
     missed = 0
     for name in given.only.split(","):
         what, rows = part_of(name, given.scale, given.seed)

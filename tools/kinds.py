@@ -23,6 +23,7 @@ import kinds_data
 import numpy as np
 import numpy.typing as npt
 import orjson
+from ending import orderly
 from kinds_node import run_nodes
 
 from dfl_actors import load_run, run, simulate
@@ -138,6 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--folder", type=Path, help="keep everything there")
     given: Any = parser.parse_args(arguments)
+    orderly()
     bad = 0
     print(f"{'kind':12} {'way':5} {'score':>6} {'chance':>7}  each sample answered the same by the export")
     with tempfile.TemporaryDirectory(prefix="kinds-") as folder:

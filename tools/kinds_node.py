@@ -45,13 +45,15 @@ def run_nodes(topology: Path, out: Path, seconds: float) -> list[Path]:
         for name, place in zip(("0", "1"), runs, strict=True)
     ]
     begun = 0.0
-    while not begun or time.monotonic() < begun + seconds:
-        if any(process.poll() is not None for process in started):
-            break
-        begun = begun or (time.monotonic() if all(map(_works, runs)) else 0.0)
-        time.sleep(0.2)
-    for process in started:
-        process.send_signal(signal.SIGTERM)
+    try:
+        while not begun or time.monotonic() < begun + seconds:
+            if any(process.poll() is not None for process in started):
+                break
+            begun = begun or (time.monotonic() if all(map(_works, runs)) else 0.0)
+            time.sleep(0.2)
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
     said = [process.communicate()[1] for process in started]
     for process, error in zip(started, said, strict=True):
         if process.returncode != 143:

@@ -26,6 +26,7 @@ import crash_silence
 import numpy as np
 from crash import Row
 from crash_stage import Ended, Net, made, removed
+from ending import orderly
 
 EVERY, FAULT = 15.0, 20.0  # Seconds between two samples, and between two faults.
 LARGEST = {"PSS, MB": 0.05, "descriptors": 0.02, "threads": 0.02}
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="[%(default)s]")
     parser.add_argument("--csv", type=Path, default=Path("soak.csv"), metavar="FILE", help="[%(default)s]")
     given = parser.parse_args()
+    orderly()
     place, met = made(), True
     net = Net(place, 5, ring=True, options=(*OPTIONS, f"data.rate={given.rate}"), namespace=crash_silence.namespace())
     soak = Soak(net, random.Random(given.seed), given.minutes)
