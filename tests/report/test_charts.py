@@ -10,12 +10,14 @@ from matplotlib.colors import to_rgb
 
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chains import slowest
-from dfl_actors.report.charts.chart import Bars, OverTime
+from dfl_actors.report.charts.chart import Bars, OverTime, Panel
+from dfl_actors.report.charts.chart import Line as Curve
 from dfl_actors.report.charts.learning import accuracy_figure, fitted, together
 from dfl_actors.report.charts.palette import DARK, LIGHT
 from dfl_actors.report.charts.said import course, spoken
 from dfl_actors.report.charts.trust import reputation_matrix, standing
 from dfl_actors.report.load import Run, load_run
+from dfl_actors.report.page.plotly import specification
 from dfl_actors.report.series import Numbers
 from dfl_actors.report.summary import summarise
 from dfl_actors.report.waits import latencies
@@ -137,3 +139,10 @@ def test_an_attacker_is_said_apart(tmp_path: Path) -> None:
     (said,) = [spoken(chart) for chart in charts(run, summarise(run)) if chart.id == "accuracy"]
     assert "mean of 3 honest nodes rose from" in said and "attacker dan (sign_flip) at 0." in said
     assert "node dan" not in said.partition("attacker")[0]
+
+
+@pytest.mark.parametrize(("top", "apart"), [(3, 1), (40, None)])
+def test_an_axis_of_few_blocks_has_each_number_once(top: int, apart: int | None) -> None:
+    curve = Curve(name="0", series=(array(0, 1), array(0, top)), colour="@ink")
+    layout = specification(OverTime(panels=[Panel(title="blocks", lines=[curve], counts=True)], end=1))["layout"]
+    assert isinstance(layout, dict) and layout["yaxis"].get("dtick") == apart

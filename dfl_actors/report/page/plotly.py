@@ -34,6 +34,8 @@ from dfl_actors.report.series import Numbers, thinned
 
 Json = dict[str, object]
 
+FEWEST_TICKS = 8  # Below, an axis of whole numbers would have them twice: 0, 1, 1, 2, 2.
+
 MOST_POINTS = 12_000  # Points of all traces of a chart together: what a browser draws and moves without delay.
 
 
@@ -106,7 +108,8 @@ def _value_axis(panel: Panel, more: Json) -> Json:
     if panel.log:
         return _axis(panel.title, type="log", exponentformat="power", dtick=1, tickfont={"size": 10}, **more)
     if panel.counts:
-        return _axis(panel.title, rangemode="tozero", tickformat="d", nticks=8, **more)
+        top = max((float(line.series[1][-1]) for line in panel.lines if len(line.series[1])), default=0.0)
+        return _axis(panel.title, rangemode="tozero", tickformat="d", **({"dtick": 1} if top < FEWEST_TICKS else {"nticks": 8}), **more)
     return _axis(panel.title, tickformat=".2~f", **({} if panel.reach is None else {"range": list(panel.reach)}), **more)
 
 
