@@ -12,6 +12,7 @@ Everything else does not exist: no path leads to a file.
 """
 
 import asyncio
+import hashlib
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -171,7 +172,14 @@ def assets() -> Iterator[BaseRoute]:
 
 def _asset(text: str, kind: str) -> Callable[[Request], Response]:
     body = text.encode()
-    return lambda request: Response(body, media_type=kind, headers={"cache-control": "no-cache"})
+    headers = {"cache-control": "no-cache", "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
+
+    def asset(request: Request) -> Response:
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=kind, headers=headers)
+
+    return asset
 
 
 def application(views: Sequence[RunView], ending: asyncio.Event) -> Starlette:

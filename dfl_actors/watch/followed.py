@@ -178,6 +178,7 @@ class Followed:
         self.held = held_since(self.directory)
         self.run = self._run({}, None)
         self.waits = Waits(self.run.node_named, self._seconds)
+        self.run = self._run({}, self.waits)
 
     def _seconds(self, t: int) -> float:
         """By the sessions that are known by now."""
@@ -199,7 +200,7 @@ class Followed:
             new = 1
         held = held_since(self.directory)
         changed = bool(new) or (held is None) != (self.held is None)
-        if changed or self.held is None:
+        if changed:
             self.held, self.run = held, self._run(self._kept.events(), self.waits)
             self.waits.settle(float("inf") if held is None else self._timeline.last - LATE)
         return changed

@@ -60,7 +60,7 @@ def is_loopback(host: str) -> bool:
 
 def names_of(host: str) -> frozenset[str]:
     """The names by which a server that listens at `host` is called; beyond loopback that of the machine too."""
-    return frozenset({"localhost", host.lower(), *(() if is_loopback(host) else (socket.gethostname().lower(), socket.getfqdn().lower()))})
+    return frozenset({"localhost", host.lower(), *(() if is_loopback(host) else (socket.gethostname().lower(),))})
 
 
 class Guard:

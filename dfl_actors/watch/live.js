@@ -18,7 +18,8 @@
   // --- what is asked for
 
   async function refresh() {
-    if (busy || document.hidden) return;
+    // Who does not look is told later; the last state is fetched while there is somebody to ask.
+    if (busy || (document.hidden && !over)) return;
     busy = true;
     try {
       for (let wanted = due(); wanted.length; wanted = due()) await ask(wanted);

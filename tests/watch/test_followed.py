@@ -80,6 +80,13 @@ def test_another_run_in_the_same_place_is_begun_anew(tmp_path: Path) -> None:
     assert followed.advance() and list(followed.run.nodes) == ["x"] and not followed.tally.sent
 
 
+def test_a_run_that_is_over_costs_nothing_more(tmp_path: Path) -> None:
+    followed = Followed(lively(tmp_path / "net", ["a", "b"]))
+    followed.advance()
+    before = followed.run
+    assert not followed.advance() and followed.run is before
+
+
 def event(number: int, **fields: object) -> Trained:
     return Trained(t=START + number, node="a", tx=str(number), correct=number % 100, tested=100, steps=number)
 
