@@ -48,8 +48,8 @@ class Scene:
         )
 
     def _row(self, plan: NodePlan, now: float, waiting: Container[str], state: str) -> NodeStatus:
-        name = plan.node.name
-        row = picture.of_node(plan, self._actors, waiting, state, self._evaluation.measured(name, now), self._names)
+        name, names = plan.node.name, {**self._names, **neighbour_names(plan)}
+        row = picture.of_node(plan, self._actors, waiting, state, self._evaluation.measured(name, now), names)
         return changing(row, self._paces[name], self._evaluation.course[name], now)
 
 
