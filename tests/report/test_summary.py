@@ -92,6 +92,26 @@ def test_the_headline_is_of_one_moment_and_says_how_far_back_it_reaches(summary:
     assert summary["headline"]["text"] in shown(summary, 120) and summary["sessions"] == 1
 
 
+def test_what_is_measured_after_the_stop_is_of_its_moment_and_the_sessions_are_named(tmp_path: Path) -> None:
+    """Two sessions of 30 s each, with ten minutes between them; after each the last models are measured."""
+    lines = []
+    for begun in (0, 630):
+        lines += [ready() | {"t": START + 1000 * begun}, line(begun + 12, "a", "evaluator", "evaluated", correct=80, tested=100)]
+        lines += [line(begun + 30 + late, node, "evaluator", "evaluated", correct=90, tested=1000) for late, node in ((2, "a"), (4, "b"))]
+        lines += [line(begun + 30, "", "supervisor", "stopped", reason="duration")]
+    found = summarise(load_run(write_run(tmp_path / "net", ["a", "b"], lines)))
+    assert (found["elapsed"], found["sessions"], found["headline"]["oldest"]) == (60.0, 2, 0.0)
+    assert "60.0 s in 2 sessions" in shown(found, 120) and "2 of 2 measured, at most 0 s before the end" in shown(found, 120)
+
+
+def test_the_own_target_is_decided_on_all_test_samples_and_another_one_by_what_there_is(tmp_path: Path) -> None:
+    measured = [(10, 95, 100), (20, 949, 1000), (30, 96, 100), (40, 951, 1000)]
+    lines = [ready(), *(line(at, "a", "evaluator", "evaluated", correct=right, tested=of) for at, right, of in measured)]
+    run = load_run(write_run(tmp_path / "net", ["a"], lines, target=0.95))
+    assert (seconds_to_target(run, 0.95), seconds_to_target(run, 0.94)) == (40.0, 10.0)
+    assert summarise(run)["nodes"]["a"]["target_seconds"] == 40.0
+
+
 def test_what_each_node_did(summary: dict[str, Any]) -> None:
     assert summary["nodes"]["a"] == {
         "address": A,
