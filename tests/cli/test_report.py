@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tests.report.browser import CHARTS
-from tests.report.made_run import lively
+from tests.report.made_run import START, lively, ready, write_run
 from tests.report.test_simulated import simulated
 
 
@@ -48,11 +48,14 @@ def test_elsewhere_nothing_is_replaced_unasked(place: Path, cli: Cli) -> None:
     assert (place / "mine.html").read_text().startswith("<!doctype html>") and not (place / "net" / "report.html").exists()
 
 
-def test_pictures_for_a_paper_lie_below_the_plots(place: Path, cli: Cli) -> None:
+def test_pictures_for_a_paper_lie_below_the_plots(tmp_path: Path, cli: Cli) -> None:
+    measured = {"t": START + 1000, "node": "a", "actor": "", "event": "evaluated", "correct": 1, "tested": 2}
+    write_run(tmp_path / "net", "ab", [ready(), measured])
     code, out, _ = cli("report", "net", "--paper")
-    files = sorted(path.name for path in (place / "net" / "plots" / "paper").iterdir())
-    assert code == 0 and f"net/plots/paper: {len(files)} pictures for a paper" in out
-    assert {"accuracy-on-test-samples-column.pdf", "accuracy-on-test-samples-page.svg", "network-column.svg"} <= set(files)
+    files = sorted(path.name for path in (tmp_path / "net" / "plots" / "paper").iterdir())
+    assert code == 0 and "net/plots/paper: 8 pictures for a paper" in out and not (tmp_path / "net" / "plots" / "network.png").exists()
+    charts, widths = ("accuracy-on-test-samples", "network"), ("column", "page")
+    assert files == [f"{chart}-{width}.{kind}" for chart in charts for width in widths for kind in ("pdf", "svg")]
 
 
 def test_the_plots_lie_beside_it(place: Path, cli: Cli) -> None:
