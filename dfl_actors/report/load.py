@@ -120,7 +120,10 @@ class Run(About, frozen=True, kw_only=True):
 
 def seconds_in(sessions: Sequence[Session], t: int) -> float:
     """Seconds of running until `t`, as `Run.seconds` says."""
-    index = max(bisect_right(sessions, t, key=lambda session: session.start) - 1, 0) if len(sessions) > 1 else 0
+    if len(sessions) == 1:  # most runs: this is asked for every point of every chart
+        only = sessions[0]
+        return max((min(t, only.end) if only.stopped else t) - only.start, 0) / 1000
+    index = max(bisect_right(sessions, t, key=lambda session: session.start) - 1, 0)
     earlier = sum(session.end - session.start for session in sessions[:index])
     here = sessions[index]
     over = here.stopped or index < len(sessions) - 1
