@@ -1,6 +1,7 @@
 """A node's page: its models, its stores, what happened lately, and its logs, of which no link leads outside."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
 from dfl_actors.watch.inside import LOG_LINES, Kept, logs_of, stores_of, tail_of
+from dfl_actors.watch.views import Place, RunView
 from tests.report.made_run import NASTY, lively
 from tests.report.test_simulated import simulated
-from tests.watch.serving import Served, served
+from tests.watch.serving import PATIENCE, Served, served
 
 HOSTILE = '\x1b[2J\x1b]0;owned\x07<script>hacked=1</script>\r"&\u202e'
 
@@ -118,3 +120,17 @@ def test_several_runs_have_a_page_with_a_link_to_each(tmp_path: Path) -> None:
         assert found.get("/run/one/").status == found.get("/run/two/node/1").status == 200
         assert found.get("/run/three/").status == found.get("/node/a").status == 404
         assert '<a href="/">all runs</a>' in found.get("/run/one/node/a").text
+
+
+def test_the_chains_of_a_run_that_is_over_are_looked_at_aside(tmp_path: Path) -> None:
+    run = lively(tmp_path / "net", ["a", "b"])
+    place = run / "nodes" / "a" / "chain"
+    place.mkdir(parents=True)
+    (place / "data.mdb").write_bytes(b"x" * 8192)
+    view, where = RunView(run, "net"), Place(events="/events", update="/update")
+    view.advance()
+    first, deadline = view.version, time.monotonic() + PATIENCE
+    while view.version == first and time.monotonic() < deadline:
+        time.sleep(0.02)
+    update = view.update([], where)
+    assert "does not verify" in update.head and any('id="chain-strips"' in section for section in update.groups["chains"])
