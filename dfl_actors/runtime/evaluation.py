@@ -76,8 +76,9 @@ class Evaluation:
         if self._waiting:
             self._order(self._waiting.popleft())
         elif self._every and not self._last:
-            seems = bool(self._target) and all(self.accuracy.get(node, 0.0) >= self._target for node in self.course)
-            unsure = [(self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if seems and node not in self.there]
+            unsure = [
+                (self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if self._seems and node not in self.there
+            ]
             due = [(self._asked_at.get(node, 0.0), node, model, False) for node, model in newest if self._due(node, model, now)]
             for _, node, model, whole in sorted(unsure or due)[:1]:
                 self._asked_at[node] = now
@@ -120,9 +121,17 @@ class Evaluation:
         return not self.ready or (self.saved() and not self._waiting and not self._under_way)
 
     @property
+    def _seems(self) -> bool:
+        """Whether all nodes stand at the target by what was measured last, a sample perhaps."""
+        return bool(self._target) and all(self.accuracy.get(node, 0.0) >= self._target for node in self.course)
+
+    @property
     def round_text(self) -> str:
-        """How far the last round is, for a person; empty where there is none."""
-        return f"the last measurements: {len(self._settled)} of {len(self._last)}" if self._every and self._last else ""
+        """How far the last round is, or the one that decides on the target, for a person; empty where there is none."""
+        if self._every and self._last:
+            return f"the last measurements: {len(self._settled)} of {len(self._last)}"
+        unsure = len(self.course.keys() - self.there)
+        return f"the target is decided on all test samples: {len(self.there)} of {len(self.course)} nodes" if self._seems and unsure else ""
 
     @property
     def unmeasured(self) -> str:

@@ -107,11 +107,13 @@ def test_a_target_that_samples_seem_to_have_reached_is_decided_on_the_whole_set(
     for node, whole, correct in (("a", False, 10), ("b", False, 8), ("a", False, 9), ("b", False, 10), ("a", True, 8), ("b", False, 9),
                                  ("a", False, 9), ("b", True, 9), ("a", True, 10)):  # fmt: skip
         assert evaluation.there == ({"b"} if whole and node == "a" and now > 25 else set())
+        decides = f"the target is decided on all test samples: {len(evaluation.there)} of 2 nodes"
+        assert evaluation.round_text == (decides if whole else "")
         evaluation.ask(now, [(other, f"{other}{now}") for other in "ab"])
         assert (orders[-1].node, orders[-1].whole) == (node, whole), now
         heard(evaluation, orders[-1], now, correct)
         now += 2.5
-    assert evaluation.there == {"a", "b"} and len(orders) == 9
+    assert evaluation.there == {"a", "b"} and len(orders) == 9 and not evaluation.round_text
     evaluation.ask(now, [("a", "more"), ("b", "more")])
     heard(evaluation, orders[-1], now, 9)
     assert not orders[-1].whole and evaluation.there == {"a", "b"}, "a sample that is not below the target leaves what was decided"
