@@ -71,7 +71,7 @@ def _draw_arrows(axes: "Axes", graph: Graph, area: float, alpha: float) -> None:
 
 def _inside(graph: Graph, area: float) -> bool:
     """Whether all names fit into the nodes' signs."""
-    return max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2 if area >= 100 else 0)
+    return max(len(dot.name) for dot in graph.dots) <= (3 if area >= 200 else 2 if area >= 160 else area >= 100)
 
 
 def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:

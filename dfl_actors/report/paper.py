@@ -22,6 +22,7 @@ from dfl_actors.learning.score import MEASURES
 from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import SYMBOLS, Bars, Dot, Figure, Graph, Line, Matrix, OverTime, Panel
+from dfl_actors.report.charts.learning import THICK
 from dfl_actors.report.load import Run
 from dfl_actors.report.picture_files import write_picture
 from dfl_actors.report.pictures import draw_figure
@@ -153,7 +154,8 @@ def _signed(lines: Sequence[Line]) -> Iterator[Line]:
             yield line
             continue
         attacks = line.colour == ALARM
-        dash = line.dash if attacks or line.dash != "solid" else DASHES[place % len(DASHES)]
+        kept = attacks or line.dash != "solid" or line.width >= THICK  # A mean that stands out is drawn through.
+        dash = line.dash if kept else DASHES[place % len(DASHES)]
         signs = (line.symbol, *SYMBOLS[place % len(SYMBOLS) :], *SYMBOLS)
         symbol = next((sign for sign in signs if sign and (sign, dash) not in looks), SYMBOLS[0])
         looks.add((symbol, dash))
