@@ -1,5 +1,5 @@
 """Make the pictures of README and docs, with the program itself: a run, its status, a tail, a followed transaction, and of a run with an
-attacker its topology, its live table and its report.
+attacker its topology, its live table, its report and the graph of its watched page.
 
     python tools/pictures.py [--out docs/images]
 
@@ -96,6 +96,7 @@ def attacked(out: Path) -> None:
         sys.exit(f"the attacked network ended with exit code {network.returncode}")
     picture(out / "live.svg", f"dfl-actors run {ATTACKED}", live_table(status, WIDTH))
     report(run, out / "report.png")
+    followed(run, out / "watch.png")
 
 
 def chosen(run: Path) -> str:
@@ -126,6 +127,28 @@ def report(run: Path, path: Path) -> None:
         page.wait_for_timeout(500)
         page.screenshot(path=str(path))
         browser.close()
+
+
+def followed(run: Path, path: Path) -> None:
+    """The page that `watch` serves, at the graph: whom they trust."""
+    from playwright.sync_api import sync_playwright
+
+    server = subprocess.Popen(command("watch", str(run), "--port", "0"), stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    address = server.stdout.readline().split()[1]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
+        page = browser.new_page(viewport={"width": 1400, "height": 860})
+        page.goto(address)
+        page.locator("#network").scroll_into_view_if_needed()
+        page.locator("[data-mode=network]").select_option("reputations")
+        page.locator("#plot-network .main-svg").first.wait_for()
+        page.evaluate("document.getElementById('network').scrollIntoView()")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=str(path))
+        browser.close()
+    server.terminate()
+    server.wait()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from dfl_actors.watch.followed import Followed
 from dfl_actors.watch.inside import Stores, logs_of, stores_of
 from dfl_actors.watch.views import Place, RunView, Update, document
 
-LOOK_EVERY = 10.0  # Seconds between two looks into the stores of a node whose page is open.
+LOOK_EVERY = 30.0  # Seconds between two looks into the stores of a node whose page is open.
 LONGEST = 160  # Letters of what an event says.
 
 
