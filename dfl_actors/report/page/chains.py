@@ -18,6 +18,7 @@ from dfl_actors.report.load import Run
 from dfl_actors.report.page.parts import node_symbol, section, tag
 from dfl_actors.report.times import time_text
 from dfl_actors.runtime.examined import Examined
+from dfl_actors.runtime.known import named
 
 MOST_BLOCKS, MOST_IN_ALL = 40, 240  # Newest blocks of a chain that are shown, and those of all chains together.
 WRONG_BLOCK = re.compile(r"block (\d+)\b")  # With what the verdict on a chain begins that names a block.
@@ -48,7 +49,7 @@ def wrong_chains(chains: Sequence[Examined]) -> list[str]:
 
 def _chain(run: Run, chain: Examined, names: Mapping[str, str]) -> str:
     title = tag("h3", f"{node_symbol(run, chain.node)} node {escape(chain.node)}")
-    kind, text = _verdict(run, chain)
+    kind, text = _verdict(run, chain, names)
     earlier, bad = chain.height - len(chain.blocks), WRONG_BLOCK.match(chain.wrong)
     blocks = [_block(raw, names, chain.node, -1 if bad is None else int(bad[1])) for raw in chain.blocks]
     if earlier > 0 and blocks:
@@ -58,7 +59,7 @@ def _chain(run: Run, chain: Examined, names: Mapping[str, str]) -> str:
     )
 
 
-def _verdict(run: Run, chain: Examined) -> tuple[str, str]:
+def _verdict(run: Run, chain: Examined, names: Mapping[str, str]) -> tuple[str, str]:
     """What is known of the whole chain: a class of the page's, and the words."""
     if chain.wrong:
         return "wrong", f"does not verify: {chain.wrong}"
@@ -68,7 +69,7 @@ def _verdict(run: Run, chain: Examined) -> tuple[str, str]:
     lost = f" from {found.first} on, those before were lost (--adopt)" if found.first else ""
     abandoned = f"; {found.abandoned} abandoned, which prove nothing" if found.abandoned else ""
     contents = f"{counted(found.transactions, 'transaction')}, {counted(found.receipts, 'receipt')}"
-    held = "".join(f"; holds evidence that {text}" for text in found.contradictions)
+    held = "".join(f"; holds evidence that {named(text, names)}" for text in found.contradictions)
     return "right", f"verified, {counted(found.height - found.first, 'block')}{lost}: {contents}{abandoned}{held}"
 
 

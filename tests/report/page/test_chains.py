@@ -50,6 +50,9 @@ def test_a_block_shows_what_is_in_it_and_escapes_names(run: Run) -> None:
 def test_the_verdict_stands_above_the_strip_and_a_wrong_chain_at_the_head(run: Run) -> None:
     verified = Verified(node=NODE, height=2, head="", genesis="", transactions=2, receipts=2)
     assert "verified, 2 blocks: 2 transactions, 2 receipts" in page(run, chains=[chain(block(0), block(1), verified=verified)])
+    twice = msgspec.structs.replace(verified, contradictions=(f"{objects.BOB.address[:16]} signed two transactions for 3",))
+    known = msgspec.structs.replace(run, nodes={NODE: objects.ALICE.address, "ben": objects.BOB.address})
+    assert "holds evidence that node ben signed two transactions for 3" in page(known, chains=[chain(block(0), verified=twice)])
     wrong = [chain(block(0), wrong="block 3 breaks rule <x>")]
     text = page(run, chains=wrong)
     assert wrong_chains(wrong) == [f"the chain of node {NODE} does not verify: block 3 breaks rule <x>"]
