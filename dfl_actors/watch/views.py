@@ -94,8 +94,11 @@ class RunView:
                     self.followed = Followed(self.path)
                 changed = self.followed.advance()
                 changed, self.problem = changed or bool(self.problem), ""
-            except (DflError, OSError) as error:
-                changed, self.problem = self.problem != str(error), str(error)
+            except Exception as error:  # noqa: BLE001  whatever a file has in it, the page says so and the server goes on
+                told = (
+                    str(error) if isinstance(error, DflError | OSError) else f"the run cannot be read further ({error!r}): please report it"
+                )
+                changed, self.problem = self.problem != told, told
             self.version += changed
             self._examine()
             return changed

@@ -63,6 +63,21 @@ def test_a_simulation_that_grew(tmp_path: Path) -> None:
     assert figures(charts(followed.run, summarise(followed.run))) == figures(charts(read, summarise(read)))
 
 
+def test_a_file_with_anything_in_it_ends_no_server(tmp_path: Path) -> None:
+    for number, text in enumerate((b"\xff\xfe\n", b'{"event": "trained", "t": "x"}\n', b"[1]\n", b"1e999999\n" * 3, b"\0" * 5000 + b"\n")):
+        run = write_run(tmp_path / f"net{number}", ["a"], [ready()], tail=text)
+        view = RunView(run, "net")
+        assert view.advance() and not view.problem and view.followed is not None
+        assert view.followed.run.skipped + view.followed.run.unknown >= 1
+    sim = simulated(tmp_path / "sim")
+    (sim / "accuracy.csv").write_bytes(b"tick,0,1\n\xff,x\n20,0.5\n")
+    (sim / "events.csv").write_bytes(b"tick,do\nx,y\n")
+    view = RunView(sim, "sim")
+    view.advance()
+    assert "cannot be read further" in view.problem
+    assert "cannot be read further" in view.page(Place(events="/events", update="/update"))
+
+
 def test_a_run_that_is_resumed_has_another_session(tmp_path: Path) -> None:
     stopped: Line = {"t": START + 9000, "event": "stopped", "reason": "interrupted"}
     run = write_run(tmp_path / "net", ["a"], [ready(), stopped])
