@@ -67,7 +67,7 @@ class Waits:
 
     def add(self, event: Event) -> None:
         """One event of any kind."""
-        if type(event) in HEARD and getattr(event, "tx", "-"):  # a simulation's training makes no transactions
+        if type(event) in HEARD and getattr(event, "tx", None) != "":  # a simulation's training makes no transactions
             self._pending.append(event)
 
     def settle(self, until: float) -> None:

@@ -95,9 +95,8 @@ class RunView:
                 changed = self.followed.advance()
                 changed, self.problem = changed or bool(self.problem), ""
             except Exception as error:  # noqa: BLE001  whatever a file has in it, the page says so and the server goes on
-                told = (
-                    str(error) if isinstance(error, DflError | OSError) else f"the run cannot be read further ({error!r}): please report it"
-                )
+                ours = isinstance(error, DflError | OSError)
+                told = str(error) if ours else f"the run cannot be read further ({error!r}): please report it"
                 changed, self.problem = self.problem != told, told
             self.version += changed
             self._examine()
