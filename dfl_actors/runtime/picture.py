@@ -31,7 +31,7 @@ def of_node(
     if state == "starting":
         state = f"{ready} of {len(own)} ready"
     elif not any(child.alive for child in own.values()):
-        state = "away"
+        state = "away" if state == "running" else "stopped"
     elif ready < len(own):
         state = "restarting"
     return NodeStatus(

@@ -19,7 +19,7 @@ from dfl_actors.watch.followed import Followed
 
 STATES = ("starting", "running", "finished", "interrupted", "terminated", "failed", "died", "stopped")
 KIND = CONTENT_TYPE_LATEST
-NODE = ("run", "node")
+NODE, OF_A_KIND = ("run", "node"), ("run", "node", "kind")
 
 Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
@@ -74,11 +74,11 @@ FAMILIES: dict[str, tuple[Family, str, Labels, str]] = {
     "dfl_elapsed_seconds": (GaugeMetricFamily, "How long the network has run, pauses left out.", ("run",), "seconds"),
     "dfl_elapsed_ticks": (GaugeMetricFamily, "How far the simulation is.", ("run",), ""),
     "dfl_nodes": (GaugeMetricFamily, "Nodes here, by whether they attack.", ("run", "kind"), ""),
-    "dfl_test_score_ratio": (GaugeMetricFamily, "Accuracy, or R2, on the test samples, as measured last.", NODE, "ratio"),
+    "dfl_test_score_ratio": (GaugeMetricFamily, "Accuracy, or R2, on the test samples, as measured last.", OF_A_KIND, "ratio"),
     "dfl_test_score_age_seconds": (GaugeMetricFamily, "How long ago that was measured.", NODE, "seconds"),
-    "dfl_own_score_ratio": (GaugeMetricFamily, "The same on the samples that the node received.", NODE, "ratio"),
+    "dfl_own_score_ratio": (GaugeMetricFamily, "The same on the samples that the node received.", OF_A_KIND, "ratio"),
     "dfl_weight_difference": (GaugeMetricFamily, "How far apart the models are (equation 5).", ("run",), ""),
-    "dfl_reputation_ratio": (GaugeMetricFamily, "What the others think of a node, in the mean, as told last.", NODE, "ratio"),
+    "dfl_reputation_ratio": (GaugeMetricFamily, "What the others think of a node, in the mean, as told last.", OF_A_KIND, "ratio"),
     "dfl_chain_height": (GaugeMetricFamily, "Final blocks of the node's chain.", NODE, ""),
     "dfl_last_block_age_seconds": (GaugeMetricFamily, "How long ago the node's last block was final.", NODE, "seconds"),
     "dfl_transactions_waiting": (GaugeMetricFamily, "Transactions of the node that are in no final block yet.", NODE, ""),
@@ -113,6 +113,10 @@ class _Figures:
         """A value for each node that has one."""
         return [((self._key, name), float(value)) for name, value in values.items() if name in self._run.nodes]
 
+    def _of_a_kind(self, values: Mapping[str, float]) -> Samples:
+        """The same, with what the node is: means that count an attacker in say nothing."""
+        return [((*labels, "attacker" if labels[1] in self._run.attacks else "honest"), value) for labels, value in self._each(values)]
+
     def _counts(self, counts: Mapping[str, int]) -> Samples:
         """A count for each node, 0 where nothing was counted: else nobody sees it begin. A simulation has no chain."""
         return [] if self._run.simulated else self._each({name: counts.get(name, 0) for name in self._run.nodes})
@@ -134,7 +138,7 @@ class _Figures:
         return {event.node: event for event in sorted(self._run.of(events.Evaluated), key=lambda event: event.t) if event.tested}
 
     def test_score_ratio(self) -> Samples:
-        return self._each({name: event.correct / event.tested for name, event in self._measured().items()})
+        return self._of_a_kind({name: event.correct / event.tested for name, event in self._measured().items()})
 
     def test_score_age_seconds(self) -> Samples:
         ages = {name: max(self._now - event.t, 0) / 1000 for name, event in self._measured().items()}
@@ -142,7 +146,7 @@ class _Figures:
 
     def own_score_ratio(self) -> Samples:
         last = {name: [event for event in its if event.tested][-1:] for name, its in self._trained.items()}
-        return self._each({name: its[0].correct / its[0].tested for name, its in last.items() if its})
+        return self._of_a_kind({name: its[0].correct / its[0].tested for name, its in last.items() if its})
 
     def weight_difference(self) -> Samples:
         return [((self._key,), event.overall) for event in self._run.of(events.WeightDifference)[-1:]]
@@ -152,7 +156,7 @@ class _Figures:
         for opinions in {event.node: event.reputations for event in self._run.of(events.Updated) if event.reputations}.values():
             for address, value in opinions.items():
                 said.setdefault(self._run.node_named(address), []).append(value)
-        return self._each({name: sum(values) / len(values) for name, values in said.items()})
+        return self._of_a_kind({name: sum(values) / len(values) for name, values in said.items()})
 
     def chain_height(self) -> Samples:
         return self._counts({name: sealed.blocks for name, sealed in self._tally.sealed.items()})

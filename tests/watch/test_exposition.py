@@ -55,6 +55,15 @@ def test_the_server_answers_with_openmetrics_text_of_the_run(tmp_path: Path) -> 
     assert [one.labels["dfl_run_state"] for one in found["dfl_run_state"].samples if one.value] == ["finished"]
 
 
+def test_the_score_of_an_attacker_can_be_left_out(tmp_path: Path) -> None:
+    """A mean over all nodes would have it in."""
+    run = lively(tmp_path / "net", ["a", "ben", "c", "d"])
+    (run / "config.toml").write_text("[node.ben]\nattack = 'sign_flip'\n")
+    found = exposition(run)
+    for name in ("dfl_test_score_ratio", "dfl_own_score_ratio", "dfl_reputation_ratio"):
+        assert values(found, name, kind="attacker").keys() == {"ben"} and values(found, name, kind="honest").keys() == {"a", "c", "d"}
+
+
 def test_names_types_and_units_are_what_the_document_says(tmp_path: Path) -> None:
     found = exposition(lively(tmp_path / "net", ["a", "b", "c", "d"]))
     rows = re.findall(r"^\| `(dfl_\w+)` \| (\w+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)

@@ -253,10 +253,15 @@ def _shown(figures: list[Figure], kinds: Mapping[str, str]) -> Iterator[Figure]:
 
 
 def _kinds(a: Run, b: Run) -> dict[str, str]:
-    """What nodes are that are not normal on both sides: " (sign_flip)", or " (A normal, B sign_flip)"."""
-    both = {name: [kind_text(run.roles.get(name, NORMAL), run.attacks.get(name)) for run in (a, b)] for name in (*a.nodes, *b.nodes)}
-    told = {name: one if one == other else f"A {one}, B {other}" for name, (one, other) in both.items() if {one, other} != {NORMAL}}
-    return {name: f" ({text})" for name, text in told.items()}
+    """What nodes are that are not normal on each side that has them: " (sign_flip)", or " (A normal, B sign_flip)"."""
+    told = {}
+    for name in (*a.nodes, *b.nodes):
+        there = {side: run for side, run in (("A", a), ("B", b)) if name in run.nodes}
+        sides = {side: kind_text(run.roles.get(name, NORMAL), run.attacks.get(name)) for side, run in there.items()}
+        if set(sides.values()) != {NORMAL}:
+            same = len(set(sides.values())) == 1
+            told[name] = f" ({next(iter(sides.values())) if same else ', '.join(f'{side} {kind}' for side, kind in sides.items())})"
+    return told
 
 
 def text_of(kind: str, value: Value) -> str:

@@ -1,10 +1,11 @@
 """Any number of runs, in groups that differ in the seed alone: what each comes to, mean and standard deviation over a group, as a table.
 
-Figures are of the honest nodes. Of simulations the table has means over the last measurements, as `dfl-actors sim` closes with them; where
-a run is among them, which is measured every few seconds, the last measurement alone. CPU until an accuracy is that of the whole run by the
-share of its training steps that were done by then, for a run says what it used only at its end.
+Figures are of the honest nodes. Mean and worst of a simulation are over its last measurements, as `dfl-actors sim` closes with them; those
+of a run, whose nodes are measured in one round at its end, are of that alone. CPU until an accuracy is the whole run's by the share of
+its training steps that were done by then, for a run says what it used only at its end.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from statistics import fmean, stdev
@@ -37,8 +38,8 @@ UNDER_WAY = ("starting", "running", "died", "interrupted", "terminated", "failed
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `mean` and `worst` are of the last measurements that `closing` speaks of, `time_to_goal` is in `unit`s; `curves` are those
-    of the honest nodes over time, `stepped` the same over training steps."""
+    """One run. `mean` and `worst` are of the last measurements that `closing` speaks of, of a run of the last one alone; `time_to_goal` is
+    in `unit`s; `curves` are those of the honest nodes over time, `stepped` the same over training steps."""
 
     path: Path
     seed: int
@@ -178,8 +179,8 @@ def load_member(path: Path, goal: float) -> Member:
         nodes=len(run.nodes),
         attackers=len(run.attacks),
         measured=len(measured),
-        mean=figures.mean,
-        worst=figures.worst,
+        mean=figures.mean if run.simulated else figures.last_mean,
+        worst=figures.worst if run.simulated else figures.last_worst,
         last_mean=figures.last_mean,
         last_worst=figures.last_worst,
         time_to_goal=reached,
@@ -272,25 +273,28 @@ def _twice(groups: Iterable[Group]) -> list[str]:
 
 def sheet(found: Comparison) -> Sheet:
     """A row a group, for people."""
-    groups, last = found.groups, any(not member.simulated for member in found.members)
+    groups = found.groups
     units = {group.unit for group in groups}
     unit = units.pop() if len(units) == 1 else ""
-    mean, worst = ("last_mean", "last_worst") if last else ("mean", "worst")
+    alone = all(len(group.members) == 1 for group in groups)
     columns = (
+        *([Column("run", [group.members[0].path.name for group in groups], left=True)] if alone else ()),
         *(Column(key, [group.values[key] for group in groups], left=True) for key in found.keys),
         Column("runs", [str(len(group.members)) for group in groups], 5),
-        Column("mean", [_cell(group, mean, 3) for group in groups]),
-        Column("worst node", [_cell(group, worst, 3) for group in groups], 8),
+        Column("mean", [_cell(group, "mean", 3) for group in groups]),
+        Column("worst node", [_cell(group, "worst", 3) for group in groups], 8),
         Column(f"{unit or 'time'} to {found.goal:g}", [_time(group, "" if unit else f" {group.unit}") for group in groups], 7),
         Column(f"CPU s to {found.goal:g}", [_cell(group, "cpu_to_goal", 1) for group in groups], 6),
     )
-    return Sheet(_title(found, last), columns)
+    return Sheet(_title(found), columns)
 
 
-def _title(found: Comparison, last: bool) -> str:
+def _title(found: Comparison) -> str:
     counts = {len(group.members) for group in found.groups}
-    over = f"over {counted(counts.pop(), 'seed')}" if len(counts) == 1 else "over the seeds"
-    when = "at the last measurement" if last else "in the last measurements"
+    over = f"over {counted(max(counts), 'seed')}" if len(counts) == 1 else "over the seeds"
+    kinds = {member.simulated for member in found.members}
+    of_runs = "" if len(kinds) == 1 else " (of runs in the last one)"
+    when = f"in the last measurements{of_runs}" if True in kinds else "at the last measurement"
     spread = "" if counts == {1} else f", ± standard deviation {over}"
     return f"{found.score} of the honest nodes {when}: mean and worst node{spread}; time until their mean stood at {found.goal:g}"
 
@@ -310,11 +314,12 @@ def _time(group: Group, unit: str) -> str:
 
 
 def rows(found: Comparison) -> list[Figures]:
-    """A row a group, for programs: its keys, how many runs, and mean and standard deviation of each figure."""
+    """A row a group, for programs: its keys, its runs, and mean and standard deviation of each figure."""
     return [
         {
             **group.values,
             "runs": len(group.members),
+            "paths": os.pathsep.join(str(member.path) for member in group.members),
             "goal": found.goal,
             "reached": group.stat("time_to_goal").count,
             "unit": group.unit,

@@ -6,6 +6,7 @@ from textwrap import wrap
 import msgspec
 from rich.cells import cell_len
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.learning.score import told
 from dfl_actors.report.table import name_text, size_text
 from dfl_actors.report.tail.filters import BETWEEN_NODES, neighbours
@@ -15,6 +16,7 @@ from dfl_actors.runtime.recording import Network
 
 DIGITS = 8  # Hexadecimal digits of a digest in a line.
 MOST_NAMED = 6  # Nodes that a line names; of more it gives the number.
+LEAST_NAME = 5  # Columns of a listener's name that is cut.
 LEAST_ROUTE = 12  # Columns of sender and listeners; less are the sender's alone.
 LEAST_VERDICT = 16  # Columns that what came of a message has at least, where it does not go below.
 
@@ -114,7 +116,11 @@ class Lines:
             return whole
         if room < LEAST_ROUTE:
             return record.actor
-        return f"{record.actor} -> {len(self._names(record))} {'nodes' if record.kind in BETWEEN_NODES else 'actors'}"
+        names, kind = self._names(record), "node" if record.kind in BETWEEN_NODES else "actor"
+        begun = f"{record.actor} -> {kind} "
+        if len(names) == 1 and room >= cell_len(begun) + LEAST_NAME:
+            return begun + name_text(names[0], room - cell_len(begun))
+        return f"{record.actor} -> {counted(len(names), kind)}"
 
     def _names(self, record: Record) -> tuple[str, ...]:
         return self._neighbours.get(record.node, record.to) if record.to == (EVERYBODY,) else record.to

@@ -75,6 +75,14 @@ def test_of_many_neighbours_a_line_gives_the_number() -> None:
     assert "gossiper -> 8 nodes" in Lines(star).line(record("news", "Beat", node="0", actor="gossiper", to=("*",)))
 
 
+def test_a_listener_with_a_long_name_is_cut_and_never_one_nodes() -> None:
+    long = record("request", "Probe", node="0", actor="gossiper", to=("alice-with-a-long-name-1",))
+    network = Network(name="", nodes=("0",), links=())
+    shown = {width: Lines(network, width=width).line(long) for width in (80, 120, 200)}
+    assert all("gossiper -> node al" in text or "gossiper -> 1 node " in text for text in shown.values()), shown
+    assert "..name-1" in shown[120] and "nodes" not in shown[80]
+
+
 def test_lines_are_coloured_for_a_terminal_alone() -> None:
     refused = record("refused", "draft", code="height")
     assert "\x1b" not in line(refused)
