@@ -23,7 +23,7 @@
     busy = true;
     try {
       for (let wanted = due(); wanted.length; wanted = due()) await ask(wanted);
-      if (!over) say(page.goes_on ? `following; last change ${new Date().toLocaleTimeString()}` : "over: nothing more comes", page.goes_on ? "on" : "off");
+      if (!over) say(page.goes_on ? `following; last change ${new Date().toISOString().slice(11, 19)} UTC` : "over: nothing more comes", page.goes_on ? "on" : "off");
     } catch {
       if (!over) say("the server does not answer: trying again", "lost");
     } finally {

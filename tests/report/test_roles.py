@@ -54,6 +54,7 @@ def test_curves_dots_and_axes_show_what_a_node_is(run: Run) -> None:
 
 def test_the_page_names_attackers_and_its_headline_is_of_the_honest(run: Run) -> None:
     text, summary = page(run), summarise(run)
+    assert text.count('<tr class="attacker">') == 1, "its row of the nodes' table"
     assert 'class="chip attacker"' in text and "<small>mine.py:lie</small>" in text and "/home/ben" not in text.split("<main>")[0]
     honest = [summary["nodes"][name]["test_accuracy"] for name in ("amy", "dan", "eve")]
     assert summary["headline"]["mean"] == pytest.approx(sum(honest) / 3) and summary["headline"]["attackers"] == 1

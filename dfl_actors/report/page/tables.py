@@ -20,10 +20,11 @@ def tables_after(chart: str, summary: Figures, simulated: bool, score: str) -> l
     """The tables that follow a chart of the page."""
     cpu = summary["cpu"]
     if chart == "accuracy":
-        about = f"What each node did and where it stood at the end. Test: {score} on the test samples"
+        about = f"What each node did, and where it stands. Test: {score} on the test samples"
         about += "." if simulated else "; own: on the samples it received."
         columns = [column for column in node_columns(list(summary["nodes"].items())) if not simulated or column.header not in NO_CHAIN]
-        return [table_section("nodes", "Nodes", about, columns)]
+        attackers = [bool(node["attack"]) for node in summary["nodes"].values()]
+        return [table_section("nodes", "Nodes", about, columns, marked=attackers)]
     if chart == "chains":
         about = "Transactions and confirmations in a block, in the mean; peers are its neighbours (tables V and VII of the paper)."
         return [table_section("blocks", "Chain statistics", about, block_columns(list(summary["blocks"].items())))]
@@ -74,13 +75,23 @@ def _cpu_by_node(nodes: Figures) -> str:
 
 
 def table_section(
-    name: str, title: str, about: str, columns: Sequence[Column], total: bool = False, groups: Sequence[tuple[str, int]] = ()
+    name: str,
+    title: str,
+    about: str,
+    columns: Sequence[Column],
+    total: bool = False,
+    groups: Sequence[tuple[str, int]] = (),
+    marked: Sequence[bool] = (),
 ) -> str:
-    """A table that scrolls by itself where it is too large. `total`: the last row is a sum; `groups`: (title, columns) above."""
+    """A table that scrolls by itself where it is too large. `total`: the last row is a sum; `groups`: (title, columns) above; `marked`: the
+    row of an attacker."""
     head = tag("tr", "".join(_group(title, span) for title, span in groups)) if groups else ""
     head += tag("tr", "".join(tag("th", escape(column.header), scope="col", class_=_side(column)) for column in columns))
     rows = list(zip(*(column.cells for column in columns), strict=True))
-    body = "".join(_row(columns, row, total and number == len(rows) - 1) for number, row in enumerate(rows))
+    kinds = ["attacker" if attacks else None for attacks in marked] or [None] * len(rows)
+    if total:
+        kinds[-1] = "sum"
+    body = "".join(_row(columns, row, kind) for row, kind in zip(rows, kinds, strict=True))
     table = tag("table", tag("thead", head) + tag("tbody", body))
     return section(name, title, about, tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=title))
 
@@ -90,9 +101,9 @@ def _group(title: str, span: int) -> str:
     return tag("th", title, scope="colgroup", colspan=str(span)) if title else tag("td", "", colspan=str(span))
 
 
-def _row(columns: Sequence[Column], cells: Sequence[str], total: bool) -> str:
+def _row(columns: Sequence[Column], cells: Sequence[str], kind: str | None) -> str:
     inner = "".join(tag("td", escape(cell), class_=_side(column)) for column, cell in zip(columns, cells, strict=True))
-    return tag("tr", inner, class_="sum" if total else None)
+    return tag("tr", inner, class_=kind)
 
 
 def _side(column: Column) -> str | None:
