@@ -171,13 +171,14 @@ class Evaluate(Control, frozen=True, kw_only=True):
 
 
 class Evaluated(Control, frozen=True, kw_only=True):
-    """`correct` of `tested`; nothing tested when the model was no longer there."""
+    """`correct` of `tested`; nothing tested, and so `missing`, when the model was no longer there."""
 
     says, hears = "evaluator", ("supervisor",)
     node: str
     model: Digest
     correct: Count
     tested: Count
+    missing: bool = False
 
 
 FROM_ACTOR = union(heard_by("supervisor", Control))

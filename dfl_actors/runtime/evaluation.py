@@ -33,6 +33,7 @@ class Evaluation:
         self._waiting: deque[Evaluate] = deque()
         self._under_way: list[Evaluate] = []
         self._last: dict[str, str] = {}
+        self._answered: set[str] = set()
         self._saved: set[str] = set()
         self._settled: set[str] = set()
         self._tries: Counter[str] = Counter()
@@ -44,9 +45,12 @@ class Evaluation:
             return False
         self._under_way.remove(order)
         if order.save:
-            self._saved.add(order.node)
+            self._answered.add(order.node)
+            if not answer.missing:
+                self._saved.add(order.node)
         if not answer.tested:
-            self._again(order)
+            if not answer.missing:
+                self._again(order)
             return False
         self._take(order, answer.correct / answer.tested, now)
         return True
@@ -90,10 +94,10 @@ class Evaluation:
             return
         self._last[node] = model
         save = Evaluate(node=node, model=model, measure=False, save=True)
-        if not self.ready:
+        if self.ready:
+            self._order(save)
+        else:
             self._waiting.append(save)
-            return
-        self._order(save)
         if self._every:
             self._waiting.append(Evaluate(node=node, model=model, whole=True))
 
@@ -118,7 +122,7 @@ class Evaluation:
 
     def done(self) -> bool:
         """Whether nothing is left to save or to measure."""
-        return not self.ready or (self.saved() and not self._waiting and not self._under_way)
+        return not self.ready or (self._answered >= self._last.keys() and not self._waiting and not self._under_way)
 
     @property
     def _seems(self) -> bool:

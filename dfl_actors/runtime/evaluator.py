@@ -79,6 +79,7 @@ class Evaluator:
         self._learner = models.learner_of(config, self._form)
         self._learner.warm(0, 0, min(250, tests))
         self._stores: dict[str, ModelStore] = {}
+        self._lasts: dict[str, tuple[str, np.ndarray]] = {}
         self._ring = Ring(names, self._learner.parameters)
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
@@ -109,25 +110,34 @@ class Evaluator:
         return not isinstance(order, Quit)
 
     def _answer(self, order: Evaluate) -> Evaluated:
-        store = self._stores.get(order.node)
-        if store is None:
-            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models)
-        with store.view(order.model) as data:
-            if data is None:
-                return Evaluated(node=order.node, model=order.model, correct=0, tested=0)
-            # A copy, for a view would keep the store from using old pages again as long as we measure.
-            try:
-                weights = decode_model(data, self._config.gossip.codec, self._parameters).copy()
-            except Refused:  # a model that is not finite gets nothing right
-                return Evaluated(node=order.node, model=order.model, correct=0, tested=self._nothing_right(order).tested * order.measure)
+        try:
+            weights = self._weights(order)
+        except Refused:  # a model that is not finite gets nothing right
+            return Evaluated(node=order.node, model=order.model, correct=0, tested=self._nothing_right(order).tested * order.measure)
+        if weights is None:
+            return Evaluated(node=order.node, model=order.model, correct=0, tested=0, missing=True)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
                 origin = {"network": self._config.network.name, "node": order.node, "model": order.model}
                 self._learner.save(weights, draft, self._contract_of(self._form, self._config.data, origin))
+            self._lasts[order.node] = (order.model, weights)
         correct, tested = self._measure(order, weights) if order.measure else (0, 0)
         if tested:
             self._compare(order.node, weights)
         return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
+
+    def _weights(self, order: Evaluate) -> np.ndarray | None:
+        """Of the model, or None if it is no longer in its node's store. A last model that was saved is still known, for others go on to
+        fill the store until everybody has stopped. Raises `Refused` for one that is not finite."""
+        model, weights = self._lasts.get(order.node, ("", None))
+        if model == order.model:
+            return weights
+        store = self._stores.get(order.node)
+        if store is None:
+            store = self._stores[order.node] = ModelStore(self._run.node(order.node).models)
+        with store.view(order.model) as data:
+            # A copy, for a view would keep the store from using old pages again as long as we measure.
+            return None if data is None else decode_model(data, self._config.gossip.codec, self._parameters).copy()
 
     def _measure(self, order: Evaluate, weights: np.ndarray) -> Score:
         """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""

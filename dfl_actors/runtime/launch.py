@@ -201,8 +201,6 @@ class Ground:
         links = max(len(config.node(name).neighbours) for name in self._keys)
         allow_files(FILES + max(FILES_A_NODE * len(self._keys), FILES_A_NEIGHBOUR * links), f"a run of {len(self._keys)} nodes")
         self._cache.mkdir()
-        with suppress(OSError):  # of the session before: this one has not said anything yet
-            self._run.status.unlink()
         launch.watcher.event("preparing the data and the model")
         with at_once():
             data = load_datasets(config, self._cache, self._keys)
@@ -219,6 +217,8 @@ class Ground:
         plans = [self._plan(running, running.node(name), genesis, stocks[name]) for name in self._keys]
         self._write(genesis, digest, next(iter(data.values())).form)
         self._put_right(largest=model_bytes("float32", Parameters(genesis.layers).size))
+        with suppress(OSError):  # of the session before: this one has not said anything yet
+            self._run.status.unlink()
         return Supervisor(plans, launch.server, launch.stop, self._elsewhere(), launch.watcher, launch.begun).run()
 
     def _founded(self, genesis: Genesis) -> Genesis:

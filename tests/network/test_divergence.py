@@ -1,5 +1,6 @@
 """A run whose training diverges says so in one line; a model that is not finite gets nothing right."""
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -39,3 +40,22 @@ def test_a_model_that_is_not_finite_gets_nothing_right(finished: Finished, tmp_p
         evaluator = Evaluator(config, tmp_path, run, 431_080, Channel(end), Clock())
         answer = evaluator._answer(Evaluate(node="0", model=model_digest(weights)))
     assert answer == Evaluated(node="0", model=model_digest(weights), correct=0, tested=500)
+
+
+def test_a_last_model_is_measured_though_its_store_has_forgotten_it(finished: Finished, tmp_path: Path) -> None:
+    """Models of others go on to come until everybody has stopped: in a small store nothing was left to measure."""
+    out = tmp_path / "run"
+    shutil.copytree(finished.out, out)
+    config, run = load_topology(str(out / "config.toml")), RunDirectory(out)
+    with ModelStore(run.node("0").models) as store:
+        model = store.keys()[-1]
+    parent, end = socket.socketpair()
+    with parent:
+        evaluator = Evaluator(config, tmp_path, run, 431_080, Channel(end), Clock())
+        assert not evaluator._answer(Evaluate(node="0", model=model, measure=False, save=True)).missing
+        shutil.rmtree(run.node("0").models)
+        with ModelStore(run.node("0").models, 1):
+            pass
+        answer = evaluator._answer(Evaluate(node="0", model=model, whole=True))
+        assert answer.tested and not answer.missing
+        assert evaluator._answer(Evaluate(node="0", model="ab" * 32, whole=True)).missing

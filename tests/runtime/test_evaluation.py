@@ -35,6 +35,20 @@ def test_a_last_model_waits_for_an_evaluator_that_begins_again_and_is_named_if_n
     assert evaluation.saved() and not evaluation.unsaved
 
 
+def test_a_last_model_that_has_gone_is_named_and_not_asked_for_again() -> None:
+    """Others had filled its store: it counted as saved, and as one for whose measurement there was no time."""
+    orders: list[Evaluate] = []
+    evaluation = Evaluation(["a"], 1.0, orders.append)
+    evaluation.ready = True
+    evaluation.last("a", "m")
+    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0, missing=True), 0.5)
+    evaluation.ask(1.0, [])
+    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0, missing=True), 1.5)
+    evaluation.ask(2.0, [])
+    assert [order.save for order in orders] == [True, False] and evaluation.done()
+    assert evaluation.unsaved.startswith("model.keras of node a was not written")
+
+
 def test_where_nothing_is_measured_nothing_is_missed() -> None:
     evaluation = Evaluation(["a"], 0.0, lambda order: None)
     evaluation.ready = True

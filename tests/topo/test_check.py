@@ -178,7 +178,7 @@ def test_images_too_small_for_the_model_are_told(tmp_path: Path, monkeypatch: py
     x, y = np.zeros((4, 8, 8), np.uint8), np.arange(4)
     np.savez(tmp_path / "small.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     (line,) = told(tmp_path, f"[data]\nsource = '{tmp_path / 'small.npz'}'\npartition = 'samples'")
-    assert "model 'lenet' cannot be built for samples (8, 8)" in line
+    assert "model 'lenet' takes images of at least 16x16, not 8x8" in line
 
 
 def test_a_value_that_is_wrong_already_is_not_tried(tmp_path: Path) -> None:
