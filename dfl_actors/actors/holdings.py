@@ -18,7 +18,8 @@ from dfl_actors.core.objects import Address, Draft, Transaction, signer_of
 from dfl_actors.errors import Refused
 
 ASK_EVERY = 500  # Milliseconds between two questions to a neighbour that does not answer.
-OTHERS_WITHIN = 2_000  # Milliseconds for all neighbours, from the first link on, once one has answered.
+OTHERS_WITHIN = 2_000  # Milliseconds for all neighbours, from the first link on, once one holds something: whoever never got a model of
+# ours holds nothing, and others may.
 WITHIN = 5_000  # Milliseconds after which the node begins with what it knows.
 ANSWERED_APART = 1_000  # Milliseconds between two answers to one neighbour.
 
@@ -79,5 +80,5 @@ class Asking:
     def _see(self, now: Now) -> None:
         if self._begun is None:
             return
-        waited, some = now.mono - self._begun, len(self._silent) < len(self._asked)
-        self.done = self.done or not self._silent or waited >= WITHIN or (some and waited >= OTHERS_WITHIN)
+        waited, something = now.mono - self._begun, self.found != Holdings()
+        self.done = self.done or not self._silent or waited >= WITHIN or (something and waited >= OTHERS_WITHIN)

@@ -132,5 +132,6 @@ class Linking:
             yield Tell(m.HoldingAsked(sender=neighbour))
 
     def on_holding_found(self, message: m.HoldingFound, now: Now) -> Iterator[Effect]:
-        peer = self._askers.get(message.sender, (b"", 0))[0]
-        yield Answer(peer, m.Held(transactions=message.transactions, drafts=message.drafts))
+        """A gossiper that has begun again since does not know who asked, who asks again."""
+        if message.sender in self._askers:
+            yield Answer(self._askers[message.sender][0], m.Held(transactions=message.transactions, drafts=message.drafts))

@@ -69,13 +69,17 @@ def test_nobody_keeps_the_node_from_beginning() -> None:
     assert side.done
 
 
-def test_one_answer_will_do_when_the_others_are_away() -> None:
-    side = asking()
-    asked(side, (G,))
-    side.answered(G, held(), at(NOW + 1))
-    assert not side.done, "the other may come"
-    asked(side, (G,), OTHERS_WITHIN)
-    assert side.done
+def test_one_answer_with_something_in_it_will_do_when_the_others_are_away() -> None:
+    """Who holds nothing may never have got a model of ours while others did: that is no reason to begin before they are heard."""
+    knowing, empty = asking(), asking()
+    for side, answer in ((knowing, held(LAST)), (empty, held())):
+        asked(side, (G,))
+        side.answered(G, answer, at(NOW + 1))
+        assert not side.done, "the other may come"
+        asked(side, (G,), OTHERS_WITHIN)
+    assert knowing.done and not empty.done
+    asked(empty, (G,), WITHIN)
+    assert empty.done
 
 
 def test_a_network_on_one_machine_does_not_ask() -> None:
