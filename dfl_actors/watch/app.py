@@ -70,8 +70,12 @@ class News:
             self._readers -= 1
 
     async def _look(self) -> None:
+        """What is found out beside (stores, chains) makes a new version too, between two looks."""
+        known = -1
         while self._readers and not self._ending.is_set():
-            if await run_in_threadpool(self._view.advance):
+            await run_in_threadpool(self._view.advance)
+            if self._view.version != known:
+                known = self._view.version
                 self._changed.set()
                 self._changed = asyncio.Event()
             await _comes(self._ending, EVERY)

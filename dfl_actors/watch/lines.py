@@ -5,6 +5,7 @@ the new one of its name from the start.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -33,8 +34,11 @@ class Lines:
     def new(self, path: Path) -> Iterator[bytes]:
         """The same of one file, which need not be there yet."""
         try:
-            with path.open("rb") as file:
+            # Without waiting: what stands in a file's place may be a pipe that nobody writes.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - of a descriptor
                 about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode):
+                    raise StoreError(f"{path} is no regular file: remove it or name another run")
                 key = about.st_dev, about.st_ino
                 place = self._places.get(key, 0)
                 if about.st_size < place:

@@ -1,9 +1,11 @@
 """Reading on: whole lines only, each once, across the renaming of a long file."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from dfl_actors.errors import StoreError
 from dfl_actors.runtime.rundir import metrics_files
 from dfl_actors.watch import lines as module
 from dfl_actors.watch.lines import Lines, Shrunk
@@ -56,3 +58,9 @@ def test_a_file_that_has_less_in_it_is_another(tmp_path: Path) -> None:
     path.write_bytes(b"x\n")
     with pytest.raises(Shrunk):
         list(lines.new(path))
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    with pytest.raises(StoreError, match="is no regular file"):
+        list(Lines().new(tmp_path / "metrics.jsonl"))

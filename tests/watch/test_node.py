@@ -1,15 +1,18 @@
 """A node's page: its models, its stores, what happened lately, and its logs, of which no link leads outside."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
+from dfl_actors.watch import app
 from dfl_actors.watch.inside import LOG_LINES, Kept, logs_of, stores_of, tail_of
-from dfl_actors.watch.views import Place, RunView
+from dfl_actors.watch.views import Place, RunView, View
 from tests.report.made_run import NASTY, lively
 from tests.report.test_simulated import simulated
 from tests.watch.serving import PATIENCE, Served, served
@@ -134,3 +137,29 @@ def test_the_chains_of_a_run_that_is_over_are_looked_at_aside(tmp_path: Path) ->
         time.sleep(0.02)
     update = view.update([], where)
     assert "does not verify" in update.head and any('id="chain-strips"' in section for section in update.groups["chains"])
+
+
+def test_what_is_found_out_between_two_looks_is_told_without_waiting_for_another_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores are read in a thread beside: a page of a run that is over had neither chain nor journal for fifteen seconds."""
+    monkeypatch.setattr(app, "EVERY", 0.01)
+    monkeypatch.setattr(app, "STILL", 1e6)
+
+    class Beside:
+        version = 1
+
+        def advance(self) -> bool:
+            return False
+
+    async def told() -> list[str]:
+        view, ending = Beside(), asyncio.Event()
+        stream = app.News(cast("View", view), ending).stream()
+        said = [await anext(stream), await anext(stream)]
+        waiting = asyncio.ensure_future(anext(stream))
+        for _ in range(20):  # it waits by now
+            await asyncio.sleep(0)
+        view.version = 2
+        said.append(await asyncio.wait_for(waiting, PATIENCE))
+        ending.set()
+        return said
+
+    assert asyncio.run(told())[1:] == ["data: 1\n\n", "data: 2\n\n"]
