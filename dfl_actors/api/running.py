@@ -48,6 +48,10 @@ def nothing(result: Result) -> None:
     """What is done at the end unless somebody wants something."""
 
 
+SET = ("run.duration_s", "run.target", "network.seed", "run.speed")
+"""What `run` sets by its own arguments."""
+
+
 @in_parameters
 def run(
     topology: Topology | str | Path | None = None,
@@ -69,30 +73,32 @@ def run(
 ) -> Result:
     """Run every node of a topology on this machine until the target, the duration or Ctrl-C; or go on with the run in `resume`.
 
-        result = run("fully_connected_4", duration=30)
-        result.transactions.groupby("node").size()
+        run("fully_connected_4", duration=30).transactions.groupby("node").size()
 
     With the engine "ray" the nodes are on the machines of the Ray cluster at `address`, or the one that this machine belongs to, or one
     started here. `insecure`: links that leave the machine need not be encrypted. It leaves a run directory, `runs/NAME-TIME` unless
-    `out` names one. `Result.reason` says why it ended. Raises `DflError`, and `Interrupted` for Ctrl-C once the run has ended in order;
-    `closing` is called with what there is before, and `load_run` reads it after. `beside` is given the directory and entered meanwhile."""
+    `out` names one; `beside` is given it and entered meanwhile. Raises `DflError`, and `Interrupted` for Ctrl-C once the run has ended
+    in order; `closing` is called with what there is before, and `load_run` reads it after."""
     begun = time.monotonic()
     check_engine(engine, address)
-    keys = {"run.duration_s": duration, "run.target": target, "network.seed": seed, "run.speed": speed}
-    set_ = {key: value for key, value in keys.items() if value is not None}
+    set_ = {key: value for key, value in zip(SET, (duration, target, seed, speed), strict=True) if value is not None}
     if resume is not None:
         _check_resume(path := Path(resume), engine, alone=topology is None and out is None)
-        go_on = partial(resume_network, path, (*options_of(overrides), *options_of(set_)))
+        options = *options_of(overrides), *options_of(set_)
         with beside(path):
-            return _here(path, go_on, begun, insecure, progress, closing)
-    if topology is None:
-        raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
-    config = topology_of(topology, overrides).override(set_).checked(tell, deployed=True)
+            return _here(path, partial(resume_network, path, options), begun, insecure, progress, closing)
+    config = topology_of(_named(topology), overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
     with beside(path):
         if engine == "ray":
             return _on_cluster(config, path, address, begun, progress, closing)
         return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing)
+
+
+def _named(topology: Topology | str | Path | None) -> Topology | str | Path:
+    if topology is None:
+        raise ConfigError("which network? give a topology file or a ready one's name, for instance fully_connected_4")
+    return topology
 
 
 def _check_resume(path: Path, engine: str, *, alone: bool) -> None:

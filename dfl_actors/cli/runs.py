@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -144,25 +144,29 @@ def compare(
     Of two runs: what differs in their configurations, and every figure of their summaries. Of more, or of directories of runs: groups of
     those that differ in the seed alone, with mean and standard deviation.
     """
-    from dfl_actors.report.formats import format_named
     from dfl_actors.report.paper import panels_of
     from dfl_actors.report.runs.compare_picture import axis_named
     from dfl_actors.report.runs.listing import find_some
 
-    written, over = format_named(format), axis_named(axis)
-    if json and written != "text":
-        raise ConfigError(f"--json and --format {format} are two formats: give one of them")
+    written, over = _format_of(format, json), axis_named(axis)
     check_plot(plot, paper, force)
-    found = [find_some(name, places(directory, context.obj)) for name in names]
-    paths = [path for path, _ in found]
-    if len(paths) == 2 and all(is_run for _, is_run in found):
+    paths, runs = zip(*(find_some(name, places(directory, context.obj)) for name in names), strict=True)
+    if len(paths) == 2 and all(runs):
         pictured = _side_by_side(paths[0], paths[1], goal, written, json)
     else:
         pictured = _in_groups(paths, goal, written, json)
     if plot is not None:
         files = write_plot(plot, partial(pictured.draw, axis=over), lambda: panels_of(pictured.chart(axis=over)), paper, force)
-        for file in files:
-            typer.echo(f"drawn to {file}", err=json or written != "text")
+        typer.echo("\n".join(f"drawn to {file}" for file in files), err=json or written != "text")
+
+
+def _format_of(format: str, json: bool) -> "Format":
+    from dfl_actors.report.formats import format_named
+
+    written = format_named(format)
+    if json and written != "text":
+        raise ConfigError(f"--json and --format {format} are two formats: give one of them")
+    return written
 
 
 def _side_by_side(a: Path, b: Path, goal: float | None, format: "Format", json: bool) -> Pictured:
@@ -185,7 +189,7 @@ def _side_by_side(a: Path, b: Path, goal: float | None, format: "Format", json: 
     return Pictured(partial(comparison_chart, one.run, other.run), partial(draw_comparison, one.run, other.run))
 
 
-def _in_groups(paths: list[Path], goal: float | None, format: "Format", json: bool) -> Pictured:
+def _in_groups(paths: Sequence[Path], goal: float | None, format: "Format", json: bool) -> Pictured:
     """Any number of runs, and how they are drawn."""
     import orjson
 

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from dfl_actors.api.sweeps.sweep import SweepResult
 
 
+Vary = Annotated[
+    list[str], typer.Option("--vary", metavar="KEY=A,B", help="Values of a key of the topology; none: without it. May be repeated.")
+]
+
+
 def sweep(
     base: Annotated[str, typer.Argument(metavar="FILE|BASE|DIR", help="A sweep's file, a topology, or a sweep's directory to go on with.")],
-    vary: Annotated[
-        list[str], typer.Option("--vary", metavar="KEY=A,B", help="Values of a key of the topology; none: without it. May be repeated.")
-    ] = [],  # noqa: B006
+    vary: Vary = [],  # noqa: B006
     seeds: Annotated[str, typer.Option(metavar="1-5", help="Seeds of each combination, such as 1-5 or 1,3,7.")] = "",
     only: Annotated[
         list[str], typer.Option("--only", metavar="KEY=A,B", help="Only these values of what is varied; seed is a key. May be repeated.")
@@ -43,19 +46,23 @@ def sweep(
     from dfl_actors.report.formats import format_named
 
     written = format_named(format, ("text", "markdown", "latex"))  # results.csv is there already
+    begin = partial(swept, base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, engine=engine, address=address, show=show)
     with interruptible():
-        begin = partial(swept, base, axes_of_texts(vary), seeds, overrides=sets, out=out, jobs=jobs, engine=engine, address=address)
-        result = begin(only=parse_vary(only, "--only"), show=show, progress=how(quiet, json), tell=warn)
+        result = begin(only=parse_vary(only, "--only"), progress=how(quiet, json), tell=warn)
     if json:
         _print_json(result)
     elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
     written_to = result.paper(None, rows or None, columns or None) if paper else []
-    if written_to and not (quiet or json):
-        typer.echo(f"{result.path / 'paper'}: {len(written_to)} pictures for a paper", err=True)
     if not (quiet or json):
-        typer.echo(f"everything lies in {result.path}", err=format != "text")
+        _tell_places(result, len(written_to), err=format != "text")
     _tell_failures(result.failures)
+
+
+def _tell_places(result: "SweepResult", pictures: int, err: bool) -> None:
+    if pictures:
+        typer.echo(f"{result.path / 'paper'}: {pictures} pictures for a paper", err=True)
+    typer.echo(f"everything lies in {result.path}", err=err)
 
 
 def _tell_failures(failures: dict[str, str]) -> None:

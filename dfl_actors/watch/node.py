@@ -14,6 +14,7 @@ from dfl_actors.report.page.chains import chains_section
 from dfl_actors.report.page.parts import section, tag
 from dfl_actors.report.page.tables import table_section
 from dfl_actors.report.roles import look_of
+from dfl_actors.report.summary import Figures
 from dfl_actors.report.table import Column, accuracy_text, size_text
 from dfl_actors.watch.followed import Followed
 from dfl_actors.watch.inside import Stores, logs_of, stores_of
@@ -94,8 +95,8 @@ class NodeView:
         return [*found, *([] if run.simulated else [_logs(logs_of(followed.directory, self._name))])]
 
 
-def _cards(run: Run, name: str, summary: dict[str, object]) -> Iterator[str]:
-    node = summary["nodes"][name]  # type: ignore[index]
+def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
+    node = summary["nodes"][name]
     yield parts.card(f"{run.score} on the test samples", accuracy_text(node["test_accuracy"]), "as measured last")
     if run.simulated:
         yield parts.card("training steps", f"{node['steps']:,}", f"{node['updates']:,} updates")
@@ -104,7 +105,7 @@ def _cards(run: Run, name: str, summary: dict[str, object]) -> Iterator[str]:
     waiting = run.waits.waiting[name] if run.waits is not None else 0
     yield parts.card("transactions", f"{node['sent']:,}", f"{node['receipts']:,} receipts; {waiting} in no final block yet")
     yield parts.card("final blocks", f"{run.tally.sealed[name].blocks:,}", f"{node['received']:,} transactions of others measured")
-    trust = [its["reputations"][name] for its in summary["nodes"].values() if name in its["reputations"]]  # type: ignore[attr-defined]
+    trust = [its["reputations"][name] for its in summary["nodes"].values() if name in its["reputations"]]
     yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
 
 
