@@ -120,8 +120,8 @@ def test_a_journal_that_lost_its_last_commit_is_not_gone_on_with(tmp_path: Path)
     run = made(tmp_path)
     assert _signed_any(run.path, ("a",))[0]
     lose_meta(run.node("a").journal("builder"))
-    with pytest.raises(StoreError, match=r"journal/builder is damaged \(its first pages"):
-        _signed_any(run.path, ("a",))
+    with pytest.raises(StoreError, match=r"journal/builder is damaged"):  # in a child, as in a run: who reads it may die of it
+        signed_any(run, ("a",))
 
 
 @pytest.mark.parametrize("lost", [True, False])

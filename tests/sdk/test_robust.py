@@ -1,12 +1,10 @@
 """What the robust algorithms share."""
 
-import time
-
 import numpy as np
 import pytest
 
-from dfl_actors.sdk import ReceivedModel
-from dfl_actors.sdk.robust import BLOCK, NETWORK_UP_TO, by_network, by_sorting, distance, mixed, newest, sorted_blocks
+from dfl_actors.sdk import ReceivedModel, robust
+from dfl_actors.sdk.robust import NETWORK_UP_TO, by_network, by_sorting, distance, mixed, newest, sorted_blocks
 
 
 def test_the_newest_of_each_sender_by_name() -> None:
@@ -36,19 +34,19 @@ def test_both_ways_of_sorting_give_the_same_bytes(count: int) -> None:
     assert one == other
 
 
-def test_many_models_take_time_about_in_proportion_to_their_number() -> None:
-    """By a network, sixteen times as many would take 256 times as long; measured in processor time, the best of several."""
+def test_many_models_do_not_go_through_the_network_whose_time_is_square_in_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks: list[int] = []
 
-    def took(count: int) -> float:
-        rows = list(np.random.default_rng(count).normal(size=(count, BLOCK)).astype(np.float32))
-        times = []
-        for _ in range(5):
-            begun = time.process_time()
-            list(sorted_blocks(rows))
-            times.append(time.process_time() - begun)
-        return min(times)
+    def counted(rows: list[np.ndarray]) -> list[np.ndarray]:
+        networks.append(len(rows))
+        return by_network(rows)
 
-    assert took(16 * NETWORK_UP_TO) < 100 * took(NETWORK_UP_TO)
+    monkeypatch.setattr(robust, "by_network", counted)
+    for count in (NETWORK_UP_TO, NETWORK_UP_TO + 1, 16 * NETWORK_UP_TO):
+        rows = list(np.random.default_rng(count).normal(size=(count, 50)).astype(np.float32))
+        ((_, found),) = sorted_blocks(rows)
+        np.testing.assert_array_equal(found, np.sort(rows, axis=0))
+    assert networks == [NETWORK_UP_TO]
 
 
 def test_a_mix_of_nothing_is_a_copy() -> None:
