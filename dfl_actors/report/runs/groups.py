@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from dfl_actors.config.toml_text import counted
+from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.core.events import Cpu, Evaluated, Ready, Stopped, Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.learning.score import Measure
@@ -220,7 +220,7 @@ def grouped(members: Sequence[Member], goal: float, notes: Sequence[str] = ()) -
     for group, its in zip(found, settings, strict=True):
         values = {key: shown(its.get(key, NONE)) for key in keys or [NAME]}
         groups.append(Group(", ".join(_said(key, value) for key, value in values.items()), values, tuple(group)))
-    also = [f"the groups differ in {cut(', '.join(others), 200)} as well"] if others else []
+    also = [f"the groups differ in {listed(others)} as well"] if others else []
     return Comparison(tuple(groups), goal, (*notes, *also, *_twice(groups)))
 
 

@@ -178,7 +178,7 @@ def _figures(record: Record) -> Iterable[str]:
     if record.ttl is not None:
         yield f"ttl {record.ttl}"
     if record.index is not None:
-        yield f"chunk {record.index}" if record.count is None else f"{record.count} chunks from {record.index}"
+        yield f"chunk {record.index}" if record.count is None else f"{counted(record.count, 'chunk')} from {record.index}"
     if record.type in COUNTED and record.count is not None:
         yield f"{record.count} {COUNTED[record.type]}"
     if record.part:
