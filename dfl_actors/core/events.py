@@ -13,6 +13,8 @@ from typing import ClassVar, TypeVar
 import msgspec
 import orjson
 
+from dfl_actors.core.objects import Count
+
 
 def snake(name: str) -> str:
     """`receipt_arrived` for `ReceiptArrived`."""
@@ -37,7 +39,7 @@ class Ready(Event, frozen=True, gc=False, kw_only=True):
 
     says = "supervisor"
     seconds: float = 0.0
-    actors: int = 0
+    actors: Count = 0
 
 
 class Stopped(Event, frozen=True, gc=False, kw_only=True):
@@ -51,12 +53,12 @@ class Trained(Event, frozen=True, gc=False, kw_only=True):
     """A transaction was made. `steps` and `samples` are totals so far."""
 
     says = "trainer"
-    sequence: int = 0
+    sequence: Count = 0
     tx: str
-    steps: int = 0
-    samples: int = 0
-    correct: int = 0
-    tested: int = 0
+    steps: Count = 0
+    samples: Count = 0
+    correct: Count = 0
+    tested: Count = 0
     loss: float | None = None
 
 
@@ -82,9 +84,9 @@ class Scored(Event, frozen=True, gc=False, kw_only=True):
     says = "validator"
     tx: str
     generator: str = ""
-    correct: int = 0
-    tested: int = 0
-    ttl: int = 0
+    correct: Count = 0
+    tested: Count = 0
+    ttl: Count = 0
 
 
 class Refused(Event, frozen=True, gc=False, kw_only=True):
@@ -97,7 +99,7 @@ class Refused(Event, frozen=True, gc=False, kw_only=True):
     code: str
     detail: str = ""
     by: str = ""
-    count: int = 1
+    count: Count = 1
 
 
 class Frames(Event, frozen=True, gc=False, kw_only=True):
@@ -106,7 +108,7 @@ class Frames(Event, frozen=True, gc=False, kw_only=True):
 
     says = "gossiper"
     by: str = ""
-    accepted: int = 0
+    accepted: Count = 0
     refused: dict[str, int] = {}
     ignored: dict[str, int] = {}
 
@@ -118,7 +120,7 @@ class RefusedBy(Event, frozen=True, gc=False, kw_only=True):
     what: str = ""
     code: str
     by: str = ""
-    count: int = 1
+    count: Count = 1
 
 
 class ReceiptArrived(Event, frozen=True, gc=False, kw_only=True, tag="receipt"):
@@ -127,8 +129,8 @@ class ReceiptArrived(Event, frozen=True, gc=False, kw_only=True, tag="receipt"):
     says = "builder"
     tx: str
     creator: str
-    correct: int = 0
-    tested: int = 0
+    correct: Count = 0
+    tested: Count = 0
     ms: int = 0
 
 
@@ -137,18 +139,18 @@ class Expired(Event, frozen=True, gc=False, kw_only=True):
 
     says = "builder"
     tx: str
-    receipts: int = 0
-    needed: int = 0
+    receipts: Count = 0
+    needed: Count = 0
 
 
 class Drafted(Event, frozen=True, gc=False, kw_only=True):
     """A block was drafted; `txs` are the digests of its transactions."""
 
     says = "builder"
-    height: int
+    height: Count
     draft: str
-    transactions: int = 0
-    receipts: int = 0
+    transactions: Count = 0
+    receipts: Count = 0
     txs: tuple[str, ...] = ()
 
 
@@ -158,18 +160,18 @@ class Confirmed(Event, frozen=True, gc=False, kw_only=True):
     says = "validator"
     draft: str
     generator: str = ""
-    confirmations: int = 0
+    confirmations: Count = 0
 
 
 class Final(Event, frozen=True, gc=False, kw_only=True):
     """A block is final, `ms` after its draft."""
 
     says = "builder"
-    height: int
+    height: Count
     block: str
-    transactions: int
-    confirmations: int
-    expected: int
+    transactions: Count
+    confirmations: Count
+    expected: Count
     ms: int = 0
 
 
@@ -181,16 +183,16 @@ class Noised(Event, frozen=True, gc=False, kw_only=True):
     noise: float
     clip: float = 0.0
     chance: float = 1.0
-    samples: int = 0
+    samples: Count = 0
     unclaimed: str = ""
-    steps: int = 0
+    steps: Count = 0
 
 
 class Updated(Event, frozen=True, gc=False, kw_only=True):
     """The model buffer was averaged. `senders` and `reputations` by address, `notes` are the algorithm's."""
 
     says = "keeper"
-    models: int = 0
+    models: Count = 0
     senders: dict[str, float | None] = {}
     reputations: dict[str, float] = {}
     notes: dict[str, object] = {}
@@ -200,8 +202,8 @@ class Evaluated(Event, frozen=True, gc=False, kw_only=True):
     """The node's model was measured on the test samples."""
 
     says = "evaluator"
-    correct: int
-    tested: int
+    correct: Count
+    tested: Count
 
 
 class WeightDifference(Event, frozen=True, gc=False, kw_only=True):
@@ -243,7 +245,7 @@ class ModelSent(Event, frozen=True, gc=False, kw_only=True, tag="sent"):
     says = "gossiper"
     tx: str
     to: str
-    bytes: int
+    bytes: Count
 
 
 class Dropped(Event, frozen=True, gc=False, kw_only=True):
@@ -251,7 +253,7 @@ class Dropped(Event, frozen=True, gc=False, kw_only=True):
 
     says = "any"
     what: str
-    messages: int
+    messages: Count
 
 
 class Lost(Event, frozen=True, gc=False, kw_only=True):
@@ -311,6 +313,9 @@ def line(event: Event, node: str, actor: str, now: int) -> bytes:
     return orjson.dumps(head | msgspec.to_builtins(event) | head) + b"\n"
 
 
+MEASURED = (Trained, ReceiptArrived, Scored, Evaluated)
+
+
 def read(line: bytes) -> Event | None:
     """The event on a line; None if its kind is not known. Raises `ValueError` for a line that is torn or damaged."""
     try:
@@ -321,4 +326,6 @@ def read(line: bytes) -> Event | None:
         return None
     if not event.t:
         raise msgspec.ValidationError("an event without a time")
+    if isinstance(event, MEASURED) and event.correct > event.tested:
+        raise msgspec.ValidationError("more is right than was tested")
     return event

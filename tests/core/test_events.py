@@ -71,6 +71,10 @@ def test_an_event_of_a_later_version_is_nothing() -> None:
         b'{"t":"x","event":"fault"}',
         b'{"t":5,"event":"trained"}',
         b'{"t":5,"event":"fault","what":"\xff"}',
+        b'{"t":1,"event":"evaluated","correct":1e300,"tested":1000}',
+        b'{"t":1,"event":"evaluated","correct":1001,"tested":1000}',
+        b'{"t":1,"event":"trained","tx":"ab","steps":1000000000000000000000000000000}',
+        b'{"t":1,"event":"final","height":-1,"block":"ab","transactions":1,"confirmations":1,"expected":1}',
     ],
 )
 def test_a_torn_or_damaged_line_is_a_value_error(line: bytes) -> None:
