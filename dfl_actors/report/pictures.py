@@ -85,6 +85,8 @@ def draw_figure(shown: Shown, title: str, scale: float = 1.0) -> "Figure":
     figure = new_figure(6.6, 6.6)
     axes = figure.subplots()
     draw_graph(axes, shown, scale)
+    if axes.get_legend_handles_labels()[1]:  # what attackers do, and who observes
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3, frameon=False, markerscale=0.5)
     axes.set_title(plain(title))
     axes.set_aspect("equal")
     return figure

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.chart import Graph
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.network import network
 from dfl_actors.report.charts.trust import reputation_matrix
 from dfl_actors.report.kinds import attack_text, kind_text
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.page.page import page
-from dfl_actors.report.pictures import draw_accuracy
+from dfl_actors.report.pictures import draw_accuracy, draw_figure
 from dfl_actors.report.roles import look_of
 from dfl_actors.report.runs.compare import compare, load_sides
 from dfl_actors.report.summary import summarise
@@ -75,3 +77,14 @@ def test_a_comparison_has_attackers_apart(run: Run, tmp_path: Path) -> None:
     figures = {figure.name: (figure.a, figure.b) for figure in compare(*load_sides(honest.path, run.path))}
     assert figures["attackers, apart"] == (0, 1) and figures["nodes measured"] == (4, 4)
     assert figures["accuracy of honest nodes, mean"][1] == pytest.approx(summarise(run)["headline"]["mean"])
+
+
+def test_the_graph_names_what_attackers_do(run: Run) -> None:
+    (found,) = (chart.figure for chart in charts(run, summarise(run)) if chart.id == "network")
+    assert isinstance(found, Graph)
+    assert {dot.name: (dot.group, dot.hollow) for dot in found.dots if dot.group} == {
+        "ben": ("mine.py:lie", False),
+        "eve": ("observer", True),
+    }
+    (axes,) = draw_figure(found, "network").axes
+    assert set(axes.get_legend_handles_labels()[1]) == {"mine.py:lie", "observer"} and axes.get_legend() is not None

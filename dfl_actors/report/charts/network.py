@@ -99,4 +99,4 @@ def _dot(run: Run, name: str, links: Sequence[Link]) -> Dot:
         return Dot(name, "@rest", "circle", f"node {cut(name, 64)} (on another host){text}")
     its_look = look_of(run, name)
     said = f" ({cut(its_look.said, 32)})" if its_look.said else ""
-    return Dot(name, its_look.colour, its_look.symbol, f"node {cut(name, 64)}{said}{text}", name, hollow=its_look.hollow)
+    return Dot(name, its_look.colour, its_look.symbol, f"node {cut(name, 64)}{said}{text}", name, cut(its_look.said, 32), its_look.hollow)
