@@ -7,8 +7,6 @@ import typer
 
 from dfl_actors.files import REMEDY, check_free, whole
 
-VERIFYING = 3.0  # Seconds that verifying the chains may take: larger ones are shown, and not verified.
-
 
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a run or a simulation, over or not.")],
@@ -20,7 +18,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, or of a simulation, which any browser opens."""
-    from dfl_actors.report.page.chains import most_blocks, wrong_chains
+    from dfl_actors.report.page.chains import VERIFYING, most_blocks, wrong_chains
     from dfl_actors.report.page.page import page
     from dfl_actors.report.runs.listing import held_since, load_measured
     from dfl_actors.report.table import size_text

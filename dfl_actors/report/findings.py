@@ -7,19 +7,17 @@ from statistics import fmean, median
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
-from dfl_actors.core.verdicts import SENDERS, SIGNERS
 from dfl_actors.report.headline import Stood
 from dfl_actors.report.judged import By, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run
-from dfl_actors.report.refusals import Refusal, refusals
+from dfl_actors.report.refusals import BAD, Refusal, refusals
 from dfl_actors.report.tally import Sealed
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
 MANY = 3  # Blocks in the median after which a node without any is missed.
 KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
-BAD = SENDERS | SIGNERS  # Codes of which a few shut a neighbour out.
 MOST_RULES = 2  # Broken rules that are named.
 MOST_WAITS = 3  # Places where transactions waited that are named.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.

@@ -153,23 +153,22 @@ def updates(run: Run) -> Columns:
 
 def reputations(run: Run) -> Columns:
     """What a node thought of each other one after each average."""
-    of = [(event, other, value) for event in run.of(events.Updated) for other, value in event.reputations.items()]
-    return {
-        run.unit: [run.seconds(event.t) for event, _, _ in of],
-        "node": [event.node for event, _, _ in of],
-        "other": [run.node_named(other) for _, other, _ in of],
-        "reputation": [value for *_, value in of],
-    }
+    return _of_others(run, "reputation", lambda event: event.reputations)
 
 
 def reasons(run: Run) -> Columns:
     """What an update took of each other one's model, and why not more, where the algorithm says so."""
-    of = [(event, other, words) for event in run.of(events.Updated) for other, words in reasons_in(event.notes).items()]
+    return _of_others(run, "reason", lambda event: reasons_in(event.notes))
+
+
+def _of_others(run: Run, name: str, said: Callable[[events.Updated], Mapping[str, object]]) -> Columns:
+    """What updates say of others, by their addresses."""
+    of = [(event, other, value) for event in run.of(events.Updated) for other, value in said(event).items()]
     return {
         run.unit: [run.seconds(event.t) for event, _, _ in of],
         "node": [event.node for event, _, _ in of],
         "other": [run.node_named(other) for _, other, _ in of],
-        "reason": [words for *_, words in of],
+        name: [value for *_, value in of],
     }
 
 

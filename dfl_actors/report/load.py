@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -166,20 +166,22 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
         return load_simulation(path, only)
     about = read_about(directory)
     events, skipped, unknown = _load_events(directory.metrics_files(), only)
-    elsewhere, roles, attacks = configured(directory.config)
     return Run(
-        **{**msgspec.structs.asdict(about), "target": about.target or None},
+        **fields_of(about, directory.config),
         path=path,
         sessions=_sessions(events, about.started),
         events=events,
         skipped=skipped,
         unknown=unknown,
-        elsewhere=elsewhere,
-        roles=roles,
-        attacks=attacks,
         tally=tally(event for group in events.values() for event in group),
-        score=score_of(directory.config),
     )
+
+
+def fields_of(about: About, config: Path) -> dict[str, Any]:
+    """What a `Run` says of itself besides what happened in it."""
+    elsewhere, roles, attacks = configured(config)
+    known = {**msgspec.structs.asdict(about), "target": about.target or None}
+    return {**known, "elsewhere": elsewhere, "roles": roles, "attacks": attacks, "score": score_of(config)}
 
 
 def score_of(path: Path) -> Measure:

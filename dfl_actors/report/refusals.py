@@ -18,7 +18,10 @@ from dfl_actors.report.table import Column, name_text
 
 STRANGER = "a stranger"  # Who has not proved who it is.
 FAULT, NOBODY = "the sender's fault", "nobody's fault"
-FAULTS: frozenset[str] = SENDERS | SIGNERS | {"contradiction", "shut_out"}
+BAD: frozenset[str] = SENDERS | SIGNERS
+"""Codes of which a few shut a neighbour out."""
+
+FAULTS = BAD | {"contradiction", "shut_out"}
 """Codes that blame somebody: those that the protocol counts against a sender, and what follows of them."""
 
 MOST_ROWS = 200  # Of a table.

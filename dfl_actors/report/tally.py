@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 import msgspec
 
 from dfl_actors.core.events import Event, Expired, Final, ModelSent, ReceiptArrived, Restarted, Scored, Trained, Updated
+from dfl_actors.core.recent import Recent
 from dfl_actors.sdk.reasons import REJECTED, TAKEN, reasons_in
 
 REMEMBERED = 1 << 18  # Objects of which it is known that they were counted.
@@ -57,15 +58,13 @@ class _Seen:
     """Whether something is new, among the last `REMEMBERED`."""
 
     def __init__(self) -> None:
-        self._known: dict[int, None] = {}
+        self._known: Recent[int, None] = Recent(REMEMBERED)
 
     def new(self, *key: Hashable) -> bool:
         number = hash(key)
         if number in self._known:
             return False
-        self._known[number] = None
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
+        self._known.put(number, None)
         return True
 
 

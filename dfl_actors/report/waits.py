@@ -5,13 +5,14 @@ wrote of it has surely come, `LATE` ms afterwards.
 """
 
 from bisect import insort
-from collections import Counter, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from functools import cache
 
 import msgspec
 
 from dfl_actors.core.events import Event, Final, Refused, Trained
+from dfl_actors.core.recent import Recent
 from dfl_actors.report.load import Run
 from dfl_actors.report.trace import HEARD, ORDER, STEPS, Named, Trace, Traces
 from dfl_actors.runtime.header import SHORT
@@ -58,10 +59,10 @@ class Waits:
         self._named, self._seconds = cache(named), seconds
         self._pending: list[Event] = []
         self._traces = Traces()
-        self._known: dict[str, int] = {}
+        self._known: OrderedDict[str, int] = OrderedDict()  # a plain one looks for its first past all that were forgotten
         self._begun: dict[str, str] = {}
         self._ending: deque[Final] = deque()
-        self._gone: dict[str, None] = {}
+        self._gone: Recent[str, None] = Recent(GONE)
         self._finished: list[tuple[int, str, Latency]] = []
         self._count = self._given_up = 0
 
@@ -113,9 +114,7 @@ class Waits:
         self._known.pop(tx, None)
         self._begun.pop(tx, None)
         self._traces.forget(tx)
-        self._gone[tx] = None
-        if len(self._gone) > GONE:
-            del self._gone[next(iter(self._gone))]
+        self._gone.put(tx, None)
 
     @property
     def waiting(self) -> Counter[str]:

@@ -33,7 +33,6 @@ class Evaluation:
         self._waiting: deque[Evaluate] = deque()
         self._under_way: list[Evaluate] = []
         self._last: dict[str, str] = {}
-        self._answered: set[str] = set()
         self._saved: set[str] = set()
         self._settled: set[str] = set()
         self._tries: Counter[str] = Counter()
@@ -44,10 +43,8 @@ class Evaluation:
         if order is None:
             return False
         self._under_way.remove(order)
-        if order.save:
-            self._answered.add(order.node)
-            if not answer.missing:
-                self._saved.add(order.node)
+        if order.save and not answer.missing:
+            self._saved.add(order.node)
         if not answer.tested:
             if not answer.missing:
                 self._again(order)
@@ -80,9 +77,8 @@ class Evaluation:
         if self._waiting:
             self._order(self._waiting.popleft())
         elif self._every and not self._last:
-            unsure = [
-                (self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if self._seems and node not in self.there
-            ]
+            seems = self._seems
+            unsure = [(self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if seems and node not in self.there]
             due = [(self._asked_at.get(node, 0.0), node, model, False) for node, model in newest if self._due(node, model, now)]
             for _, node, model, whole in sorted(unsure or due)[:1]:
                 self._asked_at[node] = now
@@ -116,13 +112,9 @@ class Evaluation:
         """Whether an answer is waited for."""
         return bool(self._under_way)
 
-    def saved(self) -> bool:
-        """Whether every last model that is known is on disk."""
-        return self._saved >= self._last.keys()
-
     def done(self) -> bool:
         """Whether nothing is left to save or to measure."""
-        return not self.ready or (self._answered >= self._last.keys() and not self._waiting and not self._under_way)
+        return not self.ready or not (self._waiting or self._under_way)
 
     @property
     def _seems(self) -> bool:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from dfl_actors.config import load_topology
 from dfl_actors.core.events import (
     Announced,
@@ -27,7 +25,8 @@ from dfl_actors.core.events import (
     Trained,
     read,
 )
-from dfl_actors.report.load import Run, Session, configured, score_of, seconds_in
+from dfl_actors.report import load
+from dfl_actors.report.load import Run, Session, seconds_in
 from dfl_actors.report.runs.listing import held_since, state_of
 from dfl_actors.report.simulated import TICK, ended, fields_of, told
 from dfl_actors.report.tally import Tally
@@ -68,16 +67,8 @@ class FromMetrics:
         self._directory, self._lines = directory, Lines()
         self._skipped = self._unknown = 0
         about = read_about(directory)
-        elsewhere, roles, attacks = configured(directory.config)
         self.nodes, self.started = len(about.nodes), about.started
-        self._fields = {
-            **msgspec.structs.asdict(about),
-            "target": about.target or None,
-            "elsewhere": elsewhere,
-            "roles": roles,
-            "attacks": attacks,
-            "score": score_of(directory.config),
-        }
+        self._fields = load.fields_of(about, directory.config)
 
     def new(self) -> Iterator[Event]:
         for line in self._lines.new_in(self._directory.metrics_files()):

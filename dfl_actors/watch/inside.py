@@ -5,7 +5,6 @@ read, and never through a link: a run directory may come from anybody. Keys are 
 """
 
 import os
-import stat
 from pathlib import Path
 
 import msgspec
@@ -14,15 +13,15 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.errors import StoreError, plain
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.processes.limits import limit_processor
+from dfl_actors.report.page.chains import VERIFYING, most_blocks
 from dfl_actors.runtime.examined import Examined, examine_all
 from dfl_actors.runtime.marks import read_marks
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
-from dfl_actors.watch.views import VERIFYING
+from dfl_actors.watch.lines import regular
 
 LOG_BYTES, LOG_LINES = 1 << 16, 200  # Of the end of a log file that are shown.
 READING = 30  # Seconds of work after which a store that has no end is given up.
-BLOCKS = 40  # Newest blocks of the chain that are shown.
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -53,7 +52,7 @@ def stores_of(run: RunDirectory, name: str, verify: bool) -> Stores:
         if not any(path.exists() for path in (node.chain, node.models, node.journals)):
             return Stores()
         journals, models, size = in_child(_look, node.path)
-        (chain,) = examine_all(run, (name,), BLOCKS, VERIFYING if verify else 0.0)
+        (chain,) = examine_all(run, (name,), most_blocks(1), VERIFYING if verify else 0.0)
     except (StoreError, RuntimeError) as error:
         return Stores(problem=str(error))
     return Stores(journals, models, size, chain)
@@ -95,14 +94,12 @@ def logs_of(run: RunDirectory, name: str) -> dict[str, list[str]]:
 def tail_of(path: Path) -> list[str] | None:
     """The last lines of a regular file; None for anything else, and for what cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        descriptor = regular(path, os.O_NOFOLLOW)
+    except (OSError, StoreError):
         return None
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            return None
-        text = os.pread(descriptor, LOG_BYTES, max(about.st_size - LOG_BYTES, 0)).decode(errors="replace")
+        size = os.fstat(descriptor).st_size
+        text = os.pread(descriptor, LOG_BYTES, max(size - LOG_BYTES, 0)).decode(errors="replace")
     except OSError:
         return None
     finally:

@@ -33,6 +33,7 @@ from dfl_actors.core.events import (
     Updated,
     WeightDifference,
 )
+from dfl_actors.core.recent import Recent
 
 POINTS = 1500  # Of all nodes together, of each kind of what is drawn.
 LEAST = 60  # And of each node at least.
@@ -79,7 +80,7 @@ class Kept:
         self._drawn: dict[type[Event], dict[str, list[Event]]] = {kind: {} for kind in DRAWN}
         self._merged: dict[type[Event], dict[Hashable, Event]] = {kind: {} for kind in (*ADDED_UP, *LAST)}
         self._rest: dict[type[Event], deque[Event]] = {}
-        self._transactions: dict[str, list[Event]] = {}
+        self._transactions: Recent[str, list[Event]] = Recent(TRANSACTIONS)
 
     def add(self, event: Event) -> None:
         """Keep an event, or what it adds to those that are kept."""
@@ -103,9 +104,7 @@ class Kept:
 
     def _witness(self, tx: str, event: Event) -> None:
         if tx not in self._transactions:
-            self._transactions[tx] = []
-            if len(self._transactions) > TRANSACTIONS:
-                del self._transactions[next(iter(self._transactions))]
+            self._transactions.put(tx, [])
         self._transactions[tx].append(event)
 
     def _merge(self, kind: type[Event], event: Event) -> None:

@@ -16,6 +16,16 @@ AT_ONCE = 4 << 20  # Bytes that are read at once.
 LONGEST = 1 << 24  # Bytes of a line: what is longer is none of ours, and is passed over.
 
 
+def regular(path: Path, flags: int = 0) -> int:
+    """A descriptor to read a regular file by. Nothing is waited for: in its place may stand a pipe that nobody writes. Raises `OSError`,
+    and `StoreError` for whatever is no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path} is no regular file: remove it or name another run")
+    return descriptor
+
+
 class Shrunk(Exception):
     """A file has less in it than was read: it is another one, and all is to be read anew."""
 
@@ -34,11 +44,8 @@ class Lines:
     def new(self, path: Path) -> Iterator[bytes]:
         """The same of one file, which need not be there yet."""
         try:
-            # Without waiting: what stands in a file's place may be a pipe that nobody writes.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - of a descriptor
+            with open(regular(path), "rb") as file:
                 about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode):
-                    raise StoreError(f"{path} is no regular file: remove it or name another run")
                 key = about.st_dev, about.st_ino
                 place = self._places.get(key, 0)
                 if about.st_size < place:

@@ -39,9 +39,8 @@ class NodeView:
         """Grows with every change."""
         return self._view.version + self._looks
 
-    def advance(self) -> bool:
+    def advance(self) -> None:
         """Read on, and look into the stores if it is long since that was done."""
-        before = self.version
         self._view.advance()
         followed = self._view.followed
         idle = self._looker is None or not self._looker.is_alive()
@@ -49,7 +48,6 @@ class NodeView:
         if followed is not None and idle and (self._stores is None or again):
             self._looker = threading.Thread(target=self._look, args=(followed,), daemon=True)
             self._looker.start()
-        return self.version != before
 
     def _look(self, followed: Followed) -> None:
         self._looked = time.monotonic()

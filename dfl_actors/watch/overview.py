@@ -27,9 +27,10 @@ class Overview:
         """Grows with every change of any run."""
         return sum(view.version for view in self._views)
 
-    def advance(self) -> bool:
+    def advance(self) -> None:
         """Read all of them on."""
-        return sum(view.advance() for view in self._views) > 0
+        for view in self._views:
+            view.advance()
 
     def page(self, place: Place) -> str:
         """The whole page."""

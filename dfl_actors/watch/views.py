@@ -21,7 +21,7 @@ from dfl_actors.report.charts import makers
 from dfl_actors.report.charts.chart import Chart
 from dfl_actors.report.charts.palette import page_palettes
 from dfl_actors.report.page import parts
-from dfl_actors.report.page.chains import chains_section, most_blocks, wrong_chains
+from dfl_actors.report.page.chains import VERIFYING, chains_section, most_blocks, wrong_chains
 from dfl_actors.report.page.page import data, figures, head, in_script
 from dfl_actors.report.page.parts import chart_section, tag
 from dfl_actors.report.page.tables import tables_after
@@ -29,8 +29,6 @@ from dfl_actors.report.summary import Figures, summarise
 from dfl_actors.runtime.examined import Examined, examine_all, has_chains
 from dfl_actors.sim.about import is_simulation
 from dfl_actors.watch.followed import Followed
-
-VERIFYING = 3.0  # Seconds that verifying the chains of a run may take, as in its report.
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +58,7 @@ class View(Protocol):
     @property
     def version(self) -> int: ...
 
-    def advance(self) -> bool: ...
+    def advance(self) -> object: ...
 
     def page(self, place: Place) -> str: ...
 

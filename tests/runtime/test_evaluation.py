@@ -15,7 +15,7 @@ def test_a_last_model_that_was_not_measured_in_time_is_named() -> None:
         evaluation.heard(Evaluated(node=order.node, model=order.model, correct=0, tested=0), 0.5)
     evaluation.ask(1.0, [])
     evaluation.heard(Evaluated(node="a", model="a-last", correct=9, tested=10), 1.5)
-    assert evaluation.saved() and not evaluation.done() and not evaluation.unsaved
+    assert not evaluation.done() and not evaluation.unsaved
     assert evaluation.unmeasured.startswith("there was no time to measure the last model of node b: what is shown was measured before; ")
     evaluation.ask(2.0, [])
     evaluation.heard(Evaluated(node="b", model="b-last", correct=8, tested=10), 2.5)
@@ -32,7 +32,7 @@ def test_a_last_model_waits_for_an_evaluator_that_begins_again_and_is_named_if_n
     evaluation.ask(1.0, [])
     assert orders == [Evaluate(node="a", model="m", measure=False, save=True)]
     evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0), 1.0)
-    assert evaluation.saved() and not evaluation.unsaved
+    assert not evaluation.unsaved
 
 
 def test_a_last_model_that_has_gone_is_named_and_not_asked_for_again() -> None:

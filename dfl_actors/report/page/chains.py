@@ -21,6 +21,7 @@ from dfl_actors.runtime.examined import Examined
 from dfl_actors.runtime.known import named
 
 MOST_BLOCKS, MOST_IN_ALL = 40, 240  # Newest blocks of a chain that are shown, and those of all chains together.
+VERIFYING = 3.0  # Seconds that verifying the chains of a run may take: larger ones are shown, and not verified.
 WRONG_BLOCK = re.compile(r"block (\d+)\b")  # With what the verdict on a chain begins that names a block.
 DIGITS = 16  # Of a digest.
 ABOUT = (

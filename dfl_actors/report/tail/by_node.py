@@ -4,12 +4,13 @@ A time is between two records: a model is fetched from when it was announced, me
 drafted, and the node's own block final from when it drafted it. Records of other hosts have the times of their clocks.
 """
 
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator, Mapping
 from statistics import median
 
 from rich.console import Group, RenderableType
 
+from dfl_actors.core.recent import Recent
 from dfl_actors.report.table import Column, grid, short_names, size_text
 from dfl_actors.report.tail.stats import Key, Stats, figure
 from dfl_actors.runtime.header import SHORT, Record
@@ -28,7 +29,7 @@ class NodeStats(Stats):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self._begun: OrderedDict[Hashable, int] = OrderedDict()
+        self._begun: Recent[Hashable, int] = Recent(PENDING)
         self._times: dict[str, dict[str, deque[float]]] = defaultdict(lambda: {work: deque(maxlen=KEPT) for work in ALL_WORK})
         self._missed: dict[str, int] = defaultdict(int)
 
@@ -61,9 +62,7 @@ class NodeStats(Stats):
                 self._ends(record, "own block", ("height", node, record.height))
 
     def _begins(self, record: Record, what: Hashable) -> None:
-        self._begun[what] = record.t
-        if len(self._begun) > PENDING:
-            self._begun.popitem(last=False)
+        self._begun.put(what, record.t)
 
     def _ends(self, record: Record, work: str, what: Hashable) -> None:
         if what in self._begun:
