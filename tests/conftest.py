@@ -1,7 +1,9 @@
 """Settings for every test: examples that Hypothesis draws are the same in each run, and a failure prints how to repeat it."""
 
 import os
+import resource
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -19,3 +21,11 @@ settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
         items[:] = spread(items, workers)
+
+
+@pytest.fixture(autouse=True)
+def _worker_may_work_on() -> Iterator[None]:
+    """A limit of processor time that a test leaves behind ends its worker later, in the middle of another test."""
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    yield
+    assert resource.getrlimit(resource.RLIMIT_CPU) == before, "who reads damaged stores limits its process: call it in a child"
