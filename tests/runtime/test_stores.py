@@ -1,6 +1,7 @@
 """Stores on real LMDB files: what opening one refuses, and models that processes share, some of which are killed."""
 
 import os
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +24,15 @@ def model(store: ModelStore, key: str) -> bytes | None:
 
 def key_of(number: int) -> str:
     return f"{number:064x}"
+
+
+def test_the_names_of_the_figures_of_lmdb_outlive_an_answer(tmp_path: Path) -> None:
+    """Interned anew with each answer they would fill a table that never shrinks."""
+    with Journal(tmp_path) as store:
+        assert store.commits == 0
+        for words in ("branch pages", "last pgno"):
+            name = words.replace(" ", "_")
+            assert sys.intern(name) is not name
 
 
 # --- what opening refuses
