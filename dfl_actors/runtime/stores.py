@@ -16,8 +16,8 @@ LMDB maps its file into memory, which sets four rules, kept by `_Store` for all 
   that may be damaged, and makes an error of such a death.
 * One process opens a directory once at a time, and never uses across a fork what it has opened.
 
-Python's LMDB interns the names of its figures (`stat`, `info`), and they are forgotten with the answer: asked a hundred times a second, that
-fills the table of interned strings within minutes, which then doubles, 7.6 MB in every process. A store keeps the names.
+Python's LMDB interns the names of its figures (`stat`, `info`), and they are forgotten with the answer: asked a hundred times a second,
+that fills the table of interned strings within minutes, which then doubles, 7.6 MB in every process. A store keeps the names.
 
 A store belongs to one thread.
 """
