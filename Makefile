@@ -52,8 +52,8 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 
 # What is counted in processes that are started counts too; whatever ran before is forgotten. To count makes a test twice to three times
 # as slow, so that scenarios are left to the others, but for those with neighbours that break rules.
-COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/scenarios/test_adversaries.py \
-	tests/scenarios/test_attackers.py tests/network/test_run.py
+COVERED := tests/core tests/actors tests/sdk tests/runtime tests/processes tests/network/test_run.py tests/scenarios/test_adversaries.py \
+	tests/scenarios/test_adversarial_drafts.py tests/scenarios/test_attackers.py
 
 coverage: $(STAMP)
 	$(BIN)/coverage erase

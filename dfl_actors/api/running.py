@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 import orjson
 from rich.console import Console
 
+from dfl_actors.api.beside import Beside, alone
 from dfl_actors.api.cluster.elsewhere import Cluster, check_engine
 from dfl_actors.api.cluster.gather import check_resumable
 from dfl_actors.api.crew import Crew, Interrupted, crew
@@ -33,15 +34,6 @@ C = TypeVar("C")
 
 Closing = Callable[[Result], object]
 """Is given what a run left, also one that failed or was interrupted, before that is raised."""
-
-
-Beside = Callable[[Path], AbstractContextManager[object]]
-"""Is given the directory of a run that begins, which need not be there yet, and is entered while it goes on."""
-
-
-def alone(path: Path) -> AbstractContextManager[object]:
-    """Nothing is beside the run."""
-    return nullcontext()
 
 
 def nothing(result: Result) -> None:
@@ -85,14 +77,14 @@ def run(
     if resume is not None:
         _check_resume(path := Path(resume), engine, alone=topology is None and out is None)
         options = *options_of(overrides), *options_of(set_)
-        with beside(path):
-            return _here(path, partial(resume_network, path, options), begun, insecure, progress, closing)
+        with beside([path]) as page:
+            return _here(path, partial(resume_network, path, options), begun, insecure, progress, closing, page)
     config = topology_of(_named(topology), overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
-    with beside(path):
+    with beside([path]) as page:
         if engine == "ray":
-            return _on_cluster(config, path, address, begun, progress, closing)
-        return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing)
+            return _on_cluster(config, path, address, begun, progress, closing, page)
+        return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing, page)
 
 
 def _named(topology: Topology | str | Path | None) -> Topology | str | Path:
@@ -122,25 +114,27 @@ def run_node(
     progress: How = "auto",
     closing: Closing = nothing,
     insecure: bool = False,
+    beside: Beside = alone,
 ) -> Result:
     """Run one node on this host, with the key files in `keys`; the others run on theirs. `adopt`: it may go on
-    behind what neighbours hold of its key and `out` has lost; `insecure`: see `run`. Raises as `run` does."""
+    behind what neighbours hold of its key and `out` has lost; `insecure`, `beside`: see `run`. Raises as `run` does."""
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
-    return _here(path, partial(launch_node, config, name, Path(keys), path, adopt=adopt), begun, insecure, progress, closing)
+    with beside([path]) as page:
+        return _here(path, partial(launch_node, config, name, Path(keys), path, adopt=adopt), begun, insecure, progress, closing, page)
 
 
-def _here(path: Path, network: Callable[[Launch], Outcome], begun: float, insecure: bool, how: How, closing: Closing) -> Result:
+def _here(path: Path, network: Callable[[Launch], Outcome], begun: float, insecure: bool, how: How, closing: Closing, page: str) -> Result:
     """The nodes as processes of this machine. Raises as `run` does."""
 
     def go(team: Crew, watcher: Watcher) -> Outcome:
         return network(Launch(*team, watcher, begun, insecure))
 
-    return _watched(path, crew(PRELOAD), go, how, closing)
+    return _watched(path, crew(PRELOAD), go, how, closing, page)
 
 
-def _on_cluster(config: Config, path: Path, address: str | None, begun: float, how: How, closing: Closing) -> Result:
+def _on_cluster(config: Config, path: Path, address: str | None, begun: float, how: How, closing: Closing, page: str) -> Result:
     """The nodes on the machines of a Ray cluster. Raises as `run` does."""
     from dfl_actors.api.cluster.network import Network, on_cluster
 
@@ -148,15 +142,23 @@ def _on_cluster(config: Config, path: Path, address: str | None, begun: float, h
         with new_run(path) as run:
             return Network(config, run, *team, watcher, begun).go()
 
-    return _watched(path, on_cluster(address), go, how, closing, resumable=False)
+    return _watched(path, on_cluster(address), go, how, closing, page, resumable=False)
 
 
 def _watched(
-    path: Path, team: AbstractContextManager[C], go: Callable[[C, Watcher], Outcome], how: How, closing: Closing, *, resumable: bool = True
+    path: Path,
+    team: AbstractContextManager[C],
+    go: Callable[[C, Watcher], Outcome],
+    how: How,
+    closing: Closing,
+    page: str,
+    *,
+    resumable: bool = True,
 ) -> Result:
-    """Run and show; write the summary and the plot. Raises what ended the run."""
+    """Run and show, with the address of its page; write the summary and the plot. Raises what ended the run."""
     with team as members:
-        watch = NotebookWatch() if how == "auto" and in_notebook() else Watch(Console(), quiet=how == "none", json=how == "json")
+        notebook, quiet, json = how == "auto" and in_notebook(), how == "none", how == "json"
+        watch = NotebookWatch() if notebook else Watch(Console(), quiet=quiet, json=json, page=page)
         try:
             outcome = go(members, watch)
         finally:

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from rich.console import Console
 
+from dfl_actors.api.beside import Beside, alone
 from dfl_actors.api.crew import Crew, Interrupted, crew
 from dfl_actors.api.result import Result, load_run
 from dfl_actors.api.topology import Overrides, Tell, Topology, topology_of, warn
@@ -47,21 +48,22 @@ def simulate(
     resume: str | Path | None = None,
     progress: How = "auto",
     tell: Tell = warn,
+    beside: Beside = alone,
 ) -> Result:
     """Simulate a topology, which leaves a directory (`sims/NAME-TIME` unless `out` names one), or go on with the one in `resume`.
 
         result = simulate("net.toml", seed=1, overrides={"update.algorithm": "krum"})
         result.accuracy.groupby("node").last()
 
-    `jobs` worker processes, 0 for one a processor; the result does not depend on it. Raises `DflError`, and `Interrupted` for Ctrl-C once
-    a checkpoint is written, from which `resume` goes on.
+    `jobs` worker processes, 0 for one a processor; the result does not depend on it. `beside` is given the directory and entered
+    meanwhile. Raises `DflError`, and `Interrupted` for Ctrl-C once a checkpoint is written, from which `resume` goes on.
     """
     with _desk(jobs, progress, tell) as desk:
         if resume is None:
-            path = _begin(_given(topology, seed, ticks, overrides), out, desk)
-        else:
-            path = _resumed(resume, topology, seed, ticks, overrides or None, out)
-            _simulated(load_topology(path / "config.toml"), path, desk, path, resume=True)
+            return load_run(_begin(_given(topology, seed, ticks, overrides), out, desk, beside))
+        path = _resumed(resume, topology, seed, ticks, overrides or None, out)
+        with beside([path]) as page:
+            _simulated(load_topology(path / "config.toml"), path, desk._replace(page=page), path, resume=True)
     return load_run(path)
 
 
@@ -114,17 +116,21 @@ def repeat(
     resume: str | Path | None = None,
     progress: How = "auto",
     tell: Tell = warn,
+    beside: Beside = alone,
 ) -> Repeated:
     """Simulate a topology once for each seed, each in a directory of its own (`OUT/seed-N`), or go on with the repeat in `resume`.
 
-    Seeds whose simulation is over are not simulated again. Raises as `simulate` does.
+    Seeds whose simulation is over are not simulated again. `beside` is given the directories of all and entered meanwhile. Raises as
+    `simulate` does.
     """
     with _desk(jobs, progress, tell) as desk:
         if resume is None:
             path = _begin_repeat(_given(topology, None, ticks, overrides), seeds, out, tell)
         else:
             path = _resumed(resume, topology, ticks, overrides or None, out)
-        places = _run_seeds(path, desk)
+        places = {seed: path / f"seed-{seed}" for seed in _load_repeat(path).seeds}
+        with beside([*places.values()]) as page:
+            _run_seeds(path, desk._replace(page=page))
     repeated = Repeated(path, {seed: load_run(place) for seed, place in places.items()})
     with whole(path / "summary.json") as draft:
         draft.write_bytes(orjson.dumps(repeated.summary, option=orjson.OPT_INDENT_2))
@@ -140,12 +146,13 @@ def is_repeat(path: Path) -> bool:
 
 
 class _Desk(NamedTuple):
-    """What simulations of one call have in common."""
+    """What simulations of one call have in common. `page` is the address of the one that follows them, if any does."""
 
     workers: int
     how: How
     tell: Tell
     crew: Crew
+    page: str = ""
 
 
 @contextmanager
@@ -164,7 +171,7 @@ def _simulated(config: Config, path: Path, desk: _Desk, again: Path, resume: boo
     """
     server, stop = desk.crew
     honest = [number for number, node in enumerate(config.nodes) if not config.attacks(node.name)]
-    progress = Progress(shown(desk.how, Console()), config.sim.ticks, honest, desk.tell, word_for(config.data.task))
+    progress = Progress(shown(desk.how, Console(), desk.page), config.sim.ticks, honest, desk.tell, word_for(config.data.task))
     with RunDirectory(path).lock():
         try:
             with progress:
@@ -194,12 +201,13 @@ def _checked(topology: Topology, tell: Tell) -> Config:
     return config
 
 
-def _begin(topology: Topology, out: str | Path | None, desk: _Desk) -> Path:
+def _begin(topology: Topology, out: str | Path | None, desk: _Desk, beside: Beside) -> Path:
     """A simulation in a directory of its own, of which nothing is left where it is stopped before anything is computed."""
     config = _checked(topology, desk.tell)
     path = _place(out, config)
     try:
-        _simulated(config, path, desk, path)
+        with beside([path]) as page:
+            _simulated(config, path, desk._replace(page=page), path)
     except signals.Interrupted:
         _forget(path)
         raise
@@ -289,7 +297,7 @@ def _digest(config: Config, before: str) -> str:
     return check_unchanged(data, before)
 
 
-def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
+def _run_seeds(path: Path, desk: _Desk) -> None:
     """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
     repeat = _load_repeat(path)
     for seed in repeat.seeds:
@@ -301,4 +309,3 @@ def _run_seeds(path: Path, desk: _Desk) -> dict[int, Path]:
         _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
         repeat.done.append(seed)
         repeat.save(path)
-    return {seed: path / f"seed-{seed}" for seed in repeat.seeds}

@@ -10,12 +10,15 @@ import typer
 from dfl_actors import __version__
 from dfl_actors.api.words import in_options
 from dfl_actors.cli import chain, deploy, inject, keys, model, report, run, runs, sdk, sim, status, streams, sweep, tail, topo, watch
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.processes.signals import Interrupted
 
 app = typer.Typer(
     name="dfl-actors",
+    cls=Sentences,
     help="A decentralised federated-learning network as a ZeroMQ actor system.",
+    epilog="Begin with `dfl-actors run fully_connected_4`, and look at what it left with `dfl-actors report runs/...`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.core import codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.objects import FinalBlock
@@ -15,7 +16,7 @@ from dfl_actors.runtime.known import known_names, named
 from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.verify import Verified, lists_all, prune_all, read_all, verify_all
 
-app = typer.Typer(help="Read and check the chains of a run.", no_args_is_help=True)
+app = typer.Typer(cls=Sentences, help="Read and check the chains of a run.", no_args_is_help=True)
 
 Run = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.")]
 NodeName = Annotated[str | None, typer.Option("--node", help="Only this node [default: all].")]

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.runtime.keyfiles import load_key, new_key, public_text
 
-app = typer.Typer(help="Make and show a node's keys.", no_args_is_help=True)
+app = typer.Typer(cls=Sentences, help="Make and show a node's keys.", no_args_is_help=True)
 
 Directory = Annotated[Path, typer.Argument(help="The directory of the key files.")]
 

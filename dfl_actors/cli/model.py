@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.errors import ConfigError, ModelError, StoreError
 from dfl_actors.files import check_free, whole
 from dfl_actors.learning.weights import LAST, Kept
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dfl_actors.config import Config
     from dfl_actors.learning.models import Learner
 
-app = typer.Typer(help="Export the models of a run, and measure one.", no_args_is_help=True)
+app = typer.Typer(cls=Sentences, help="Export the models of a run, and measure one.", no_args_is_help=True)
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory; the run may still be under way.")]
 NodeName = Annotated[str | None, typer.Option("--node", help="Whose model [default: the first node's].")]

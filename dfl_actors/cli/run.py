@@ -1,6 +1,6 @@
 """`dfl-actors run` and `dfl-actors node`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dfl_actors.api import running
+from dfl_actors.api.beside import Beside, alone
 from dfl_actors.api.crew import Interrupted
 from dfl_actors.api.result import Result
 from dfl_actors.report.progress import How
@@ -24,6 +25,8 @@ Address = Annotated[
 Insecure = Annotated[bool, typer.Option("--insecure", help="Let links leave this machine unencrypted (transport.curve off).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, and the summary as the last.")]
+Watched = Annotated[bool, typer.Option("--watch", help="Serve a page beside it that follows it (docs/watch.md).")]
+Opened = Annotated[bool, typer.Option("--open", help="The same, and open it in a browser.")]
 
 
 def run(
@@ -38,8 +41,8 @@ def run(
     address: Address = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
     insecure: Insecure = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Serve a page beside it that follows the run (docs/watch.md).")] = False,
-    open_: Annotated[bool, typer.Option("--open", help="The same, and open it in a browser.")] = False,
+    watch: Watched = False,
+    open_: Opened = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -60,25 +63,39 @@ def run(
             progress=how(quiet, json),
             tell=warn,
             closing=lambda result: close(result, quiet, json),
-            beside=partial(_page, open_=open_, quiet=quiet) if watch or open_ else running.alone,
+            beside=page(watch, open_, quiet, json),
         )
     # Who gives a duration and no target wants to see how far it comes, whatever target the topology has.
     if duration is None or target is not None or any(option.startswith("run.target=") for option in sets):
         result.check_target()
 
 
-def _page(path: Path, *, open_: bool, quiet: bool) -> AbstractContextManager[object]:
-    """The page that follows the run; its address goes to stderr, for stdout may be a program's."""
+def page(watch: bool, open_: bool, quiet: bool, json: bool) -> Beside:
+    """What `--watch` and `--open` ask for."""
+    return partial(_page, open_=open_, shown=not quiet and not (_draws() and not json)) if watch or open_ else alone
+
+
+def _draws() -> bool:
+    """Whether the address stands in a picture on the terminal while it is good for anything."""
+    from rich.console import Console
+
+    from dfl_actors.report.watching import draws
+
+    return draws(Console())
+
+
+def _page(paths: Sequence[Path], *, open_: bool, shown: bool) -> AbstractContextManager[str]:
+    """The page that follows the runs. An address that is `shown` goes to stderr, for stdout may be a program's."""
     from dfl_actors.watch.beside import watched
     from dfl_actors.watch.command import open_browser
 
     def tell(address: str) -> None:
-        if not quiet:
-            typer.echo(f"watch it: {address}", err=True)
+        if shown:
+            typer.echo(f"page: {address}", err=True)
         if open_:
             open_browser(address)
 
-    return watched(path, tell)
+    return watched(paths, tell)
 
 
 def node(
@@ -89,15 +106,24 @@ def node(
     adopt: Annotated[bool, typer.Option("--adopt", help="Go on behind what neighbours hold of this key and --out has lost.")] = False,
     insecure: Insecure = False,
     sets: Sets = [],  # noqa: B006
+    watch: Watched = False,
+    open_: Opened = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Run one node on this host; the others run on theirs."""
     with interruptible():
-        closing = lambda result: close(result, quiet, json)  # noqa: E731
-        shown = how(quiet, json)
         result = running.run_node(
-            topology, name, keys, overrides=sets, out=out, adopt=adopt, progress=shown, closing=closing, insecure=insecure
+            topology,
+            name,
+            keys,
+            overrides=sets,
+            out=out,
+            adopt=adopt,
+            progress=how(quiet, json),
+            closing=lambda result: close(result, quiet, json),
+            insecure=insecure,
+            beside=page(watch, open_, quiet, json),
         )
     result.check_target()
 

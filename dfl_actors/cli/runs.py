@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.cli.plots import Paper, check_plot, write_plot
 from dfl_actors.errors import ConfigError, StoreError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dfl_actors.report.charts.chart import OverTime
     from dfl_actors.report.formats import Format
 
-app = typer.Typer(help="List the runs; compare, export and delete them.", invoke_without_command=True)
+app = typer.Typer(cls=Sentences, help="List the runs; compare, export and delete them.", invoke_without_command=True)
 
 DIRECTORIES = (Path("runs"), Path("sims"))
 

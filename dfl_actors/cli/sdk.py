@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.config.toml_text import parse_value
 from dfl_actors.errors import AlgorithmError, ConfigError
 
-app = typer.Typer(help="List, show and check algorithms, attacks and optimisers.", no_args_is_help=True)
+app = typer.Typer(cls=Sentences, help="List, show and check algorithms, attacks and optimisers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from the list, package.module:function, or file.py:function.")]
 Sets = Annotated[list[str], typer.Option("--set", "-s", metavar="KEY=VALUE", help="A parameter; may be repeated.")]

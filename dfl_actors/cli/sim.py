@@ -8,7 +8,7 @@ import typer
 from dfl_actors.api.simulation import Repeated, is_repeat, simulate
 from dfl_actors.api.simulation import repeat as repeat_
 from dfl_actors.api.topology import Topology
-from dfl_actors.cli.run import Json, Quiet, Sets, close, how, interruptible, warn
+from dfl_actors.cli.run import Json, Opened, Quiet, Sets, Watched, close, how, interruptible, page, warn
 from dfl_actors.errors import ConfigError
 
 
@@ -26,23 +26,36 @@ def sim(
     paper: Annotated[
         bool, typer.Option("--paper", help="Draw for a paper into DIR/plots/paper: PDF and SVG, a column and a page wide.")
     ] = False,
+    watch: Watched = False,
+    open_: Opened = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Simulate a network in ticks. Ctrl-C stops it so that --resume can go on."""
     _check(jobs, topology, resume, bool(topology or sets or out or repeat > 1 or not (ticks is seed is None)))
-    shown = how(quiet, json)
+    shown, beside = how(quiet, json), page(watch, open_, quiet, json)
     with interruptible():
         if repeat == 1 and not (resume and is_repeat(resume)):
             result = simulate(
-                topology, seed=seed, ticks=ticks, overrides=sets, out=out, jobs=jobs, resume=resume, progress=shown, tell=warn
+                topology,
+                seed=seed,
+                ticks=ticks,
+                overrides=sets,
+                out=out,
+                jobs=jobs,
+                resume=resume,
+                progress=shown,
+                tell=warn,
+                beside=beside,
             )
             close(result, quiet, json)
             if paper:
                 _tell(result.paper(), quiet, json)
             return
         seeds = [] if topology is None else _seeds(topology, sets, seed, repeat)
-        repeated = repeat_(topology, seeds, ticks=ticks, overrides=sets, out=out, jobs=jobs, resume=resume, progress=shown, tell=warn)
+        repeated = repeat_(
+            topology, seeds, ticks=ticks, overrides=sets, out=out, jobs=jobs, resume=resume, progress=shown, tell=warn, beside=beside
+        )
     _close(repeated, quiet, json)
     if paper:
         _tell(repeated.paper(), quiet, json)
@@ -59,7 +72,9 @@ def _check(jobs: int, topology: str | None, resume: Path | None, more: bool) -> 
     if jobs < 0:
         raise ConfigError(f"--jobs is {jobs}: give the number of worker processes, or 0 for one a processor")
     if resume is not None and more:
-        raise ConfigError("--resume goes on with what was begun: give it alone, or with --jobs, --paper, --quiet and --json")
+        raise ConfigError(
+            "--resume goes on with what was begun: give it alone, or with --jobs, --paper, --watch, --open, --quiet and --json"
+        )
     if resume is None and topology is None:
         raise ConfigError("what is to be simulated? Give a topology FILE, or --resume DIR")
 

@@ -43,6 +43,7 @@ def sweep(
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
     from dfl_actors.api.sweeps.plan import axes_of_texts, parse_vary
     from dfl_actors.api.sweeps.sweep import sweep as swept
+    from dfl_actors.api.sweeps.table import ACCURACIES
     from dfl_actors.report.formats import format_named
 
     written = format_named(format, ("text", "markdown", "latex"))  # results.csv is there already
@@ -53,7 +54,8 @@ def sweep(
         _print_json(result)
     elif result.plan.axes or rows or columns:
         typer.echo(result.pivot(rows or None, columns or None, value).as_text(written))
-    written_to = result.paper(None, rows or None, columns or None) if paper else []
+    mapped = value if value in ACCURACIES else "mean"
+    written_to = result.paper(None, rows or None, columns or None, mapped) if paper else []
     if not (quiet or json):
         _tell_places(result, len(written_to), err=format != "text")
     _tell_failures(result.failures)

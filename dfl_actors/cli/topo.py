@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dfl_actors.cli.groups import Sentences
 from dfl_actors.cli.plots import Paper, check_plot, write_plot
 from dfl_actors.cli.run import Sets, warn
 from dfl_actors.config import load_topology, parse_topology
@@ -16,7 +17,7 @@ from dfl_actors.topo.kinds import KINDS, Request
 from dfl_actors.topo.template import PARTITIONS, ROLES
 from dfl_actors.topo.write import save, topology_text
 
-app = typer.Typer(help="Generate, show, check and import topologies.", no_args_is_help=True)
+app = typer.Typer(cls=Sentences, help="Generate, show, check and import topologies.", no_args_is_help=True)
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A topology file, or the bare name of a ready one.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write this file [default: print it].")]

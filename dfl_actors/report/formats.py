@@ -1,6 +1,7 @@
 """Tables as text, for a terminal and for documents: plain, Markdown, LaTeX, and CSV. Whoever has a table to give away gives it here."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from textwrap import wrap
@@ -14,6 +15,7 @@ from dfl_actors.report.table import Column, fit
 
 Format = Literal["text", "markdown", "latex", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+PDFLATEX = "\u017f"  # The last letter of those that it prints, with the encoding T1, as they are.
 
 
 def format_named(said: str, formats: Sequence[Format] = FORMATS) -> Format:
@@ -53,7 +55,8 @@ class Sheet(msgspec.Struct, frozen=True):
         body = [f"{' & '.join(line)} \\\\" for line in rows]
         sides = "".join("l" if column.left else "r" for column in self.columns)
         start = [f"\\begin{{tabular}}{{{sides}}}", "\\toprule", f"{' & '.join(head)} \\\\", "\\midrule"]
-        return "\n".join([f"% {self.title}", *start, *body, "\\bottomrule", "\\end{tabular}"])
+        said = [f"% {_line(self.title)}", "% \\usepackage{booktabs}", *_unknown(text for line in self.lines() for text in line)]
+        return "\n".join([*said, *start, *body, "\\bottomrule", "\\end{tabular}"])
 
     def csv(self) -> str:
         """For other programs."""
@@ -70,9 +73,37 @@ def _padded(cell: str, column: Column) -> str:
     return cell + blank if column.left else blank + cell
 
 
+TEX = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    '"': r"\char34{}",  # which some languages give a meaning of their own
+    "±": r"$\pm$",
+}
+
+
 def _tex(text: str) -> str:
-    signs = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(signs.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+    """What a user named, as LaTeX prints it: its own signs, signs that run into one another, and what an end of a row would take for its
+    argument are none any more."""
+    said = "".join(TEX.get(letter, letter) for letter in _line(text))
+    apart = re.sub(r"([-',])(?=\1)", r"\1{}", said)
+    minus = re.sub(r"(?<![\w}-])-(?=\.?\d)", "$-$", apart)
+    return f"{{}}{minus}" if minus.startswith(("[", "*")) else minus
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def _unknown(texts: Iterable[str]) -> list[str]:
+    """A remark where pdfLaTeX would not print every letter."""
+    signs = sorted({letter for text in texts for letter in _line(text) if letter > PDFLATEX and letter not in TEX})
+    return [f"% for LuaLaTeX or XeLaTeX, with a font that has {' '.join(signs[:10])}"] if signs else []
 
 
 def mean_text(mean: tuple[float, float | None] | None, decimals: int) -> str:

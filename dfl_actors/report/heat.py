@@ -1,6 +1,6 @@
 """Heat maps: tables of accuracies in colours, one below the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,29 +15,38 @@ if TYPE_CHECKING:
 
 COLUMN, ROW = 0.68, 0.3  # Inches a column is wide, and a row high that has one line of text.
 LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table.
-DARK = 0.45  # Of the colours from light to dark, where white text begins to be read better than black.
+DARK = 0.18  # The luminance from which black is read better than white.
 
 
 class Heat(msgspec.Struct, frozen=True):
-    """A table: what is in each cell, None where nothing is known, and the text in it; the last `apart` columns stand off."""
+    """A table: what is in each cell, None where nothing is known, and where there are `names` the one to say with it; the last `apart`
+    columns stand off."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
-    texts: tuple[tuple[str, ...], ...]
+    names: tuple[tuple[str, ...], ...] = ()
     apart: int = 0
+
+    def numbers(self, text: Callable[[float], str] = "{:.3f}".format) -> list[list[str]]:
+        """The values as text, empty where nothing is known."""
+        return [["" if value is None else text(value) for value in row] for row in self.values]
 
     @property
     def height(self) -> float:
         """Of its rows, in inches."""
-        lines = max((text.count("\n") + 1 for row in self.texts for text in row), default=1)
-        return len(self.rows) * ROW * (1 + 0.5 * (lines - 1))
+        return len(self.rows) * ROW * (1.5 if self.names else 1)
+
+    @property
+    def least(self) -> float:
+        """The least value; 0 where nothing is known."""
+        return min((value for row in self.values for value in row if value is not None), default=0.0)
 
 
 def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":
     """All of them in the same colours, from the least value of all to 1."""
-    low = min((value for heat in heats for row in heat.values for value in row if value is not None), default=0.0)
+    low = lowest(heats)
     heights = [heat.height + HEAD + FOOT for heat in heats]
     width = max(LEFT + COLUMN * len(heat.columns) for heat in heats) + 0.3
     figure, top = new_figure(width, sum(heights) + HEAD), sum(heights)
@@ -46,23 +55,42 @@ def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":
     figure.suptitle(plain(title), y=1 - 0.25 / whole, fontsize=10)
     for heat, height in zip(heats, heights, strict=True):
         place = (LEFT / width, (top - HEAD - heat.height) / whole, COLUMN * len(heat.columns) / width, heat.height / whole)
-        _draw(figure.add_axes(place), heat, min(low, 0.999))
+        axes = figure.add_axes(place)
+        shade(axes, heat, joined(heat.numbers(), heat.names), low, fontsize=6.5)
+        axes.set_title(plain(heat.title), fontsize=9, loc="left")
+        axes.set_xticks(range(len(heat.columns)), map(plain, heat.columns), rotation=40, ha="right", fontsize=7, rotation_mode="anchor")
+        axes.set_yticks(range(len(heat.rows)), map(plain, heat.rows), fontsize=7)
         top -= height
     return figure
 
 
-def _draw(axes: "Axes", heat: Heat, low: float) -> None:
+def joined(numbers: Sequence[Sequence[str]], names: Sequence[Sequence[str]], between: str = "\n") -> list[list[str]]:
+    """What stands in the cells: each number, and the name to say with it, where there is one."""
+    pairs = [zip(*row, strict=True) for row in zip(numbers, names or numbers, strict=True)]
+    return [[f"{number}{between}{name}" if names and number and name else number for number, name in row] for row in pairs]
+
+
+def lowest(heats: Sequence[Heat]) -> float:
+    """The value of the lightest colour, the same in all of them."""
+    return min(0.999, *(heat.least for heat in heats))
+
+
+def shade(axes: "Axes", heat: Heat, texts: Sequence[Sequence[str]], low: float, fontsize: float) -> None:
+    """The cells of a table, one hue that is darker where there is more, with their texts."""
     from matplotlib.colors import LinearSegmentedColormap
 
     values = np.array([[np.nan if value is None else value for value in row] for row in heat.values], float)
     colours = LinearSegmentedColormap.from_list("accuracy", SCALES["light"]["scale"])
-    axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=1, aspect="auto")
-    axes.set_title(plain(heat.title), fontsize=9, loc="left")
-    axes.set_xticks(range(len(heat.columns)), map(plain, heat.columns), rotation=40, ha="right", fontsize=7, rotation_mode="anchor")
-    axes.set_yticks(range(len(heat.rows)), map(plain, heat.rows), fontsize=7)
+    image = axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=1, aspect="auto")
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
-        ink = "white" if value > low + DARK * (1 - low) else PICTURE["ink"]
-        axes.text(column, row, plain(heat.texts[row][column]), ha="center", va="center", fontsize=6.5, color=ink)
+        ink = "white" if not np.isnan(value) and _luminance(image.to_rgba(value)[:3]) < DARK else PICTURE["ink"]
+        axes.text(column, row, plain(texts[row][column]), ha="center", va="center", fontsize=fontsize, color=ink)
     if heat.apart:
         axes.axvline(len(heat.columns) - heat.apart - 0.5, color="white", linewidth=3)
+
+
+def _luminance(colour: Iterable[float]) -> float:
+    """How light a colour is (WCAG 2.1, relative luminance)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

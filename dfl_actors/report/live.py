@@ -31,9 +31,10 @@ MOST_LATE = 3  # Lines of what a start waits for.
 SHORT_TREND = 10  # Measurements in the trend where there is little room.
 
 
-def live_table(status: NetworkStatus, width: int, height: int | None = None, ascii_only: bool = False) -> RenderableType:
-    """The network at one moment: a header line, the headline and one row a node, within `width` columns and `height` lines."""
-    said = [Text(line, no_wrap=True) for line in _said(status, width)]
+def live_table(status: NetworkStatus, width: int, height: int | None = None, ascii_only: bool = False, page: str = "") -> RenderableType:
+    """The network at one moment: a header line, the address of its page, the headline and one row a node, within `width` columns and
+    `height` lines."""
+    said = [*page_lines(page), *(Text(line, no_wrap=True) for line in _said(status, width))]
     alarms = [Text(line, no_wrap=True, overflow="ellipsis", style="bold red") for line in stalled_lines(status.nodes)]
     alarms += [Text(line, no_wrap=True, overflow="ellipsis", style="yellow") for line in status.remarks]
     shown = _shown(len(status.nodes), None if height is None else height - len(alarms) - len(said))
@@ -43,6 +44,11 @@ def live_table(status: NetworkStatus, width: int, height: int | None = None, asc
     if rest:
         parts.append(Text(f"... and {len(rest)} more  {_figures(rest)}", no_wrap=True, overflow="ellipsis", style="dim"))
     return Group(*parts, *alarms)
+
+
+def page_lines(page: str) -> list[Text]:
+    """Where a page follows what is shown: whole, however narrow the terminal is, for it is to be copied."""
+    return [Text(f"page: {page}", "dim", overflow="fold")] if page else []
 
 
 def _said(status: NetworkStatus, width: int) -> list[str]:

@@ -7,7 +7,8 @@ and curves and bars without any colour: by signs, dashes and hatches. Attackers 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from itertools import count
 from math import ceil
 from pathlib import Path
 from textwrap import wrap
@@ -28,6 +29,7 @@ from dfl_actors.report.picture_files import write_picture
 from dfl_actors.report.pictures import draw_figure
 from dfl_actors.report.roles import ALARM
 from dfl_actors.report.summary import summarise
+from dfl_actors.report.table import name_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +56,12 @@ DASHES = ("solid", "dot", "dashdot")  # Of curves; "dash" is an attacker's.
 HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\", "++++")  # Of the parts of bars.
 LINE, MARKER, MARKERS = 1.2, 3.5, 8  # Points that a curve is wide at most and a sign large; signs on a curve.
 LETTER = 0.63  # Of its height a letter is wide in the mean.
-HANDLE = 5  # Letters that an entry of a legend takes besides its text.
+HANDLE = 34  # Points that an entry of a legend takes besides its text.
 KINDS_OF_NODE = 3  # Of more signs than there are kinds of nodes each is a node's.
 SQUARE = 4.2  # Inches that a matrix or a graph is wide and high at most.
+LEGEND_LINE = 0.17  # Inches that a line of a legend is high.
+MOST_LEGEND = 0.5  # Of a panel's height that its legend takes, if its texts can be cut so far.
+CUTS = (48, 36, 28, 22, 18, 14, 11)  # Letters to which they are cut.
 MOST_NAMES = 30  # Nodes whose names fit into a graph as wide as a column.
 
 Draw = Callable[[float], "Drawing"]
@@ -130,7 +135,7 @@ def panels_of(shown: Figure, values: str = "", score: str = "accuracy") -> dict[
     several, kept = len(shown.panels) > 1, [panel for panel in shown.panels if any(len(line.series[0]) for line in panel.lines)]
     panels = [_told_apart(panel, score) for panel in kept]
     marked = [msgspec.structs.replace(shown, panels=[panel], targets=() if place else shown.targets) for place, panel in enumerate(panels)]
-    names = [slug(panel.title) if several else "" for panel in kept]
+    names = slugs([panel.title for panel in kept]) if several else [""] * len(kept)
     return {name: partial(_drawn, one, values) for name, one in zip(names, marked, strict=True)}
 
 
@@ -138,6 +143,15 @@ def slug(text: str) -> str:
     """A file's name of a panel's title, without what nearly all panels are of."""
     text = re.sub(rf"^({'|'.join(MEASURES)})[, ]+", "", text)
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def slugs(titles: Sequence[str]) -> list[str]:
+    """The same of several, all different."""
+    found: list[str] = []
+    for name in map(slug, titles):
+        again = (f"{name}-{number}" for number in count(2))
+        found.append(name if name not in found else next(other for other in again if other not in found))
+    return found
 
 
 def _told_apart(panel: Panel, score: str) -> Panel:
@@ -212,8 +226,8 @@ def finished(figure: "Drawing", width: float, height: float, values: str = "") -
         _ticks(axes, width, height)
         if axes.get_label() == "<colorbar>":
             axes.set_ylabel(values.lower())
-    rows = _legend(figure, every, width)
-    figure.set_size_inches(width, height + 0.17 * rows)
+    rows = _legend(figure, every, width, MOST_LEGEND * height)
+    figure.set_size_inches(width, height + LEGEND_LINE * rows)
     for text in figure.findobj(Text):
         text.set_fontsize(POINTS)
     return figure
@@ -240,7 +254,7 @@ def _texts(axes: "Axes", width: float) -> None:
     """Without the numbers of cells that are too small for them."""
     if axes.images and axes.texts:
         columns = np.asarray(axes.images[0].get_array()).shape[1]
-        if _letters(text.get_text() for text in axes.texts) > 72 * 0.7 * min(width, SQUARE) / columns:
+        if inches(text.get_text() for text in axes.texts) > 0.7 * min(width, SQUARE) / columns:
             for text in list(axes.texts):
                 text.remove()
 
@@ -254,7 +268,7 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
         names = [text.get_text() for text in texts]
         if names and isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):
             lying = axis is axes.xaxis and texts[0].get_rotation() == 0
-            each = _letters(names) + POINTS / 2 if lying else 1.25 * POINTS
+            each = 72 * inches(names) + POINTS / 2 if lying else 1.25 * POINTS
             step = ceil(len(names) * each / (72 * room))
             axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
             if axis is axes.xaxis and not lying:
@@ -262,19 +276,28 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
                     text.set(ha="right", rotation_mode="anchor")
 
 
-def _letters(texts: Iterable[str]) -> float:
-    """Points that the longest text is wide."""
-    return max((len(line) for text in texts for line in text.splitlines()), default=0) * LETTER * POINTS
+def inches(texts: Iterable[str]) -> float:
+    """How wide the widest line of these texts is."""
+    return max((_inches(line) for text in texts for line in text.replace(r"\$", "$").splitlines()), default=0.0)
+
+
+@lru_cache(maxsize=4096)
+def _inches(line: str) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=STYLE["font.family"], size=POINTS)
+    return float(text_to_path.get_text_width_height_descent(line, font, False)[0]) / 72
 
 
 def _wide(texts: Sequence[str], columns: int) -> float:
-    """Points that a legend of so many columns takes, which are filled one after the other."""
-    filled = np.array_split(np.array([max(map(len, text.splitlines())) for text in texts]), columns)
-    return float(sum((column.max() + HANDLE) * LETTER * POINTS for column in filled))
+    """Inches that a legend of so many columns takes, which are filled one after the other."""
+    filled = np.array_split(np.array([inches([text]) + HANDLE / 72 for text in texts]), columns)
+    return float(sum(column.max() for column in filled))
 
 
-def _legend(figure: "Drawing", every: Sequence["Axes"], width: float) -> int:
-    """One legend below for all; how many rows it has."""
+def _legend(figure: "Drawing", every: Sequence["Axes"], width: float, most: float) -> int:
+    """One legend below for all, if it can be no more than `most` inches high; how many rows it has."""
     known = {text: handle for axes in every for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     for axes in every:
         if (old := axes.get_legend()) is not None:
@@ -283,8 +306,26 @@ def _legend(figure: "Drawing", every: Sequence["Axes"], width: float) -> int:
         legend.remove()
     if len(known) < 2 and not any(axes.collections for axes in every):
         return 0  # One curve is what the axis says.
-    handles, texts = list(known.values()), list(known)
-    columns = next((count for count in range(len(texts), 1, -1) if _wide(texts, count) <= 72 * width), 1)
-    figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.4, columnspacing=1.0)
-    lines = max((text.count("\n") + 1 for text in known), default=1)
-    return -(-len(known) // columns) * lines
+    texts = _brief(list(known), width, most)
+    look = {"frameon": False, "handlelength": 2.4, "columnspacing": 1.0}
+    figure.legend(list(known.values()), texts, loc="outside lower center", ncols=_columns(texts, width), **look)
+    return _rows(texts, width)
+
+
+def _brief(texts: Sequence[str], width: float, most: float) -> list[str]:
+    """The texts of a legend, cut as far as it must be to be no higher than that, and as they still differ."""
+    found = list(texts)
+    for letters in CUTS:
+        cut = ["\n".join(plain(name_text(line.replace(r"\$", "$"), letters)) for line in text.splitlines()) for text in texts]
+        if LEGEND_LINE * _rows(found, width) <= most or len(set(cut)) < len(texts):
+            break
+        found = cut
+    return found
+
+
+def _columns(texts: Sequence[str], width: float) -> int:
+    return next((some for some in range(len(texts), 1, -1) if _wide(texts, some) <= width), 1)
+
+
+def _rows(texts: Sequence[str], width: float) -> int:
+    return ceil(len(texts) / _columns(texts, width)) * max((text.count("\n") + 1 for text in texts), default=1)

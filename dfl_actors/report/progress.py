@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, get_args
 
 import orjson
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
@@ -16,9 +16,9 @@ from rich.text import Text
 from dfl_actors.config.events import told
 from dfl_actors.config.sections import Event
 from dfl_actors.errors import ConfigError
-from dfl_actors.report.live import plain_line
+from dfl_actors.report.live import page_lines, plain_line
 from dfl_actors.report.table import bar
-from dfl_actors.report.watching import draws
+from dfl_actors.report.watching import Redrawn, draws
 from dfl_actors.runtime.status import NetworkStatus
 
 How = Literal["auto", "json", "none"]
@@ -42,41 +42,48 @@ class Shown(Protocol):
     def end(self) -> None: ...
 
 
-BAR = 40  # Columns of the bar.
+BAR = 40  # Columns of the bar at most.
+CLOCK = 7  # Columns of a time.
+GAPS = 4
 
 
 class BarColumn(ProgressColumn):
-    """A bar whose end is seen without colours too."""
+    """A bar whose end is seen without colours too. It gives way to what stands beside it."""
 
-    def __init__(self, ascii_only: bool) -> None:
-        self._ascii_only = ascii_only
+    def __init__(self, console: Console) -> None:
+        self._console, self._ascii_only = console, not console.encoding.startswith("utf")
         super().__init__()
 
     def render(self, task: Task) -> Text:
-        return bar(task.completed / task.total if task.total else 0.0, BAR, self._ascii_only)
+        beside = len(task.description) + 2 * len(f"{task.total or 0:.0f}") + 1 + 2 * CLOCK + GAPS
+        room = max(min(self._console.width - beside, BAR), 0)
+        return bar(task.completed / task.total if task.total else 0.0, room, self._ascii_only)
 
 
 class OnTerminal:
-    """A bar with the time left, which goes when it is over."""
+    """A bar with the time left, which goes when it is over, and below it the address of a `page` that follows all."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, page: str = "") -> None:
         times = MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-        ascii_only = not console.encoding.startswith("utf")
-        self._bar = Bar(TextColumn("{task.description}"), BarColumn(ascii_only), *times, console=console, transient=True)
-        self._task = self._bar.add_task("starting", total=None)
+        self._bar = Bar(TextColumn("{task.description}"), BarColumn(console), *times, console=console)
+        self._task, self._page = self._bar.add_task("starting", total=None), page
+        self._live = Redrawn(console, get_renderable=self._picture, refresh_per_second=4, transient=True)
 
     def begin(self, total: int) -> None:
         self._bar.update(self._task, total=total)
-        self._bar.start()
+        self._live.start()
 
     def show(self, done: float, text: str) -> None:
         self._bar.update(self._task, completed=done, description=text)
 
     def tell(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False)
+        self._live.note(Text(text))
 
     def end(self) -> None:
-        self._bar.stop()
+        self._live.stop()
+
+    def _picture(self) -> RenderableType:
+        return Group(self._bar, *page_lines(self._page))
 
 
 class InLog:
@@ -187,8 +194,8 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def shown(how: How, console: Console) -> Shown:
-    """What suits. Raises `ConfigError` for a way that is none."""
+def shown(how: How, console: Console, page: str = "") -> Shown:
+    """What suits, on a terminal with the address of a page that follows it. Raises `ConfigError` for a way that is none."""
     if how not in get_args(How):
         raise ConfigError(f"progress is {how!r}: give one of {', '.join(get_args(How))}")
     if how == "none":
@@ -197,7 +204,7 @@ def shown(how: How, console: Console) -> Shown:
         return AsJson(console)
     if in_notebook():
         return InNotebook()
-    return OnTerminal(console) if draws(console) else InLog(console)
+    return OnTerminal(console, page) if draws(console) else InLog(console)
 
 
 class Progress:

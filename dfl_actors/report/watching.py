@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from rich.console import Console, ConsoleRenderable, RenderableType
+from rich.console import Console, ConsoleRenderable, Group, RenderableType
 from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from dfl_actors.report.live import json_line, live_table, plain_line
+from dfl_actors.report.live import json_line, live_table, page_lines, plain_line
 from dfl_actors.runtime.status import NetworkStatus
 
 PLAIN_INTERVAL = 2.0  # Seconds between two lines where there is no terminal: a log of ten minutes stays under 300 lines.
@@ -58,11 +58,14 @@ class Watch:
     """Shows a running network in the way that suits where the output goes. Call `close` at the end, whatever happened.
 
     On a terminal a table redrawn four times a second; elsewhere a line at most every two seconds and whenever the state
-    changes; with `json` the same as JSON objects, {"event": "status" or "notice", ...}; with `quiet` only errors.
+    changes; with `json` the same as JSON objects, {"event": "status" or "notice", ...}; with `quiet` only errors. The table has the address
+    of a `page` that follows the run in its head, where nothing takes it away.
     """
 
-    def __init__(self, console: Console, quiet: bool = False, json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._quiet, self._json, self._clock = console, quiet, json, clock
+    def __init__(
+        self, console: Console, quiet: bool = False, json: bool = False, clock: Callable[[], float] = time.monotonic, page: str = ""
+    ) -> None:
+        self._console, self._quiet, self._json, self._clock, self._page = console, quiet, json, clock, page
         self._status: NetworkStatus | None = None
         self._live: Redrawn | None = None
         self._begun = clock()
@@ -111,9 +114,9 @@ class Watch:
     def _picture(self) -> RenderableType:
         """The latest status, at the size that the terminal has at this moment; before there is one, for how long that has been."""
         if self._status is None:
-            return Text(f"starting  {self._clock() - self._begun:.0f} s", "dim")
+            return Group(Text(f"starting  {self._clock() - self._begun:.0f} s", "dim"), *page_lines(self._page))
         ascii_only = not self._console.encoding.startswith("utf")
-        return live_table(self._status, self._console.width, self._console.height, ascii_only)
+        return live_table(self._status, self._console.width, self._console.height, ascii_only, self._page)
 
     def _due(self, status: NetworkStatus) -> bool:
         changed = self._printed is None or self._printed.state != status.state

@@ -81,7 +81,8 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     before = (place / "out" / "sweep.json").read_bytes()
     some = sweep("out", only={"update.algorithm": ["fedavg"], "seed": [1]}, show=True)
     assert [row["state"] for row in some.rows] == ["over"] * 2 and (place / "out" / "sweep.json").read_bytes() == before
-    assert {path.name for path in some.paper(columns="node.3.attack")} >= {"results-sign-flip-column.pdf", "results-none-page.svg"}
+    pictures = {path.name for path in some.paper(columns="node.3.attack")}
+    assert pictures >= {"results-sign-flip-column.pdf", "results-none-page.svg", "heat-column.pdf", "heat-page.svg"}
     with pytest.raises(StoreError, match="nowhere is not the directory of a sweep"):
         sweep("net.toml", {"update.buffer": [1, 2]}, out="nowhere", show=True)
 

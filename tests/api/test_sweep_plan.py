@@ -198,11 +198,9 @@ def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_bes
     ]
     worst, first, second = heats(plan, rows, axes[0], axes[1], "mean")
     assert worst.rows == first.rows == second.rows == ("strong", "weak", "new") and worst.columns == ("a", "b")
-    assert worst.values == ((0.8, 0.7), (0.4, 0.3), (None, None)) and worst.texts[0] == ("0.800\nmimic", "0.700\nflip")
+    assert worst.values == ((0.8, 0.7), (0.4, 0.3), (None, None)) and worst.names[0] == ("mimic", "flip") and worst.names[2] == ("", "")
     assert first.title.endswith(": a") and first.columns == ("silent", "flip", "mimic", "worst") and first.apart == 1
-    assert (
-        first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.texts[1] == ("0.900", "0.300", "0.500", "0.300") and first.texts[2] == ("",) * 4
-    )
+    assert first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.values[1] == (0.9, 0.3, 0.5, 0.3) and first.values[2] == (None,) * 4
     assert draw(plan, rows, axes[0], axes[1], "mean").axes[0].get_title(loc="left") == "the worst attack"
     (alone,) = heats(Plan("x.toml", (), tuple(axes[::2]), (1,)), rows, axes[0], axes[2], "mean")
     assert alone.rows == ("strong", "weak", "new") and not alone.apart, "by the least of a row where nothing across is an attack"

@@ -47,6 +47,17 @@ def test_every_command_helps_and_says_what_each_option_does(words: tuple[str, ..
         assert text and " ".join(text.split()) in said
 
 
+def test_a_list_of_commands_says_each_in_a_whole_sentence() -> None:
+    for param in commands(get_command(app)):
+        words, group = param.values
+        text = CliRunner().invoke(app, [*words, "--help"], prog_name="dfl-actors").stdout
+        said = " ".join(text.partition("Commands:")[2].split())
+        assert max(map(len, text.splitlines())) <= 80
+        for name, command in getattr(group, "commands", {}).items():
+            sentence = command.help.strip().split("\n\n")[0].split(". ")[0].rstrip(".")
+            assert f"{name} {' '.join(sentence.split())}" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [

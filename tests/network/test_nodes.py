@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 from dfl_actors.core.keys import KeyPair
 from dfl_actors.runtime.keyfiles import curve_keys, load_key
@@ -49,10 +50,12 @@ def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: 
     ports = {"a": first, "b": free_ports(first + 2)}
     publics, curves = {name: keys[name].public for name in "ab"}, {name: curve(keys[name]) for name in "ab"}
     (place / "far.toml").write_text(topology(ports, publics, curves))
-    a = node(start, place, "far.toml", "a", "key-a", "run-a")
+    a = node(start, place, "far.toml", "a", "key-a", "run-a", "--watch")
     b = node(start, place, "far.toml", "b", "key-b", "run-b")
     a.ready()
     b.ready()
+    address = a.stderr.removeprefix("page: ").strip()
+    assert 'href="/node/a"' in urlopen(address, timeout=60).read().decode()  # noqa: S310
 
     # Two that would take b's place: one with a key that a does not know, one that has a wrong transport key for a besides.
     key = keys["stranger"]
@@ -85,7 +88,7 @@ def test_two_nodes_work_together_and_strangers_get_nowhere(start: Start, place: 
         command.signal(signal.SIGINT, group=True)
     for command in (a, b):
         command.ended(130)
-        assert command.stderr == ""
+        assert command.stderr == (f"page: {address}\n" if command is a else "")
     for name in ("a", "again-b"):
         (chain,) = verify_all(RunDirectory(place / f"run-{name}"), (name[-1],))
         assert chain.receipts == chain.transactions > 0

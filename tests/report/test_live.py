@@ -12,9 +12,9 @@ from dfl_actors.runtime.status import NetworkStatus, NodeStatus
 from tests.report.statuses import network
 
 
-def drawn(status: NetworkStatus, width: int, height: int | None = None, ascii_only: bool = False) -> list[str]:
+def drawn(status: NetworkStatus, width: int, height: int | None = None, ascii_only: bool = False, page: str = "") -> list[str]:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(live_table(status, width, height, ascii_only))
+    console.print(live_table(status, width, height, ascii_only, page))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
@@ -106,6 +106,14 @@ def test_many_nodes_are_folded_to_the_height_of_the_terminal(height: int) -> Non
     lines = drawn(network(50), 100, height)
     assert len(lines) == height - 1
     assert lines[-1].startswith(f"... and {50 - (height - 5)} more  height {height - 4}")
+
+
+@pytest.mark.parametrize("width", [25, 60, 80, 120, 200])
+def test_the_address_of_its_page_is_whole_at_every_width_and_takes_its_line(width: int) -> None:
+    page = "http://127.0.0.1:8765/"
+    lines = drawn(network(50, duration=90.0), width, 24, page=page)
+    assert "".join(lines[1 : 2 if width > 25 else 3]).removeprefix("page:").strip() == page
+    assert width == 25 or (len(lines) == 23 and lines[-1].startswith("... and "))
 
 
 @pytest.mark.parametrize("height", [54, None])

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from dfl_actors.report.progress import InLog, OnTerminal, shown
+from tests.report.terminals import Attached, Terminal
 
 
 def test_without_colours_the_bar_shows_its_end() -> None:
@@ -13,7 +14,7 @@ def test_without_colours_the_bar_shows_its_end() -> None:
     bar = OnTerminal(console)
     bar.begin(100)
     bar.show(25, "ticks, accuracy 0.912")
-    bar._bar.refresh()
+    bar._live.refresh()
     bar.end()
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "━" * 10 in text and "─" * 30 in text and "\x1b[3" not in text
@@ -22,3 +23,27 @@ def test_without_colours_the_bar_shows_its_end() -> None:
 @pytest.mark.parametrize(("term", "kind"), [("xterm", OnTerminal), ("dumb", InLog)])
 def test_a_dumb_terminal_gets_lines(term: str, kind: type) -> None:
     assert type(shown("auto", Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term}))) is kind
+
+
+def test_numbers_and_the_address_of_the_page_are_whole_at_every_width_and_a_resize_leaves_nothing_behind() -> None:
+    terminal = Terminal(120, 24)
+    bar = OnTerminal(Attached(terminal), "http://127.0.0.1:8765/")
+    try:
+        bar.begin(2000)
+        live = bar._live
+        assert live._refresh_thread is not None
+        live._refresh_thread.stop()  # from here on the test says when
+        live._refresh_thread.join()
+        bar.show(1250, "ticks, accuracy 0.912")
+        bar.tell("tick 1200: node 2 leaves")
+        for width in (120, 80, 60, 50, 200):
+            terminal.resize(width, 24)
+            live.refresh()
+            told, line, page = terminal.lines()
+            assert told == "tick 1200: node 2 leaves" and page == "page: http://127.0.0.1:8765/"
+            assert line.startswith("ticks, accuracy 0.912 ") and "1250/2000 0:00:0" in line and line.count(":") == 4, (width, line)
+            assert width < 60 or "━" in line
+    finally:
+        bar.end()
+        assert terminal.lines() == ["tick 1200: node 2 leaves"]
+        terminal.close()

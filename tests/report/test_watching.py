@@ -2,19 +2,15 @@
 
 import io
 import json
-import os
-import struct
 from collections.abc import Callable
-from fcntl import ioctl
-from termios import TIOCGWINSZ, TIOCSWINSZ
 
-import pyte
 import pytest
-from rich.console import Console, ConsoleDimensions
+from rich.console import Console
 
 from dfl_actors.report.live import plain_line
 from dfl_actors.report.watching import Watch
 from tests.report.statuses import network
+from tests.report.terminals import Attached, Terminal
 
 
 class Clock:
@@ -93,6 +89,20 @@ def test_a_terminal_gets_a_table_that_is_taken_away_at_the_end() -> None:
     assert "\x1b[?25h" in text[text.rindex("\x1b[?25l") :], "the cursor is given back"
 
 
+def test_the_address_of_its_page_stands_in_the_picture_from_the_start_and_in_no_log() -> None:
+    page = "http://127.0.0.1:8765/"
+    for terminal, times in ((True, 2), (False, 0)):
+        console = Console(file=io.StringIO(), width=60, height=24, force_terminal=terminal, color_system=None)
+        watch = Watch(console, page=page)
+        watch.event("preparing the data and the model")
+        if watch._live is not None:
+            watch._live.refresh()
+        watch.update(network())
+        watch.close()
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert text.count(f"page: {page}") >= times and bool(times) == (page in text)
+
+
 def test_a_watch_closes_twice_and_without_an_update() -> None:
     for terminal in (False, True):
         assert watched(lambda watch, clock: watch.close(), terminal=terminal) == ""
@@ -118,56 +128,9 @@ def test_without_colours_the_bar_has_an_end_and_the_table_no_colour() -> None:
     assert "━─" in text.replace("\x1b[0m", "").replace("\x1b[2m", "") and "\x1b[3" not in text
 
 
-class Terminal:
-    """A real pseudo-terminal, and what a screen behind it shows."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self._ours, theirs = os.openpty()
-        os.set_blocking(self._ours, False)
-        self.screen, self.file = pyte.Screen(width, height), os.fdopen(theirs, "w")
-        self._stream = pyte.ByteStream(self.screen)
-        self.resize(width, height)
-
-    def resize(self, width: int, height: int) -> None:
-        ioctl(self.file.fileno(), TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        self.screen.resize(height, width)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        height, width = struct.unpack("HHHH", ioctl(self.file.fileno(), TIOCGWINSZ, b" " * 8))[:2]
-        return width, height
-
-    def lines(self) -> list[str]:
-        """What stands on the screen."""
-        self.file.flush()
-        try:
-            while said := os.read(self._ours, 65536):
-                self._stream.feed(said)
-        except BlockingIOError:
-            pass
-        return [line.rstrip() for line in self.screen.display if line.strip()]
-
-    def close(self) -> None:
-        self.file.close()
-        os.close(self._ours)
-
-
-class OnTerminal(Console):
-    """Reads the size of a terminal that is not our own."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        super().__init__(file=terminal.file, force_terminal=True, _environ={"TERM": "xterm-256color"})
-
-    @property  # type: ignore[misc]
-    def size(self) -> ConsoleDimensions:
-        return ConsoleDimensions(*self._terminal.size)
-
-
 def test_a_terminal_whose_size_changes_shows_the_table_once_and_keeps_what_was_told() -> None:
     terminal = Terminal(120, 24)
-    console = OnTerminal(terminal)
-    watch = Watch(console)
+    watch = Watch(Attached(terminal), page="http://127.0.0.1:8765/")
     try:
         watch.event("preparing the data and the model")
         watch.update(network(duration=90.0, target=0.95))
@@ -181,6 +144,7 @@ def test_a_terminal_whose_size_changes_shows_the_table_once_and_keeps_what_was_t
             lines = terminal.lines()
             text = "\n".join(lines)
             assert text.count("fully_connected_4  running") == text.count("honest nodes: mean") == 1, (width, text)
+            assert lines.count("page: http://127.0.0.1:8765/") == 1, "what is above the table may be gone"
             assert sum(line.startswith("node ") for line in lines) == 1 and lines[0] == "preparing the data and the model"
             assert all(any(line.startswith(f"{node} ") for line in lines) for node in range(4))
         watch.event("node 2 leaves")

@@ -1,170 +1,22 @@
-"""The supervisor with children that are played here: real channels and policies, and nothing behind them."""
+"""The supervisor with children that are played: how it begins and stops, what it makes of crashes, and of what children say."""
 
 import signal
-import socket
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dfl_actors.actors.base import Settings
-from dfl_actors.actors.injector import InjectorSettings
-from dfl_actors.core import codec, events
-from dfl_actors.core.control import (
-    FROM_SUPERVISOR,
-    Endpoints,
-    Evaluate,
-    Evaluated,
-    Listening,
-    Neighbours,
-    Quit,
-    Ready,
-    Start,
-    Status,
-    Stop,
-    Told,
-)
-from dfl_actors.core.family import ACTORS, Message
+from dfl_actors.core import events
+from dfl_actors.core.control import Endpoints, Evaluate, Evaluated, Neighbours, Quit, Ready, Start, Status, Stop, Told
+from dfl_actors.core.family import Message
 from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.processes import faults
-from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import EXHAUSTED
-from dfl_actors.processes.forkserver import ForkServer, Process
 from dfl_actors.processes.signals import Stop as Signals
-from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.plan import EVALUATOR, NodePlan, settings_of
+from dfl_actors.runtime.plan import EVALUATOR
 from dfl_actors.runtime.policies import LAST_ROUND
 from dfl_actors.runtime.status import NetworkStatus
-from dfl_actors.runtime.supervisor import Outcome, Supervisor
-from tests.config.made import parse
-
-NAMES = [f"{node}/{actor}" for node in "ab" for actor in ACTORS]
-ADDRESSES = {"a": "a" * 64, "b": "b" * 64}
-
-
-class Troupe(ForkServer):
-    """In the fork server's place: plays every process, between two turns of the supervisor. `play` is called with each word that one
-    hears, and with None when it begins."""
-
-    def __init__(self, play: Callable[["Troupe", str, Message | None], None]) -> None:
-        self._play, (self._end, self._other) = play, socket.socketpair()
-        self._living: dict[str, tuple[Process, Channel]] = {}
-        self._begun: list[str] = []
-        self.heard: defaultdict[str, list[Message]] = defaultdict(list)
-        self.lives: defaultdict[str, int] = defaultdict(int)
-        self.plans: dict[str, NodePlan] = {}
-
-    def fileno(self) -> int:
-        return self._end.fileno()
-
-    def start(self, name: str, work: Callable[..., None], *arguments: object) -> Process:
-        self.plans[name] = next(plan for plan in arguments if isinstance(plan, NodePlan))
-        ours, theirs = socket.socketpair()
-        process = Process(name, Channel(ours))
-        self._living[name] = process, Channel(theirs)
-        self._begun.append(name)
-        self.heard[name].clear()
-        self.lives[name] += 1
-        return process
-
-    def hear(self) -> None:
-        begun, self._begun = self._begun, []
-        for name in begun:
-            self._play(self, name, None)
-        for name, (_, channel) in list(self._living.items()):
-            for word in channel.receive():
-                self.heard[name].append(message := codec.convert(FROM_SUPERVISOR, codec.parse(word)))
-                self._play(self, name, message)
-
-    def say(self, name: str, *messages: Message) -> None:
-        for message in messages:
-            self._living[name][1].send(codec.encode(message))
-
-    def ends(self, name: str, code: int = 0) -> None:
-        if name in self._living:
-            process, channel = self._living.pop(name)
-            channel.close()
-            process.ended(code)
-
-    def end(self, processes: object) -> None:
-        for name in list(self._living):
-            self.ends(name, -signal.SIGKILL)
-
-    def close(self) -> None:
-        self._end.close()
-        self._other.close()
-
-
-def dutiful(troupe: Troupe, name: str, message: Message | None) -> None:
-    """What an actor does that has no work."""
-    if message is None and name != EVALUATOR:
-        troupe.say(name, Listening(news=f"tcp://{name}"), Ready())
-    elif isinstance(message, Stop):
-        troupe.say(name, Status(counts={}, idle=True, stopped=True))
-    elif isinstance(message, Quit):
-        troupe.ends(name)
-
-
-class Watcher:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.shown: list[NetworkStatus] = []
-
-    def update(self, status: NetworkStatus) -> None:
-        self.shown.append(status)
-
-    def event(self, text: str) -> None:
-        self.texts.append(text)
-
-
-def perform(
-    place: Path,
-    play: Callable[[Troupe, str, Message | None], None] = dutiful,
-    duration: float = 0.3,
-    stop: Signals | None = None,
-    more: str = "",
-    starts: int = 0,
-    every: float = 0,
-    watcher: Watcher | None = None,
-) -> tuple[Outcome, Troupe, Watcher]:
-    config = parse(f'[network]\nnodes = ["a", "b"]\n[run]\nduration_s = {duration}\nevaluate_s = {every}\n{more}')
-    clock, troupe, watcher = Clock(), Troupe(play), watcher or Watcher()
-    plans = [
-        NodePlan(
-            config=config,
-            node=node,
-            settings=Settings(
-                address=ADDRESSES[node.name],
-                genesis="0" * 64,
-                neighbours=tuple(ADDRESSES[other] for other in node.neighbours),
-                members=frozenset(),
-            ),
-            samples=100,
-            parameters=8,
-            whole_network=True,
-            layers=(),
-            bind=Endpoints(),
-            curve_allowed=frozenset(),
-            directory=place,
-            keys=place,
-            sockets=place,
-            cache=place,
-            folder=place,
-            anchor=clock.anchor,
-            starts=starts,
-        )
-        for node in config.nodes
-    ]
-    outcome = Supervisor(plans, troupe, Signals() if stop is None else stop, {}, watcher, time.monotonic()).run()
-    troupe.close()
-    return outcome, troupe, watcher
-
-
-def noted(place: Path, kind: type[events.E]) -> list[events.E]:
-    found = [events.read(line) for line in (place / "metrics.jsonl").read_bytes().splitlines()]
-    return [event for event in found if isinstance(event, kind)]
+from tests.runtime.played import ADDRESSES, NAMES, Troupe, Watcher, dutiful, noted, perform
 
 
 def test_it_begins_when_all_are_ready_and_stops_in_order(tmp_path: Path) -> None:
@@ -363,82 +215,3 @@ def test_what_a_restart_does_not_mend_ends_the_run_with_its_error(tmp_path: Path
     outcome, troupe, _ = perform(tmp_path, one_fails)
     assert outcome.reason == "failed" and isinstance(outcome.error, ConfigError)
     assert str(outcome.error) == "nodes is 0: give at least one" and set(troupe.lives.values()) == {1}
-
-
-# ---- events
-
-
-def event(at: float, do: str, rest: str) -> str:
-    return f'[[event]]\nat_s = {at}\ndo = "{do}"\n{rest}\n'
-
-
-class Stage:
-    """Notes in which order actors begin and hear what, and stops the run when `last` has begun so often."""
-
-    def __init__(self, last: str, lives: int) -> None:
-        self.last, self.lives, self.stop = last, lives, Signals()
-        self.course: list[tuple[str, str]] = []
-
-    def play(self, troupe: Troupe, name: str, message: Message | None) -> None:
-        self.course.append((name, "begins" if message is None else type(message).__name__))
-        dutiful(troupe, name, message)
-        if isinstance(message, Start) and name == self.last and troupe.lives[name] == self.lives:
-            self.stop.number = signal.SIGTERM
-
-
-def test_a_node_that_leaves_is_ended_in_order_and_begins_again_when_it_joins(tmp_path: Path) -> None:
-    away = event(0.05, "leave", 'node = "b"') + event(0.2, "join", 'node = "b"')
-    stage = Stage("b/validator", 2)
-    outcome, troupe, watcher = perform(tmp_path, stage.play, 600.0, stage.stop, away)
-    assert outcome.reason == "terminated" and watcher.texts == ["node b leaves", "node b joins"]
-    for actor in ACTORS:
-        assert troupe.lives[f"b/{actor}"] == 2 and troupe.lives[f"a/{actor}"] == 1
-        assert [what for name, what in stage.course if name == f"b/{actor}" and what not in ("Neighbours", "Told", "Happened")][:5] == [
-            "begins", "Start", "Stop", "Quit", "begins",
-        ]  # fmt: skip
-    assert [(happened.do, happened.node, happened.what) for happened in noted(tmp_path, events.Happened)] == [
-        ("leave", "b", "node b leaves"), ("join", "b", "node b joins"),
-    ]  # fmt: skip
-    assert ("b/gossiper", "Happened") in stage.course, "for whoever watches it"
-    assert noted(tmp_path, events.Restarted) == [] and troupe.plans["b/gossiper"].rejoins
-
-
-def test_a_node_that_is_to_join_while_it_still_leaves_ends_first(tmp_path: Path) -> None:
-    def slow_to_stop(troupe: Troupe, name: str, message: Message | None) -> None:
-        if name != "b/builder" or not isinstance(message, Stop):
-            stage.play(troupe, name, message)
-
-    stage = Stage("b/builder", 2)
-    away = event(0.0, "leave", 'node = "b"') + event(0.1, "join", 'node = "b"')
-    outcome, troupe, _ = perform(tmp_path, slow_to_stop, 600.0, stage.stop, away)
-    assert outcome.reason == "terminated" and {troupe.lives[f"b/{actor}"] for actor in ACTORS} == {2}
-    assert outcome.elapsed > 1.5, "the builder was given time for what it had under way"
-
-
-def test_one_actor_begins_anew_as_what_an_event_makes_of_its_node(tmp_path: Path) -> None:
-    stage = Stage("a/trainer", 2)
-    change = event(0.0, "slow", 'node = "a"\nfactor = 0.5') + event(0.1, "attack", 'node = "a"\nattack = "copy"')
-    _, troupe, watcher = perform(tmp_path, stage.play, 600.0, stage.stop, change)
-    lives = {actor: troupe.lives[f"a/{actor}"] for actor in ACTORS}
-    assert lives == dict.fromkeys(ACTORS, 1) | {"injector": 2, "trainer": 2, "keeper": 2}
-    assert settings_of(troupe.plans["a/injector"], InjectorSettings).rate == 4.0
-    assert (troupe.plans["a/trainer"].node.attack, troupe.plans["b/trainer"].node.attack) == ("copy", None)
-    assert watcher.texts == ["node a goes at 0.5 times its speed", "node a attacks with copy"]
-
-
-def test_gossipers_are_told_of_a_link_that_is_cut_and_of_its_return(tmp_path: Path) -> None:
-    cut = event(0.0, "unlink", 'link = "b--a"') + event(0.1, "link", 'link = "a--b"')
-    _, troupe, _ = perform(tmp_path, duration=0.5, more=cut)
-    for node, other in ("ab", "ba"):
-        told = [set(word.where) for word in troupe.heard[f"{node}/gossiper"] if isinstance(word, Neighbours)]
-        assert told[-3:] == [{ADDRESSES[other]}, set(), {ADDRESSES[other]}]
-
-
-def test_a_resumed_run_goes_on_in_the_course_of_its_events(tmp_path: Path) -> None:
-    course = event(0.1, "leave", 'node = "b"') + event(0.15, "slow", 'node = "a"\nfactor = 2') + event(600, "join", 'node = "b"')
-    perform(tmp_path, duration=0.4, more=course)
-    _, troupe, watcher = perform(tmp_path, duration=0.4, more=course, starts=1)
-    assert watcher.texts == [], "nothing happens twice"
-    assert troupe.plans["a/injector"].node.speed == 2.0
-    assert [type(word) for word in troupe.heard["b/trainer"]] == [Start, Stop, Quit] and troupe.lives["b/trainer"] == 1
-    assert [type(word) for word in troupe.heard["a/trainer"]] == [Start, Stop, Quit]

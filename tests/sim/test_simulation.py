@@ -1,10 +1,14 @@
 """The command over real worker processes: the same bytes from one worker and from two, what it leaves, and what goes wrong."""
 
 import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from dfl_actors.watch import beside
 from tests.network.conftest import DECOYS
 from tests.network.harness import Command
 from tests.sim.conftest import Sim, refused
@@ -102,3 +106,33 @@ def test_a_repeat_runs_each_seed_in_its_directory_and_goes_on_with_those_that_ar
         (place / "repeat" / "repeat.json").write_text(text)
         said = refused(sim(place, "--resume", "repeat"))
         assert said[0] == code and words in said[1]
+
+
+def test_a_page_follows_the_simulations_of_a_call_and_its_address_is_printed_once(
+    place: Path, sim: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[str] = []
+    really = beside.watched
+
+    @contextmanager
+    def looked_at(paths: Sequence[Path], tell: Callable[[str], None]) -> Iterator[str]:
+        with really(paths, tell) as address:
+            yield address
+            pages.append(urlopen(address, timeout=60).read().decode())  # noqa: S310
+
+    monkeypatch.setattr(beside, "PORT", 0)
+    monkeypatch.setattr(beside, "watched", looked_at)
+    done = sim(place, "net.toml", "--out", "followed", "--repeat", "2", "--ticks", "11", "--jobs", "1", "--watch")
+    assert done.exit_code == 0, done.exception
+    assert done.stderr.count("page: http://127.0.0.1:") == 1 and "page:" not in done.stdout
+    (page,) = pages
+    assert all(f'href="/run/seed-{seed}/"' in page for seed in (5, 6)) and page.count("honest nodes: mean") == 2
+
+    def noted(paths: Sequence[Path], tell: Callable[[str], None]) -> AbstractContextManager[str]:
+        tell("http://x/")
+        pages.extend(map(str, paths))
+        return nullcontext("http://x/")
+
+    monkeypatch.setattr(beside, "watched", noted)
+    alone = sim(place, "net.toml", "--out", "seen", "--ticks", "1", "--jobs", "1", "--watch", "--json")
+    assert alone.exit_code == 0 and alone.stderr == "page: http://x/\n" and pages[1:] == [str(place / "seen")]

@@ -43,8 +43,8 @@ def gone(address: str) -> bool:
 def test_a_page_is_there_before_the_run_and_ends_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "PORT", 0)
     told: list[str] = []
-    with watched(tmp_path / "net", told.append):
-        (address,) = told
+    with watched([tmp_path / "net"], told.append) as address:
+        assert told == [address]
         assert "starting: nothing is written of the run yet" in asked(address).read().decode()
         stream = asked(address, "/events")
         lively(tmp_path / "net", ["a", "b"])
@@ -65,7 +65,7 @@ def test_a_server_that_is_killed_is_no_trouble(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(subprocess, "Popen", noted)
     told: list[str] = []
-    with watched(tmp_path / "net", told.append):
+    with watched([tmp_path / "net"], told.append):
         assert asked(told[0]).status == 200
         os.kill(made[0], signal.SIGKILL)
         until(lambda: gone(told[0]))
@@ -76,6 +76,6 @@ def test_a_taken_port_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     taken = listening("127.0.0.1", 0)
     monkeypatch.setattr(beside, "PORT", taken.getsockname()[1])
     told: list[str] = []
-    with watched(tmp_path / "net", told.append):
+    with watched([tmp_path / "net"], told.append):
         assert f":{taken.getsockname()[1]}/" not in told[0] and asked(told[0]).status == 200
     taken.close()

@@ -23,15 +23,15 @@ WORST = "worst"
 
 def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
-    if value not in ACCURACIES:
-        raise ConfigError(f"a heat map shows accuracies, and {value} is none: give one of {', '.join(ACCURACIES)}")
     return draw_heats(
         heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{missing_text(rows)}"
     )
 
 
 def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> list[Heat]:
-    """That of the worst attacks, where there are several combinations, and then one for each."""
+    """That of the worst attacks, where there are several combinations, and then one for each. Raises as `draw` does."""
+    if value not in ACCURACIES:
+        raise ConfigError(f"a heat map shows accuracies, and {value} is none: give one of {', '.join(ACCURACIES)}")
     others = [axis for axis in plan.axes if axis not in (down, across)]
     names = [axis.name for axis in others]
     pivots = {}
@@ -64,14 +64,13 @@ def _map(name: str, one: Pivot, worst: Sequence[tuple[float, str] | None], order
     if one.worst:
         columns = (*columns, WORST)
         values = [[*row, found[0] if (found := worst[place]) else None] for row, place in zip(values, order, strict=True)]
-    texts = tuple(tuple("" if value is None else f"{value:.{one.decimals}f}" for value in row) for row in values)
     title = f"{one.corner}: {name}" if name else one.corner
-    return Heat(title, columns, tuple(one.rows[place] for place in order), tuple(map(tuple, values)), texts, int(bool(one.worst)))
+    return Heat(title, columns, tuple(one.rows[place] for place in order), tuple(map(tuple, values)), apart=int(bool(one.worst)))
 
 
 def _summary(rows: Sequence[str], worst: dict[str, list[tuple[float, str] | None]], order: Sequence[int]) -> Heat:
     """Each row's worst attack in each combination."""
     found = [[those[place] for those in worst.values()] for place in order]
     values = tuple(tuple(None if one is None else one[0] for one in row) for row in found)
-    texts = tuple(tuple("" if one is None else f"{one[0]:.3f}\n{one[1]}" for one in row) for row in found)
-    return Heat("the worst attack", tuple(worst), tuple(rows[place] for place in order), values, texts)
+    names = tuple(tuple("" if one is None else one[1] for one in row) for row in found)
+    return Heat("the worst attack", tuple(worst), tuple(rows[place] for place in order), values, names)

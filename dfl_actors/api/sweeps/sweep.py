@@ -56,16 +56,22 @@ class SweepResult:
         return Picture(table.draw(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns)))
 
     @in_parameters
-    def paper(self, folder: str | Path | None = None, rows: str | None = None, columns: str | None = None) -> list[Path]:
-        """Write the panels of `plot` for a paper, as `Result.paper` does, into a folder, `paper` of its directory unless another is named.
-
-        Raises `DflError`.
+    def paper(
+        self, folder: str | Path | None = None, rows: str | None = None, columns: str | None = None, value: str = "mean"
+    ) -> list[Path]:
+        """Write the panels of `plot`, and where two things are varied the heat maps, for a paper, as `Result.paper` does, into a folder,
+        `paper` of its directory unless another is named. Raises `DflError`.
         """
-        from dfl_actors.report.paper import panels_of, slug, write_into
+        from dfl_actors.report.heat_paper import heat_panels
+        from dfl_actors.report.paper import panels_of, slugs, write_into
 
-        found, end = table.panels(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns))
+        down, across = self._axes(rows, columns)
+        found, end = table.panels(self.plan, Folder(self.path), self.cells, down, across)
         alone = {name: OverTime(panels=[panel], end=end, unit="tick") for name, panel in found.items() if panel.lines}
-        panels = {slug(f"results {name}"): panels_of(one)[""] for name, one in alone.items()}
+        names = slugs([f"results {name}" for name in alone])
+        panels = {name: panels_of(one)[""] for name, one in zip(names, alone.values(), strict=True)}
+        if across is not None:
+            panels |= heat_panels(heat.heats(self.plan, self.rows, down, across, value))
         return write_into(self.path / "paper" if folder is None else Path(folder), panels)
 
     def heat_map(self, rows: str | None = None, columns: str | None = None, value: str = "mean") -> Picture:

@@ -27,7 +27,7 @@ from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.frames import FRAMES, write_parquet
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.runs.event_files import write_event_files
-from dfl_actors.report.runs.listing import load_measured
+from dfl_actors.report.runs.listing import GOING_ON, load_measured, state_now
 from dfl_actors.report.runs.trackers import send_mlflow, write_mlflow, write_wandb
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.sim.about import tables_in
@@ -53,14 +53,23 @@ def export(path: Path, format: str, out: Path | None, force: bool) -> tuple[Path
     place = out or path / format
     with _made(place, force) as draft:
         lines = list(FORMATS[format](run, draft))
-    return place, lines
+    return place, [*lines, *_remarks(run, format)]
 
 
 def send(path: Path, format: str, address: str) -> list[str]:
     """Give the run to the MLflow at this address; what it was given. Raises `DflError`."""
     if format != "mlflow":
         raise ConfigError(f"--out {address} is an address, and {format} is written into a directory: name one")
-    return list(send_mlflow(load_measured(path), address, tick))
+    run = load_measured(path)
+    return [*send_mlflow(run, address, tick), *_remarks(run, format)]
+
+
+def _remarks(run: Run, format: str) -> Told:
+    """What is not in it."""
+    if format != "jsonl":  # which has the lines as they are, and counts those that are none
+        yield from run.left_out
+    if state_now(run) in GOING_ON:
+        yield "the run goes on: this is what it had written until now"
 
 
 @contextmanager

@@ -33,6 +33,7 @@ OURS = (
 
 SHORT = (Ready, Stopped, Evaluated, Final)
 FINISHED = ("duration", "target", "ticks")
+GOING_ON = ("starting", "running")  # States in which a process holds the run.
 DEPTH = 3  # Directories below one another in which runs are looked for: sims/SWEEP/cells/NAME.
 TAIL = 1 << 16  # Bytes at the end of the metrics among which a whole line is surely found.
 
@@ -143,6 +144,11 @@ def state_of(run: Run, held: float | None) -> tuple[str, str]:
         return "died", ""
     reason = stops[-1].reason
     return "finished" if reason in FINISHED else reason or "stopped", reason
+
+
+def state_now(run: Run) -> str:
+    """The same at this moment."""
+    return state_of(run, held_since(RunDirectory(run.path)))[0]
 
 
 class _Timed(msgspec.Struct):

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,12 +20,15 @@ from dfl_actors.report.load import Run
 from dfl_actors.report.runs.compare import settings_of
 from dfl_actors.report.runs.event_files import scalars
 from dfl_actors.report.runs.groups import cpu_seconds
+from dfl_actors.report.runs.listing import GOING_ON, state_now
 from dfl_actors.report.summary import stands
 
 DATABASE = "mlflow.db"
 MOST_METRICS, MOST_PARAMETERS = 1000, 100  # That MLflow takes at once.
 LONGEST = 6000  # Characters of a parameter that MLflow takes.
 NETWORK = "network"
+
+STATUSES = {"interrupted": "KILLED", "terminated": "KILLED", "failed": "FAILED", "died": "FAILED"}  # As MLflow says it, by ours.
 
 Tick = Callable[[Run, int], int]
 
@@ -72,11 +75,11 @@ def about(run: Run) -> dict[str, str]:
     """What kind of run it is."""
     counts = {"seed": run.seed, "nodes": len(run.nodes), "attackers": len(run.attacks)}
     words = {name: str(count) for name, count in counts.items()}
-    return {"kind": "simulation" if run.simulated else "run", **words, "dfl_actors": run.version}
+    return {"kind": "simulation" if run.simulated else "run", "state": state_now(run), **words, "dfl_actors": run.version}
 
 
-def _needs(module: str, name: str, extra: str) -> None:
-    if find_spec(module) is None:
+def _needs(modules: Sequence[str], name: str, extra: str) -> None:
+    if any(find_spec(module) is None for module in modules):
         raise ConfigError(f"{name} is not installed: pip install 'dfl-actors[{extra}]'")
 
 
@@ -90,7 +93,7 @@ def write_mlflow(run: Run, out: Path, tick: Tick) -> Iterator[str]:
 
 def send_mlflow(run: Run, address: str, tick: Tick) -> Iterator[str]:
     """A run of the experiment that has the network's name, at an MLflow server or in a database. Raises `DflError`."""
-    _needs("mlflow", "MLflow", "mlflow")
+    _needs(("mlflow", "alembic", "sqlalchemy") if address.startswith("sqlite:") else ("mlflow",), "MLflow", "mlflow")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -122,7 +125,9 @@ def _log(client: Any, run: Run, tick: Tick) -> int:
         client.log_batch(made, params=parameters[begin : begin + MOST_PARAMETERS])
     for begin in range(0, len(metrics), MOST_METRICS):
         client.log_batch(made, metrics=metrics[begin : begin + MOST_METRICS])
-    client.set_terminated(made, status="FINISHED", end_time=end)
+    state = state_now(run)
+    if state not in GOING_ON:  # which another export may end
+        client.set_terminated(made, status=STATUSES.get(state, "FINISHED"), end_time=end)
     return len(metrics)
 
 
@@ -131,7 +136,7 @@ def _log(client: Any, run: Run, tick: Tick) -> int:
 
 def write_wandb(run: Run, out: Path, tick: Tick) -> Iterator[str]:
     """An offline run, which `wandb sync` sends when its owner wants that. Raises `DflError`."""
-    _needs("wandb", "Weights & Biases", "wandb")
+    _needs(("wandb",), "Weights & Biases", "wandb")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 

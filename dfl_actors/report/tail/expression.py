@@ -36,6 +36,7 @@ ORDERS = {"=": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.g
 YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 TOKEN = re.compile(r"""\s*(?:(?P<sign>[()]|!=|<=|>=|==|[=<>])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!"']+))""")
+DIGEST = re.compile(r"[0-9a-fA-F*?!\[\]-]*")  # With the signs of a shell.
 DEEPEST = 50  # Parentheses and nots in each other.
 
 
@@ -165,6 +166,8 @@ class Expression:
         if found is None or found[2] not in scale:
             example = "0.9 or 90%" if share else "1000, 1kB or 2MB" if field.text == "size" else "3"
             self._fail(value.at, f"{field.text} is a number, for instance {example}")
+        if share and float(found[1]) * scale[found[2]] > 1:
+            self._fail(value.at, f"{field.text} is 1 at most: {found[1]}% is {float(found[1]) / 100:g}")
         wanted, order, read = float(found[1]) * scale[found[2]], ORDERS[sign.text], _reader(field.text)
 
         def test(record: Record) -> bool:
@@ -176,6 +179,8 @@ class Expression:
     def _words(self, field: Token, value: Token) -> Test:
         wanted, name = value.text, field.text
         if name in DIGESTS or name == "txs":
+            if not DIGEST.fullmatch(wanted):
+                self._fail(value.at, f"{name} is a digest, of which hexadecimal digits are given, for instance 3f9a01")
             wanted = wanted.lower() + "*"
         pattern = re.compile(translate(wanted))
         words = self._known.get(name, ())

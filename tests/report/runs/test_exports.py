@@ -17,6 +17,7 @@ from dfl_actors.report.frames import FRAMES
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs import exports
 from dfl_actors.report.runs.exports import export
+from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
 A, B, STRANGER = address("a"), address("b"), "0123456789abcdef" * 4
@@ -276,6 +277,19 @@ def test_without_pyarrow_the_extra_is_named(run: Path, monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match=r"^Parquet needs pyarrow: pip install 'dfl-actors\[frames\]'$"):
         export(run, "parquet", None, force=False)
     assert not (run / "parquet").exists()
+
+
+# --- what is left out
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "tensorboard"])
+def test_damaged_lines_and_a_run_that_goes_on_are_said(format: str, run: Path) -> None:
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"t": 1, "event": "eval\n')
+    with RunDirectory(run).lock():
+        _, told = export(run, format, None, force=False)
+    assert len(load_run(run).run.left_out) == 1
+    assert told[-2:] == [*load_run(run).run.left_out, "the run goes on: this is what it had written until now"]
 
 
 # --- what cannot be exported

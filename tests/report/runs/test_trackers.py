@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dfl_actors.report.load import load_run
 from dfl_actors.report.runs import trackers
 from dfl_actors.report.runs.exports import export, send
 from dfl_actors.report.runs.trackers import closing, curves, unique
+from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, write_run
 
 
@@ -84,6 +86,18 @@ def test_mlflow_reads_its_parameters_curves_and_figures(run: Path, tmp_path: Pat
     assert len(client.search_runs([found.info.experiment_id])) == 2
     with pytest.raises(StoreError, match=r"^MLflow at http://127\.0\.0\.1:9 does not take it .*choose another --out"):
         send(run, "mlflow", "http://127.0.0.1:9")
+
+
+def test_mlflow_says_how_the_run_ended(run: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    text = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(text.replace('"stopped"', '"started"'))
+    for held, status, state in ((True, "RUNNING", "running"), (False, "FAILED", "died")):
+        with RunDirectory(run).lock() if held else nullcontext():
+            place, _ = export(run, "mlflow", None, force=True)
+        client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
+        (found,) = client.search_runs([client.get_experiment_by_name("net").experiment_id])
+        assert found.info.status == status and found.data.tags["state"].startswith(state[:4])
 
 
 def test_an_offline_run_of_wandb_has_curves_and_figures(run: Path) -> None:
