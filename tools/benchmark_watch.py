@@ -48,6 +48,12 @@ class Made:
         links = [[a, b] for place, a in enumerate(self.names) for b in self.names[place + 1 :]]
         return orjson.dumps({"name": "made", "started": START - 8000, "nodes": self._addresses, "links": links, "genesis": "ab" * 32})
 
+    def append(self, place: Path, transactions: int) -> None:
+        """So many more come."""
+        with (place / "metrics.jsonl").open("ab") as file:
+            for _ in range(transactions):
+                file.writelines(self.transaction())
+
     def transaction(self) -> Iterator[bytes]:
         """All that is written of one, and of the block and the update that it completes; ten in a second."""
         name = self.names[self.count % len(self.names)]
@@ -93,15 +99,19 @@ class Made:
         return orjson.dumps({"t": t, "node": node, "actor": "x", "event": event, **fields}) + b"\n"
 
 
+def write_made(made: Made, place: Path, transactions: int) -> int:
+    """A run directory with so many transactions; how many bytes of metrics those are."""
+    (place / "run.json").write_bytes(made.about())
+    ready = orjson.dumps({"t": START, "node": "", "actor": "supervisor", "event": "ready", "seconds": 8.0})
+    (place / "metrics.jsonl").write_bytes(ready + b"\n")
+    made.append(place, transactions)
+    return (place / "metrics.jsonl").stat().st_size
+
+
 def measured(nodes: int, transactions: int, updates: int, place: Path) -> None:
     """Make the run, follow it, and print what that cost."""
     made, process = Made(nodes), psutil.Process()
-    (place / "run.json").write_bytes(made.about())
-    with (place / "metrics.jsonl").open("wb") as file:
-        file.write(orjson.dumps({"t": START, "node": "", "actor": "supervisor", "event": "ready", "seconds": 8.0}) + b"\n")
-        for _ in range(transactions):
-            file.writelines(made.transaction())
-        size = file.tell()
+    size = write_made(made, place, transactions)
     before, began = megabytes(process), time.process_time()
     view = RunView(place, "made")
     view.advance()
@@ -125,9 +135,7 @@ def megabytes(process: psutil.Process) -> float:
 
 def one(view: RunView, made: Made, place: Path, near: tuple[str, ...]) -> tuple[float, bytes]:
     """A second of the run comes, and a page is told: ms of CPU, and what is sent."""
-    with (place / "metrics.jsonl").open("ab") as file:
-        for _ in range(10):
-            file.writelines(made.transaction())
+    made.append(place, 10)
     began = time.process_time()
     view.advance()
     sent = msgspec.json.encode(view.update(near, PLACE))

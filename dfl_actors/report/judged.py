@@ -62,9 +62,10 @@ def judged_columns(by: By) -> list[Column]:
     rows = list(islice(_rows(by), MOST_ROWS))
     if not rows:
         return []
+    nodes, senders = [row[0] for row in rows], [row[1] for row in rows]
     return [
-        Column("node", [name_text(node) for node, _, _ in rows], left=True, style="cyan"),
-        Column("sender", [name_text(sender) for _, sender, _ in rows], left=True),
+        Column("node", list(map(name_text, nodes)), left=True, style="cyan", nodes=nodes),
+        Column("sender", list(map(name_text, senders)), left=True, nodes=senders),
         *(Column(header, [str(its[key]) for _, _, its in rows]) for header, key in {"updates": "updates", **LESS}.items()),
         Column("why not more, at last", [str(its["last"]) for _, _, its in rows], left=True),
     ]

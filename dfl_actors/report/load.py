@@ -7,9 +7,8 @@ and counted. A run that was resumed holds several sessions; `Run.seconds` leaves
 
 import re
 import tomllib
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -17,26 +16,18 @@ import msgspec
 
 from dfl_actors.config.config import AT_TIMES
 from dfl_actors.config.toml_text import counted
-from dfl_actors.core.events import KINDS, E, Event, Ready, Stopped, name_of, read
+from dfl_actors.core.events import KINDS, E, Event, Ready, name_of, read
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import read_text
 from dfl_actors.learning.score import IN_JSON, Measure, word_for
+from dfl_actors.report.sessions import Session, Timeline, seconds_in
 from dfl_actors.report.tally import Tally, tally
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.sim.about import is_simulation
 
 if TYPE_CHECKING:
     from dfl_actors.report.waits import Waits
-
-
-class Session(msgspec.Struct, frozen=True):
-    """A stretch of running without a break, from ready to the end, in ms since the epoch. `stopped`: it has an end, rather than goes on or
-    was killed."""
-
-    start: int
-    end: int
-    stopped: bool = False
 
 
 class Run(About, frozen=True, kw_only=True):
@@ -118,18 +109,6 @@ class Run(About, frozen=True, kw_only=True):
         return [text for text, count in ((torn, self.skipped), (new, self.unknown)) if count]
 
 
-def seconds_in(sessions: Sequence[Session], t: int) -> float:
-    """Seconds of running until `t`, as `Run.seconds` says."""
-    if len(sessions) == 1:  # most runs: this is asked for every point of every chart
-        only = sessions[0]
-        return max((min(t, only.end) if only.stopped else t) - only.start, 0) / 1000
-    index = max(bisect_right(sessions, t, key=lambda session: session.start) - 1, 0)
-    earlier = sum(session.end - session.start for session in sessions[:index])
-    here = sessions[index]
-    over = here.stopped or index < len(sessions) - 1
-    return (earlier + max((min(t, here.end) if over else t) - here.start, 0)) / 1000
-
-
 class _NodeTable(msgspec.Struct, frozen=True):
     """What is read of a `[node.NAME]` table of config.toml."""
 
@@ -165,11 +144,12 @@ def load_run(path: Path, only: Collection[type[Event]] = ()) -> Run:
 
         return load_simulation(path, only)
     about = read_about(directory)
-    events, skipped, unknown = _load_events(directory.metrics_files(), only)
+    timeline = Timeline(about.started)
+    events, skipped, unknown = _load_events(directory.metrics_files(), only, timeline)
     return Run(
         **fields_of(about, directory.config),
         path=path,
-        sessions=_sessions(events, about.started),
+        sessions=timeline.sessions,
         events=events,
         skipped=skipped,
         unknown=unknown,
@@ -205,8 +185,9 @@ def configured(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, st
     return elsewhere, {name: node.role for name, node in given.items() if node.role not in ("", "normal")}, attacks
 
 
-def _load_events(paths: list[Path], only: Collection[type[Event]]) -> tuple[dict[type[Event], list[Event]], int, int]:
-    """The events by kind, how many lines were skipped, and how many events are unknown. Raises StoreError if a file cannot be read."""
+def _load_events(paths: list[Path], only: Collection[type[Event]], timeline: Timeline) -> tuple[dict[type[Event], list[Event]], int, int]:
+    """The events by kind, which `timeline` hears of, how many lines were skipped, and how many events are unknown. Raises StoreError
+    if a file cannot be read."""
     events: dict[type[Event], list[Event]] = defaultdict(list)
     skipped = unknown = 0
     wanted = re.compile("|".join(f'"event": ?"{name_of(kind)}"' for kind in only or KINDS.values()).encode())
@@ -222,6 +203,7 @@ def _load_events(paths: list[Path], only: Collection[type[Event]]) -> tuple[dict
             unknown += 1
         else:
             events[type(event)].append(event)
+            timeline.add(event)
     return dict(events), skipped, unknown
 
 
@@ -233,20 +215,3 @@ def _lines(path: Path) -> Iterator[bytes]:
             yield from lines
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it a readable file again or name another run") from error
-
-
-def _sessions(events: Mapping[type[Event], list[Event]], started: int) -> tuple[Session, ...]:
-    """One session for each ready. It ends when it was stopped, or with its last event if it was killed."""
-    times = sorted(event.t for group in events.values() for event in group)
-    stops = sorted(event.t for event in events.get(Stopped, []))
-    starts = sorted(event.t for event in events.get(Ready, [])) or [started]
-    bounds = [*starts[1:], max([*times, starts[-1]]) + 1]
-    return tuple(_session(start, bound, stops, times) for start, bound in zip(starts, bounds, strict=True))
-
-
-def _session(start: int, bound: int, stops: list[int], times: list[int]) -> Session:
-    within = [stop for stop in stops if start <= stop < bound]
-    if within:
-        return Session(start, within[-1], stopped=True)
-    last = bisect_right(times, bound - 1) - 1
-    return Session(start, max(times[last], start) if last >= 0 else start)

@@ -142,9 +142,10 @@ def refused_text(faults: int, ignored: int) -> str:
 def refusal_columns(found: Sequence[Refusal], most: int = MOST_ROWS) -> list[Column]:
     """A row for each refuser, refused and reason."""
     rows = found[:most]
+    refusers, refused = [one.refuser for one in rows], [one.refused for one in rows]
     return [
-        Column("refuser", [name_text(one.refuser) for one in rows], left=True, style="cyan"),
-        Column("refused", [name_text(one.refused) for one in rows], left=True),
+        Column("refuser", list(map(name_text, refusers)), left=True, style="cyan", nodes=refusers),
+        Column("refused", list(map(name_text, refused)), left=True, nodes=refused),
         Column("times", [f"{one.count:,}" for one in rows]),
         Column("fault", ["sender's" if one.fault else "nobody's" for one in rows], left=True),
         Column("why", [one.words for one in rows], 7, left=True, short=[one.code for one in rows]),

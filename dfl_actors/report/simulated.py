@@ -14,8 +14,9 @@ import numpy as np
 from dfl_actors.config import Config, load_topology
 from dfl_actors.core.events import Evaluated, Event, Happened, Noised, Ready, Stopped, Trained, Updated, WeightDifference
 from dfl_actors.learning.score import word_for
-from dfl_actors.report.load import Run, Session
+from dfl_actors.report.load import Run
 from dfl_actors.report.series import Numbers
+from dfl_actors.report.sessions import Session
 from dfl_actors.report.tally import tally
 from dfl_actors.sim import checkpoint
 from dfl_actors.sim.about import About, load_about

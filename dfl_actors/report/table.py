@@ -22,7 +22,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 class Column(msgspec.Struct, frozen=True):
     """A column of a table. `importance` 9 never goes; `short`, below the header `brief` if it has one, stands in for `cells` before the
-    column goes."""
+    column goes. `nodes` are those whose names the cells are, uncut: a page marks what they are."""
 
     header: str
     cells: Sequence[str]
@@ -31,6 +31,7 @@ class Column(msgspec.Struct, frozen=True):
     style: str = ""
     short: Sequence[str] | None = None
     brief: str = ""
+    nodes: Sequence[str] = ()
 
     @property
     def width(self) -> int:
@@ -113,7 +114,7 @@ def names_column(names: Iterable[str]) -> Column:
     """The nodes, each at the head of its row. Names give way last."""
     whole = list(names)
     short = short_names(whole)
-    return Column("node", whole, 8 if short != whole else 9, left=True, style="cyan", short=short)
+    return Column("node", whole, 8 if short != whole else 9, left=True, style="cyan", short=short, nodes=whole)
 
 
 def reputations_column(nodes: Sequence[Mapping[str, float]], importance: int) -> Column:

@@ -14,6 +14,7 @@ Everything else does not exist: no path leads to a file.
 import asyncio
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -35,10 +36,11 @@ from dfl_actors.report.page.parts import tag
 from dfl_actors.watch.exposition import KIND, exposed
 from dfl_actors.watch.node import NodeView
 from dfl_actors.watch.overview import Overview
-from dfl_actors.watch.views import Place, RunView, Update, View, resource
+from dfl_actors.watch.views import Place, RunView, View, resource
 
 EVERY = 1.0  # Seconds between two looks at the files, while somebody watches.
 STILL = 15.0  # Seconds after which a stream says that it is still there, so that one whose reader is gone ends.
+MOST_ANSWERS = 8  # Of one version that are kept: as many as open pages that show different parts of it.
 FAREWELL = 3.0  # Seconds that open pages have to fetch the last state, once the server is to end.
 
 NOT_KEPT = {"cache-control": "no-store"}
@@ -94,12 +96,37 @@ async def _comes(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
+class Answers:
+    """What changed, as it is sent. Pages that show the same are given the same: what many of them cost is about what one does."""
+
+    def __init__(self, view: View, place: Place) -> None:
+        self._view, self._place, self._lock = view, place, threading.Lock()
+        self._version, self._made = -1, dict[frozenset[str], bytes]()
+
+    def of(self, near: frozenset[str]) -> bytes:
+        """For a page that shows these sections."""
+        with self._lock:
+            if self._view.version != self._version:
+                self._version = self._view.version
+                self._made.clear()
+            if near not in self._made:
+                for oldest in list(self._made)[: len(self._made) - MOST_ANSWERS + 1]:
+                    del self._made[oldest]
+                self._made[near] = msgspec.json.encode(self._view.update(near, self._place))
+            return self._made[near]
+
+
 class Found(NamedTuple):
-    """What an address means: a view, where its page is, and who waits for news of it."""
+    """What an address means: a view, where its page is, who waits for news of it, and what they are answered."""
 
     view: View
     place: Place
     news: News
+    answers: Answers
+
+    @classmethod
+    def of(cls, view: View, place: Place, ending: asyncio.Event) -> "Found":
+        return cls(view, place, News(view, ending), Answers(view, place))
 
 
 class Addresses:
@@ -108,7 +135,7 @@ class Addresses:
     def __init__(self, view: RunView, at: str, above: str, ending: asyncio.Event) -> None:
         self._view, self._at, self._above, self._ending = view, at, above, ending
         place = Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/", links=above)
-        self._run = Found(view, place, News(view, ending))
+        self._run = Found.of(view, place, ending)
         self._nodes: dict[str, Found] = {}
 
     def routes(self) -> Iterator[BaseRoute]:
@@ -124,8 +151,7 @@ class Addresses:
             link = self._above + tag("a", escape(followed.run.name), href=self._at)
             path = f"node/{quote(name, '')}"
             place = Place(events=f"{self._at}events/{path}", update=f"{self._at}update/{path}", links=link)
-            view = NodeView(self._view, name)
-            self._nodes[name] = Found(view, place, News(view, self._ending))
+            self._nodes[name] = Found.of(NodeView(self._view, name), place, self._ending)
         return self._nodes[name]
 
 
@@ -150,16 +176,14 @@ async def page(request: Request, found: Found) -> Response:
 
 
 async def events(request: Request, found: Found) -> Response:
+    if request.method == "HEAD":  # who asks for it waits for no news
+        return Response(media_type="text/event-stream", headers=NOT_KEPT)
     return StreamingResponse(found.news.stream(), media_type="text/event-stream", headers=NOT_KEPT)
 
 
 async def update(request: Request, found: Found) -> Response:
     near = frozenset(request.query_params.get("near", "").split(" "))
-    return answer(await run_in_threadpool(found.view.update, near, found.place))
-
-
-def answer(update: Update) -> Response:
-    return Response(msgspec.json.encode(update), media_type="application/json", headers=NOT_KEPT)
+    return Response(await run_in_threadpool(found.answers.of, near), media_type="application/json", headers=NOT_KEPT)
 
 
 def assets() -> Iterator[BaseRoute]:
@@ -188,15 +212,14 @@ def _asset(text: str, kind: str) -> Callable[[Request], Response]:
 
 def application(views: Sequence[RunView], ending: asyncio.Event) -> Starlette:
     """The pages of these runs."""
-    found: list[BaseRoute] = [*assets(), Route("/metrics", _metrics(views))]
+    routes: list[BaseRoute] = [*assets(), Route("/metrics", _metrics(views))]
     if len(views) == 1:
-        return _starlette([*found, *Addresses(views[0], "/", "", ending).routes()])
-    overview = Overview(views)
-    all_runs = Found(overview, Place(events="/events", update="/update"), News(overview, ending))
-    found += _three(("/", "/events", "/update"), lambda request: all_runs)
+        return _starlette([*routes, *Addresses(views[0], "/", "", ending).routes()])
+    all_runs = Found.of(Overview(views), Place(events="/events", update="/update"), ending)
+    routes += _three(("/", "/events", "/update"), lambda request: all_runs)
     for view in views:
-        found += Addresses(view, f"/run/{view.key}/", tag("a", "all runs", href="/"), ending).routes()
-    return _starlette(found)
+        routes += Addresses(view, f"/run/{view.key}/", tag("a", "all runs", href="/"), ending).routes()
+    return _starlette(routes)
 
 
 def _starlette(routes: Sequence[BaseRoute]) -> Starlette:

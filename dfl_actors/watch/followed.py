@@ -26,8 +26,9 @@ from dfl_actors.core.events import (
     read,
 )
 from dfl_actors.report import load
-from dfl_actors.report.load import Run, Session, seconds_in
+from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, state_of
+from dfl_actors.report.sessions import Session, Timeline, seconds_in
 from dfl_actors.report.simulated import TICK, ended, fields_of, told
 from dfl_actors.report.tally import Tally
 from dfl_actors.report.waits import LATE, Waits
@@ -53,10 +54,10 @@ class Source(Protocol):
     def new(self) -> Iterator[Event]:
         """The events that were not there when last asked. Raises `DflError`, and `Shrunk`."""
 
-    def fields(self, timeline: "Timeline") -> Fields:
+    def fields(self, timeline: Timeline) -> Fields:
         """What a `Run` says besides its events."""
 
-    def ends(self, timeline: "Timeline") -> list[Stopped]:
+    def ends(self, timeline: Timeline) -> list[Stopped]:
         """That it has ended, where no event says so."""
 
 
@@ -82,10 +83,10 @@ class FromMetrics:
             else:
                 yield event
 
-    def fields(self, timeline: "Timeline") -> Fields:
+    def fields(self, timeline: Timeline) -> Fields:
         return {**self._fields, "sessions": timeline.sessions, "skipped": self._skipped, "unknown": self._unknown}
 
-    def ends(self, timeline: "Timeline") -> list[Stopped]:
+    def ends(self, timeline: Timeline) -> list[Stopped]:
         return []
 
 
@@ -114,43 +115,15 @@ class FromTables:
             if columns is not row:
                 yield dict(zip(columns, row, strict=False))
 
-    def fields(self, timeline: "Timeline") -> Fields:
+    def fields(self, timeline: Timeline) -> Fields:
         return {**fields_of(self._config, load_about(self._path)), "sessions": (Session(self.started, self._end(timeline)),)}
 
-    def _end(self, timeline: "Timeline") -> int:
+    def _end(self, timeline: Timeline) -> int:
         over = load_about(self._path).over
         return self.started + TICK * self._config.sim.ticks if over else max(timeline.last, self.started)
 
-    def ends(self, timeline: "Timeline") -> list[Stopped]:
+    def ends(self, timeline: Timeline) -> list[Stopped]:
         return ended(self._path, load_about(self._path), self._end(timeline))
-
-
-class Timeline:
-    """The sessions of a run, as its events come."""
-
-    def __init__(self, started: int) -> None:
-        self._started, self._over = started, list[Session]()
-        self._start: int | None = None
-        self._stop: int | None = None
-        self.last = 0
-
-    def add(self, event: Event) -> None:
-        if isinstance(event, Ready):
-            if self._start is not None:
-                self._over.append(self._current(self._start))
-            self._start, self._stop = event.t, None
-        elif isinstance(event, Stopped):
-            self._stop = event.t
-        self.last = max(self.last, event.t)
-
-    def _current(self, start: int) -> Session:
-        if self._stop is not None and self._stop >= start:
-            return Session(start, self._stop, stopped=True)
-        return Session(start, max(self.last, start))
-
-    @property
-    def sessions(self) -> tuple[Session, ...]:
-        return (*self._over, self._current(self._started if self._start is None else self._start))
 
 
 class Followed:

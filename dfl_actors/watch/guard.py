@@ -1,13 +1,13 @@
-"""What the server takes: only GET, and only of whoever calls it by a name that is its own.
+"""What the server takes: only GET and HEAD, and only of whoever calls it by a name that is its own.
 
 A page of somebody else's, open in the same browser, could have its name's address changed to ours (DNS rebinding) and read what we serve.
 It would ask for its own name: so only addresses in digits, `localhost`, and the names that the person gave are answered. What we send may
-load nothing that is not ours, and stands in no frame.
+load nothing that is not ours, and stands in no frame. Who reads slowly gets it in pieces, and has but one of them in our memory.
 """
 
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,9 @@ POLICY = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Plotly sets styles in elements; nothing else is loaded or run that does not come from here."""
+
+METHODS = ("GET", "HEAD")
+PIECE = 1 << 16  # Bytes that are sent at once: the server waits until a connection has room for more.
 
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
@@ -78,15 +81,24 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
-            await send(message)
+            for piece in pieces(message):
+                await send(piece)
 
         refusal = self._refusal(scope)
         await (self._app if refusal is None else refusal)(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        if scope["method"] != "GET":
-            return PlainTextResponse("this server only answers GET\n", 405, headers={"allow": "GET"})
+        if scope["method"] not in METHODS:
+            return PlainTextResponse("this server only answers GET and HEAD\n", 405, headers={"allow": ", ".join(METHODS)})
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not is_ours(hosts[0], self._names):
             return PlainTextResponse("this server is not called by that name: use its address, or give the name with --host\n", 421)
         return None
+
+
+def pieces(message: Message) -> Iterator[Message]:
+    """A message; a long body as many short ones."""
+    body = message.get("body", b"")
+    for start in range(0, len(body) - PIECE, PIECE):
+        yield {**message, "body": body[start : start + PIECE], "more_body": True}
+    yield {**message, "body": body[-(len(body) % PIECE or PIECE) :]} if len(body) > PIECE else message

@@ -36,24 +36,41 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Stores(msgspec.Struct, frozen=True):
-    """The stores of a node. `models` there are, of so many bytes; `problem` says what could not be read."""
+    """The stores of a node. `models` there are, of so many bytes; `problem` says what could not be read. While they are being read, no more
+    is known than whose `journals` there are."""
 
     journals: tuple[Kept, ...] = ()
     models: int = 0
     bytes: int = 0
     chain: Examined | None = None
     problem: str = ""
+    reading: bool = False
+
+
+def awaited(run: RunDirectory, name: str) -> Stores:
+    """What a look at the directory says of them, before they are read: a run may have been copied without any."""
+    try:
+        if not _there(run, name):
+            return Stores()
+        actors = [actor for actor in ACTORS if run.node(name).journal(actor).exists()]
+    except (StoreError, OSError):
+        return Stores()  # whoever reads them says why
+    return Stores(journals=tuple(Kept(actor, 0, 0, 0, None) for actor in actors), reading=True)
+
+
+def _there(run: RunDirectory, name: str) -> bool:
+    node = run.node(name)
+    return any(path.exists() for path in (node.chain, node.models, node.journals))
 
 
 def stores_of(run: RunDirectory, name: str, verify: bool) -> Stores:
     """What is in them; the chain is verified too if that is wanted and takes but seconds."""
     try:
-        node = run.node(name)
-        if not any(path.exists() for path in (node.chain, node.models, node.journals)):
+        if not _there(run, name):
             return Stores()
-        journals, models, size = in_child(_look, node.path)
+        journals, models, size = in_child(_look, run.node(name).path)
         (chain,) = examine_all(run, (name,), most_blocks(1), VERIFYING if verify else 0.0)
-    except (StoreError, RuntimeError) as error:
+    except (StoreError, RuntimeError, OSError) as error:
         return Stores(problem=str(error))
     return Stores(journals, models, size, chain)
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from html import escape
 
 from dfl_actors.core import events
@@ -10,14 +10,13 @@ from dfl_actors.core.events import Event, fields_of, name_of
 from dfl_actors.report.charts.chart import cut
 from dfl_actors.report.load import Run
 from dfl_actors.report.page import parts
-from dfl_actors.report.page.chains import chains_section
+from dfl_actors.report.page.chains import awaited_section, chains_section, unread_section
 from dfl_actors.report.page.parts import section, tag
 from dfl_actors.report.page.tables import table_section
-from dfl_actors.report.roles import look_of
 from dfl_actors.report.summary import Figures
 from dfl_actors.report.table import Column, accuracy_text, size_text
 from dfl_actors.watch.followed import Followed
-from dfl_actors.watch.inside import Stores, logs_of, stores_of
+from dfl_actors.watch.inside import Kept, Stores, awaited, logs_of, stores_of
 from dfl_actors.watch.views import Place, RunView, Update, document
 
 LOOK_EVERY = 30.0  # Seconds between two looks into the stores of a node whose page is open.
@@ -76,21 +75,17 @@ class NodeView:
 
     def _head(self, followed: Followed) -> str:
         run, name = followed.run, self._name
-        said = look_of(run, name).said
-        title = tag("h1", f"{parts.node_symbol(run, name)} node {escape(name)}" + (f" ({escape(cut(said, 64))})" if said else ""))
+        title = tag("h1", f"{parts.node_symbol(run, name)} {parts.node_name(run, name, word='node ', sign=False)}")
         state = tag("p", parts.state(run, followed.held), class_="state")
         return title + state + tag("dl", "".join(_cards(run, name, self._view.summary(followed))), class_="cards")
 
     def _sections(self, followed: Followed) -> list[str]:
         run, lately = followed.run, followed.lately(self._name)
-        stores = self._stores
-        found = [_models(run, lately, stores)]
-        if stores is not None and stores.chain is not None:
-            found.append(chains_section(run, [stores.chain]))
-        if stores is not None and (stores.journals or stores.problem):
-            found.append(_journals(stores))
-        found.append(_lately(run, lately))
-        return [*found, *([] if run.simulated else [_logs(logs_of(followed.directory, self._name))])]
+        if run.simulated:
+            return [_models(run, lately, Stores()), _lately(run, lately)]
+        stores = awaited(followed.directory, self._name) if self._stores is None else self._stores
+        logs = _logs(logs_of(followed.directory, self._name))
+        return [_models(run, lately, stores), *_chain(run, self._name, stores), *_journals(stores), _lately(run, lately), logs]
 
 
 def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
@@ -107,11 +102,13 @@ def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
     yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
 
 
-def _models(run: Run, lately: Sequence[Event], stores: Stores | None) -> str:
+def _models(run: Run, lately: Sequence[Event], stores: Stores) -> str:
     """Its newest transactions: a trained model each; of a simulation its measurements."""
     trained = [event for event in reversed(lately) if isinstance(event, events.Trained)]
     about = "The newest models that it trained, the newest first."
-    if stores is not None and stores.models:
+    if stores.reading:
+        about += " Its store is being read: how many models, its own and others' …"
+    elif stores.models:
         about += f" Its store holds {stores.models} models, its own and others', of {size_text(stores.bytes)}."
     columns = [
         Column(run.unit if run.simulated else "second", [f"{run.seconds(event.t):.1f}" for event in trained]),
@@ -123,19 +120,28 @@ def _models(run: Run, lately: Sequence[Event], stores: Stores | None) -> str:
     return table_section("models", "Models", about, columns)
 
 
-def _journals(stores: Stores) -> str:
+def _chain(run: Run, name: str, stores: Stores) -> list[str]:
+    """Its chain; a place for it while that is being read."""
+    if stores.reading:
+        return [awaited_section(run, [name])]
+    if stores.problem:
+        return [unread_section(1, stores.problem)]
+    return [] if stores.chain is None else [chains_section(run, [stores.chain])]
+
+
+def _journals(stores: Stores) -> list[str]:
     about = "What each actor must still know after a crash. A journal that has fewer commits than were marked is older than it was."
     if stores.problem:
-        return section("journal", "Journal", about, tag("p", escape(stores.problem), class_="missing"))
-    kept = stores.journals
-    columns = [
-        Column("actor", [one.actor for one in kept], left=True),
-        Column("entries", [f"{one.entries:,}" for one in kept]),
-        Column("size", [size_text(one.bytes) for one in kept]),
-        Column("commits", [f"{one.commits:,}" for one in kept]),
-        Column("marked", ["-" if one.marked is None else f"{one.marked:,}" for one in kept]),
-    ]
-    return table_section("journal", "Journal", about, columns)
+        return [section("journal", "Journal", about, tag("p", escape(stores.problem), class_="missing"))]
+    said: dict[str, Callable[[Kept], str]] = {
+        "entries": lambda one: f"{one.entries:,}",
+        "size": lambda one: size_text(one.bytes),
+        "commits": lambda one: f"{one.commits:,}",
+        "marked": lambda one: "-" if one.marked is None else f"{one.marked:,}",
+    }
+    columns = [Column(header, ["…" if stores.reading else of(one) for one in stores.journals]) for header, of in said.items()]
+    actors = Column("actor", [one.actor for one in stores.journals], left=True)
+    return [table_section("journal", "Journal", about, [actors, *columns])] if stores.journals else []
 
 
 def _lately(run: Run, lately: Sequence[Event]) -> str:

@@ -1,19 +1,23 @@
 """Several runs side by side: what each has come to, with a link to its page, and their accuracies over each other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
+from typing import NamedTuple
+
+import numpy as np
 
 from dfl_actors.core.events import Evaluated
-from dfl_actors.report.charts.chart import FEW, Chart, Line, OverTime, Panel, cut
+from dfl_actors.report.charts.chart import FEW, WHOLE, Chart, Line, OverTime, Panel, cut
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.page import figures
 from dfl_actors.report.page.parts import chart_section, section, tag
 from dfl_actors.report.roles import honest_of
 from dfl_actors.report.runs.listing import duration_text
-from dfl_actors.report.series import Series, accuracies, over_steps, span_since_all
+from dfl_actors.report.series import Series, accuracies, of_trainers, span_of
 from dfl_actors.watch.views import Place, RunView, Update, document
 
 HEADERS = ("run", "state", "network", "nodes", "ran", "how it stands")
+SEEN = 0.1  # A part of the chart that is empty is seen, and said why, from so much of its width on.
 
 
 class Overview:
@@ -58,36 +62,77 @@ class Overview:
 
     def _accuracy(self) -> Chart:
         """The mean of the honest nodes of each run; over training steps where some are simulations and some are not."""
-        runs = [(view.key, view.followed.run) for view in self._views if view.followed is not None]
-        units = {run.unit for _, run in runs}
-        found = {key: _mean(run, steps=len(units) > 1) for key, run in runs}
-        lines = [
-            Line(name=key, series=series, colour=f"@node{place % FEW}", label=cut(key, 40))
-            for place, (key, series) in enumerate(found.items())
-            if series is not None
-        ]
-        unit = "training steps" if len(units) > 1 else runs[0][1].axis if runs else ""
-        end = max((float(line.series[0][-1]) for line in lines), default=1.0)
-        panel = Panel(title="mean of the honest nodes", lines=lines, whole=(-0.02, 1.03))
+        runs = {view.key: view.followed.run for view in self._views if view.followed is not None}
+        steps = len({run.unit for run in runs.values()}) > 1
+        found = {key: mean for key, run in runs.items() if (mean := _mean(run, steps=steps)) is not None}
+        colours = {view.key: f"@node{place % FEW}" for place, view in enumerate(self._views)}
+        unit = "training steps" if steps else next((run.axis for run in runs.values()), "")
+        end = max((float(mean.whole[0][-1]) for mean in found.values()), default=1.0)
+        lines = [line for key, mean in found.items() for line in _lines(key, mean, colours[key])]
+        panel = Panel(title="mean of the honest nodes", lines=lines, whole=WHOLE)
         return Chart(
             id="accuracy",
             title="Accuracy of the runs",
-            about="The mean of the honest nodes on the test samples, from when each of them was measured.",
-            source="`evaluated`",
+            about="The mean of the honest nodes on the test samples; dotted, of those measured so far, until each of them was.",
+            source="`evaluated`; `trained`" if steps else "`evaluated`",
             wide=True,
             height=460,
             missing="Nothing was measured in these runs yet.",
             figure=OverTime(panels=[panel], end=end, unit=unit) if lines else None,
+            notes=tuple(note for key, mean in found.items() for note in _notes(key, mean, end, "step" if steps else runs[key].unit)),
         )
 
 
-def _mean(run: Run, *, steps: bool) -> Series | None:
+class Mean(NamedTuple):
+    """A run's mean: of its honest nodes that were `measured` at all, of so many. Before `since` not each of those had been, and `whole`
+    is of fewer."""
+
+    whole: Series
+    since: float
+    measured: int
+    nodes: int
+
+    @property
+    def parts(self) -> tuple[Series, Series]:
+        """Before and from then on; they meet."""
+        (x, y), place = self.whole, int(np.searchsorted(self.whole[0], self.since))
+        return (x[: place + 1], y[: place + 1]), (x[place:], y[place:])
+
+
+def _mean(run: Run, *, steps: bool) -> Mean | None:
     measured = accuracies(run, run.of(Evaluated))
-    honest = honest_of(run, over_steps(run, measured) if steps else measured)
+    honest = honest_of(run, of_trainers(run, measured) if steps else measured)
     if not honest:
         return None
-    seconds, mean, _, _ = span_since_all(honest)
-    return seconds, mean
+    seconds, mean, _, _ = span_of(honest)
+    counts = len(honest_of(run, measured)), len(honest_of(run, run.nodes))  # also of those that train nothing
+    return Mean((seconds, mean), max(x[0] for x, _ in honest), *counts)
+
+
+def _lines(key: str, mean: Mean, colour: str) -> Iterator[Line]:
+    before, since = mean.parts
+    yield Line(name=key, series=since, colour=colour, label=cut(key, 40))
+    if len(before[0]) > 1:
+        yield Line(name=f"{key}, of those measured so far", series=before, colour=colour, dash="dot", width=1.5, thin=True)
+
+
+def _notes(key: str, mean: Mean, end: float, unit: str) -> Iterator[str]:
+    """Why a curve does not go from one side of the chart to the other, where that is seen."""
+    first, last = float(mean.whole[0][0]), float(mean.whole[0][-1])
+    said = []
+    if mean.measured < mean.nodes:
+        said.append(f"{mean.measured} of {mean.nodes} honest nodes were measured")
+    if mean.since > SEEN * end:
+        last_too = f", the last at {_at(mean.since, unit)}" if mean.since > first else ""
+        said.append(f"the first of its nodes was measured at {_at(first, unit)}{last_too}")
+    if last < (1 - SEEN) * end:
+        said.append(f"its curve ends at {_at(last, unit)}")
+    if said:
+        yield f"{cut(key, 40)}: {'; '.join(said)}."
+
+
+def _at(place: float, unit: str) -> str:
+    return f"{place:,.0f} s" if unit == "seconds" else f"{unit} {place:,.0f}"
 
 
 def _row(view: RunView) -> str:

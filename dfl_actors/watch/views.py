@@ -21,7 +21,7 @@ from dfl_actors.report.charts import makers
 from dfl_actors.report.charts.chart import Chart
 from dfl_actors.report.charts.palette import page_palettes
 from dfl_actors.report.page import parts
-from dfl_actors.report.page.chains import VERIFYING, chains_section, most_blocks, wrong_chains
+from dfl_actors.report.page.chains import VERIFYING, awaited_section, chains_section, most_blocks, unread_section, wrong_chains
 from dfl_actors.report.page.page import data, figures, head, in_script
 from dfl_actors.report.page.parts import chart_section, tag
 from dfl_actors.report.page.tables import tables_after
@@ -76,6 +76,7 @@ class RunView:
         self.followed: Followed | None = None
         self._summary: tuple[int, Figures] | None = None
         self._chains: list[Examined] = []
+        self._unread = ""  # Why they could not be read.
         self._examiner: threading.Thread | None = None
 
     @property
@@ -104,22 +105,30 @@ class RunView:
         """Look at the chains once the run is over: that takes seconds, and is done aside."""
         followed = self.followed
         if followed is None or followed.goes_on:
-            self._chains, self._examiner = [], None
-        elif self._examiner is None and not followed.run.simulated:
+            self._chains, self._unread, self._examiner = [], "", None
+        elif self._examiner is None and not followed.run.simulated and chains_there(followed):
             self._examiner = threading.Thread(target=self._look_at_chains, args=(followed,), daemon=True)
             self._examiner.start()
 
     def _look_at_chains(self, followed: Followed) -> None:
         names = tuple(followed.run.nodes)
+        found, unread = list[Examined](), ""
         try:
-            there = has_chains(followed.directory, names)
-            found = examine_all(followed.directory, names, most_blocks(len(names)), VERIFYING) if there else []
-        except (DflError, OSError, RuntimeError):
-            return  # `chain verify` says why; the page does without
+            found = examine_all(followed.directory, names, most_blocks(len(names)), VERIFYING)
+        except (DflError, OSError, RuntimeError) as error:
+            unread = f"They could not be read ({error}): dfl-actors chain verify says more."
         with self.lock:
-            if not followed.goes_on and found:
-                self._chains = found
+            if not followed.goes_on:
+                self._chains, self._unread = found, unread
                 self.version += 1
+
+    def _strips(self, followed: Followed) -> list[str]:
+        """The chains of a run that is over; a place for them while they are being read."""
+        if self._unread:
+            return [unread_section(len(followed.run.nodes), self._unread)]
+        if self._chains or self._examiner is None:
+            return list(filter(None, [chains_section(followed.run, self._chains)]))
+        return [awaited_section(followed.run, followed.run.nodes)]
 
     def begun(self) -> bool:
         """Whether its directory is that of a run already."""
@@ -169,20 +178,19 @@ class RunView:
         groups: dict[str, list[str]] = {}
         made: list[Chart] = []
         for name, make in makers(run, summary).items():
-            group = tables_after(name, summary, run.simulated, run.score)
+            group = tables_after(name, run, summary)
             if near is None or name in near:
                 chart = make()
                 made.append(chart)
                 group = [chart_section(chart, run), *group]
-            if name == "chains" and self._chains:
-                group = [*group, chains_section(run, self._chains)]
-            groups[name] = group
+            groups[name] = [*group, *self._strips(followed)] if name == "chains" else group
         return groups, made
 
     def _head(self, followed: Followed, place: Place) -> str:
-        names = "".join(tag("a", escape(name), href=f"{place.nodes}{quote(name, safe='')}") for name in followed.run.nodes)
+        run = followed.run
+        names = "".join(tag("a", parts.node_name(run, name), href=f"{place.nodes}{quote(name, safe='')}") for name in run.nodes)
         nodes = tag("nav", tag("span", "pages of nodes") + names, class_="nodes", aria_label="Pages of nodes")
-        return head(followed.run, self.summary(followed), followed.held) + nodes + self._trouble()
+        return head(run, self.summary(followed), followed.held) + nodes + self._trouble()
 
     def _not_yet(self) -> str:
         state = "starting: nothing is written of the run yet" if self._awaited else "not there"
@@ -192,7 +200,12 @@ class RunView:
         return tag("p", escape(self.problem), class_="remarks") if self.problem else ""
 
 
-NOTHING: dict[str, object] = {"figures": {}, "sliders": {}, "modes": {}}
+def chains_there(followed: Followed) -> bool:
+    """Whether the run's directory holds any."""
+    try:
+        return has_chains(followed.directory, followed.run.nodes)
+    except (DflError, OSError):
+        return False
 
 
 def document(title: str, place: Place, head: str, sections: str = "", chooser: str = "", data: dict[str, object] | None = None) -> str:

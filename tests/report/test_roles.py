@@ -1,10 +1,12 @@
 """What attackers and observers look like, wherever nodes are drawn or listed."""
 
+import re
 from pathlib import Path
 
+import orjson
 import pytest
 
-from dfl_actors.report.charts import charts
+from dfl_actors.report.charts import charts, makers
 from dfl_actors.report.charts.chart import Graph
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.network import network
@@ -12,11 +14,12 @@ from dfl_actors.report.charts.trust import reputation_matrix
 from dfl_actors.report.kinds import attack_text, kind_text
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.page.page import page
+from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.pictures import draw_accuracy, draw_figure
 from dfl_actors.report.roles import look_of
 from dfl_actors.report.runs.compare import compare, load_sides
 from dfl_actors.report.summary import summarise
-from tests.report.made_run import lively
+from tests.report.made_run import LONG, START, address, lively
 
 CONFIG = '[node.ben]\nattack = "/home/ben/my files/mine.py:lie"\n[node.eve]\nrole = "observer"\n'
 
@@ -56,11 +59,33 @@ def test_curves_dots_and_axes_show_what_a_node_is(run: Run) -> None:
 
 def test_the_page_names_attackers_and_its_headline_is_of_the_honest(run: Run) -> None:
     text, summary = page(run), summarise(run)
-    assert text.count('<tr class="attacker">') == 1, "its row of the nodes' table"
     assert 'class="chip attacker"' in text and "<small>mine.py:lie</small>" in text and "/home/ben" not in text.split("<main>")[0]
     honest = [summary["nodes"][name]["test_accuracy"] for name in ("amy", "dan", "eve")]
     assert summary["headline"]["mean"] == pytest.approx(sum(honest) / 3) and summary["headline"]["attackers"] == 1
     assert f'<p class="headline">{summary["headline"]["text"]}</p>' in text and "1 attacker apart" in text
+
+
+def test_every_table_marks_attackers_and_observers(tmp_path: Path) -> None:
+    path = lively(tmp_path / "net", ["amy", "ben", LONG, "eve"])
+    (path / "config.toml").write_text(CONFIG)
+    said = dict.fromkeys(map(address, ("ben", LONG)), "rejected: norm 9 of own")
+    more = [
+        {"node": "amy", "actor": "keeper", "event": "updated", "notes": {"senders": said}},
+        {"node": "eve", "actor": "gossiper", "event": "refused", "code": "busy", "by": address("ben")},
+    ]
+    with (path / "metrics.jsonl").open("ab") as file:
+        file.writelines(orjson.dumps({"t": START + 9000, **line}) + b"\n" for line in more)
+    run = load_run(path)
+    summary = summarise(run)
+    tables = "".join(table for chart in makers(run, summary) for table in tables_after(chart, run, summary))
+    cells = dict(re.findall(r'<section class="wide" id="([a-z-]+)">(.*?)</section>', tables, re.DOTALL))
+    for name in ("nodes", "blocks", "judged", "refused", "cpu-by-node"):
+        assert '<span class="node attacker" title="node ben, mine.py:lie"><span>ben</span>' in cells[name], name
+    # What it does stands beside its name, or in a column of its own.
+    assert "<span>ben</span><small>mine.py:lie</small>" in cells["judged"] and "<span>ben</span></span>" in cells["nodes"]
+    assert re.search(r'<span class="node" title="node eve, observer"><svg [^>]*class="hollow"', cells["blocks"])
+    # A name is never cut on the page.
+    assert f'<td class="left">{LONG}</td>' in cells["judged"] and f"{LONG}</td>" in cells["cpu-by-node"]
 
 
 def test_in_a_crowd_attackers_stand_out_and_the_mean_leaves_them_out(tmp_path: Path) -> None:

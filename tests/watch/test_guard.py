@@ -26,10 +26,10 @@ def test_a_name_that_was_given_is_ours() -> None:
     assert is_ours("lab.example:80", names_of("lab.example")) and host_in("Lab.example.:80") == "lab.example"
 
 
-def test_a_server_answers_get_alone_and_its_own_name_alone(tmp_path: Path) -> None:
+def test_a_server_only_reads_and_answers_its_own_name_alone(tmp_path: Path) -> None:
     with served(write_run(tmp_path / "net", ["a"], [ready()])) as server:
         assert server.get().status == 200
-        for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             assert server.get(method=method).status == 405
         refused = server.get(Host="evil.example")
         assert refused.status == 421 and b"net" not in refused.body
@@ -37,6 +37,16 @@ def test_a_server_answers_get_alone_and_its_own_name_alone(tmp_path: Path) -> No
             assert "default-src 'none'; script-src 'self'" in answer.headers["content-security-policy"]
             assert "unsafe-inline" not in answer.headers["content-security-policy"].split(";")[1]
             assert answer.headers["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/events", "/update", "/metrics", "/node/a", "/events/node/a", "/assets/page.css", "/nothing"])
+def test_head_is_answered_as_get_without_a_body(tmp_path: Path, path: str) -> None:
+    """Also of a stream, which has no end."""
+    with served(write_run(tmp_path / "net", ["a"], [ready()])) as server:
+        answer = server.get(path, method="HEAD")
+        assert answer.status == (404 if path == "/nothing" else 200) and answer.body == b""
+        if "events" not in path:
+            assert answer.headers["content-type"] == server.get(path).headers["content-type"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from html import unescape
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from dfl_actors.runtime.stores import Journal, ModelStore
 from dfl_actors.watch import app
 from dfl_actors.watch.inside import LOG_LINES, Kept, logs_of, stores_of, tail_of
 from dfl_actors.watch.views import Place, RunView, View
-from tests.report.made_run import NASTY, lively
+from tests.report.made_run import NASTY, START, Line, lively, ready, write_run
 from tests.report.test_simulated import simulated
 from tests.watch.serving import PATIENCE, Served, served
 
@@ -117,7 +118,7 @@ def test_several_runs_have_a_page_with_a_link_to_each(tmp_path: Path) -> None:
         page = found.get().text
         assert '<a href="/run/one/">' in page and '<a href="/run/two/">' in page and "honest nodes: mean" in page
         update = found.get("/update?near=accuracy").json
-        assert [trace["name"] for trace in update["figures"]["accuracy"]["data"]] == ["one", "two"]
+        assert [trace["name"] for trace in update["figures"]["accuracy"]["data"] if trace["line"]["dash"] == "solid"] == ["one", "two"]
         # A run and a simulation are laid over each other by what their nodes had trained.
         assert update["figures"]["accuracy"]["layout"]["xaxis"]["title"]["text"] == "training steps"
         assert found.get("/run/one/").status == found.get("/run/two/node/1").status == 200
@@ -137,6 +138,29 @@ def test_the_chains_of_a_run_that_is_over_are_looked_at_aside(tmp_path: Path) ->
         time.sleep(0.02)
     update = view.update([], where)
     assert "does not verify" in update.head and any('id="chain-strips"' in section for section in update.groups["chains"])
+
+
+def test_a_mean_that_is_not_of_all_says_so(tmp_path: Path) -> None:
+    """Of three nodes one is measured only after half of the run, and another never."""
+    lines = [ready()]
+    for name, first in (("a", 2), ("b", 20)):
+        lines += [evaluated(name, second, second / 40) for second in range(first, 40, 2)]
+    late = write_run(tmp_path / "late", ["a", "b", "c"], sorted(lines, key=lambda line: line["t"]))
+    with served(late, lively(tmp_path / "other", ["a"], seconds=100)) as server:
+        update = server.get("/update?near=accuracy").json
+    chart, why = (
+        unescape("".join(update["groups"]["runs"])),
+        "the first of its nodes was measured at 2 s, the last at 20 s; its curve ends at 38 s",
+    )
+    assert f"late: 2 of 3 honest nodes were measured; {why}." in chart
+    assert "dotted: of the nodes measured so far" in chart and "other:" not in chart
+    traces = update["figures"]["accuracy"]["data"]
+    dotted, whole = ([trace for trace in traces if trace["line"]["dash"] == dash] for dash in ("dot", "solid"))
+    assert len(dotted) == 1 and dotted[0]["x"][0] == 2 and dotted[0]["x"][-1] == whole[0]["x"][0] == pytest.approx(20, abs=0.2)
+
+
+def evaluated(name: str, second: float, accuracy: float) -> Line:
+    return {"t": START + round(1000 * second), "node": name, "event": "evaluated", "correct": round(1000 * accuracy), "tested": 1000}
 
 
 def test_what_is_found_out_between_two_looks_is_told_without_waiting_for_another_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,22 @@
 """The page of a run that grows while it is open, in a real browser: charts grow, and what the reader has done stays."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dfl_actors.core.codec import encode
+from dfl_actors.runtime.examined import Examined
+from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.verify import Verified
+from dfl_actors.watch import node
+from dfl_actors.watch.inside import Kept, Stores
+from tests import objects
 from tests.report.browser import BEYOND, CHARTS, Opened, chromium, serious
 from tests.report.made_run import NASTY, lively
-from tests.watch.serving import Served, served
+from tests.watch.serving import PATIENCE, Served, served
 from tests.watch.test_followed import append, growing
 
 NETWORK = '<script>hacked=1</script> & "co"'
@@ -114,6 +122,42 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser: Any, tmp_path
             opened.until(lambda: bool(opened.tab.evaluate("document.documentElement.dataset.version")))
             assert opened.tab.evaluate(BEYOND) == [], path
             assert serious(opened) == [], path
+        opened.close()
+
+
+PLACES = "[...document.querySelectorAll('main > section')].map(one => [one.id, Math.round(one.getBoundingClientRect().top)])"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_node_has_a_place_for_what_is_still_being_read(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    run, read = lively(tmp_path / "net", ["0", "1", "2", "3"]), threading.Event()
+    for actor in ("builder", "keeper"):
+        RunDirectory(run).node("0").journal(actor).mkdir(parents=True)
+    blocks = tuple(encode(objects.final(objects.draft(height=number))) for number in range(9))
+    verified = Verified(node="0", height=9, head="", genesis="", transactions=36, receipts=108)
+    chain = Examined(node="0", height=9, blocks=blocks, verified=verified)
+    found = Stores(tuple(Kept(actor, 8, 900, 7, 7) for actor in ("builder", "keeper")), 3, 90_000, chain)
+
+    def slowly(*given: object) -> Stores:
+        read.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(node, "stores_of", slowly)
+    with served(run) as server:
+        opened = Opened(browser, server.address, width, height=3000)
+        tab = opened.tab
+        tab.goto(f"{server.address}node/0")
+        assert tab.inner_text("#chain-strips h2") == "The chain, block by block"
+        assert "reading the chain …" in tab.inner_text("#chain-strips")
+        before = tab.evaluate(PLACES)
+        assert [name for name, _ in before] == ["models", "chain-strips", "journal", "lately", "logs"]
+        read.set()
+        opened.until(lambda: len(tab.query_selector_all("#chain-strips summary")) == 9)
+        assert "reading" not in tab.inner_text("main") and "holds 3 models" in tab.inner_text("#models")
+        after = dict(tab.evaluate(PLACES))
+        assert {name: abs(top - after[name]) for name, top in before if abs(top - after[name]) > 2} == {}
         opened.close()
 
 

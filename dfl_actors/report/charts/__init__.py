@@ -21,6 +21,15 @@ IDS: dict[Callable[[Run], Chart], str] = {
 }  # fmt: skip
 
 
+_TRUST = "`reputation/NODE_reputation.csv`"
+
+TABLES = {
+    "accuracy": "`accuracy.csv`; `events.csv`", "weight-difference": "`model_weight_diff.csv`", "reputations": _TRUST, "standing": _TRUST,
+    "network": f"`config.toml`; {_TRUST}",
+}  # fmt: skip
+"""What a simulation's charts are made from."""
+
+
 def charts(run: Run, summary: Figures) -> list[Chart]:
     """Every chart of the run; of a simulation those that do without a chain and without processes."""
     return [make() for make in makers(run, summary).values()]
@@ -37,7 +46,7 @@ def makers(run: Run, summary: Figures) -> dict[str, Callable[[], Chart]]:
 
 
 def _over(run: Run, make: Callable[[Run], Chart]) -> Chart:
-    """The chart over the run's own axis."""
-    chart = make(run)
+    """The chart over a simulation's own axis, from its own files."""
+    chart = msgspec.structs.replace(make(run), source=TABLES[IDS[make]])
     figure = chart.figure
     return msgspec.structs.replace(chart, figure=msgspec.structs.replace(figure, unit=run.axis)) if isinstance(figure, OverTime) else chart

@@ -15,6 +15,7 @@ from dfl_actors.report.series import Mark, Numbers, Series, accuracies, marks, s
 
 MOST_LAYERS = 10
 DASHES = ("solid", "dot")
+LATE = 0.1  # Of a run, after which a mean that begins is late.
 THIN, PICKED, THICK = 1.3, 2.2, 3.2  # Widths of a node's curve, of one picked out of a crowd, and of the mean.
 
 
@@ -33,7 +34,16 @@ def accuracy(run: Run) -> Chart:
         keyed=True,
         missing="Nothing was measured in this run yet.",
         figure=msgspec.structs.replace(figure, panels=panels) if any(panel.lines for panel in panels) else None,
+        notes=_late(run, figure.panels[0]),
     )
+
+
+def _late(run: Run, panel: Panel) -> tuple[str, ...]:
+    """Why the mean begins so late, if it does."""
+    begins = next((float(line.series[0][0]) for line in panel.lines if line.node is None), 0.0)
+    if begins <= LATE * run.elapsed:
+        return ()
+    return (f"The mean on the test samples begins at {run.moment(begins)}, when each of its nodes had been measured.",)
 
 
 def accuracy_figure(run: Run, found: Sequence[Mark]) -> OverTime:

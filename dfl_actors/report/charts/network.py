@@ -18,9 +18,11 @@ WIDTHS = (1.0, 1.8, 2.8, 4.0, 5.5)
 
 
 def network(run: Run) -> Chart:
-    """The graph of the network, its links as wide as their traffic."""
+    """The graph of the network, its links as wide as their traffic; of a simulation, which has none, as their ends trust each other."""
     links = traffic(run)
     graph = _graph(run, links)
+    if run.simulated:
+        return _simulated(run, links, graph)
     return Chart(
         id="network",
         title="Network and link traffic",
@@ -37,6 +39,20 @@ def network(run: Run) -> Chart:
         mode="traffic",
         modes=_modes(run, links, graph) if links else {},
         notes=_notes(links),
+    )
+
+
+def _simulated(run: Run, links: Sequence[Link], graph: Graph) -> Chart:
+    trusted = _modes(run, links, graph)["reputations"] if links else graph
+    return Chart(
+        id="network",
+        title="Network",
+        about="The wider a link, the more its ends trust each other, red where one trusts the other less than 0.5. Hover for figures.",
+        source="`config.toml`",
+        height=0,
+        keyed=True,
+        figure=trusted,
+        notes=(counted(len(links), "link") + ".",),
     )
 
 
@@ -94,7 +110,7 @@ def _link_text(link: Link) -> str:
 def _dot(run: Run, name: str, links: Sequence[Link]) -> Dot:
     its = [(link, link.bytes if link.one == name else link.bytes[::-1]) for link in links if name in (link.one, link.other)]
     sent, received = (size_text(sum(size[way] for _, size in its)) for way in (0, 1))
-    text = f"\n{counted(len(its), 'link')}\nsent {sent}, received {received}"
+    text = f"\n{counted(len(its), 'link')}" + ("" if run.simulated else f"\nsent {sent}, received {received}")
     if name not in run.nodes:
         return Dot(name, "@rest", "circle", f"node {cut(name, 64)} (on another host){text}")
     its_look = look_of(run, name)

@@ -58,7 +58,7 @@ def number(value: float) -> str:
 def _panel(panel: Panel, named: bool) -> str:
     """What is made of all nodes, the worst and the best of the honest, and attackers."""
     lines = [line for line in panel.lines if len(line.series[1]) and not np.isnan(line.series[1]).all()]
-    of = [line for line in lines if line.node is None]
+    of = [line for line in lines if line.node is None and not line.thin]
     honest = [line for line in lines if line.node is not None and line.colour != ATTACKS]
     told = [f"{line.name} {_course(line, panel)}" for line in of[:1]]
     told += [f"and {counted(len(of) - 1, 'more line')}"] if len(of) > 1 else []

@@ -4,7 +4,7 @@ A block is a `details` element, so that it opens with a click, a finger or the k
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
 from dfl_actors.config.toml_text import counted
@@ -15,7 +15,7 @@ from dfl_actors.core.objects import Entry, FinalBlock
 from dfl_actors.errors import Refused
 from dfl_actors.learning.score import told
 from dfl_actors.report.load import Run
-from dfl_actors.report.page.parts import node_symbol, section, tag
+from dfl_actors.report.page.parts import node_name, node_symbol, section, tag
 from dfl_actors.report.times import time_text
 from dfl_actors.runtime.examined import Examined
 from dfl_actors.runtime.known import named
@@ -25,7 +25,7 @@ VERIFYING = 3.0  # Seconds that verifying the chains of a run may take: larger o
 WRONG_BLOCK = re.compile(r"block (\d+)\b")  # With what the verdict on a chain begins that names a block.
 DIGITS = 16  # Of a digest.
 ABOUT = (
-    "The newest blocks of each chain. A block opens into its transactions, who measured them and what they found, and who confirmed that. "
+    " A block opens into its transactions, who measured them and what they found, and who confirmed that. "
     "Dashed: not every receipt is confirmed; dotted: abandoned. Nobody can change a block without changing every one after it."
 )
 
@@ -40,7 +40,23 @@ def chains_section(run: Run, chains: Sequence[Examined]) -> str:
     if not chains:
         return ""
     names = {address: name for nodes in (run.elsewhere, run.nodes) for name, address in nodes.items()}
-    return section("chain-strips", "The chains, block by block", ABOUT, "".join(_chain(run, chain, names) for chain in chains))
+    marked = {address: node_name(run, name) for address, name in names.items()}
+    return _section(len(chains), "".join(_chain(run, chain, names, marked) for chain in chains))
+
+
+def awaited_section(run: Run, names: Collection[str]) -> str:
+    """What stands there while the chains of these nodes are being read: as many blocks as are expected, so that nothing moves then."""
+    return _section(len(names), "".join(_awaited(run, name, most_blocks(len(names))) for name in names))
+
+
+def unread_section(chains: int, problem: str) -> str:
+    """What stands there if they cannot be read."""
+    return _section(chains, tag("p", escape(problem), class_="missing"))
+
+
+def _section(chains: int, inner: str) -> str:
+    title, which = ("The chain", "the chain") if chains == 1 else ("The chains", "each chain")
+    return section("chain-strips", f"{title}, block by block", f"The newest blocks of {which}.{ABOUT}", inner)
 
 
 def wrong_chains(chains: Sequence[Examined]) -> list[str]:
@@ -48,16 +64,29 @@ def wrong_chains(chains: Sequence[Examined]) -> list[str]:
     return [f"the chain of node {chain.node} does not verify: {chain.wrong}" for chain in chains if chain.wrong]
 
 
-def _chain(run: Run, chain: Examined, names: Mapping[str, str]) -> str:
-    title = tag("h3", f"{node_symbol(run, chain.node)} node {escape(chain.node)}")
+def _awaited(run: Run, name: str, most: int) -> str:
+    """Words of about as many letters as will stand there."""
+    height, transactions = run.tally.sealed[name].blocks, run.tally.sealed[name].transactions
+    text = f"reading the chain …: {counted(height, 'block')}, {counted(transactions, 'transaction')}"
+    blanks = [tag("div", tag("span", str(number)), class_="blank") for number in range(max(height - most, 0), height)]
+    return _strip(run, name, "", text, blanks, height)
+
+
+def _chain(run: Run, chain: Examined, names: Mapping[str, str], marked: Mapping[str, str]) -> str:
+    """`names` by address, as they are, and `marked` as HTML."""
     kind, text = _verdict(run, chain, names)
-    earlier, bad = chain.height - len(chain.blocks), WRONG_BLOCK.match(chain.wrong)
-    blocks = [_block(raw, names, chain.node, -1 if bad is None else int(bad[1])) for raw in chain.blocks]
-    if earlier > 0 and blocks:
-        blocks.insert(0, tag("span", f"{counted(earlier, 'earlier block')} …", class_="earlier"))
-    return tag(
-        "div", title + tag("p", escape(text), class_=f"verdict {kind}") + tag("div", "".join(blocks), class_="strip"), class_="chain"
-    )
+    bad = WRONG_BLOCK.match(chain.wrong)
+    blocks = [_block(raw, marked, chain.node, -1 if bad is None else int(bad[1])) for raw in chain.blocks]
+    return _strip(run, chain.node, kind, text, blocks, chain.height)
+
+
+def _strip(run: Run, node: str, kind: str, text: str, blocks: Sequence[str], height: int) -> str:
+    """A node, what is known of its chain, and the newest blocks of those that it has."""
+    title = tag("h3", node_symbol(run, node) + node_name(run, node, word="node ", sign=False))
+    earlier = f"{counted(height - len(blocks), 'earlier block')} …" if 0 < len(blocks) < height else ""
+    shown = [*([tag("span", earlier, class_="earlier")] if earlier else []), *blocks]
+    verdict = tag("p", escape(text), class_=f"verdict {kind}".rstrip())
+    return tag("div", title + verdict + tag("div", "".join(shown), class_="strip"), class_="chain")
 
 
 def _verdict(run: Run, chain: Examined, names: Mapping[str, str]) -> tuple[str, str]:
@@ -75,7 +104,7 @@ def _verdict(run: Run, chain: Examined, names: Mapping[str, str]) -> tuple[str, 
 
 
 def _block(raw: bytes, names: Mapping[str, str], node: str, bad: int) -> str:
-    """A block of a node's chain; `bad` is the height of the one that is wrong."""
+    """A block of a node's chain; `names` are HTML, `bad` is the height of the one that is wrong."""
     try:
         block = codec.decode(FinalBlock, raw, LARGEST_BLOCK)
     except Refused as error:
@@ -110,7 +139,7 @@ def _entries(entries: Iterable[Entry], confirmed: set[str], names: Mapping[str, 
 def _entry(entry: Entry, confirmed: set[str], names: Mapping[str, str]) -> tuple[str, ...]:
     one = entry.transaction
     witnesses = [
-        f"{'✓' if digest(receipt) in confirmed else '○'} {escape(names.get(receipt.creator, receipt.creator[:8]))} "
+        f"{'✓' if digest(receipt) in confirmed else '○'} {names.get(receipt.creator) or escape(receipt.creator[:8])} "
         f"{told(receipt.correct, receipt.tested)}"
         for receipt in entry.receipts
     ]

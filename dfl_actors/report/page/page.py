@@ -23,6 +23,7 @@ from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
 from dfl_actors.runtime.examined import Examined
 
+FILES = "metrics.jsonl and run.json. Seconds leave out the time between sessions."
 PLOTLY = "vendored/plotly-cartesian.min.js"
 
 
@@ -33,7 +34,8 @@ def page(run: Run, held: float | None = None, chains: Sequence[Examined] = ()) -
     made = charts(run, summary)
     return Template(resource("page.html")).substitute(
         version=__version__,
-        title=escape(f"{run.name}: report of a run"),
+        title=escape(f"{run.name}: report of a {'simulation' if run.simulated else 'run'}"),
+        files="the tables of the simulation." if run.simulated else FILES,
         head=head(run, summary, held),
         chooser=parts.chooser(run),
         sections="\n".join(section for chart in made for section in sections(chart, run, summary, chains)),
@@ -60,7 +62,7 @@ def head(run: Run, summary: Figures, held: float | None) -> str:
 def sections(chart: Chart, run: Run, summary: Figures, chains: Sequence[Examined] = ()) -> list[str]:
     """A chart's section, and those of the tables, and of the chains, that follow it."""
     strips = chains_section(run, chains) if chart.id == "chains" else ""
-    return [parts.chart_section(chart, run), *tables_after(chart.id, summary, run.simulated, run.score), *filter(None, [strips])]
+    return [parts.chart_section(chart, run), *tables_after(chart.id, run, summary), *filter(None, [strips])]
 
 
 def data(run: Run) -> dict[str, object]:

@@ -53,6 +53,18 @@ def node_symbol(run: Run, name: str) -> str:
     return symbol(look.symbol, "@muted" if look.colour == "@crowd" else look.colour, look.hollow)
 
 
+def node_name(run: Run, name: str, *, word: str = "", kind: bool = True, sign: bool = True) -> str:
+    """A node's name as it is marked everywhere: an attacker's is dashed and red, an observer has its hollow `sign`; behind it stands what
+    `kind` it is. One that is normal, or not of this run, is but its name. `word` stands before it."""
+    look = look_of(run, name) if name in run.nodes else None
+    inner = tag("span", escape(word + name))
+    if look is None or not look.said:
+        return inner if word else escape(name)
+    told = tag("small", escape(cut(look.said, 24))) if kind else ""
+    hollow = node_symbol(run, name) if look.hollow and sign else ""
+    return tag("span", hollow + inner + told, class_="node attacker" if look.attacks else "node", title=f"node {name}, {look.said}")
+
+
 def _patch(colour: str, opacity: str | None = None) -> str:
     patch = tag("rect", "", width="16", height="16", rx="2", opacity=opacity)
     return tag("svg", patch, viewBox="0 0 16 16", aria_hidden="true", fill=_css(colour))
@@ -116,11 +128,15 @@ def _signs(figure: Figure) -> Iterator[tuple[str, str]]:
         return
     for panel in figure.panels:
         yield from (
-            (_stroke(one.colour, 5 if one.width >= 3 else 2.5, one.dash), one.label or one.name) for one in panel.lines if not one.node
+            (_stroke(one.colour, 5 if one.width >= 3 else 2.5, one.dash), one.label or one.name)
+            for one in panel.lines
+            if not one.node and not one.thin
         )
         yield from ((_patch(band.colour.removesuffix("band"), "0.3"), band.label) for band in panel.bands)
     if any(panel.bands for panel in figure.panels):
         yield _stroke("@muted"), "thin: one node"
+    if any(line.thin and not line.node for panel in figure.panels for line in panel.lines):
+        yield _stroke("@muted", dash="dot"), "dotted: of the nodes measured so far"
     lines = [line for panel in figure.panels for line in panel.lines if line.node]
     if any(line.colour == ALARM for line in lines):
         yield _stroke(ALARM, dash="dash"), "dashed: an attacker"

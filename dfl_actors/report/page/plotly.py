@@ -34,6 +34,8 @@ from dfl_actors.report.series import Numbers, thinned
 
 Json = dict[str, object]
 
+MOST_KIND, MOST_BESIDE = 16, 10  # Letters of what a node of the graph is, above or below its sign and beside it.
+
 FEWEST_TICKS = 8  # Below, an axis of whole numbers would have them twice: 0, 1, 1, 2, 2.
 
 MOST_POINTS = 12_000  # Points of all traces of a chart together: what a browser draws and moves without delay.
@@ -238,12 +240,12 @@ def _matrix(figure: Matrix) -> Json:
 
 
 def _graph(figure: Graph) -> Json:
-    reach = 1.16 if figure.names_inside else 1.65
+    reach = 1.65 if not figure.names_inside else 1.35 if any(dot.group for dot in figure.dots) else 1.16
     hidden = {"visible": False, "range": [-reach, reach], "fixedrange": False}
     # A square: a circle of nodes stays round.
     drawn = _layout(margin={"l": 4, "r": 4, "t": 4, "b": 4}, xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"})
     dots = [_dot(dot, figure) for dot in figure.dots]
-    return {"data": [*_edges(figure), _handles(figure), *dots], "layout": drawn}
+    return {"data": [*_edges(figure), _handles(figure), _under(figure), *_kinds(figure), *dots], "layout": drawn}
 
 
 def _edges(figure: Graph) -> Iterator[Json]:
@@ -282,16 +284,53 @@ def _headed(text: str) -> str:
     return f"<b>{_label(first)}</b><br>{_label(rest, 400)}"
 
 
+def _under(figure: Graph) -> Json:
+    """The page's ground under every sign: no link is seen through one that is hollow, or that steps back."""
+    places = [figure.places[dot.name] for dot in figure.dots]
+    return {
+        "type": "scatter", "mode": "markers", "hoverinfo": "skip", "cliponaxis": False,
+        "x": [round(x, 4) for x, _ in places], "y": [round(y, 4) for _, y in places],
+        "marker": {"size": _size(figure), "color": "@ground", "symbol": [_sign(dot, figure) for dot in figure.dots]},
+    }  # fmt: skip
+
+
+def _kinds(figure: Graph) -> Iterator[Json]:
+    """What nodes are that are not normal, above or below signs that have the names in them."""
+    for dot in figure.dots if figure.names_inside else ():
+        if dot.group:
+            x, y = figure.places[dot.name]
+            yield {
+                "type": "scatter", "mode": "markers+text", "hoverinfo": "skip", "cliponaxis": False, "x": [round(x, 4)], "y": [round(y, 4)],
+                "marker": {"size": _size(figure), "opacity": 0, "color": dot.colour}, "text": [_label(dot.group, MOST_KIND)],
+                "textposition": "top center" if y > 0 else "bottom center", "textfont": {"color": _kind_colour(dot), "size": 11},
+            }  # fmt: skip
+
+
+def _kind_colour(dot: Dot) -> str:
+    """Red of an attacker."""
+    return dot.colour if dot.colour == "@alarm" else "@muted"
+
+
+def _size(figure: Graph) -> int:
+    few = len(figure.dots) <= FEW
+    return (30 if few else 22) if figure.names_inside else (20 if few else 14)
+
+
+def _sign(dot: Dot, figure: Graph) -> str:
+    return "circle" if figure.names_inside else dot.symbol
+
+
 def _dot(dot: Dot, figure: Graph) -> Json:
     inside, few = figure.names_inside, len(figure.dots) <= FEW
-    size = (30 if few else 22) if inside else (20 if few else 14)
-    symbol = f"{'circle' if inside else dot.symbol}{'-open' if dot.hollow else ''}"
-    marker = {"size": size, "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": symbol}
+    symbol = f"{_sign(dot, figure)}{'-open' if dot.hollow else ''}"
+    marker = {"size": _size(figure), "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": symbol}
     x, y = figure.places[dot.name]
+    text = _label(dot.name, 3) if inside else "<br>".join(filter(None, [_label(dot.name, 8), _label(dot.group, MOST_BESIDE)]))
+    colour = "@onnode" if inside and not dot.hollow else "@ink" if inside or not dot.group else _kind_colour(dot)
     return {
         "type": "scatter", "mode": "markers+text", "x": [round(x, 4)], "y": [round(y, 4)], "cliponaxis": False, "marker": marker,
-        "text": [_label(dot.name, 3 if inside else 8)], "textposition": "middle center" if inside else _beside(x, y),
-        "textfont": {"color": "@onnode" if inside and not dot.hollow else "@ink", "size": 13 if few else 10},
+        "text": [text], "textposition": "middle center" if inside else _beside(x, y),
+        "textfont": {"color": colour, "size": 13 if few else 10},
         "hovertemplate": f"{_headed(dot.text)}<extra></extra>",
         **({} if dot.node is None else {"meta": {"node": dot.node, "keep": True}}),
     }  # fmt: skip

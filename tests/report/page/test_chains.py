@@ -8,8 +8,9 @@ import pytest
 from dfl_actors.core.codec import digest, encode
 from dfl_actors.core.objects import FinalBlock
 from dfl_actors.report.load import Run, load_run
-from dfl_actors.report.page.chains import MOST_BLOCKS, most_blocks, wrong_chains
+from dfl_actors.report.page.chains import MOST_BLOCKS, awaited_section, chains_section, most_blocks, wrong_chains
 from dfl_actors.report.page.page import page
+from dfl_actors.report.page.parts import node_symbol
 from dfl_actors.runtime.examined import Examined
 from dfl_actors.runtime.verify import Verified
 from tests import objects
@@ -61,6 +62,25 @@ def test_the_verdict_stands_above_the_strip_and_a_wrong_chain_at_the_head(run: R
     assert marked.count('<details class="wrong">') == 1 and 'class="wrong"><summary aria-label="Block 3 ' in marked
     assert "This is no block" in page(run, chains=[Examined(node=NODE, height=1, blocks=(b"{}",))])
     assert 'id="chain-strips"' not in page(run)
+
+
+def test_an_attacker_is_marked_at_its_chain_and_as_a_witness(run: Run) -> None:
+    bob = {"nodes": {NODE: objects.ALICE.address, "bob": objects.BOB.address}, "attacks": {"bob": "sign_flip"}}
+    named = msgspec.structs.replace(run, **bob)
+    marked = '<span class="node attacker" title="node bob, sign_flip"><span>{}bob</span><small>sign_flip</small></span>'
+    text = page(named, chains=[chain(block(1)), Examined(node="bob", wrong="nothing there")])
+    assert f"✓ {marked.format('')} " in text and f"</svg>{marked.format('node ')}</h3>" in text
+    assert f"<h3>{node_symbol(named, NODE)}<span>node &lt;b&gt;a</span></h3>" in text
+
+
+def test_one_chain_is_one_and_has_its_place_before_it_is_read(run: Run) -> None:
+    text = chains_section(run, [chain(block(0))])
+    assert "<h2>The chain, block by block</h2>" in text and "blocks of the chain." in text
+    assert "<h2>The chains, block by block</h2>" in chains_section(run, [chain(), chain()])
+    run.tally.sealed[NODE].blocks = 43
+    waiting = awaited_section(run, [NODE])
+    assert "reading the chain …" in waiting and 'id="chain-strips"' in waiting and "3 earlier blocks …" in waiting
+    assert waiting.count('class="blank"') == MOST_BLOCKS and "<span>42</span>" in waiting
 
 
 @pytest.mark.parametrize(("nodes", "most"), [(1, MOST_BLOCKS), (4, MOST_BLOCKS), (30, 8), (1000, 1)])

@@ -18,7 +18,7 @@ from dfl_actors.report.page.page import page
 from dfl_actors.report.runs.listing import held_since
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.browser import BEYOND, CHARTS, OVERLAPS, SMALLEST, Opened, chromium, serious
-from tests.report.made_run import NASTY, START, Line, address, lively, ready, realistic, write_run
+from tests.report.made_run import LONG, NASTY, START, Line, address, lively, ready, realistic, write_run
 
 TOOLS = {"download plot as a png", "download plot as an svg", "zoom", "pan", "zoom in", "zoom out", "reset axes"}
 NETWORK = '<script>hacked=1</script> & "co"'
@@ -100,6 +100,35 @@ def test_names_are_shown_as_they_are_and_never_run(tabs: Tabs) -> None:
     tab.evaluate("Plotly.Fx.hover('plot-chains', [{curveNumber: 5, pointNumber: 1}])")
     assert "node %{x}" in tab.text_content("#plot-chains .hoverlayer")
     opened.check()
+
+
+CUT = """() => [...document.querySelectorAll(".chip[data-node] > span")].filter(one => one.scrollWidth > one.clientWidth)
+    .map(one => one.textContent)"""
+
+
+def test_a_chip_shows_a_name_whole_where_there_is_room(tabs: Tabs) -> None:
+    opened = tabs(10)
+    assert opened.tab.evaluate(CUT) == []
+    opened.show(390, "light")
+    assert opened.tab.evaluate(CUT) == [LONG] and opened.tab.evaluate(BEYOND) == []
+    opened.check()
+
+
+@pytest.mark.parametrize(("scheme", "palette"), [("light", LIGHT), ("dark", DARK)])
+def test_no_link_is_seen_through_a_hollow_sign(tabs: Tabs, tmp_path: Path, scheme: str, palette: dict[str, str]) -> None:
+    run = lively(tmp_path / "net", ["0", "1", "2", "3"])
+    (run / "config.toml").write_text('[node.3]\nrole = "observer"\n')
+    opened = Opened(tabs.browser, written(tmp_path / "page.html", run), scheme=scheme)
+    plot = opened.tab.query_selector("#plot-network")
+    boxes = [spot.bounding_box() for spot in plot.query_selector_all(".scatterlayer .trace:nth-last-child(-n + 4) .point")]
+    corner, shot = plot.bounding_box(), np.asarray(Image.open(BytesIO(plot.screenshot())).convert("RGB"))
+    places = [(box["x"] + box["width"] / 2 - corner["x"], box["y"] + box["height"] / 2 - corner["y"]) for box in boxes]
+    x, y = places.pop()
+    for to_x, to_y in places:  # a little on the way to each other node, where its link would be seen
+        part = 10 / np.hypot(to_x - x, to_y - y)
+        seen = shot[round(y + part * (to_y - y)), round(x + part * (to_x - x))]
+        assert f"#{bytes(seen.tolist()).hex()}" == palette["ground"].lower()
+    opened.close()
 
 
 def test_choosing_a_few_of_four(tabs: Tabs) -> None:
