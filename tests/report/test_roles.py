@@ -19,7 +19,7 @@ from dfl_actors.report.pictures import draw_accuracy, draw_figure
 from dfl_actors.report.roles import look_of
 from dfl_actors.report.runs.compare import compare, load_sides
 from dfl_actors.report.summary import summarise
-from tests.report.made_run import LONG, START, address, lively
+from tests.report.made_run import LONG, START, Line, address, lively
 
 CONFIG = '[node.ben]\nattack = "/home/ben/my files/mine.py:lie"\n[node.eve]\nrole = "observer"\n'
 
@@ -69,7 +69,7 @@ def test_every_table_marks_attackers_and_observers(tmp_path: Path) -> None:
     path = lively(tmp_path / "net", ["amy", "ben", LONG, "eve"])
     (path / "config.toml").write_text(CONFIG)
     said = dict.fromkeys(map(address, ("ben", LONG)), "rejected: norm 9 of own")
-    more = [
+    more: list[Line] = [
         {"node": "amy", "actor": "keeper", "event": "updated", "notes": {"senders": said}},
         {"node": "eve", "actor": "gossiper", "event": "refused", "code": "busy", "by": address("ben")},
     ]
