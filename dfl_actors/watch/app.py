@@ -97,36 +97,44 @@ async def _comes(event: asyncio.Event, seconds: float) -> bool:
 
 
 class Answers:
-    """What changed, as it is sent. Pages that show the same are given the same: what many of them cost is about what one does."""
+    """What is sent of a view: its page, and what changed in it. Who asks for the same is given the same: what many readers cost is about
+    what one does."""
 
     def __init__(self, view: View, place: Place) -> None:
         self._view, self._place, self._lock = view, place, threading.Lock()
-        self._version, self._made = -1, dict[frozenset[str], bytes]()
+        self._version, self._made = -1, dict[frozenset[str] | None, bytes]()
 
-    def of(self, near: frozenset[str]) -> bytes:
+    def page(self) -> bytes:
+        """As it is now."""
+        self._view.advance()
+        return self._once(None, lambda: self._view.page(self._place).encode())
+
+    def update(self, near: frozenset[str]) -> bytes:
         """For a page that shows these sections."""
+        return self._once(near, lambda: msgspec.json.encode(self._view.update(near, self._place)))
+
+    def _once(self, what: frozenset[str] | None, make: Callable[[], bytes]) -> bytes:
+        """Made once of each version."""
         with self._lock:
             if self._view.version != self._version:
                 self._version = self._view.version
                 self._made.clear()
-            if near not in self._made:
+            if what not in self._made:
                 for oldest in list(self._made)[: len(self._made) - MOST_ANSWERS + 1]:
                     del self._made[oldest]
-                self._made[near] = msgspec.json.encode(self._view.update(near, self._place))
-            return self._made[near]
+                self._made[what] = make()
+            return self._made[what]
 
 
 class Found(NamedTuple):
-    """What an address means: a view, where its page is, who waits for news of it, and what they are answered."""
+    """What an address means: who waits for news of a view, and what they are answered."""
 
-    view: View
-    place: Place
     news: News
     answers: Answers
 
     @classmethod
     def of(cls, view: View, place: Place, ending: asyncio.Event) -> "Found":
-        return cls(view, place, News(view, ending), Answers(view, place))
+        return cls(News(view, ending), Answers(view, place))
 
 
 class Addresses:
@@ -171,8 +179,7 @@ async def _for(which: Which, answered: Answered, request: Request) -> Response:
 
 
 async def page(request: Request, found: Found) -> Response:
-    await run_in_threadpool(found.view.advance)
-    return HTMLResponse(await run_in_threadpool(found.view.page, found.place), headers=NOT_KEPT)
+    return HTMLResponse(await run_in_threadpool(found.answers.page), headers=NOT_KEPT)
 
 
 async def events(request: Request, found: Found) -> Response:
@@ -183,7 +190,7 @@ async def events(request: Request, found: Found) -> Response:
 
 async def update(request: Request, found: Found) -> Response:
     near = frozenset(request.query_params.get("near", "").split(" "))
-    return Response(await run_in_threadpool(found.answers.of, near), media_type="application/json", headers=NOT_KEPT)
+    return Response(await run_in_threadpool(found.answers.update, near), media_type="application/json", headers=NOT_KEPT)
 
 
 def assets() -> Iterator[BaseRoute]:

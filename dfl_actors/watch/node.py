@@ -77,7 +77,7 @@ class NodeView:
         run, name = followed.run, self._name
         title = tag("h1", f"{parts.node_symbol(run, name)} {parts.node_name(run, name, word='node ', sign=False)}")
         state = tag("p", parts.state(run, followed.held), class_="state")
-        return title + state + tag("dl", "".join(_cards(run, name, self._view.summary(followed))), class_="cards")
+        return title + state + self._view.trouble + tag("dl", "".join(_cards(run, name, self._view.summary(followed))), class_="cards")
 
     def _sections(self, followed: Followed) -> list[str]:
         run, lately = followed.run, followed.lately(self._name)

@@ -190,13 +190,15 @@ class RunView:
         run = followed.run
         names = "".join(tag("a", parts.node_name(run, name), href=f"{place.nodes}{quote(name, safe='')}") for name in run.nodes)
         nodes = tag("nav", tag("span", "pages of nodes") + names, class_="nodes", aria_label="Pages of nodes")
-        return head(run, self.summary(followed), followed.held) + nodes + self._trouble()
+        return head(run, self.summary(followed), followed.held) + nodes + self.trouble
 
     def _not_yet(self) -> str:
         state = "starting: nothing is written of the run yet" if self._awaited else "not there"
-        return tag("h1", escape(self.key)) + tag("p", state, class_="state") + self._trouble()
+        return tag("h1", escape(self.key)) + tag("p", state, class_="state") + self.trouble
 
-    def _trouble(self) -> str:
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the run's files, as HTML."""
         return tag("p", escape(self.problem), class_="remarks") if self.problem else ""
 
 

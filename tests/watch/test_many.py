@@ -44,12 +44,13 @@ class Counted:
     """A view that counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.version, self.asked = 1, list[frozenset[str]]()
+        self.version, self.asked, self.pages = 1, list[frozenset[str]](), 0
 
     def advance(self) -> None: ...
 
     def page(self, place: Place) -> str:
-        return ""
+        self.pages += 1
+        return f"page {self.pages}"
 
     def update(self, near: Collection[str], place: Place) -> Update:
         self.asked.append(frozenset(near))
@@ -60,21 +61,23 @@ def test_pages_that_show_the_same_are_answered_once() -> None:
     view = Counted()
     answers = Answers(view, PLACE)
     top, end = frozenset({"accuracy", "nodes"}), frozenset({"transactions"})
-    first = [answers.of(top) for _ in range(MANY)]
+    first = [answers.update(top) for _ in range(MANY)]
     assert len({id(one) for one in first}) == 1 and view.asked == [top]
-    assert msgspec.json.decode(answers.of(end))["head"] == "transactions" and len(view.asked) == 2
+    assert msgspec.json.decode(answers.update(end))["head"] == "transactions" and len(view.asked) == 2
+    assert {answers.page() for _ in range(MANY)} == {b"page 1"}
     view.version = 2
-    assert msgspec.json.decode(answers.of(top))["version"] == 2
+    assert answers.page() == b"page 2"
+    assert msgspec.json.decode(answers.update(top))["version"] == 2
 
 
 def test_only_a_few_answers_are_kept() -> None:
     view = Counted()
     answers = Answers(view, PLACE)
     for number in range(10 * MOST_ANSWERS):
-        answers.of(frozenset({str(number)}))
-    answers.of(frozenset({str(10 * MOST_ANSWERS - 1)}))
+        answers.update(frozenset({str(number)}))
+    answers.update(frozenset({str(10 * MOST_ANSWERS - 1)}))
     assert len(view.asked) == 10 * MOST_ANSWERS
-    answers.of(frozenset({"0"}))
+    answers.update(frozenset({"0"}))
     assert len(view.asked) == 10 * MOST_ANSWERS + 1
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import time
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import cast
@@ -29,6 +31,10 @@ def with_logs(path: Path, name: str, text: str) -> Path:
     (folder / "keeper.log").write_text("", encoding="utf-8")
     (run / "nodes" / name / "key").write_text("secret-key", encoding="utf-8")
     return run
+
+
+def lively_ab(path: Path) -> Path:
+    return lively(path, ["a", "b"])
 
 
 @pytest.fixture
@@ -138,6 +144,21 @@ def test_the_chains_of_a_run_that_is_over_are_looked_at_aside(tmp_path: Path) ->
         time.sleep(0.02)
     update = view.update([], where)
     assert "does not verify" in update.head and any('id="chain-strips"' in section for section in update.groups["chains"])
+
+
+@pytest.mark.parametrize("make", [lively_ab, simulated])
+def test_a_run_that_is_removed_while_it_is_watched_stays_as_it_was_and_says_so(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    gone = make(tmp_path / "gone")
+    with served(gone, lively_ab(tmp_path / "other")) as server:
+        name = next(iter(server.views[0].followed.run.nodes)) if server.views[0].followed else ""
+        paths = ("/", "/run/gone/", f"/run/gone/node/{name}")
+        before = [server.get(path).text for path in paths]
+        shutil.rmtree(gone)
+        for path, was in zip(paths, before, strict=True):
+            page = server.get(path).text
+            assert page.count("gone does not exist") == 1 and "gone does not exist" not in was, path
+            assert page.count("<section") == was.count("<section") and "Traceback" not in page
+        assert server.get("/metrics").status == server.get("/run/gone/update?near=accuracy").status == 200
 
 
 def test_a_mean_that_is_not_of_all_says_so(tmp_path: Path) -> None:

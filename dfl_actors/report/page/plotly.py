@@ -34,7 +34,8 @@ from dfl_actors.report.series import Numbers, thinned
 
 Json = dict[str, object]
 
-MOST_KIND, MOST_BESIDE = 16, 10  # Letters of what a node of the graph is, above or below its sign and beside it.
+MOST_KIND, MOST_BESIDE = 16, 10  # Letters of what a node of the graph is, above or below its sign, and of what stands beside one.
+MOST_NAMED = 30  # Nodes of a graph that have names beside them: of more, which would hide one another, attackers and observers have.
 
 FEWEST_TICKS = 8  # Below, an axis of whole numbers would have them twice: 0, 1, 1, 2, 2.
 
@@ -240,12 +241,18 @@ def _matrix(figure: Matrix) -> Json:
 
 
 def _graph(figure: Graph) -> Json:
-    reach = 1.65 if not figure.names_inside else 1.35 if any(dot.group for dot in figure.dots) else 1.16
-    hidden = {"visible": False, "range": [-reach, reach], "fixedrange": False}
+    hidden = {"visible": False, "range": [-_reach(figure), _reach(figure)], "fixedrange": False}
     # A square: a circle of nodes stays round.
     drawn = _layout(margin={"l": 4, "r": 4, "t": 4, "b": 4}, xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"})
     dots = [_dot(dot, figure) for dot in figure.dots]
     return {"data": [*_edges(figure), _handles(figure), _under(figure), *_kinds(figure), *dots], "layout": drawn}
+
+
+def _reach(figure: Graph) -> float:
+    """How far the axes go from the middle: as far as names need room."""
+    if not figure.names_inside:
+        return 1.65 if len(figure.dots) <= MOST_NAMED else 1.4
+    return 1.35 if any(dot.group for dot in figure.dots) else 1.16
 
 
 def _edges(figure: Graph) -> Iterator[Json]:
@@ -325,7 +332,8 @@ def _dot(dot: Dot, figure: Graph) -> Json:
     symbol = f"{_sign(dot, figure)}{'-open' if dot.hollow else ''}"
     marker = {"size": _size(figure), "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": symbol}
     x, y = figure.places[dot.name]
-    text = _label(dot.name, 3) if inside else "<br>".join(filter(None, [_label(dot.name, 8), _label(dot.group, MOST_BESIDE)]))
+    beside = [_label(dot.name, 8), _label(dot.group, MOST_BESIDE)] if len(figure.dots) <= MOST_NAMED or dot.group else []
+    text = _label(dot.name, 3) if inside else "<br>".join(filter(None, beside))
     colour = "@onnode" if inside and not dot.hollow else "@ink" if inside or not dot.group else _kind_colour(dot)
     return {
         "type": "scatter", "mode": "markers+text", "x": [round(x, 4)], "y": [round(y, 4)], "cliponaxis": False, "marker": marker,
