@@ -18,6 +18,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there. DIR/report.html always is.")] = False,
 ) -> None:
     """Make one HTML page of a run, or of a simulation, which any browser opens."""
+    from dfl_actors.config.toml_text import counted
     from dfl_actors.report.page.chains import VERIFYING, most_blocks, wrong_chains
     from dfl_actors.report.page.page import page
     from dfl_actors.report.runs.listing import held_since, load_measured
@@ -41,7 +42,7 @@ def report(
         from dfl_actors.report.pictures import write_plots
 
         written = write_plots(run, directory / "plots")
-        typer.echo(f"{directory / 'plots'}: {len(written)} pictures of {len(written) // 2} charts")
+        typer.echo(f"{directory / 'plots'}: {len(written)} pictures of {counted(len(written) // 2, 'chart')}")
     if paper:
         from dfl_actors.report.paper import write_run
 
