@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from textwrap import wrap
 from typing import Literal, get_args
+from unicodedata import normalize
 
 import msgspec
 from rich.cells import cell_len
@@ -15,7 +16,11 @@ from dfl_actors.report.table import Column, fit
 
 Format = Literal["text", "markdown", "latex", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-PDFLATEX = "\u017f"  # The last letter of those that it prints, with the encoding T1, as they are.
+LATIN = r"\x00-\u0125\u0128-\u0137\u0139-\u013e\u0141-\u0148\u014a-\u0165\u0168-\u017e"
+KNOWN = re.compile(rf"[{LATIN}\u2013\u2014\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]")
+    r"[\x00-\u0125\u0128-\u0137\u0139-\u013e\u0141-\u0148\u014a-\u0165\u0168-\u017e\u2013\u2014\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
+)
+"""What pdfLaTeX prints as it is, with the encoding T1."""
 
 
 def format_named(said: str, formats: Sequence[Format] = FORMATS) -> Format:
@@ -55,7 +60,7 @@ class Sheet(msgspec.Struct, frozen=True):
         body = [f"{' & '.join(line)} \\\\" for line in rows]
         sides = "".join("l" if column.left else "r" for column in self.columns)
         start = [f"\\begin{{tabular}}{{{sides}}}", "\\toprule", f"{' & '.join(head)} \\\\", "\\midrule"]
-        said = [f"% {_line(self.title)}", "% \\usepackage{booktabs}", *_unknown(text for line in self.lines() for text in line)]
+        said = [f"% {_line(self.title)}", *_wanted({letter for line in self.lines() for text in line for letter in _line(text)} - set(TEX))]
         return "\n".join([*said, *start, *body, "\\bottomrule", "\\end{tabular}"])
 
     def csv(self) -> str:
@@ -97,13 +102,15 @@ def _tex(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in normalize("NFC", text)).split())
 
 
-def _unknown(texts: Iterable[str]) -> list[str]:
-    """A remark where pdfLaTeX would not print every letter."""
-    signs = sorted({letter for text in texts for letter in _line(text) if letter > PDFLATEX and letter not in TEX})
-    return [f"% for LuaLaTeX or XeLaTeX, with a font that has {' '.join(signs[:10])}"] if signs else []
+def _wanted(letters: set[str]) -> list[str]:
+    """What a document must have for a table with these letters."""
+    unknown = sorted(letter for letter in letters if not KNOWN.match(letter))
+    encoding = [] if all(map(str.isascii, letters)) or unknown else ["% \\usepackage[T1]{fontenc}"]
+    engine = [f"% for LuaLaTeX or XeLaTeX, with a font that has {' '.join(unknown[:10])}"] if unknown else []
+    return ["% \\usepackage{booktabs}", *encoding, *engine]
 
 
 def mean_text(mean: tuple[float, float | None] | None, decimals: int) -> str:

@@ -54,6 +54,7 @@ def cell(name: str) -> str:
         ("krum, -.5", "krum, $-$.5"),
         ("two\n\nlines\x1b[31m", "two lines [31m"),
         ("Zoë Łódź", "Zoë Łódź"),
+        ("Zoe\u0308", "Zoë"),
     ],
 )
 def test_latex_prints_what_users_named_as_it_is(name: str, written: str) -> None:
@@ -78,7 +79,9 @@ def test_letters_that_pdflatex_lacks_are_told_of() -> None:
         "% \\usepackage{booktabs}",
         "% for LuaLaTeX or XeLaTeX, with a font that has \u0435 \u0437 \u043b \u0443",
     ]
-    assert not any("LuaLaTeX" in line for line in SHEET.latex().splitlines())
+    assert Sheet("", (Column("Ħ", ()),)).latex().splitlines()[2].endswith("a font that has Ħ")
+    assert Sheet("", (Column("Łódź…", ()),)).latex().splitlines()[1:3] == ["% \\usepackage{booktabs}", "% \\usepackage[T1]{fontenc}"]
+    assert SHEET.latex().splitlines()[2].startswith("\\begin{tabular}")
 
 
 def test_csv_has_a_head_and_quotes_what_needs_it() -> None:
