@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfl_actors.report.canvas import MARKERS, colour_of, plain
+from dfl_actors.report.canvas import MARKERS, colour_of, ink_on, plain
 from dfl_actors.report.charts.chart import Dot, Graph
+from dfl_actors.report.graph_names import part_names
 from dfl_actors.report.layout import POINTS, node_area
 
 if TYPE_CHECKING:
@@ -30,9 +31,22 @@ def draw_graph(axes: "Axes", graph: Graph, scale: float = 1.0) -> None:
         inner, edge = ("white", colour_of(token)) if hollow else (colour_of(token), "white")
         spots = axes.scatter(x, y, s=size, c=inner, marker=MARKERS[symbol], edgecolors=edge, linewidths=2 if hollow else 1, zorder=2)
         spots.set_label(plain(group) or "_")
-    reach = 1.12 if _draw_names(axes, graph, area) else 1.25
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    frame(axes, graph, 0.12 if _draw_names(axes, graph, area) else 0.25)
     axes.axis("off")
+
+
+def frame(axes: "Axes", graph: Graph, beyond: float) -> None:
+    """Show all nodes, and so much of their space around them."""
+    points = np.abs(np.array(list(graph.places.values())))
+    for axis, reach in zip(("x", "y"), points.max(axis=0) + beyond, strict=True):
+        axes.set(**{f"{axis}lim": (-reach, reach)})
+
+
+def spread(axes: "Axes", graph: Graph, scale: float = 1.0) -> None:
+    """Move names that stand beside their nodes apart, once the picture has its size."""
+    area = node_area(len(graph.dots)) * scale**2
+    if not _inside(graph, area):
+        part_names(axes, math.sqrt(area) / 2)
 
 
 def _draw_edges(axes: "Axes", graph: Graph, area: float) -> None:
@@ -76,16 +90,18 @@ def _inside(graph: Graph, area: float) -> bool:
 
 def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
     """Names inside the nodes when they fit, above them when there are few, and none in a crowd. Whether they are inside."""
+    from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
     inside, count = _inside(graph, area), len(graph.dots)
-    hollow = {dot.name: dot.colour for dot in graph.dots if dot.hollow}
+    colours = {dot.name: colour_of(dot.colour) for dot in graph.dots}
+    inks = {dot.name: colours[dot.name] if dot.hollow else ink_on(to_rgb(colours[dot.name])) for dot in graph.dots}
     for name, (x, y) in graph.places.items() if count <= 100 else ():
         offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
         text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)
         text.set(fontsize=10 if count <= 12 else 8 if count <= 60 else 6, va="center" if inside else "bottom")
         if inside:
-            text.set(color=colour_of(hollow.get(name, "@ground")), fontweight="bold")
+            text.set(color=inks[name], fontweight="bold")
         else:
             text.set(color=colour_of("@ink"), path_effects=[withStroke(linewidth=3, foreground="white")])
     return inside

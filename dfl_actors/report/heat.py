@@ -1,13 +1,13 @@
 """Heat maps: tables of accuracies in colours, one below the other."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from dfl_actors.report.canvas import new_figure, plain
-from dfl_actors.report.charts.palette import PICTURE, SCALES
+from dfl_actors.report.canvas import ink_on, new_figure, plain
+from dfl_actors.report.charts.palette import SCALES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 COLUMN, ROW = 0.68, 0.3  # Inches a column is wide, and a row high that has one line of text.
 LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table.
-DARK = 0.18  # The luminance from which black is read better than white.
 
 
 class Heat(msgspec.Struct, frozen=True):
@@ -84,13 +83,7 @@ def shade(axes: "Axes", heat: Heat, texts: Sequence[Sequence[str]], low: float, 
     image = axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=1, aspect="auto")
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
-        ink = "white" if not np.isnan(value) and _luminance(image.to_rgba(value)[:3]) < DARK else PICTURE["ink"]
+        ink = ink_on(tuple(image.to_rgba(value)))
         axes.text(column, row, plain(texts[row][column]), ha="center", va="center", fontsize=fontsize, color=ink)
     if heat.apart:
         axes.axvline(len(heat.columns) - heat.apart - 0.5, color="white", linewidth=3)
-
-
-def _luminance(colour: Iterable[float]) -> float:
-    """How light a colour is (WCAG 2.1, relative luminance)."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

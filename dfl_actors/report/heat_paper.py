@@ -18,7 +18,7 @@ import msgspec
 from dfl_actors.report.canvas import new_figure, plain
 from dfl_actors.report.charts.chart import cut
 from dfl_actors.report.heat import Heat, joined, lowest, shade
-from dfl_actors.report.paper import POINTS, Draw, inches, slugs
+from dfl_actors.report.paper import POINTS, Draw, inches, slugs, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def _part(axes: "Axes", heat: Heat, columns: slice, plan: _Plan, low: float) -> 
 
 
 def _planned(heat: Heat, width: float) -> _Plan:
-    rows = _within(heat.rows, MOST_LEFT * width)
+    rows = within(heat.rows, MOST_LEFT * width)
     left = inches(rows) + 2 * EDGE
     texts, key, lines = _texts(heat, (width - left - EDGE) / len(heat.columns), width)
     names = inches(cut(name, MOST_NAME) for name in heat.columns)
@@ -124,14 +124,6 @@ def _signs(heat: Heat) -> Mapping[str, str]:
 def _cell(texts: Sequence[Sequence[str]]) -> float:
     """Inches that a cell wants."""
     return inches(line for row in texts for text in row for line in text.splitlines()) + 0.04
-
-
-def _within(names: Sequence[str], width: float) -> list[str]:
-    """The names, cut as far as they must be to be so many inches wide."""
-    most = next(
-        letters for letters in range(max(map(len, names)), 0, -1) if letters == 1 or inches(cut(name, letters) for name in names) <= width
-    )
-    return [cut(name, most) for name in names]
 
 
 def short(value: float) -> str:

@@ -56,8 +56,8 @@ def _unshaped(names: Sequence[str], links: Sequence[Link]) -> Points:
 
 
 def _circle(count: int) -> Points:
-    """The nodes clockwise from the top [count, 2]."""
-    angles = np.pi / 2 - np.arange(count) * 2 * np.pi / max(count, 1)
+    """The nodes clockwise from the top, two beside each other [count, 2]."""
+    angles = (np.pi if count == 2 else np.pi / 2) - np.arange(count) * 2 * np.pi / max(count, 1)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 

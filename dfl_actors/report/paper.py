@@ -24,6 +24,7 @@ from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import SYMBOLS, Bars, Dot, Figure, Graph, Line, Matrix, OverTime, Panel
 from dfl_actors.report.charts.learning import THICK
+from dfl_actors.report.graph_picture import frame, spread
 from dfl_actors.report.load import Run
 from dfl_actors.report.picture_files import write_picture
 from dfl_actors.report.pictures import draw_figure
@@ -58,10 +59,16 @@ LINE, MARKER, MARKERS = 1.2, 3.5, 8  # Points that a curve is wide at most and a
 LETTER = 0.63  # Of its height a letter is wide in the mean.
 HANDLE = 34  # Points that an entry of a legend takes besides its text.
 KINDS_OF_NODE = 3  # Of more signs than there are kinds of nodes each is a node's.
+BESIDE, BELOW = 0.95, 0.5  # Inches beside a matrix, its names apart, and below it.
+LEAST_SIDE = 0.8  # Inches of a matrix whose names leave no more.
+MOST_BESIDE, LEAST_LETTERS = 0.33, 5  # Of the width that names beside a matrix take, cut to so many letters at least.
+FLAT, SLOPE = 3, 0.71  # Letters of a name that lies flat below it; how high of its length another one is.
+UPRIGHT, MOST_UPRIGHT = 90, 0.35  # Degrees of a text that says what happened, and how much of a panel's height it takes.
 SQUARE = 4.2  # Inches that a matrix or a graph is wide and high at most.
 LEGEND_LINE = 0.17  # Inches that a line of a legend is high.
 MOST_LEGEND = 0.5  # Of a panel's height that its legend takes, if its texts can be cut so far.
 CUTS = (48, 36, 28, 22, 18, 14, 11)  # Letters to which they are cut.
+NAMED, UNNAMED = 0.25, 0.08  # Of the space of nodes, beside the outermost that have names, and that have none.
 MOST_NAMES = 30  # Nodes whose names fit into a graph as wide as a column.
 
 Draw = Callable[[float], "Drawing"]
@@ -183,18 +190,26 @@ def _signed(lines: Sequence[Line]) -> Iterator[Line]:
 def _drawn(shown: Figure, values: str, width: float) -> "Drawing":
     """It, so many inches wide."""
     if isinstance(shown, Matrix):
-        shown = msgspec.structs.replace(shown, colours="@scale")  # One hue, darker where there is more: the other is two, and grey is one.
+        # One hue, darker where there is more: the other is two, and grey is one.
+        shown = msgspec.structs.replace(shown, labels=within(shown.labels, MOST_BESIDE * width), colours="@scale")
     if isinstance(shown, Graph):
         shown = msgspec.structs.replace(shown, dots=list(_plain_dots(shown)))
     if isinstance(shown, Bars) and shown.flat:
         half = int(72 * width / 2 / (LETTER * POINTS))  # Names that are sentences leave half of the width to the bars.
         shown = msgspec.structs.replace(shown, names=["\n".join(wrap(name, half)) for name in shown.names])
     height = _height(shown, width)
-    figure = draw_figure(shown, "", scale=min(width, height) / WIDTHS["page"])
+    scale = min(width, SQUARE) / WIDTHS["page"]
+    figure = draw_figure(shown, "", scale)
+    if isinstance(shown, Matrix):
+        figure.set_layout_engine("compressed")
     if isinstance(shown, Graph) and len(shown.dots) > MOST_NAMES and width < WIDTHS["page"]:
         for text in list(figure.axes[0].texts):
             text.remove()
-    return finished(figure, width, height, values)
+        frame(figure.axes[0], shown, UNNAMED)
+    finished(figure, width, height, values)
+    if isinstance(shown, Graph):
+        spread(figure.axes[0], shown, scale)
+    return figure
 
 
 def _plain_dots(graph: Graph) -> Iterator[Dot]:
@@ -208,21 +223,31 @@ def _height(shown: Figure, width: float) -> float:
     if isinstance(shown, Bars):
         lines = max((name.count("\n") + 1 for name in shown.names), default=1)
         return (0.06 + 0.13 * lines) * len(shown.names) + 0.8 if shown.flat else 2.2
-    if isinstance(shown, Matrix | Graph):
-        return min(width, SQUARE)
+    if isinstance(shown, Matrix):
+        flat = max(map(len, shown.labels), default=0) <= FLAT
+        return _side(shown.labels, width) + BELOW + (0 if flat else inches(shown.labels) * SLOPE)
+    if isinstance(shown, Graph):
+        x, y = np.abs(np.array(list(shown.places.values()))).max(axis=0) + NAMED
+        return min(width, SQUARE) * min(float(y / x), 1.0)
     return 2.2 if width < WIDTHS["page"] else 2.6
 
 
-def finished(figure: "Drawing", width: float, height: float, values: str = "") -> "Drawing":
-    """A picture made one for a paper: so large, without titles, in its letters and its strokes; its legend stands below."""
+def _side(labels: Iterable[str], width: float) -> float:
+    """Inches that a matrix is wide and high, with these names beside it."""
+    return max(min(width, SQUARE) - inches(labels) - BESIDE, LEAST_SIDE)
+
+
+def finished(figure: "Drawing", width: float, height: float, values: str = "", *, hatched: bool = True) -> "Drawing":
+    """A picture made one for a paper: so large, without titles, in its letters and its strokes; its legend stands below. `hatched`: so the
+    parts of bars are told apart."""
     from matplotlib.text import Text
 
     every: list[Axes] = list(figure.axes)
     for axes in every:
         for side in ("left", "center", "right"):
             axes.set_title("", loc=side)
-        _strokes(axes, width / WIDTHS["page"])
-        _texts(axes, width)
+        _strokes(axes, width / WIDTHS["page"], hatched)
+        _texts(axes, width, height)
         _ticks(axes, width, height)
         if axes.get_label() == "<colorbar>":
             axes.set_ylabel(values.lower())
@@ -233,7 +258,7 @@ def finished(figure: "Drawing", width: float, height: float, values: str = "") -
     return figure
 
 
-def _strokes(axes: "Axes", share: float) -> None:
+def _strokes(axes: "Axes", share: float, hatched: bool) -> None:
     """Curves, links and bars, of which links are as much thinner as the picture is smaller."""
     from matplotlib.collections import LineCollection
 
@@ -245,16 +270,20 @@ def _strokes(axes: "Axes", share: float) -> None:
         points = len(line.get_xdata())  # type: ignore[arg-type]
         every = max(points // MARKERS, 1)
         line.set_markevery((place * every // 4 % every, every))
-    for place, bars in enumerate(axes.containers):
+    for place, bars in enumerate(axes.containers if hatched else ()):
         for bar in bars.patches if hasattr(bars, "patches") else ():
             bar.set_hatch(HATCHES[place % len(HATCHES)])
 
 
-def _texts(axes: "Axes", width: float) -> None:
-    """Without the numbers of cells that are too small for them."""
+def _texts(axes: "Axes", width: float, height: float) -> None:
+    """Without the numbers of cells that are too small for them; what stands upright in a panel takes no room from it."""
+    for text in axes.texts:
+        if text.get_rotation() == UPRIGHT:
+            text.set(text=plain(within([text.get_text().replace(r"\$", "$")], MOST_UPRIGHT * height)[0]), in_layout=False)
     if axes.images and axes.texts:
         columns = np.asarray(axes.images[0].get_array()).shape[1]
-        if inches(text.get_text() for text in axes.texts) > 0.7 * min(width, SQUARE) / columns:
+        side = _side([text.get_text() for text in axes.get_yticklabels()], width)
+        if inches(text.get_text() for text in axes.texts) > 0.95 * side / columns:
             for text in list(axes.texts):
                 text.remove()
 
@@ -290,6 +319,14 @@ def _inches(line: str) -> float:
     return float(text_to_path.get_text_width_height_descent(line, font, False)[0]) / 72
 
 
+def within(names: Sequence[str], width: float) -> list[str]:
+    """The names, cut in the middle as far as they must be to be so many inches wide."""
+    for letters in range(max(map(len, names), default=0), LEAST_LETTERS, -1):
+        if inches(name_text(name, letters) for name in names) <= width:
+            return [name_text(name, letters) for name in names]
+    return [name_text(name, LEAST_LETTERS) for name in names]
+
+
 def _wide(texts: Sequence[str], columns: int) -> float:
     """Inches that a legend of so many columns takes, which are filled one after the other."""
     filled = np.array_split(np.array([inches([text]) + HANDLE / 72 for text in texts]), columns)
@@ -316,10 +353,10 @@ def _brief(texts: Sequence[str], width: float, most: float) -> list[str]:
     """The texts of a legend, cut as far as it must be to be no higher than that, and as they still differ."""
     found = list(texts)
     for letters in CUTS:
-        cut = ["\n".join(plain(name_text(line.replace(r"\$", "$"), letters)) for line in text.splitlines()) for text in texts]
-        if LEGEND_LINE * _rows(found, width) <= most or len(set(cut)) < len(texts):
+        brief = ["\n".join(plain(name_text(line.replace(r"\$", "$"), letters)) for line in text.splitlines()) for text in texts]
+        if LEGEND_LINE * _rows(found, width) <= most or len(set(brief)) < len(texts):
             break
-        found = cut
+        found = brief
     return found
 
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from dfl_actors.core.events import Final
 from dfl_actors.errors import StoreError
-from dfl_actors.report.canvas import MARKERS, colour_of, new_figure, plain
+from dfl_actors.report.canvas import MARKERS, colour_of, ink_on, new_figure, plain
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import FEW, MARK_STYLES, MOST_TEXTS, Bars, Chart, Line, Matrix, OverTime, Panel
 from dfl_actors.report.charts.chart import Figure as Shown
 from dfl_actors.report.charts.learning import accuracy_figure, fitted
 from dfl_actors.report.charts.palette import PICTURE, SCALES
-from dfl_actors.report.graph_picture import draw_graph
+from dfl_actors.report.graph_picture import draw_graph, spread
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.picture_files import save, write_picture
 from dfl_actors.report.roles import ALARM, attackers_text, look_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
 MOST_MARKERS = 25
+ROOM = 1.05  # Of the longest bar, that its axis is long.
 MOST_LABELS = 6  # Restarts and faults of which each is named.
 NOTHING = np.array([]), np.array([])  # The series of an entry in the legend alone.
 DASHES = {"solid": "-", "dot": ":", "dash": "--", "dashdot": "-."}
@@ -89,6 +90,7 @@ def draw_figure(shown: Shown, title: str, scale: float = 1.0) -> "Figure":
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3, frameon=False, markerscale=0.5)
     axes.set_title(plain(title))
     axes.set_aspect("equal")
+    spread(axes, shown, scale)
     return figure
 
 
@@ -257,11 +259,12 @@ def _stack_bars(axes: "Axes", shown: Bars) -> None:
     for part in shown.parts:
         draw(range(count), part.values, 0.8, begun, color=colour_of(part.colour), label=part.name, edgecolor="white", linewidth=0.5)
         begun = begun + part.values
+    reach = (0, ROOM * begun.max(initial=0) or 1)  # A part of no length at the end of a bar would leave no room beyond it.
     if flat:
         axes.set_yticks(range(count), names, fontsize=8)
-        axes.invert_yaxis()
-        axes.set_xlabel(shown.unit)
+        axes.set(xlim=reach, ylim=(count - 0.4, -0.6), xlabel=shown.unit)
     else:
+        axes.set_ylim(reach)
         axes.set_xticks(range(count), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
         axes.set_ylabel(shown.unit)
     axes.spines[["top", "right"]].set_visible(False)
@@ -299,7 +302,6 @@ def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
     axes.set_facecolor(PICTURE["empty"])
     if len(names) <= MOST_TEXTS:
         for (row, column), value in np.ndenumerate(shown.frames[-1]):
-            dark = sum(scale(value / shown.most)[:3]) < 1.7
             text = "" if value != value else f"{value:.{shown.decimals}f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=ink_on(scale(value / shown.most)))
     axes.figure.colorbar(image, ax=axes, shrink=0.8)

@@ -18,9 +18,9 @@ from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.learning.form import numbered
 from dfl_actors.report.canvas import colour_of, new_figure, plain
 from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
-from dfl_actors.report.graph_picture import draw_graph
+from dfl_actors.report.graph_picture import draw_graph, spread
 from dfl_actors.report.layout import bends, positions
-from dfl_actors.report.paper import Draw, finished, panels_of
+from dfl_actors.report.paper import Draw, finished, inches, panels_of, within
 from dfl_actors.report.roles import ALARM
 from dfl_actors.topo.describe import Described, Description
 
@@ -36,6 +36,9 @@ LOOKS = {"normal": ("@node0", "circle"), "observer": ("@node2", "square"), "atta
 MOST_NAMES = 8
 MOST_TEXT = 40  # Characters in a row of labels.
 MOST_BARS = 60
+ROW, HIGHEST = 0.6, 8.4  # Inches of a paper that a row of small bar charts takes, and all of them at most: beyond it they are shades.
+CHART, CHART_WIDTHS = 0.84, (1.1, 1.7)  # Of its place that a small bar chart takes; inches of a paper for one with a short and a long name.
+BOLD = 0.9  # How wide usual letters are that take as much as bold ones.
 
 
 # --- in the terminal
@@ -142,13 +145,15 @@ def draw_topology(description: Description) -> "Figure":
     width = 4.5 if not columns else 3.4 if columns == 1 and len(groups) < count else 1.5 * columns + 0.4
     figure = new_figure(side + width, side)
     axes, data = figure.subplots(1, 2, width_ratios=[side, width])
-    draw_graph(axes, graph_of(description))
+    graph = graph_of(description)
+    draw_graph(axes, graph)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9, markerscale=0.5 if count <= 12 else 0.7)
     if columns:
         _draw_bars(data, description, groups, columns, least=3)
     else:
         _draw_shades(data, description)
     figure.suptitle(f"{plain(description.name)}: {summary(description)}", fontsize=11)
+    spread(axes, graph)
     return figure
 
 
@@ -159,17 +164,20 @@ def paper_panels(description: Description) -> dict[str, Draw]:
 
 def _data_panel(description: Description, width: float) -> "Figure":
     groups = alike(description)
-    count, columns = len(groups), max(min(round(width / 1.1), len(groups)), 1)
+    wanted = min(max(inches(group.title for group in groups) / BOLD / CHART, CHART_WIDTHS[0]), CHART_WIDTHS[1])
+    count, columns = len(groups), max(min(int(width / wanted), len(groups)), 1)
     rows = math.ceil(count / columns)
-    height = 0.6 * rows + 0.2 if count <= MOST_BARS else 3.0
+    bars = count <= MOST_BARS and ROW * rows <= HIGHEST
+    height = ROW * rows + 0.2 if bars else 3.0
     figure = new_figure(width, height)
     axes = figure.subplots()
-    if count <= MOST_BARS:
-        _draw_bars(axes, description, groups, math.ceil(count / rows))
+    if bars:
+        room = width / math.ceil(count / rows)
+        _draw_bars(axes, description, groups, math.ceil(count / rows), room=room)
         figure.supxlabel(axes.get_title(loc="left"), x=0.01, ha="left")
     else:
         _draw_shades(axes, description)
-    return finished(figure, width, height, "share")
+    return finished(figure, width, height, "share", hatched=False)
 
 
 def rows_for(count: int) -> int:
@@ -180,7 +188,7 @@ def rows_for(count: int) -> int:
 def summary(description: Description) -> str:
     """The figures of the graph in a line."""
     low, mean, high = description.degrees
-    degrees = f"{low} neighbours each" if low == high else f"{low} to {high} neighbours, {mean:.1f} on average"
+    degrees = f"{counted(low, 'neighbour')} each" if low == high else f"{low} to {high} neighbours, {mean:.1f} on average"
     end = f"diameter {description.diameter}, spectral gap {description.gap:.3g}"
     return f"{len(description.nodes)} nodes, {_links(description)}, {degrees}, {end}"
 
@@ -227,22 +235,29 @@ def alike(description: Description) -> list[_Alike]:
     return [_Alike(nodes, 1 < len(nodes) == len(description.nodes)) for nodes in groups.values()]
 
 
-def _draw_bars(axes: "Axes", description: Description, groups: Sequence[_Alike], columns: int, least: int = 1) -> None:
-    """A bar chart for each data, in columns from the top, with room for at least so many rows; all have the same scale."""
+def _draw_bars(
+    axes: "Axes", description: Description, groups: Sequence[_Alike], columns: int, least: int = 1, room: float | None = None
+) -> None:
+    """A bar chart for each data, in columns from the top, with room for at least so many rows; all have the same scale. For a paper a chart
+    has `room` inches for letters of its size."""
     names = headings(description.labels)
     rows, labels = math.ceil(len(groups) / columns), len(description.labels)
     # Data that is spread evenly should not look like full bars.
     top = max(2 / labels, *(max(node.labels) for node in description.nodes))
-    width, height = 0.84, 0.62
+    width, height = CHART, 0.62
     starts = np.arange(labels) * width / labels
+    titles, step = [group.title for group in groups], math.ceil(labels / 10)
+    if room is not None:
+        titles = [within([title], BOLD * width * room)[0] for title in titles]
+        step = max(step, math.ceil((inches(names) + 0.05) * labels / (width * room)))
     for number, group in enumerate(groups):
         left, bottom = number // rows, -(number % rows) - 1
         heights = np.array(group.nodes[0].labels) / top * height
         axes.bar(left + starts, heights, 0.8 * width / labels, bottom, align="edge", color=group.colour, linewidth=0)
         axes.plot([left, left + width], [bottom, bottom], color=colour_of("@muted"), linewidth=0.8)
-        axes.text(left, bottom + height + 0.03, plain(group.title), fontsize=8, color=group.colour, va="bottom", fontweight="bold")
+        axes.text(left, bottom + height + 0.03, plain(titles[number]), fontsize=8, color=group.colour, va="bottom", fontweight="bold")
         if number % rows == rows - 1 or number == len(groups) - 1:
-            for label in range(0, labels, math.ceil(labels / 10)):
+            for label in range(0, labels, step):
                 axes.text(left + (label + 0.4) * width / labels, bottom - 0.04, plain(names[label]), fontsize=6, ha="center", va="top")
     axes.set(xlim=(-0.05, columns), ylim=(-max(rows, least) - 0.25, 0.05))
     axes.axis("off")

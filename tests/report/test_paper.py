@@ -120,3 +120,26 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (run.path / "plots").write_text("a file")
     with pytest.raises(StoreError, match=r"paper cannot be made \(Not a directory\)"):
         write_run(run, run.path / "plots" / "paper")
+
+
+def test_bars_do_not_touch_the_frame_and_numbers_have_room_in_their_cells(panels: dict[str, Draw]) -> None:
+    for name in ("cpu-tasks", "cpu-nodes", "transactions", "receipts"):
+        (axes, *_) = drawn(panels[name], WIDTHS["column"]).axes
+        bars = [bar for each in axes.containers if isinstance(each, BarContainer) for bar in each.patches]
+        if bars:
+            right, top = max(bar.get_x() + bar.get_width() for bar in bars), max(bar.get_y() + bar.get_height() for bar in bars)
+            low, high = sorted(axes.get_ylim())
+            assert right < 0.99 * axes.get_xlim()[1] and top < high and low <= 0, name
+        if axes.images:
+            room = axes.get_window_extent().width / np.asarray(axes.images[0].get_array()).shape[1]
+            assert all(text.get_window_extent().width <= room for text in axes.texts), name
+
+
+def test_a_legend_is_lower_than_its_panel(tmp_path: Path) -> None:
+    names = [f"the-hospital-of-{town}-department-{place}" for place, town in enumerate(["amsterdam", "utrecht", "delft"] * 3)]
+    panels = run_panels(load_run(lively(tmp_path / "net", names)))
+    for name in ("accuracy-on-test-samples", "chains", "network"):
+        figure = drawn(panels[name], WIDTHS["column"])
+        for legend in figure.legends:
+            assert legend.get_window_extent().height <= 0.8 * figure.axes[0].get_window_extent().height, name
+            assert len({text.get_text() for text in legend.get_texts()}) == len(legend.get_texts()), name
