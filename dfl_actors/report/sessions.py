@@ -40,6 +40,9 @@ class Timeline:
     @property
     def sessions(self) -> tuple[Session, ...]:
         """In the order of time, none of them into the next, for a clock may have been set back."""
+        if len(self._starts) < 2 and not self._stops:  # most runs, while they go on: this is asked at every event
+            start = self._starts[0] if self._starts else self._started
+            return (Session(start, max(self.last, start)),)
         starts = sorted(set(self._starts)) or [self._started]
         bounds = [*starts[1:], max(self.last, starts[-1]) + 1]
         return tuple(self._session(start, bound) for start, bound in zip(starts, bounds, strict=True))
