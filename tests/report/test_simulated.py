@@ -15,7 +15,8 @@ from dfl_actors.api.simulation import Repeated
 from dfl_actors.api.topology import Topology
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.errors import StoreError
-from dfl_actors.report.charts.chart import OverTime
+from dfl_actors.report.charts import charts
+from dfl_actors.report.charts.chart import Graph, OverTime
 from dfl_actors.report.charts.learning import accuracy
 from dfl_actors.report.frames import reasons
 from dfl_actors.report.load import load_run
@@ -64,6 +65,16 @@ def test_its_tables_are_events_at_their_ticks(tmp_path: Path) -> None:
     assert list(steps[:3]) == [1, 3, 5]
     assert [event.samples for event in run.of(Trained) if event.node == "0"][:2] == [10, 30]
     assert not load_run(tmp_path / "a", (Evaluated,)).of(Trained)
+
+
+def test_its_charts_name_its_own_files_and_its_links_show_trust(tmp_path: Path) -> None:
+    run = load_run(simulated(tmp_path / "a"))
+    made = {chart.id: chart for chart in charts(run, {})}
+    assert (made["accuracy"].source, made["weight-difference"].source) == ("`accuracy.csv`; `events.csv`", "`model_weight_diff.csv`")
+    graph = made["network"].figure
+    assert isinstance(graph, Graph) and made["network"].title == "Network" and not made["network"].modes
+    assert "traffic" not in made["network"].about and any("0 trusts 2: 0.80" in edge.text for edge in graph.edges)
+    assert not any("sent" in dot.text for dot in graph.dots) and "the tables of the simulation" in page(run)
 
 
 def test_closing_figures_say_what_they_are_means_of_and_the_last_stands_beside(tmp_path: Path) -> None:

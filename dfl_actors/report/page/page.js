@@ -96,7 +96,7 @@
     return painted({ ...base, ...shown, ...size, ...drag }, "");
   }
 
-  const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.8, 600));
+  const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.75, 600));
 
   // --- drawing
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dfl_actors.report.charts.chart import Graph
+from dfl_actors.report.charts.network import network
 from dfl_actors.report.charts.palette import DARK, LIGHT
 from dfl_actors.report.load import load_run
 from dfl_actors.report.page import plotly
@@ -129,6 +131,21 @@ def test_no_link_is_seen_through_a_hollow_sign(tabs: Tabs, tmp_path: Path, schem
         seen = shot[round(y + part * (to_y - y)), round(x + part * (to_x - x))]
         assert f"#{bytes(seen.tolist()).hex()}" == palette["ground"].lower()
     opened.close()
+
+
+def test_a_crowd_s_graph_names_whoever_is_not_normal(tmp_path: Path) -> None:
+    names = [f"node-{number}" for number in range(plotly.MOST_NAMED + 1)]
+    config = '[node.node-3]\nattack = "noise"\n[node.node-5]\nrole = "observer"\n'
+    said = {}
+    for count in (len(names) - 1, len(names)):
+        run = lively(tmp_path / str(count), names[:count], seconds=5)
+        (run / "config.toml").write_text(config)
+        figure = network(load_run(run)).figure
+        assert isinstance(figure, Graph)
+        traces = plotly.specification(figure)["data"]
+        said[count] = [text for trace in traces for text in trace.get("text", ()) if trace["mode"] == "markers+text" and text]  # type: ignore[attr-defined]
+    assert said[len(names)] == ["node-3<br>noise", "node-5<br>observer"]
+    assert len(said[len(names) - 1]) == len(names) - 1
 
 
 def test_choosing_a_few_of_four(tabs: Tabs) -> None:
