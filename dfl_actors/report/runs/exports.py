@@ -195,7 +195,7 @@ def write_jsonl(run: Run, out: Path) -> Told:
                 continue
             file.write(orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE))
             written += 1
-    yield f"metrics.jsonl: {written} events" + (f" ({torn} torn lines left out)" if torn else "")
+    yield f"metrics.jsonl: {counted(written, 'event')}" + (f" ({counted(torn, 'torn line')} left out)" if torn else "")
 
 
 def _simulated(run: Run, out: Path) -> str:
@@ -204,7 +204,7 @@ def _simulated(run: Run, out: Path) -> str:
         for event in events:
             fields = {"tick": tick(run, event.t), "node": event.node, "event": name_of(type(event)), **fields_of(event)}
             file.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-    return f"metrics.jsonl: {len(events)} events"
+    return f"metrics.jsonl: {counted(len(events), 'event')}"
 
 
 def _named(value: object, names: Mapping[str, str]) -> object:
@@ -222,7 +222,8 @@ def _named(value: object, names: Mapping[str, str]) -> object:
 def write_tensorboard(run: Run, out: Path) -> Told:
     """One event file a node, and one for the network."""
     counts = write_event_files(run, out, tick)
-    yield f"event files: {len(counts)} with {sum(counts.values())} values; TensorBoard shows them"
+    told = f"{counted(len(counts), 'event file')} with {counted(sum(counts.values()), 'value')}; TensorBoard shows them"
+    yield told if counts else "no event files: nothing was measured, trained or averaged"
 
 
 # --- tables and trackers

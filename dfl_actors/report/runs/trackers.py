@@ -5,11 +5,13 @@ sent anywhere unless the address of an MLflow server is given: W&B writes as it 
 libraries tell their makers of their use is turned off.
 """
 
+import errno
 import logging
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +27,7 @@ from dfl_actors.report.summary import stands
 
 DATABASE = "mlflow.db"
 MOST_METRICS, MOST_PARAMETERS = 1000, 100  # That MLflow takes at once.
+SPARE = 1 << 16  # Bytes below which a disk counts as full.
 LONGEST = 6000  # Characters of a parameter that MLflow takes.
 NETWORK = "network"
 
@@ -88,11 +91,12 @@ def _needs(modules: Sequence[str], name: str, extra: str) -> None:
 
 def write_mlflow(run: Run, out: Path, tick: Tick) -> Iterator[str]:
     """A database of its own. Raises `DflError`."""
-    yield from send_mlflow(run, f"sqlite:///{out.resolve() / DATABASE}", tick)
+    yield from send_mlflow(run, f"sqlite:///{out.resolve() / DATABASE}", tick, DATABASE)
 
 
-def send_mlflow(run: Run, address: str, tick: Tick) -> Iterator[str]:
-    """A run of the experiment that has the network's name, at an MLflow server or in a database. Raises `DflError`."""
+def send_mlflow(run: Run, address: str, tick: Tick, called: str = "") -> Iterator[str]:
+    """A run of the experiment that has the network's name, at an MLflow server or in a database, which is `called` so where something is
+    wrong with it. Raises `DflError`."""
     _needs(("mlflow", "alembic", "sqlalchemy") if address.startswith("sqlite:") else ("mlflow",), "MLflow", "mlflow")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -103,10 +107,20 @@ def send_mlflow(run: Run, address: str, tick: Tick) -> Iterator[str]:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:
         count = _log(MlflowClient(tracking_uri=address), run, tick)
-    except MlflowException as error:
+    except (MlflowException, *_of_databases()) as error:
         said = str(error).splitlines()[0][:200]
-        raise StoreError(f"MLflow at {address} does not take it ({said}): choose another --out, or see that it runs") from error
+        remedy = "choose another --out, or make room" if called else "choose another --out, or see that it runs"
+        raise StoreError(f"MLflow at {called or address} does not take it ({said}): {remedy}") from error
     yield f"experiment {run.name}, run {run.path.resolve().name}: {count} values"
+
+
+def _of_databases() -> tuple[type[Exception], ...]:
+    """What else goes wrong where MLflow writes into a database itself."""
+    if find_spec("sqlalchemy") is None:
+        return ()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError,)
 
 
 def _log(client: Any, run: Run, tick: Tick) -> int:
@@ -135,33 +149,51 @@ def _log(client: Any, run: Run, tick: Tick) -> int:
 
 
 def write_wandb(run: Run, out: Path, tick: Tick) -> Iterator[str]:
-    """An offline run, which `wandb sync` sends when its owner wants that. Raises `DflError`."""
+    """An offline run, which `wandb sync` sends when its owner wants that. Raises `DflError`, and OSError for a full disk."""
     _needs(("wandb",), "Weights & Biases", "wandb")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    with TemporaryDirectory() as workshop:
-        quiet = wandb.Settings(
-            silent=True,
-            console="off",
-            disable_git=True,
-            save_code=False,
-            x_disable_stats=True,
-            x_disable_meta=True,
-            x_save_requirements=False,
-        )
-        name = run.path.resolve().name
-        config = {**(settings_of(run.path) or {}), **about(run)}
-        logged = wandb.init(project=_project(run.name), name=name, dir=workshop, mode="offline", config=config, settings=quiet)
-        logged.define_metric("*", step_metric=run.unit)
-        count = 0
-        for t, values in curves(run):
-            logged.log({run.unit: run.seconds(t), **values})
-            count += len(values)
-        logged.summary.update(closing(run))
-        logged.finish()
-        wandb.teardown()
+    with TemporaryDirectory(dir=out.parent) as workshop, _unlogged():
+        try:
+            count = _offline(run, workshop)
+        except wandb.Error as error:
+            raise StoreError(f"Weights & Biases does not take it ({error}): choose another --out, or make room") from error
+        finally:
+            wandb.teardown()
+        if shutil.disk_usage(workshop).free < SPARE:  # its own process says nothing of what it could not write
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield from _kept(Path(workshop), out, count)
+
+
+def _offline(run: Run, workshop: str) -> int:
+    """How many values there were."""
+    import wandb
+
+    quiet = wandb.Settings(
+        silent=True, console="off", disable_git=True, save_code=False, x_disable_stats=True, x_disable_meta=True, x_save_requirements=False
+    )
+    name = run.path.resolve().name
+    config = {**(settings_of(run.path) or {}), **about(run)}
+    logged = wandb.init(project=_project(run.name), name=name, dir=workshop, mode="offline", config=config, settings=quiet)
+    logged.define_metric("*", step_metric=run.unit)
+    count = 0
+    for t, values in curves(run):
+        logged.log({run.unit: run.seconds(t), **values})
+        count += len(values)
+    logged.summary.update(closing(run))
+    logged.finish()
+    return count
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """What a library cannot write into its log on a full disk is not told besides."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
 
 
 def _project(name: str) -> str:

@@ -145,7 +145,7 @@ def test_a_regression_has_a_score_in_tensorboard(run: Path, scalars: Any) -> Non
 
 def test_tensorboard_reads_a_directory_a_node(run: Path, scalars: Any) -> None:
     place, told = export(run, "tensorboard", None, force=False)
-    assert told == ["event files: 3 with 24 values; TensorBoard shows them"]
+    assert told == ["3 event files with 24 values; TensorBoard shows them"]
     assert sorted(path.name for path in place.iterdir() if path.is_dir()) == ["a", "b"]
     assert scalars(place / "a") == {
         "accuracy/test": near((2000, 1 / 3), (12_000, 1)),

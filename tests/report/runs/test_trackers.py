@@ -1,9 +1,11 @@
 """Runs in MLflow and in Weights & Biases, read back through what each of them writes."""
 
+import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,16 +90,36 @@ def test_mlflow_reads_its_parameters_curves_and_figures(run: Path, tmp_path: Pat
         send(run, "mlflow", "http://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("format", ["mlflow", "wandb"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    format: str, run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(format)
+    if format == "mlflow":
+        from sqlalchemy.exc import OperationalError
+
+        monkeypatch.setattr(trackers, "_log", lambda *given: _raise(OperationalError("BEGIN", None, Exception("disk is full"))))
+    else:
+        monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100))
+    with pytest.raises(StoreError, match=r"(disk is full|No space left on device)\).*: choose another --out, or make room$") as error:
+        export(run, format, None, force=False)
+    assert "\n" not in str(error.value) and not (run / format).exists() and "Traceback" not in capfd.readouterr().err
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_mlflow_says_how_the_run_ended(run: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     text = (run / "metrics.jsonl").read_text()
     (run / "metrics.jsonl").write_text(text.replace('"stopped"', '"started"'))
-    for held, status, state in ((True, "RUNNING", "running"), (False, "FAILED", "died")):
+    for held, status, state in ((True, "RUNNING", "starting"), (False, "FAILED", "died")):
         with RunDirectory(run).lock() if held else nullcontext():
-            place, _ = export(run, "mlflow", None, force=True)
+            place, _ = export(run, "mlflow", run.parent / state, force=False)
         client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
         (found,) = client.search_runs([client.get_experiment_by_name("net").experiment_id])
-        assert found.info.status == status and found.data.tags["state"].startswith(state[:4])
+        assert found.info.status == status and found.data.tags["state"] == state
 
 
 def test_an_offline_run_of_wandb_has_curves_and_figures(run: Path) -> None:
