@@ -107,7 +107,7 @@ def _models(run: Run, lately: Sequence[Event], stores: Stores) -> str:
     trained = [event for event in reversed(lately) if isinstance(event, events.Trained)]
     about = "The newest models that it trained, the newest first."
     if stores.reading:
-        about += " Its store is being read: how many models, its own and others' …"
+        about += " Its store, of its own models and of others', is being read …"
     elif stores.models:
         about += f" Its store holds {stores.models} models, its own and others', of {size_text(stores.bytes)}."
     columns = [

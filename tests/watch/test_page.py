@@ -37,6 +37,15 @@ def drag(tab: Any, chart: str) -> list[float]:
     return shown
 
 
+def heap(tab: Any) -> float:
+    """MB of what the page's code holds, when all garbage was collected."""
+    devtools = tab.context.new_cdp_session(tab)
+    devtools.send("Performance.enable")
+    devtools.send("HeapProfiler.collectGarbage")
+    counted = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    return float(counted["JSHeapUsedSize"]) / 1e6
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as found:
@@ -70,6 +79,7 @@ def test_a_page_grows_with_its_run_and_keeps_what_the_reader_has_done(browser: A
         # What the reader had not moved goes with the run.
         assert tab.evaluate("document.getElementById('plot-chains').layout.xaxis.range[1]") > 38
         assert tab.query_selector("#cpu-by-node") is not None
+        assert heap(tab) < 30, "10,000 transactions make 11 (tools/benchmark_page.py)"
         assert tab.evaluate(BEYOND) == []
         opened.close()
 
