@@ -29,7 +29,7 @@ class NodeView:
     def __init__(self, view: RunView, name: str) -> None:
         self._view, self._name = view, name
         self._stores: Stores | None = None
-        self._looked = 0.0
+        self._looked, self._at_the_end = 0.0, False  # When the stores were read last, and whether the run was over by then.
         self._looks = 0
         self._looker: threading.Thread | None = None
 
@@ -42,16 +42,23 @@ class NodeView:
         """Read on, and look into the stores if it is long since that was done."""
         self._view.advance()
         followed = self._view.followed
-        idle = self._looker is None or not self._looker.is_alive()
-        again = followed is not None and followed.goes_on and time.monotonic() - self._looked >= LOOK_EVERY
-        if followed is not None and idle and (self._stores is None or again):
+        if followed is None or (self._looker is not None and self._looker.is_alive()):
+            return
+        self._at_the_end &= not followed.goes_on
+        if self._due(followed):
             self._looker = threading.Thread(target=self._look, args=(followed,), daemon=True)
             self._looker.start()
 
+    def _due(self, followed: Followed) -> bool:
+        """Whether the stores are to be read: for the first time, now and then while they grow, and once when the run is over."""
+        if self._stores is None:
+            return True
+        return time.monotonic() - self._looked >= LOOK_EVERY if followed.goes_on else not self._at_the_end
+
     def _look(self, followed: Followed) -> None:
-        self._looked = time.monotonic()
-        self._stores = Stores() if followed.run.simulated else stores_of(followed.directory, self._name, not followed.goes_on)
-        self._looked = time.monotonic()
+        over = not followed.goes_on
+        self._stores = Stores() if followed.run.simulated else stores_of(followed.directory, self._name, over)
+        self._looked, self._at_the_end = time.monotonic(), over
         self._looks += 1
 
     def page(self, place: Place) -> str:

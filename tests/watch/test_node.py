@@ -13,8 +13,8 @@ import pytest
 
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
-from dfl_actors.watch import app
-from dfl_actors.watch.inside import LOG_LINES, Kept, logs_of, stores_of, tail_of
+from dfl_actors.watch import app, node
+from dfl_actors.watch.inside import LOG_LINES, Kept, Stores, logs_of, stores_of, tail_of
 from dfl_actors.watch.views import Place, RunView, View
 from tests.report.made_run import NASTY, START, Line, lively, ready, write_run
 from tests.report.test_simulated import simulated
@@ -130,6 +130,31 @@ def test_several_runs_have_a_page_with_a_link_to_each(tmp_path: Path) -> None:
         assert found.get("/run/one/").status == found.get("/run/two/node/1").status == 200
         assert found.get("/run/three/").status == found.get("/node/a").status == 404
         assert '<a href="/">all runs</a>' in found.get("/run/one/node/a").text
+
+
+def test_the_stores_are_read_once_more_when_the_run_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was open stayed at what had been read while the run went on, half a minute before its end, for ever."""
+    run, verified = RunDirectory(lively(tmp_path / "net", ["a", "b"])), list[bool]()
+
+    def read(place: RunDirectory, name: str, verify: bool) -> Stores:
+        verified.append(verify)
+        return Stores(models=len(verified))
+
+    monkeypatch.setattr(node, "stores_of", read)
+    view = node.NodeView(RunView(run.path, "net"), "a")
+
+    def advanced(count: int) -> list[bool]:
+        deadline = time.monotonic() + PATIENCE
+        while len(verified) < count and time.monotonic() < deadline:
+            view.advance()
+            time.sleep(0.01)
+        for _ in range(5):
+            view.advance()
+        return verified
+
+    with run.lock():
+        assert advanced(1) == [False]
+    assert advanced(2) == [False, True]
 
 
 def test_the_chains_of_a_run_that_is_over_are_looked_at_aside(tmp_path: Path) -> None:
