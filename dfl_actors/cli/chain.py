@@ -14,7 +14,7 @@ from dfl_actors.errors import ChainError, ConfigError, Refused
 from dfl_actors.files import explained, read_text
 from dfl_actors.runtime.known import known_names, named
 from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.verify import Verified, lists_all, prune_all, read_all, verify_all
+from dfl_actors.runtime.verify import COPY, Verified, lists_all, prune_all, read_all, verify_all
 
 app = typer.Typer(cls=Sentences, help="Read and check the chains of a run.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def show(
     """Print what each chain comes to, and its blocks: who trained what, who measured it, and who confirmed that."""
     run, names = _nodes(directory, node)
     known = known_names(run)
-    chains = {name: list(zip(blocks, _decoded(name, blocks), strict=True)) for name, blocks in read_all(run, names).items()}
+    chains = {name: list(zip(blocks, _decoded(run, name, blocks), strict=True)) for name, blocks in read_all(run, names).items()}
     if height is not None:
         chains = _at(chains, height)
     for name, blocks in chains.items():
@@ -108,7 +108,7 @@ def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Op
         genesis = read_text(place)
     lists = lists_all(run, names)
     for name, blocks in read_all(run, names).items():
-        _decoded(name, blocks)
+        _decoded(run, name, blocks)
         members = f'"members":[{",".join(lists[name])}],' if lists[name] else ""
         typer.echo(f'{{"node":{msgspec.json.encode(name).decode()},"genesis":{genesis},{members}"blocks":[{",".join(blocks)}]}}')
 
@@ -122,14 +122,18 @@ def prune(directory: Run, node: NodeName = None) -> None:
             typer.echo(f"node {name}: {count} models removed")
 
 
-def _decoded(name: str, blocks: list[str]) -> list[FinalBlock]:
-    """The blocks of a chain. Raises `ChainError` for one that is no block; `verify` checks more than this."""
-    decoded = []
+def _decoded(run: RunDirectory, name: str, blocks: list[str]) -> list[FinalBlock]:
+    """The blocks of a chain. Raises `ChainError` for one that is no block, or another node's; `verify` checks more than this."""
+    decoded, owner, place = [], read_about(run).nodes[name], run.node(name).chain
     for height, raw in enumerate(blocks):
         try:
-            decoded.append(codec.decode(FinalBlock, raw.encode(), LARGEST_BLOCK))
+            block = codec.decode(FinalBlock, raw.encode(), LARGEST_BLOCK)
         except Refused as error:
-            raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain was altered") from None
+            raise ChainError(f"node {name}: block {height} breaks rule {error}: the chain in {place} was altered: {COPY}") from None
+        if block.draft.generator != owner:
+            who = named(block.draft.generator, known_names(run))
+            raise ChainError(f"node {name}: the chain in {place} is one of {who}: put back that of {name}")
+        decoded.append(block)
     return decoded
 
 

@@ -22,7 +22,7 @@ from dfl_actors.config.sections import (
     Transport,
     Update,
 )
-from dfl_actors.config.toml_text import Table, dump_table, nearest
+from dfl_actors.config.toml_text import Table, dump_table, listed, nearest
 from dfl_actors.config.topology import Link
 from dfl_actors.errors import ConfigError
 
@@ -117,20 +117,21 @@ class Config(Struct, frozen=True, kw_only=True):
     def curve(self) -> bool:
         """Whether the links between nodes are encrypted: `auto` does so as soon as one node listens beyond this machine, and for a node
         that runs alone (`alone`)."""
-        return self.transport.curve == "on" or (self.transport.curve == "auto" and bool(self._beyond))
+        return self.transport.curve == "on" or (self.transport.curve == "auto" and bool(self._beyond()))
 
-    @property
-    def _beyond(self) -> str:
-        """The first node that listens beyond this machine, if one does."""
+    def _beyond(self) -> list[str]:
+        """The nodes that listen beyond this machine."""
         hosts = ((node.name, host_port(node.listen)[0] if node.listen else self.transport.host) for node in self.nodes)
-        return next((name for name, host in hosts if not is_loopback(host)), "")
+        return [name for name, host in hosts if not is_loopback(host)]
 
     @property
     def exposed(self) -> str:
         """What is to be told of links that leave the machine and are not encrypted; empty where there is none."""
-        if self.curve or not self._beyond:
+        beyond = self._beyond()
+        if self.curve or not beyond:
             return ""
-        return f"INSECURE: links are not encrypted (transport.curve is off), and node {self._beyond} listens beyond this machine"
+        who = f"node {beyond[0]} listens" if len(beyond) == 1 else f"nodes {listed(beyond)} listen"
+        return f"INSECURE: links are not encrypted (transport.curve is off), and {who} beyond this machine"
 
     def alone(self) -> "Config":
         """For one node of a network, whose neighbours run elsewhere: `auto` encrypts the links, on this machine too."""

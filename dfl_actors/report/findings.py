@@ -12,7 +12,6 @@ from dfl_actors.report.judged import By, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.refusals import BAD, Refusal, refusals
-from dfl_actors.report.tally import Sealed
 
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
@@ -163,7 +162,7 @@ def findings(run: Run, nodes: Sequence[Stood]) -> list[str]:
 def _still(run: Run) -> list[str]:
     """Of nodes that make blocks and were never told to leave."""
     away = {event.node for event in run.of(events.Happened) if event.do == "leave"}
-    sealed = {name: run.tally.sealed.get(name, Sealed()) for name in run.nodes if name not in away and run.tally.sent[name]}
+    sealed = {name: run.tally.chain_of(name) for name in run.nodes if name not in away and run.tally.sent[name]}
     ages = {name: run.elapsed - run.seconds(its.last) if its.blocks else None for name, its in sealed.items()}
     return stood_still(ages, {name: its.blocks for name, its in sealed.items()})
 

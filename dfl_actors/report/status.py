@@ -69,11 +69,11 @@ def _of_topology(path: Path) -> RunDirectory:
 def ask(run: RunDirectory, now: int) -> Answer:
     """How the run is; `now` is wall time. Raises `StoreError` for a directory that is damaged."""
     running, standing = run.held(), _read(run)
-    if not running:
+    if not running and standing is not None and ended(run):
+        why = f"it ended {_ago(now - standing.t)}: read it with `dfl-actors report {run.path}`; {_again(run)} goes on with it"
+    elif not running:
         when = "" if standing is None else f", it last said how it was {_ago(now - standing.t)}"
-        # `run` keeps the keys of its nodes here; a `node` has its key elsewhere, and is started as before.
-        resume = f", or `dfl-actors run --resume {run.path}`" if any(run.nodes.glob("*/key")) else ""
-        why = f"not running{when}: start its command again with the same --out{resume}"
+        why = f"not running{when}: {_again(run)} goes on with it"
     elif standing is None:
         why = "starting: nothing is known yet"
     elif now - standing.t > STALE:
@@ -83,6 +83,19 @@ def ask(run: RunDirectory, now: int) -> Answer:
     well = not why and standing is not None and standing.well
     exposed = _exposed(run) if standing is None and running else ""
     return Answer(path=str(run.path), well=well, running=running, why=why, exposed=exposed, standing=standing)
+
+
+def ended(run: RunDirectory) -> bool:
+    """Whether its command came to its own end, whose closing figures are newer than what it last said."""
+    try:
+        return run.summary.stat().st_mtime_ns >= run.status.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _again(run: RunDirectory) -> str:
+    """`run` keeps the keys of its nodes here; a `node` has its key elsewhere, and is started as before."""
+    return f"`dfl-actors run --resume {run.path}`" if any(run.nodes.glob("*/key")) else "its command, with the same --out,"
 
 
 def _exposed(run: RunDirectory) -> str:
@@ -117,11 +130,12 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     if standing is None:
         return Group(*folded([f"{answer.path}: {answer.why}"], width, ""), *folded(filter(None, [answer.exposed]), width, "yellow"))
     head = answer.why or ("all is well" if answer.well else "not all is well")
-    rows = [row for node in standing.nodes for row in _rows(node, now)]
-    parts: list[RenderableType] = folded([f"{standing.name}  {standing.state}  {standing.elapsed:.0f} s  {head}"], width, "bold")
+    rows = [row for node in standing.nodes for row in (_rows(node, now) if answer.running else _rows(_over(node), standing.t))]
+    state = f"{standing.state}  " if answer.running else ""
+    parts: list[RenderableType] = folded([f"{standing.name}  {state}{standing.elapsed:.0f} s  {head}"], width, "bold")
     parts += folded(_said(standing), width, "")
     parts.append(grid(_columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score"), width))
-    parts += folded(stalled_lines([one.node for one in standing.nodes]), width, "bold red")
+    parts += folded(stalled_lines([one.node for one in standing.nodes]) if answer.running else [], width, "bold red")
     wrong = [line for node in standing.nodes for line in problems(node)]
     remarks = [line for line in standing.remarks if not any(line in told or told in line for told in wrong)]
     return Group(*parts, *folded([*remarks, *wrong], width, "yellow"))
@@ -177,6 +191,11 @@ def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
         yield ("", other.name, *_cells(other, now))
 
 
+def _over(standing: NodeStanding) -> NodeStanding:
+    """The same, of a run that is over: what it was is not what it is."""
+    return msgspec.structs.replace(standing, node=msgspec.structs.replace(standing.node, state="over", stalled=None))
+
+
 def _cells(other: NeighbourStatus, now: int) -> Row:
     link = "parted" if other.parted else f"linked {_span(now - other.linked)}" if other.linked else "not linked"
     heard = _ago(now - other.heard) if other.heard else "never"
@@ -195,7 +214,7 @@ def _configuration(other: NeighbourStatus) -> str:
 
 
 def _refused(other: NeighbourStatus) -> str:
-    said = ["by us"] * bool(other.refused or other.handshake) + ["by it"] * bool(other.refused_by)
+    said = ["by us"] * bool(other.refused) + ["by it"] * bool(other.refused_by) + ["handshake"] * bool(other.handshake)
     return ", ".join(said) or "-"
 
 
@@ -209,7 +228,7 @@ def problems(standing: NodeStanding) -> Iterator[str]:
         if other.clock_off and other.clock_ms is not None:
             by = f"{other.clock_ms / 1000:+.0f} s from ours, more than gossip.max_skew_s"
             yield f"{where}the clock of {other.name} is {by}: set the wrong one right and start its node again"
-        if not (other.linked or other.parted or other.heard):
+        if not (other.linked or other.parted or other.heard or other.handshake):
             ports = f"node.{other.name}.listen and the port after it"
             yield f"{where}nothing was ever heard of {other.name}: start it, and open {ports} to this host"
         for key, (theirs, ours) in sorted(other.settings.items()):

@@ -61,7 +61,7 @@ def summarise(run: Run, target: float | None = None) -> Figures:
         "headline": stands(run),
         "target": {"accuracy": goal, "seconds": None if goal is None else seconds_to_target(run, goal)},
         "nodes": nodes,
-        "blocks": {name: _blocks(run.tally.sealed.get(name, Sealed()), len(run.neighbours(name))) for name in run.nodes},
+        "blocks": {name: _blocks(run.tally.chain_of(name), len(run.neighbours(name))) for name in run.nodes},
         "cpu": _cpu(run, {name: node["sent"] + node["received"] for name, node in nodes.items()}),
         "links": _links(run),
         "refusals": [{**msgspec.to_builtins(one), "fault": one.fault, "why": one.words} for one in refusals(run)],
@@ -175,7 +175,7 @@ def _reputations(run: Run, updated: Sequence[events.Updated]) -> dict[str, float
 def _blocks(sealed: Sealed, peers: int) -> Figures:
     """Tables V and VII for a node, and how many blocks hold every confirmation they could have, and how many none."""
     means = {f"{what}_per_block": getattr(sealed, what) / sealed.blocks if sealed.blocks else None for what in PER_BLOCK}
-    return {"blocks": sealed.blocks, **means, "complete": sealed.complete, "abandoned": sealed.abandoned, "peers": peers}
+    return {"blocks": sealed.all, **means, "complete": sealed.complete, "abandoned": sealed.abandoned, "peers": peers}
 
 
 def _links(run: Run) -> dict[str, Figures]:

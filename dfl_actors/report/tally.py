@@ -34,15 +34,21 @@ class Witnessed(msgspec.Struct):
 
 class Sealed(msgspec.Struct):
     """Final blocks of a chain: what is in them, how many hold every confirmation they could have, and how many none; the last one's
-    time."""
+    time. `heights` are the first and the last: a block between them whose line was lost, as to a `kill -9`, is not in the sums."""
 
     blocks: int = 0
+    heights: tuple[int, int] | None = None
     transactions: int = 0
     confirmations: int = 0
     expected: int = 0
     complete: int = 0
     abandoned: int = 0
     last: int = 0
+
+    @property
+    def all(self) -> int:
+        """The blocks of the chain, those between whose lines were lost."""
+        return 0 if self.heights is None else self.heights[1] - self.heights[0] + 1
 
 
 class Said(msgspec.Struct):
@@ -97,6 +103,10 @@ class Tally:
         if count is not None:
             count(event)
 
+    def chain_of(self, name: str) -> Sealed:
+        """What is in the final blocks of a node; asking leaves nothing behind."""
+        return self.sealed.get(name, Sealed())
+
     def _trained(self, event: Trained) -> None:
         if event.tx and self._seen.new("sent", event.node, event.tx):
             self.sent[event.node] += 1
@@ -126,6 +136,8 @@ class Tally:
             return
         sealed = self.sealed[event.node]
         sealed.blocks += 1
+        first, last = sealed.heights or (event.height, event.height)
+        sealed.heights = min(first, event.height), max(last, event.height)
         sealed.transactions += event.transactions
         sealed.confirmations += event.confirmations
         sealed.expected += event.expected

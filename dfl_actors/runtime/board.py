@@ -44,7 +44,7 @@ class Board:
         self._plans, self._actors, self._names, self._clock, self._tell = plans, actors, names, clock, tell
         run = RunDirectory(plans[0].directory)
         self._log, self._file, self._due = run.node(SUPERVISOR).log("remarks"), run.status, 0.0
-        self._marks = {plan.node.name: (node := run.node(plan.node.name), read_marks(node)) for plan in plans}
+        self._run, self._marks = run, {plan.node.name: read_marks(run, plan.node.name) for plan in plans}
         self.remarks = Remarks(self.say)
         if plans[0].config.exposed:
             self.remarks.exposed(plans[0].config.exposed)
@@ -59,7 +59,7 @@ class Board:
 
     def take(self, child: Child, status: Status) -> None:
         """What an actor has reported. A gossiper is told in return what its node has to say of itself."""
-        self._marks[child.node][1][child.actor] = status.commits
+        self._marks[child.node][child.actor] = status.commits
         self.remarks.clocks(child.plan, status.clocks)
         self.remarks.rewritten(child.plan, status.rewritten, self._names)
         if child.actor == "builder":
@@ -95,9 +95,8 @@ class Board:
             begun = time.monotonic()
             with suppress(StoreError, OSError), whole(self._file) as draft:
                 draft.write_bytes(msgspec.json.encode(self._standing(status)))
-            for node, marks in self._marks.values():
-                with suppress(StoreError, OSError):
-                    leave_marks(node, marks)
+            with suppress(StoreError, OSError):
+                leave_marks(self._run, self._marks)
             self._due = now + max(LEFT_EVERY, MOST_SHARE * (time.monotonic() - begun))
 
     def _standing(self, status: NetworkStatus) -> Standing:

@@ -159,6 +159,7 @@ def _first(outcome: Outcome, run: RunDirectory) -> Outcome:
 def begin_anew(run: RunDirectory, names: Iterable[str], before: Digest) -> str:
     """A directory in which nothing was signed belongs to no network yet: what these nodes know of the one `before` goes. Returns what is to
     be told. Raises `StoreError`."""
+    run.marks.unlink(missing_ok=True)
     for name in names:
         node = run.node(name)
         with explained(f"{node.path} cannot be written", "correct its permissions, or choose another --out"):

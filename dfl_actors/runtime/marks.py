@@ -2,38 +2,49 @@
 one that was lost, and whoever went on from it would sign once more, and otherwise, what was signed already.
 
 LMDB numbers the commits of a journal. An actor reports the last number once it is on the disk, and its supervisor writes all of them down
-every second: so they are never ahead of a journal that is as its actor left it.
+every second: so they are never ahead of a journal that is as its actor left it. They stand in the node's directory, which may be moved by
+itself, and once more in the run's: so an older copy of a node's whole directory is found too.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from dfl_actors.errors import StoreError
 from dfl_actors.files import whole
-from dfl_actors.runtime.rundir import NodeDirectory
+from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal
 
-
-def read_marks(node: NodeDirectory) -> dict[str, int]:
-    """The last commits by actor. None where they were not written, or are damaged: then nothing is known."""
-    try:
-        return msgspec.json.decode(node.marks.read_bytes(), type=dict[str, int])
-    except (OSError, msgspec.DecodeError):
-        return {}
+Marks = dict[str, int]
+"""The last commits by actor."""
 
 
-def leave_marks(node: NodeDirectory, marks: Mapping[str, int]) -> None:
-    """Raises `StoreError`."""
-    with whole(node.marks) as draft:
+def read_marks(run: RunDirectory, name: str) -> Marks:
+    """Those of a node. None where they were not written, or are damaged: then nothing is known."""
+    found: Marks = {}
+    with suppress(OSError, msgspec.DecodeError):
+        found = msgspec.json.decode(run.marks.read_bytes(), type=dict[str, Marks]).get(name, {})
+    with suppress(OSError, msgspec.DecodeError):
+        own = msgspec.json.decode(run.node(name).marks.read_bytes(), type=Marks)
+        found |= {actor: max(commits, found.get(actor, 0)) for actor, commits in own.items()}
+    return found
+
+
+def leave_marks(run: RunDirectory, marks: Mapping[str, Marks]) -> None:
+    """Those of all nodes that run here. Raises `StoreError`."""
+    for name, own in marks.items():
+        with whole(run.node(name).marks) as draft:
+            draft.write_bytes(msgspec.json.encode(own))
+    with whole(run.marks) as draft:
         draft.write_bytes(msgspec.json.encode(marks))
 
 
-def check_marks(node: NodeDirectory) -> None:
+def check_marks(run: RunDirectory, name: str) -> None:
     """Raises `StoreError` for a journal of the node that is behind its mark, or lost."""
-    for actor, had in read_marks(node).items():
-        path = node.journal(actor)
+    for actor, had in read_marks(run, name).items():
+        path = run.node(name).journal(actor)
         commits = _commits(path) if path.exists() else 0
         if commits < had:
             raise StoreError(

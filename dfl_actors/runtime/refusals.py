@@ -17,6 +17,7 @@ MOST = 256  # Reasons of nodes that are no neighbours which a process counts apa
 LONGEST_DETAIL = 160  # Characters of what is told of one refusal.
 QUIET = 30_000  # Milliseconds without a refusal after which it is over.
 MOST_TOLD = 20  # How often one reason is told in a run: who changes its mind without end is told no more.
+OFTEN = 10  # Refusals that go by themselves, before they are told.
 AGAIN = 600_000  # Milliseconds after which one that was over and comes back is told again.
 A_STRANGER = "somebody who is no neighbour"
 ITSELF = "what bears this node's own signature"
@@ -66,6 +67,9 @@ REMEDIES: dict[str, str] = {
 """What to do, by the code of the broken rule."""
 
 BUSY = frozenset({"model_missing", "model_gone", "fetch_timeout", "expired"})
+PASSING = frozenset(code for code, remedy in REMEDIES.items() if remedy == _NOTHING)
+"""Those that come of a start or of what crosses on the way, and go by themselves: worth a word once there are `OFTEN`."""
+
 LASTING = frozenset(code for code, remedy in REMEDIES.items() if remedy != _NOTHING) - BUSY
 """The codes that do not go by themselves. `BUSY` come of a machine or a link that is too slow for a while, and what they cost is asked for
 again; a clock that is wrong shows by itself."""
@@ -150,6 +154,8 @@ class Complaints:
 
     def take(self, place: tuple[str, ...], refusals: Refusals, text: str, essence: str) -> None:
         """What stands of a reason at a `place`. `essence` is what must change for it to be told again."""
+        if refusals.code in PASSING and refusals.count < OFTEN:
+            return
         key = (*place, refusals.by, refusals.code)
         known, before = self._told.get(key, ("", 0)), self._standing.get(key, ("", 0))[1]
         self._standing[key] = text, refusals.at

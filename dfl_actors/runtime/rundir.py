@@ -1,6 +1,6 @@
 """The directory of one run: its files by name, its creation, and the lock that keeps two runs apart.
 
-    config.toml  run.json  metrics-0001.jsonl ...  metrics.jsonl  status.json  events.json  accuracy.png  summary.json
+    config.toml  run.json  metrics-0001.jsonl ...  metrics.jsonl  status.json  marks.json  events.json  accuracy.png  summary.json
     nodes/<name>/  key  key.pub  chain/  models/  journal/<actor>/  marks.json  model.keras  fed/
     lock           while a run uses the directory
 
@@ -37,7 +37,8 @@ BEGUN = (
 
 STARTED = (
     "metrics.jsonl", "metrics-*.jsonl",
-    "status.json", "part-status.json", "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
+    "status.json", "part-status.json", "marks.json", "part-marks.json",
+    "nodes/*/log/*.log", "nodes/*/journal/*/*.mdb", "nodes/*/models/*.mdb",
     "nodes/*/models/boot", "nodes/*/marks.json", "nodes/*/part-marks.json",
 )  # fmt: skip
 """What actors and the supervisor make that start."""
@@ -102,7 +103,7 @@ class RunDirectory:
         self.path, self.nodes, self.lock_file = path, path / "nodes", path / "lock"
         self.config, self.run, self.metrics = path / "config.toml", path / "run.json", path / "metrics.jsonl"
         self.accuracy, self.summary = path / "accuracy.png", path / "summary.json"
-        self.status = path / "status.json"
+        self.status, self.marks = path / "status.json", path / "marks.json"
 
     def node(self, name: str) -> NodeDirectory:
         """The directory of a node. Raises StoreError if the name is no name of a directory."""
@@ -132,6 +133,8 @@ class RunDirectory:
         directory = cls(path)
         if not path.is_dir():
             raise StoreError(f"{path} does not exist or is not a directory: name the directory of a run")
+        if not directory.run.is_file() and directory.lock_file.is_file() and directory.only_begun():
+            raise StoreError(f"{path} was cut off while it began, before anything was learnt: give the command that began it again")
         if not directory.run.is_file():
             raise StoreError(f"{path} is not the directory of a run (there is no run.json): name one that is")
         return directory

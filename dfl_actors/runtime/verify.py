@@ -26,6 +26,7 @@ from dfl_actors.runtime.store_errors import store_error
 from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 
 T = TypeVar("T")
+COPY = "put a copy in its place"
 READING, READING_A_MB = 60, 10  # Seconds of work that reading stores may take, and for each MB in them.
 
 
@@ -49,8 +50,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
     """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
-    with _pinpointed(run, names):
-        return _isolated(_verify_sound, run, names)
+    return _isolated(_verify_sound, run, names)
 
 
 def signed_any(run: RunDirectory, names: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
@@ -63,7 +63,8 @@ def signed_any(run: RunDirectory, names: tuple[str, ...]) -> tuple[bool, frozens
         with _pinpointed(run, names):
             return in_child(_signed_any, run.path, names, names)
     except ReaderDied:  # of models, nobody knows whose
-        return in_child(_signed_any, run.path, names)[0], frozenset(names)
+        with _pinpointed(run, names):
+            return in_child(_signed_any, run.path, names)[0], frozenset(names)
 
 
 def lists_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, list[str]]:
@@ -83,7 +84,8 @@ def prune_all(run: RunDirectory, names: tuple[str, ...]) -> dict[str, int]:
 
 def _isolated(function: Callable[..., T], run: RunDirectory, names: tuple[str, ...], *more: object) -> list[T]:
     """`function(run, name, *more)` of each name, called in a child process."""
-    return in_child(_each, run.path, function, names, more)
+    with _pinpointed(run, names):
+        return in_child(_each, run.path, function, names, more)
 
 
 def _each(path: Path, function: Callable[..., T], names: tuple[str, ...], more: tuple[object, ...]) -> list[T]:
@@ -134,7 +136,7 @@ def _contradictions(node: NodeDirectory, genesis: str) -> Iterator[str]:
         try:
             kind, signer, where = check_contradiction(codec.decode(Evidence, raw, LARGEST_BLOCK), verifier)
         except Refused as error:
-            raise ChainError(f"evidence in {path} breaks rule {error}: the journal was altered") from None
+            raise ChainError(f"evidence in {path} breaks rule {error}: the journal was altered: {COPY}") from None
         yield f"{signer[:16]} signed two {kind}s for {where[:16]}"
 
 
@@ -174,16 +176,18 @@ def _check_store(path: Path) -> None:
 def _verify_sound(run: RunDirectory, name: str) -> Verified:
     for path in _stores(run.node(name)):
         _check_store(path)
+    if run.node(name).journals.exists():  # a copy to be verified need not have them
+        check_marks(run, name)
     return verify(run, name)
 
 
 def _signed_any(path: Path, names: tuple[str, ...], models: tuple[str, ...] = ()) -> tuple[bool, frozenset[str]]:
     run = RunDirectory(path)
     _bound(store for node in map(run.node, names) for store in (*_stores(node), node.models))
-    for node in map(run.node, names):
-        for store in _stores(node):
+    for name in names:
+        for store in _stores(run.node(name)):
             _check_store(store)
-        check_marks(node)
+        check_marks(run, name)
     signed = not all(_unsigned(run.node(name)) for name in names)
     for name in names if signed else ():
         verify(run, name, pin=True, weights=False)
@@ -239,7 +243,7 @@ def _pinned(node: NodeDirectory, key: bytes = chain.PIN) -> chain.ChainState | N
         try:
             return chain.decode_pin(journal.get(key))
         except Refused as error:
-            raise ChainError(f"{error}: the journal in {path} was altered") from None
+            raise ChainError(f"{error}: the journal in {path} was altered: {COPY}") from None
 
 
 def _roll(genesis: Genesis, node: NodeDirectory, owner: str | None, verifier: Verifier) -> Roll:
@@ -249,7 +253,7 @@ def _roll(genesis: Genesis, node: NodeDirectory, owner: str | None, verifier: Ve
         try:
             roll.add(codec.decode(MemberList, raw), owner, verifier)
         except Refused as error:
-            raise ChainError(f"a list of members breaks rule {error}: {node.journal('builder')} was altered") from None
+            raise ChainError(f"a list of members breaks rule {error}: {node.journal('builder')} was altered: {COPY}") from None
     return roll
 
 
@@ -260,12 +264,12 @@ def _listed(node: NodeDirectory) -> list[bytes]:
 def _genesis(raw: bytes | None, node: NodeDirectory) -> Genesis:
     """A chain's genesis."""
     if raw is None:
-        raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun, or its file is damaged: put a copy in its place")
+        raise ChainError(f"{node.chain}: the chain has no genesis: it was never begun, or its file is damaged: {COPY}")
     try:
         return codec.decode(Genesis, raw, LARGEST_BLOCK)
     except Refused as error:
         raise ChainError(
-            f"{node.chain}: the genesis breaks rule {error}: the chain was altered, or another version of dfl-actors made it"
+            f"{node.chain}: the genesis breaks rule {error}: the chain was altered: {COPY}; or another version of dfl-actors made it"
         ) from None
 
 
@@ -288,12 +292,12 @@ def _blocks(
             if block.draft.generator != owner:
                 raise Refused("other_generator", f"{block.draft.generator[:8]} is not node {node.path.name}")
         except Refused as error:
-            raise ChainError(f"block {height} breaks rule {error}: the chain in {node.chain} was altered") from None
+            raise ChainError(f"block {height} breaks rule {error}: the chain in {node.chain} was altered: {COPY}") from None
         if pinned is not None and state.height == pinned.height and state != pinned:
-            raise ChainError(f"block {height} is not the one that its journal pins: the chain in {node.chain} was altered")
+            raise ChainError(f"block {height} is not the one that its journal pins: the chain in {node.chain} was altered: {COPY}")
         blocks.append(block)
     if state.height < expected:
-        raise ChainError(f"block {state.height} is missing: the chain in {node.chain} was altered")
+        raise ChainError(f"block {state.height} is missing: the chain in {node.chain} was altered: {COPY}")
     if pinned is not None:
         chain.check_pin(pinned, store, base)
     return state, blocks

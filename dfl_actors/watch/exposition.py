@@ -159,7 +159,7 @@ class _Figures:
         return self._of_a_kind({name: sum(values) / len(values) for name, values in said.items()})
 
     def chain_height(self) -> Samples:
-        return self._counts({name: sealed.blocks for name, sealed in self._tally.sealed.items()})
+        return self._counts({name: sealed.all for name, sealed in self._tally.sealed.items()})
 
     def last_block_age_seconds(self) -> Samples:
         return self._each({name: max(self._now - sealed.last, 0) / 1000 for name, sealed in self._tally.sealed.items()})

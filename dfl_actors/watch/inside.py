@@ -78,7 +78,7 @@ def stores_of(run: RunDirectory, name: str, verify: bool) -> Stores:
 def _look(path: Path) -> tuple[tuple[Kept, ...], int, int]:
     limit_processor(READING)
     node = NodeDirectory(path)
-    marks = read_marks(node)
+    marks = read_marks(RunDirectory(path.parents[1]), path.name)
     journals = tuple(_kept(node, actor, marks.get(actor)) for actor in ACTORS if node.journal(actor).exists())
     if not node.models.exists():
         return journals, 0, 0

@@ -104,7 +104,7 @@ def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
     yield parts.card(f"{run.score} on its own samples", accuracy_text(node["own_accuracy"]), f"{node['samples']:,} samples received")
     waiting = run.waits.waiting[name] if run.waits is not None else 0
     yield parts.card("transactions", f"{node['sent']:,}", f"{node['receipts']:,} receipts; {waiting} in no final block yet")
-    yield parts.card("final blocks", f"{run.tally.sealed[name].blocks:,}", f"{node['received']:,} transactions of others measured")
+    yield parts.card("final blocks", f"{run.tally.chain_of(name).all:,}", f"{node['received']:,} transactions of others measured")
     trust = [its["reputations"][name] for its in summary["nodes"].values() if name in its["reputations"]]
     yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
 

@@ -11,13 +11,14 @@ from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal
 from tests import objects
 from tests.cli.conftest import Cli
-from tests.runtime.test_verify import NET, made
+from tests.runtime.test_verify import NET, made, of
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     found = made(tmp_path / "run")
     keys = f'[node.a]\npublic_key = "{objects.ALICE.public}"\n[node.ben]\npublic_key = "{objects.BOB.public}"\n'
+    (found.path / "genesis.json").write_text("{}")
     found.config.write_text(f'[network]\nnodes = ["a", "ben"]\n{keys}')
     return found
 
@@ -42,3 +43,21 @@ def test_one_block_is_shown_whole_as_text_and_as_json(run: RunDirectory, cli: Cl
         refused = cli("chain", "show", run.path, height)
         assert refused.code == 2 and refused.out == ""
     assert "there is no block 4: node a has blocks 0 to 3" in cli("chain", "show", run.path, "4").err
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_the_chain_of_another_node_is_not_shown_as_ones_own(run: RunDirectory, cli: Cli, command: str) -> None:
+    of(run, nodes={"ben": objects.BOB.address})
+    run.node("a").path.rename(run.node("ben").path)
+    refused = cli("chain", command, run.path)
+    assert refused.code == 8 and refused.out == ""
+    assert refused.err == f"error: node ben: the chain in {run.node('ben').chain} is one of node a: put back that of ben\n"
+
+
+@pytest.mark.parametrize("command", ["show", "export", "verify"])
+def test_a_chain_that_ends_its_reader_is_named(run: RunDirectory, cli: Cli, command: str) -> None:
+    data = run.node("a").chain / "data.mdb"
+    with data.open("r+b") as file:
+        file.truncate(data.stat().st_size // 2)
+    refused = cli("chain", command, run.path)
+    assert refused.code == 6 and str(run.node("a").chain) in refused.err and refused.out == ""

@@ -35,6 +35,7 @@ TROUBLE = [
     ({"refused": ("utrecht: refused 41 times, x",), "genesis": "y"}, False, "node delft: utrecht: refused 41 times, x"),
     ({"refused_by": ("utrecht: refuses what this node says",)}, False, "node delft: utrecht: refuses what this node says"),
     ({"handshake": "the handshake with node utrecht fails: compare"}, False, "the handshake with node utrecht fails"),
+    ({"handshake": "the handshake with node utrecht fails: compare", "linked": 0, "heard": 0}, False, "the handshake with node utrecht"),
     ({"clock_ms": -3_600_000, "clock_off": True}, False, "the clock of utrecht is -3600 s from ours"),
 ]
 
@@ -76,6 +77,10 @@ def test_a_run_that_is_over_hangs_or_has_just_begun_is_told_apart(run: RunDirect
         assert late.running and not late.well and late.why.startswith("running, but it has said nothing for 15 s")
     over = ask(run, NOW + 60_000)
     assert not over.well and over.why.startswith("not running, it last said how it was 60 s ago")
+    run.summary.touch()
+    ended = ask(run, NOW + 60_000)
+    assert not ended.well and ended.why.startswith(f"it ended 60 s ago: read it with `dfl-actors report {run.path}`")
+    assert "running" not in rendered(ended), "what it last said was true then"
 
 
 def rendered(answer: Answer, width: int = 200) -> str:

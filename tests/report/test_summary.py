@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dfl_actors.core.events import Final
 from dfl_actors.report.load import load_run
 from dfl_actors.report.summary import render, seconds_to_target, summarise
+from dfl_actors.report.tally import tally
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
 A, B = address("a"), address("b")
@@ -306,3 +308,9 @@ def test_a_run_in_which_nothing_happened(tmp_path: Path, lines: list[Line], name
     assert summary["target"]["seconds"] is None
     assert summary["cpu"]["network"]["ms_per_transaction"] == {"blockchain": None, "outside_learning": None}
     assert "everything lies in" in shown(summary, 80)
+
+
+def test_a_block_whose_line_was_lost_to_a_kill_is_counted() -> None:
+    finals = [Final(node="a", height=height, block=f"{height}", transactions=2, confirmations=2, expected=2) for height in (3, 4, 6)]
+    sealed = tally(finals).sealed["a"]
+    assert (sealed.blocks, sealed.all, sealed.transactions) == (3, 4, 6)

@@ -72,3 +72,5 @@ def test_links_that_leave_the_machine_unencrypted_are_refused_unless_they_are_as
     with pytest.raises(ConfigError, match=r": links are not encrypted .* node 1 listens beyond this machine: .* or give --insecure$"):
         check_secure(config, insecure=False)
     check_secure(config, insecure=True)
+    both = parse(EXPOSED + '\n[node.0]\nlisten = "tcp://10.0.0.6:7000"')
+    assert "nodes 0, 1 listen beyond this machine" in both.exposed

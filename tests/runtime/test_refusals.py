@@ -9,6 +9,7 @@ from dfl_actors.runtime.refusals import (
     EACH,
     MOST,
     MOST_TOLD,
+    OFTEN,
     QUIET,
     Complaints,
     Gathering,
@@ -83,6 +84,15 @@ def test_a_reason_is_told_again_only_when_it_changes_or_comes_back(later: int, e
     assert told == [f"{FIRST} times", *([f"{FIRST + later} times"] if again else [])]
     assert complaints.standing(FIRST + later) == (f"{FIRST + later} times",)
     assert complaints.standing(FIRST + later + QUIET) == ()
+
+
+def test_what_passes_by_itself_is_told_once_it_comes_again_and_again() -> None:
+    told: list[str] = []
+    complaints = Complaints(told.append)
+    for count in range(1, OFTEN + 1):
+        assert told == [] and complaints.standing(FIRST) == ()
+        complaints.take(("a",), Refusals(B, "not_admitted", count, "Fetch", FIRST), f"{count} times", "x")
+    assert told == [f"{OFTEN} times"] == [*complaints.standing(FIRST)]
 
 
 def test_a_line_says_who_how_often_why_and_what_to_do() -> None:

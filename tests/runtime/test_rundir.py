@@ -74,6 +74,19 @@ def test_an_earlier_run_is_known_by_its_record(tmp_path: Path) -> None:
     assert RunDirectory.open(tmp_path).path == tmp_path
 
 
+def test_a_start_that_was_killed_is_told_from_what_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
+    with pytest.raises(StoreError, match=re.escape("(there is no run.json)")):
+        RunDirectory.open(tmp_path / "run")
+    RunDirectory(tmp_path / "run").lock_file.touch()
+    with pytest.raises(StoreError, match=r"was cut off while it began, .*: give the command that began it again"):
+        RunDirectory.open(tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").touch()
+    with pytest.raises(StoreError, match=re.escape("(there is no run.json)")):
+        RunDirectory.open(tmp_path / "run")
+
+
 def test_a_default_path_is_unique(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     now = 1_718_000_000_123

@@ -124,23 +124,33 @@ def test_a_journal_that_lost_its_last_commit_is_not_gone_on_with(tmp_path: Path)
         signed_any(run, ("a",))
 
 
-@pytest.mark.parametrize("lost", [True, False])
-def test_a_journal_behind_its_mark_is_an_older_one_that_was_put_back(tmp_path: Path, lost: bool) -> None:
-    """Its actor would sign again, and otherwise, what it has signed since."""
-    run = made(tmp_path)
+def put_back(run: RunDirectory, older: Path, what: str) -> None:
+    """Of the node an older journal, no journal, or the whole older directory with the marks that it had then."""
     node = run.node("a")
-    shutil.copytree(node.journal("builder"), tmp_path / "older")
+    shutil.rmtree(node.path if what == "directory" else node.journal("builder"))
+    if what == "directory":
+        older.rename(node.path)
+    elif what == "journal":
+        (older / "journal" / "builder").rename(node.journal("builder"))
+
+
+@pytest.mark.parametrize("what", ["journal", "directory", ""])
+def test_a_journal_behind_its_mark_is_an_older_one_that_was_put_back(tmp_path: Path, what: str) -> None:
+    """Its actor would sign again, and otherwise, what it has signed since."""
+    run = made(tmp_path / "run")
+    node = run.node("a")
+    with Journal(node.journal("builder")) as journal:
+        leave_marks(run, {"a": {"builder": journal.commits}})
+    shutil.copytree(node.path, tmp_path / "older")
     with Journal(node.journal("builder")) as journal:
         journal.commit([(b"more", b"signed")])
-        leave_marks(node, {"builder": journal.commits})
+        leave_marks(run, {"a": {"builder": journal.commits}})
     assert signed_any(run, ("a",))[0]
-    shutil.rmtree(node.journal("builder"))
-    if not lost:
-        (tmp_path / "older").rename(node.journal("builder"))
-    with pytest.raises(
-        StoreError, match=rf"journal/builder is older than it was, or was lost \(it has {int(not lost)} commits and had 2\)"
-    ):
-        signed_any(run, ("a",))
+    put_back(run, tmp_path / "older", what)
+    said = rf"journal/builder is older than it was, or was lost \(it has {int(bool(what))} commits and had 2\)"
+    for look in (signed_any, verify_all):
+        with pytest.raises(StoreError, match=said):
+            look(run, ("a",))
 
 
 def test_a_damaged_store_of_models_is_told_and_no_reason_not_to_go_on(tmp_path: Path) -> None:
@@ -293,8 +303,9 @@ def test_a_chain_that_lost_its_pages_is_not_shown_as_an_empty_one(tmp_path: Path
 
 
 MALFORMED = "malformed: unexpected end of data: line 1 column 2 (char 1)"
-OTHER = "the chain was altered, or another version of dfl-actors made it"
-ALTERED = "the chain in {chain} was altered"
+COPY = ": put a copy in its place"
+OTHER = f"the chain was altered{COPY}; or another version of dfl-actors made it"
+ALTERED = "the chain in {chain} was altered" + COPY
 
 
 @pytest.mark.parametrize(
@@ -308,7 +319,7 @@ ALTERED = "the chain in {chain} was altered"
         (lambda run: of(run, genesis="f" * 64), "node a: the chain in {chain} is of another genesis, {genesis}, this run's is ffffffff"),
         (with_block, "node a: block 4 breaks rule " + MALFORMED + ": " + ALTERED),
         (lambda run: of(run, nodes={}), "node a: block 0 breaks rule other_generator: {alice} is not node a: " + ALTERED),
-        (with_pin, "node a: malformed: the pinned head, Input data was truncated: the journal in {journal} was altered"),
+        (with_pin, "node a: malformed: the pinned head, Input data was truncated: the journal in {journal} was altered" + COPY),
     ],
 )
 def test_what_does_not_verify_is_told_in_one_line(tmp_path: Path, change: Callable[[RunDirectory], None], text: str) -> None:

@@ -99,6 +99,14 @@ def test_the_last_block_grows_old_while_the_run_goes_on(tmp_path: Path) -> None:
             assert values(found, "dfl_transactions_expired") == {"a": 0, "b": 0}
 
 
+def test_looking_at_the_page_of_a_node_without_a_block_gives_it_none(tmp_path: Path) -> None:
+    block = {"block": "x", "height": 0, "transactions": 1, "confirmations": 1, "expected": 1}
+    final: Line = {"t": START + 5000, "node": "a", "event": "final", **block}
+    with served(write_run(tmp_path / "net", ["a", "b"], [ready(), final])) as server:
+        assert "final blocks" in server.get("/node/b").text
+        assert values(parsed(server.get("/metrics").text), "dfl_last_block_age_seconds").keys() == {"a"}
+
+
 def test_counters_never_fall_and_follow_the_run(tmp_path: Path) -> None:
     run = write_run(
         tmp_path / "net", ["a"], [ready(), *({"t": START + t, "node": "a", "actor": "x", "event": "restarted"} for t in range(3000))]

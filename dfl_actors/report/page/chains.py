@@ -66,7 +66,7 @@ def wrong_chains(chains: Sequence[Examined]) -> list[str]:
 
 def _awaited(run: Run, name: str, most: int) -> str:
     """Words of about as many letters as will stand there."""
-    height, transactions = run.tally.sealed[name].blocks, run.tally.sealed[name].transactions
+    height, transactions = run.tally.chain_of(name).all, run.tally.chain_of(name).transactions
     text = f"reading the chain … ({counted(height, 'block')}, {counted(transactions, 'transaction')})"
     blanks = [tag("div", tag("span", str(number)), class_="blank") for number in range(max(height - most, 0), height)]
     return _strip(run, name, "", text, blanks, height)

@@ -113,7 +113,7 @@ def _look(directory: RunDirectory, now: int) -> Listed | None:
         attackers=head["attackers"],
         measured=head["measured"],
         measured_by=run.measured_by,
-        blocks=None if run.simulated else len({event.block for event in run.of(Final)}),
+        blocks=None if run.simulated else sum(sealed.all for sealed in run.tally.sealed.values()),
         bytes=size_of(path),
     )
 
