@@ -77,7 +77,7 @@ def test_one_chain_is_one_and_has_its_place_before_it_is_read(run: Run) -> None:
     text = chains_section(run, [chain(block(0))])
     assert "<h2>The chain, block by block</h2>" in text and "blocks of the chain." in text
     assert "<h2>The chains, block by block</h2>" in chains_section(run, [chain(), chain()])
-    run.tally.sealed[NODE].blocks = 43
+    run.tally.sealed[NODE].heights = 0, 42
     waiting = awaited_section(run, [NODE])
     assert "reading the chain …" in waiting and 'id="chain-strips"' in waiting and "3 earlier blocks …" in waiting
     assert waiting.count('class="blank"') == MOST_BLOCKS and "<span>42</span>" in waiting
