@@ -71,9 +71,9 @@ def show(
 ) -> None:
     """Show nodes, links, degrees, diameter, spectral gap, and the data of each node by label."""
     import msgspec
-    from rich.console import Console
 
     from dfl_actors.learning.data import load_datasets
+    from dfl_actors.report.table import uncut_console
     from dfl_actors.report.topology import draw_topology, paper_panels, render
     from dfl_actors.topo.describe import describe
 
@@ -85,7 +85,7 @@ def show(
     if json:
         typer.echo(msgspec.json.encode(description))
     else:
-        render(description, Console())
+        render(description, uncut_console())
 
 
 @app.command()

@@ -5,7 +5,7 @@ that it also serves without colour. Up to `MOST_BARS` nodes have a small bar cha
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ from dfl_actors.report.graph_picture import draw_graph, spread
 from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.paper import Draw, finished, inches, panels_of, within
 from dfl_actors.report.roles import ALARM
+from dfl_actors.report.table import short_names
 from dfl_actors.topo.describe import Described, Description
 
 if TYPE_CHECKING:
@@ -45,12 +46,15 @@ BOLD = 0.9  # How wide usual letters are that take as much as bold ones.
 
 
 def render(description: Description, console: Console) -> None:
-    """Print it. Nothing is cut: a line that does not fit goes on in the next."""
-    console.print(Text(headline(description), style="bold"), soft_wrap=True)
+    """Print it. Nothing is cut but long names, in their middle: lines that do not fit go on in the next, and columns in a table below."""
+    console.print(Text(headline(description), style="bold"))
     console.print(figures(description))
     console.print()
-    console.print(Text(f"rate in samples a second; data by label in percent{legend(description.labels)}", style="dim"), soft_wrap=True)
-    console.print(nodes_table(description))
+    console.print(Text(f"rate in samples a second; data by label in percent{legend(description.labels)}", style="dim"))
+    for number, table in enumerate(nodes_tables(description, console)):
+        if number:
+            console.print()
+        console.print(table)
 
 
 def headline(description: Description) -> str:
@@ -88,22 +92,51 @@ def _rounds(rounds: float) -> str:
     return "one round" if rounds <= 1 else f"about {rounds:.{0 if rounds >= 10 else 1}f} rounds"
 
 
-def nodes_table(description: Description) -> Table:
-    """A row a node. With one-way links it counts those out and in, and an arrow tells which way a link to a neighbour leads."""
+def nodes_tables(description: Description, console: Console) -> list[Table]:
+    """A row a node, in one table where that fits, else links and data each by itself, of the data so many labels as fit."""
+    every, whole = range(len(description.labels)), [node.name for node in description.nodes]
+    short = short_names(whole)
+    for names in (whole, short):
+        table = _table(description, names, links=True, labels=every)
+        if _least(table, console) <= console.width:
+            return [table]
+    beside = _least(_table(description, short), console)
+    each = max(1, *(_least(_table(description, short, labels=[label]), console) - beside for label in every))
+    count = max((console.width - beside) // each, 1)
+    data = [_table(description, short, labels=every[start : start + count]) for start in range(0, len(every), count)]
+    return [_table(description, short, links=True), *data]
+
+
+def _least(table: Table, console: Console) -> int:
+    """Columns that a table takes in which nothing is cut."""
+    return console.measure(table, options=console.options.update(width=10_000)).minimum
+
+
+def _table(description: Description, names: Sequence[str], *, links: bool = False, labels: Sequence[int] = ()) -> Table:
+    """A row a node, by these names. With one-way links it counts those out and in, and an arrow tells which way a link to a neighbour
+    leads."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("node")
-    table.add_column("role", no_wrap=True)
-    for count in ("out", "in") if description.one_way else ("links",):
-        table.add_column(count, justify="right")
-    table.add_column("neighbours", min_width=12)
-    table.add_column("rate", justify="right")
-    for label in headings(description.labels):
-        table.add_column(Text(label), justify="right", min_width=3, no_wrap=True)
+    table.add_column("node", no_wrap=True)
+    if links:
+        table.add_column("role", no_wrap=True)
+        for count in ("out", "in") if description.one_way else ("links",):
+            table.add_column(count, justify="right", no_wrap=True)
+        table.add_column("neighbours", min_width=12, overflow="fold")
+        table.add_column("rate", justify="right", no_wrap=True)
+    heads = headings(description.labels)
+    for label in labels:
+        table.add_column(Text(heads[label]), justify="right", min_width=3, no_wrap=True)
+    short = {node.name: name for node, name in zip(description.nodes, names, strict=True)}
     for node in description.nodes:
-        counts = [node.receivers, node.senders] if description.one_way else [node.neighbours]
-        cells = [node.name, node.kind, *(str(len(others)) for others in counts), _names(node), f"{node.rate:g}" if node.rate else "max"]
-        table.add_row(*map(Text, [*cells, *map(_percent, node.labels)]), style=STYLES[node.kind])
+        cells = [short[node.name], *(_linked(node, short, bool(description.one_way)) if links else ())]
+        table.add_row(*map(Text, [*cells, *(_percent(node.labels[label]) for label in labels)]), style=STYLES[node.kind])
     return table
+
+
+def _linked(node: Described, short: Mapping[str, str], one_way: bool) -> list[str]:
+    """Role, counts of links, neighbours and rate."""
+    counts = [node.receivers, node.senders] if one_way else [node.neighbours]
+    return [node.kind, *(str(len(others)) for others in counts), _names(node, short), f"{node.rate:g}" if node.rate else "max"]
 
 
 def headings(labels: Sequence[str]) -> Sequence[str]:
@@ -118,8 +151,8 @@ def legend(labels: Sequence[str]) -> str:
     return f": {listed([f'{number} {label}' for number, label in enumerate(labels)])}"
 
 
-def _names(node: Described) -> str:
-    names = [_way(node, other) + other for other in node.neighbours]
+def _names(node: Described, short: Mapping[str, str]) -> str:
+    names = [_way(node, other) + short.get(other, other) for other in node.neighbours]
     more = len(names) - MOST_NAMES
     return " ".join(names) if more <= 1 else f"{' '.join(names[:MOST_NAMES])} and {more} more"
 

@@ -171,6 +171,20 @@ def test_labels_are_known_by_their_names(names: tuple[str, ...], heading: str, l
     assert f"rate in samples a second; data by label in percent{legend}" in lines
 
 
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_number_and_no_short_name_is_cut_at_any_width(width: int) -> None:
+    names = ["hospital-of-amsterdam", "hospital-of-utrecht", "amy", "ben"]
+    lines = shown(described(f"[network]\nnodes = {names}\n[data]\npartition = 'dirichlet'\nalpha = 0.3"), width)
+    assert max(map(len, lines)) <= width and not any("…" in line for line in lines)
+    assert {"role", "links", "neighbours", "rate"} <= set(next(line for line in lines if line.startswith("node ")).split())
+    (heads,) = (line.split() for line in lines if line.endswith("   8   9"))
+    rows = [line.split()[-10:] for line in lines if line.startswith(("hospital", "amy", "ben")) and line.split()[-1].strip(".").isdigit()]
+    assert heads[-10:] == list("0123456789") and len(rows) >= 4
+    whole = width >= 120
+    assert sum(line.startswith("hospital-of-amsterdam") for line in lines) == whole, "names give way last"
+    assert whole or any(line.startswith("hospita..sterdam") for line in lines)
+
+
 def test_many_neighbours_are_counted_not_listed() -> None:
     lines = shown(described("[network]\nnodes = 30"), 200)
     assert any("1 2 3 4 5 6 7 8 and 21 more" in line for line in lines)

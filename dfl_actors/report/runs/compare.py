@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -220,9 +221,9 @@ def render(a: Side, b: Side, figures: Iterable[Figure], console: Console) -> Non
     """Print the two runs and a line a figure; the last column holds what differs and is empty where nothing does."""
     for letter, side in (("A", a), ("B", b)):
         console.print(Text(f"{letter}  {side.run.path}", style="bold"), soft_wrap=True)
-        console.print(Text(f"   {side.summary['headline']['text']}"), soft_wrap=True)
+        console.print(Padding(Text(side.summary["headline"]["text"]), (0, 0, 0, 3)))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for header in ("A", "B"):
         table.add_column(header, justify="right", overflow="fold")
     table.add_column("difference", justify="right", style="yellow", no_wrap=True)

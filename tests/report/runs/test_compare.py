@@ -206,7 +206,7 @@ def shown(a: Path, b: Path, width: int = 100) -> list[str]:
 
 
 def test_the_table_names_both_and_marks_what_differs(tmp_path: Path) -> None:
-    lines = shown(*pair(tmp_path))
+    lines = shown(*pair(tmp_path), width=140)
     assert lines[0] == f"A  {tmp_path / 'one'}" and lines[2] == f"B  {tmp_path / 'other'}"
     assert lines[1].startswith("   honest nodes: mean 0.925, worst 0.900 (b), spread 0.050; 2 of 2 measured")
     assert "1 of 3 not measured yet" in lines[3]
@@ -216,6 +216,13 @@ def test_the_table_names_both_and_marks_what_differs(tmp_path: Path) -> None:
     assert cells["transactions a block"] == ["2.00", "2.00"]
     assert cells["accuracy of node a"] == ["0.9500", "0.8000", "-0.1500"]
     assert cells["every node at 0.75 after"] == ["8.0 s", "-", "only A"]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_figure_loses_its_name_where_it_is_narrow(tmp_path: Path, width: int) -> None:
+    lines = shown(*pair(tmp_path), width=width)
+    assert not any("…" in line for line in lines)
+    assert all(len(line) <= width or str(tmp_path) in line for line in lines)
 
 
 def test_many_nodes_are_cut_short(tmp_path: Path) -> None:
