@@ -294,7 +294,7 @@ class Trainer(Actor):
         """Put the node's present model into the store; `model` names it."""
         data = self._encoded()
         self.model = model_digest(data)
-        yield Keep(self.model, data)
+        yield Keep(self.model, data, held=True)
 
     def _pull(self, now: Now) -> Iterator[Effect]:
         """Ask for the samples of two transactions ahead, unless the neighbours have yet to answer; as an observer, for new tests."""
@@ -356,14 +356,14 @@ class Trainer(Actor):
         data = self._encoded()
         own = model_digest(data)
         if self._offer is not None:
-            yield Keep(own, data)
+            yield Keep(own, data, held=True)
             data = self._offered(self._offer)
         transaction = self._sign(own if self._offer is None else model_digest(data), len(data), correct, tested, now)
         self._in_flight[digest(transaction)] = now.mono + self.settings.expiry
         self.model = own
         self.count("sent")
         self.counts["own_accuracy"] = correct / tested
-        yield Keep(transaction.model, data)
+        yield Keep(transaction.model, data, held=transaction.model == own)
         if self._point.serving:
             yield Touch(self._point.serving)
         yield from self._hand_over(transaction, loss)

@@ -71,10 +71,11 @@ class Commit(Effect, frozen=True):
 
 
 class Keep(Effect, frozen=True):
-    """Put bytes into the node's model store under a digest."""
+    """Put bytes into the node's model store under a digest; `held`: it is the node's own, and stays until two newer ones of these came."""
 
     key: str
     data: bytes | memoryview
+    held: bool = False
 
 
 class Touch(Effect, frozen=True):

@@ -191,8 +191,8 @@ class Driver:
 
     def _step(self, step: Step) -> None:
         match step:
-            case Keep(key, data):
-                self._owned.models.put(key, data)
+            case Keep(key, data, held):
+                self._owned.models.put(key, data, held)
             case Touch(key):
                 self._owned.models.touch(key)
             case Commit(height, block):

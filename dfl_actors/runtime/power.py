@@ -57,11 +57,11 @@ def _intact(path: Path, anew: Path, capacity: int, largest: int) -> tuple[int, i
     """Copy what has its digest into a new store: how many models that are, and how many entries are left out."""
     kept = left = 0
     with ModelStore(path) as store, ModelStore(anew, capacity, largest) as copy:
-        keys = store.keys()
+        keys, held = store.keys(), store.held()
         for key in keys:
             with store.view(key) as model:
                 if model is not None and model_digest(model) == key:
-                    copy.put(key, model)
+                    copy.put(key, model, key in held)
                     kept += 1
                 else:
                     left += 1

@@ -30,13 +30,14 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
 import lmdb
 
 from dfl_actors.errors import StoreError
+from dfl_actors.runtime.recency import NUMBER, held, hold, last_tick, oldest, ordered
 from dfl_actors.runtime.sound import allocate, check_sound
 from dfl_actors.runtime.store_errors import store_error
 
@@ -44,7 +45,7 @@ T = TypeVar("T")
 MIB = 1 << 20
 MAP_SPARE = 4  # times what a full model store takes, for what is put while somebody reads
 SCAN_PAGE = 256  # entries that a scan reads in one transaction
-NUMBER, USE = struct.Struct(">Q"), struct.Struct(">QQ")  # a height or a tick; the last use of a model: its tick, and the model's bytes
+USE = struct.Struct(">QQ")  # the last use of a model: its tick, and the model's bytes
 
 
 class _Store:
@@ -219,12 +220,13 @@ class Journal(_Store):
 class ModelStore(_Store):
     """Encoded models by digest, shared by the processes of a node: at most `capacity`, the least recently used out first.
 
-    "Used" is `put` or `touch`: reading alone writes nothing. Eviction is the putter's, so all processes give one capacity.
+    "Used" is `put` or `touch`: reading alone writes nothing. Eviction is the putter's, so all processes give one capacity. It passes over
+    what is held: a node that begins again finds its own model, however much came from others before its trainer was there.
     Pages of an evicted model are used again two writes later: the file stays near (capacity + 3) of the largest models, and
     what is put while a view is open adds to that. Nothing is synced: a killed process loses nothing, a machine that loses
     its power may leave a damaged store, of which `power` keeps the models that have their digest.
 
-    Three entries a model: `m` + key -> bytes, `u` + key -> (tick, length), `o` + tick -> key; a tick is one use.
+    Three entries a model: `m` + key -> bytes, `u` + key -> (tick, length), `o` + tick -> key (`recency`), and one for those that are held.
     """
 
     map_size = 1024 * MIB
@@ -240,8 +242,8 @@ class ModelStore(_Store):
         # A value of a page or more has pages of its own and begins on a multiple of 16 bytes; shorter models are padded.
         self._padded = self._env.stat()["psize"]
 
-    def put(self, key: str, data: bytes | memoryview) -> None:
-        """Store `data` under `key`; a model that is here already is only touched."""
+    def put(self, key: str, data: bytes | memoryview, held: bool = False) -> None:
+        """Store `data` under `key`; a model that is here already is only touched. With `held` it stays, and the one held before it."""
         name, view = key.encode(), memoryview(data).cast("B")
         body = view if view.nbytes >= self._padded else bytes(view).ljust(self._padded, b"\0")
 
@@ -249,8 +251,10 @@ class ModelStore(_Store):
             if not self._use(transaction, name):
                 transaction.put(b"m" + name, body)
                 self._stamp(transaction, name, view.nbytes)
-                while transaction.stat()["entries"] > 3 * self._capacity:
-                    _evict(transaction)
+            if held:
+                hold(transaction, name)
+            while transaction.stat()["entries"] > 3 * self._capacity + 1 and (least := oldest(transaction)) is not None:
+                _forget(transaction, least)
 
         self._write(change)
 
@@ -279,7 +283,12 @@ class ModelStore(_Store):
     def keys(self) -> list[str]:
         """The digests, least recently used first."""
         with self._reading() as transaction:
-            return [name.decode() for name in _ordered(transaction)]
+            return [name.decode() for name in ordered(transaction)]
+
+    def held(self) -> list[str]:
+        """The digests of those that stay, the newest first."""
+        with self._reading() as transaction:
+            return [name.decode() for name in held(transaction)]
 
     def _use(self, transaction: lmdb.Transaction[memoryview], name: bytes) -> bool:
         used = transaction.get(b"u" + name)
@@ -291,31 +300,17 @@ class ModelStore(_Store):
         return True
 
     def _stamp(self, transaction: lmdb.Transaction[memoryview], name: bytes, length: int) -> None:
-        tick = _last_tick(transaction) + 1
+        tick = last_tick(transaction) + 1
         transaction.put(b"o" + NUMBER.pack(tick), name)
         transaction.put(b"u" + name, USE.pack(tick, length))
 
 
-def _evict(transaction: lmdb.Transaction[memoryview]) -> None:
-    """Forget the least recently used model."""
-    with transaction.cursor() as cursor:
-        cursor.set_range(b"o")
-        oldest, name = bytes(cursor.key()), bytes(cursor.value())
-    for key in (oldest, b"u" + name, b"m" + name):
+def _forget(transaction: lmdb.Transaction[memoryview], name: bytes) -> None:
+    used = transaction.get(b"u" + name)
+    assert used is not None
+    tick, _ = USE.unpack(used)
+    for key in (b"o" + NUMBER.pack(tick), b"u" + name, b"m" + name):
         transaction.delete(key)
-
-
-def _ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[bytes]:
-    """The names of the models, least recently used first."""
-    with transaction.cursor() as cursor:
-        entries = iter(cursor) if cursor.set_range(b"o") else iter(())
-        yield from (bytes(name) for _, name in takewhile(lambda entry: bytes(entry[0][:1]) == b"o", entries))
-
-
-def _last_tick(transaction: lmdb.Transaction[memoryview]) -> int:
-    with transaction.cursor() as cursor:
-        found = cursor.prev() if cursor.set_range(b"p") else cursor.last()
-        return int(NUMBER.unpack(cursor.key()[1:])[0]) if found and bytes(cursor.key()[:1]) == b"o" else 0
 
 
 class ChainStore(_Store):

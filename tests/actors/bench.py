@@ -87,8 +87,8 @@ class Bench:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Keep(key, data):
-                self.models.put(key, data)
+            case Keep(key, data, held):
+                self.models.put(key, data, held)
             case Commit(height, block):
                 self.chain.append(height, block)
             case WriteJournal(writes):

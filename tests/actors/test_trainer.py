@@ -239,6 +239,20 @@ def test_a_crash_never_uses_a_sequence_number_twice(crash: int) -> None:
         assert seen.setdefault(letter.transaction.sequence, raw) == raw
 
 
+@pytest.mark.parametrize("offer", [None, lambda own, turn, others: own * np.float32(2)], ids=["honest", "attacker"])
+def test_a_trainer_finds_its_model_however_much_others_put_before_it_began_again(offer: Offer | None) -> None:
+    """All of a node was killed, and its gossiper begins long before TensorFlow does."""
+    made = built(offer=offer)
+    for _ in range(2):
+        made.give(samples(BATCH))
+        before = weights(made)
+        for number in range(1000):
+            made.models.put(f"{number:064x}", b"another")
+        made.give(crash=0)
+        assert np.array_equal(weights(made), before)
+        made.give(Started())
+
+
 def test_the_last_transaction_is_sent_again_after_a_crash_while_it_lives() -> None:
     made = built()
     made.give(samples(BATCH), crash=Tell)

@@ -110,6 +110,22 @@ def test_the_least_recently_used_model_goes_first(tmp_path: Path) -> None:
         assert (store.keys(), model(store, "e")) == (["e"], b"")
 
 
+def test_what_is_held_stays_until_two_newer_ones_are(tmp_path: Path) -> None:
+    """However much others put before a node's trainer has begun again, its model is there."""
+    first, second, third = (key_of(100 + number) for number in range(3))
+    with ModelStore(tmp_path, 4) as store:
+        for held, there in ((first, [first]), (second, [second, first]), (third, [third, second]), (third, [third, second])):
+            store.put(held, held.encode(), held=True)
+            for number in range(8):
+                store.put(key_of(number), b"another")
+            assert store.held() == there and len(store.keys()) == 4
+            assert all(model(store, key) == key.encode() for key in there)
+            assert set(store.keys()) & {first, second, third} == set(there)
+    with ModelStore(tmp_path, 1) as store:
+        store.put(key_of(9), b"another")
+        assert set(store.keys()) == {second, third}
+
+
 def test_a_smaller_capacity_evicts_at_the_next_put(tmp_path: Path) -> None:
     with ModelStore(tmp_path, 5) as store:
         for key in "abcde":

@@ -11,6 +11,7 @@ from dfl_actors.actors.base import Settings
 from dfl_actors.core.codec import model_digest, sha256
 from dfl_actors.learning.momentum import Optimiser
 from dfl_actors.learning.weights import TrainState, decode_model, encode_model
+from dfl_actors.runtime.recency import MOST_HELD
 
 SAMPLES = 1_000
 
@@ -55,12 +56,15 @@ class Models:
 
     def __init__(self, capacity: int = 256) -> None:
         self.data: dict[str, bytes] = {}
+        self.held: list[str] = []
         self._capacity = capacity
 
-    def put(self, key: str, data: bytes | bytearray | memoryview | np.ndarray) -> None:
+    def put(self, key: str, data: bytes | bytearray | memoryview | np.ndarray, held: bool = False) -> None:
         self.data[key] = self.data.pop(key, b"") or (data.tobytes() if isinstance(data, np.ndarray) else bytes(data))
-        while len(self.data) > self._capacity:
-            del self.data[next(iter(self.data))]
+        if held:
+            self.held = [key, *(other for other in self.held if other != key)][:MOST_HELD]
+        while len(self.data) > self._capacity and (least := next((name for name in self.data if name not in self.held), "")):
+            del self.data[least]
 
     def lose(self, count: int) -> int:
         """A power cut takes the last of what was written or touched, for nothing here is ever synced; how many models are gone."""

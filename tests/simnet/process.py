@@ -154,8 +154,8 @@ class Process:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Keep(key, data):
-                self.node.models.put(key, data)
+            case Keep(key, data, held):
+                self.node.models.put(key, data, held)
             case Touch(key):
                 self.node.models.touch(key)
             case Commit(height, block):
