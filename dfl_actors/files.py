@@ -1,6 +1,7 @@
 """Files: read whatever editor wrote them, written whole or not at all; and descriptors that go nowhere for a while."""
 
 import os
+import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,16 @@ def read_bytes(path: Path) -> bytes:
 def read_text(path: Path) -> str:
     """A text in UTF-8, its lines ended by a newline alone. Raises OSError and UnicodeDecodeError."""
     return read_bytes(path).decode().replace("\r\n", "\n")
+
+
+def regular(path: Path, flags: int = 0) -> int:
+    """A descriptor to read a regular file by. Nothing is waited for: in its place may stand a pipe that nobody writes. Raises `OSError`,
+    and `StoreError` for whatever is no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path} is no regular file: remove it or name another run")
+    return descriptor
 
 
 def check_free(path: Path, force: bool) -> None:

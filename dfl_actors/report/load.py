@@ -5,6 +5,7 @@ forgiving: fields this version does not know are ignored, events it does not kno
 and counted. A run that was resumed holds several sessions; `Run.seconds` leaves out the time between them.
 """
 
+import os
 import re
 import tomllib
 from collections import defaultdict
@@ -19,7 +20,7 @@ from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import KINDS, E, Event, Ready, name_of, read
 from dfl_actors.core.keys import address_of
 from dfl_actors.errors import StoreError
-from dfl_actors.files import read_text
+from dfl_actors.files import read_text, regular
 from dfl_actors.learning.score import IN_JSON, Measure, word_for
 from dfl_actors.report.sessions import Session, Timeline, seconds_in
 from dfl_actors.report.tally import Tally, tally
@@ -211,7 +212,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     if not path.exists():
         return
     try:
-        with path.open("rb") as lines:
+        with os.fdopen(regular(path), "rb") as lines:
             yield from lines
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it a readable file again or name another run") from error

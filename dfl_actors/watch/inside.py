@@ -11,6 +11,7 @@ import msgspec
 
 from dfl_actors.core.family import ACTORS
 from dfl_actors.errors import StoreError, plain
+from dfl_actors.files import regular
 from dfl_actors.processes.isolated import in_child
 from dfl_actors.processes.limits import limit_processor
 from dfl_actors.report.page.chains import VERIFYING, most_blocks
@@ -18,7 +19,6 @@ from dfl_actors.runtime.examined import Examined, examine_all
 from dfl_actors.runtime.marks import read_marks
 from dfl_actors.runtime.rundir import NodeDirectory, RunDirectory
 from dfl_actors.runtime.stores import Journal, ModelStore
-from dfl_actors.watch.lines import regular
 
 LOG_BYTES, LOG_LINES = 1 << 16, 200  # Of the end of a log file that are shown.
 READING = 30  # Seconds of work after which a store that has no end is given up.

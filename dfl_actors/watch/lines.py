@@ -5,25 +5,15 @@ the new one of its name from the start.
 """
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from dfl_actors.errors import StoreError
+from dfl_actors.files import regular
 
 AT_ONCE = 4 << 20  # Bytes that are read at once.
 LONGEST = 1 << 24  # Bytes of a line: what is longer is none of ours, and is passed over.
-
-
-def regular(path: Path, flags: int = 0) -> int:
-    """A descriptor to read a regular file by. Nothing is waited for: in its place may stand a pipe that nobody writes. Raises `OSError`,
-    and `StoreError` for whatever is no regular file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise StoreError(f"{path} is no regular file: remove it or name another run")
-    return descriptor
 
 
 class Shrunk(Exception):
@@ -44,7 +34,7 @@ class Lines:
     def new(self, path: Path) -> Iterator[bytes]:
         """The same of one file, which need not be there yet."""
         try:
-            with open(regular(path), "rb") as file:
+            with os.fdopen(regular(path), "rb") as file:
                 about = os.fstat(file.fileno())
                 key = about.st_dev, about.st_ino
                 place = self._places.get(key, 0)

@@ -75,7 +75,7 @@ def test_the_plots_lie_beside_it(place: Path, cli: Cli) -> None:
         ("rm run.json", ["net"], "net is not the directory of a run (there is no run.json): name one that is"),
         ("rm metrics.jsonl", ["net"], "net has no metrics: nothing has happened in this run yet, or its metrics.jsonl is lost"),
         ("empty metrics.jsonl", ["net"], "net has no metrics: nothing has happened in this run yet, or its metrics.jsonl is lost"),
-        ("mkdir metrics.jsonl", ["net"], "net/metrics.jsonl: cannot be read (Is a directory); make it a readable file again or name"),
+        ("mkdir metrics.jsonl", ["net"], "net/metrics.jsonl is no regular file: remove it or name another run"),
         ("empty run.json", ["net"], "net/run.json is damaged (Input data was truncated): restore the file, or name another run directory"),
         ("", ["net", "-o", "net"], "net is a directory: name a file in it"),
         ("", ["net", "-o", "no/where.html"], "no is no directory: make it, or name a file elsewhere"),

@@ -1,5 +1,7 @@
 """Reading a run back: forgiving about the metrics, strict about what is not a run."""
 
+import os
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from time import process_time
@@ -55,11 +57,12 @@ def test_a_configuration_that_cannot_be_read_adds_nothing(tmp_path: Path, config
     assert (load_run(run).elsewhere, load_run(run).roles) == ({}, {})
 
 
-def test_metrics_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_in_the_place_of_metrics_is_named_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
     run = write_run(tmp_path / "net", ["0"], [])
     (run / "metrics.jsonl").unlink()
-    (run / "metrics.jsonl").mkdir()
-    with pytest.raises(StoreError, match=r"metrics.jsonl: cannot be read \(Is a directory\); make it a readable file again"):
+    make(run / "metrics.jsonl")
+    with pytest.raises(StoreError, match=r"metrics.jsonl is no regular file: remove it or name another run"):
         load_run(run)
 
 
