@@ -42,5 +42,7 @@ def test_links_are_as_wide_as_what_was_refused_and_red_where_a_rule_was_broken(t
     assert "c of a: 2 times bad_signature" in found["a", "c"].text
 
 
-def test_a_simulation_refuses_nothing(tmp_path: Path) -> None:
-    assert set(network(load_run(simulated(tmp_path / "sim"))).modes) == {"reputations"}
+def test_a_simulation_s_links_show_trust_alone(tmp_path: Path) -> None:
+    chart = network(load_run(simulated(tmp_path / "sim")))
+    assert not chart.modes and isinstance(chart.figure, Graph)
+    assert any("0 trusts 2: 0.80" in edge.text for edge in chart.figure.edges)
