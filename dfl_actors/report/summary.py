@@ -272,7 +272,8 @@ def refusals_in(summary: Figures) -> list[Refusal]:
 
 
 def _title(summary: Figures) -> str:
-    times = f"{ran_text(summary)} after a start of {summary['ready_seconds']:.1f} s"
+    start = summary["ready_seconds"]
+    times = f"{ran_text(summary)} after a start of {start:.1f} s" if start else f"{ran_text(summary)}, before all its actors were ready"
     parts = [f"{summary['name']}: {counted(len(summary['nodes']), 'node')}, {times}"]
     target = summary["target"]
     if target["accuracy"] is not None:

@@ -262,6 +262,14 @@ def test_the_summary_says_what_went_wrong(summary: dict[str, Any]) -> None:
     assert "0.9 reached by every node after 5.0 s; stopped: duration reached" in " ".join(text.split())
 
 
+def test_a_start_that_was_broken_off_is_said_to_be_one(tmp_path: Path) -> None:
+    begun = write_run(tmp_path / "net", ["a", "b"], [line(3, "", "supervisor", "stopped", reason="interrupted")])
+    (head, *_) = shown(summarise(load_run(begun), 3.0), 120).splitlines()
+    assert "before all its actors were ready" in head and "a start of" not in head
+    (head, *_) = shown(summarise(load_run(write_run(tmp_path / "other", ["a", "b"], small()))), 120).splitlines()
+    assert "8.0 s after a start of 9.5 s" in head
+
+
 def remarks(path: Path, lines: list[Line], tail: bytes = b"") -> list[str]:
     found: list[str] = summarise(load_run(write_run(path / "net", ["a", "b"], [ready(), *lines], tail)))["remarks"]
     return found
