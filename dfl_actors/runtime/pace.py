@@ -32,7 +32,7 @@ class Pace:
         self._every: deque[float] = deque(maxlen=INTERVALS)
         self._height: int | None = None
         self._since = 0.0
-        self._made = False
+        self._last: float | None = None
 
     def take(self, now: float, transactions: int, height: int) -> None:
         """Transactions that it made and received by now, and blocks of its chain."""
@@ -43,7 +43,7 @@ class Pace:
             self._since = now
         elif height > self._height:
             self._every.append((now - self._since) / (height - self._height))
-            self._since, self._made = now, True
+            self._since = self._last = now
         self._height = height
 
     def rest(self, now: float) -> None:
@@ -61,7 +61,7 @@ class Pace:
 
     def block_age(self, now: float) -> float | None:
         """Seconds since its last block became final; None where none did since it began."""
-        return now - self._since if self._made else None
+        return None if self._last is None else now - self._last
 
     @property
     def block_every(self) -> float | None:

@@ -87,7 +87,11 @@ def serve_beside(paths: Sequence[Path], descriptor: int) -> None:
 
 def keys_of(paths: Sequence[Path]) -> list[str]:
     """A name for each in addresses, all different."""
-    names = [re.sub(r"[^A-Za-z0-9._-]", "_", path.resolve().name) for path in paths]
+    whole = [path.resolve() for path in paths]
+    ends = [path.name for path in whole]
+    # Hosts call theirs alike: then the folder that it is in says which it is.
+    told = [path.name if ends.count(path.name) == 1 else f"{path.parent.name}-{path.name}".lstrip("-") for path in whole]
+    names = [re.sub(r"[^A-Za-z0-9._-]", "_", name) for name in told]
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 

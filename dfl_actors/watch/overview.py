@@ -77,7 +77,7 @@ class Overview:
             source="`evaluated`; `trained`" if steps else "`evaluated`",
             wide=True,
             height=460,
-            missing="Nothing was measured in these runs yet.",
+            missing="No honest node was measured in these runs yet.",
             figure=OverTime(panels=[panel], end=end, unit=unit) if lines else None,
             notes=tuple(note for key, mean in found.items() for note in _notes(key, mean, end, "step" if steps else runs[key].unit)),
         )
@@ -100,6 +100,8 @@ class Mean(NamedTuple):
 
 
 def _mean(run: Run, *, steps: bool) -> Mean | None:
+    if set(run.nodes) <= run.attacks.keys():
+        return None
     measured = accuracies(run, run.of(Evaluated))
     honest = honest_of(run, of_trainers(run, measured) if steps else measured)
     if not honest:

@@ -45,6 +45,7 @@ def test_fast_blocks_do_not_make_a_short_pause_a_stall_and_who_was_away_begins_a
     assert not pace.stalled(39.0) and pace.stalled(41.0)
     pace.rest(100.0)
     assert not pace.stalled(101.0) and pace.rate is None
+    assert pace.block_age(101.0) == 71.0, "its last block is as old as before"
 
 
 def test_what_a_first_block_may_take() -> None:

@@ -85,4 +85,5 @@ def test_addresses_and_keys(tmp_path: Path) -> None:
     assert address_of("127.0.0.1", made) == f"http://127.0.0.1:{made.getsockname()[1]}/"
     assert address_of("::1", made).startswith("http://[::1]:")
     made.close()
-    assert keys_of([tmp_path / "a b", tmp_path / "x" / "net", tmp_path / "y" / "net"]) == ["a_b", "net-2", "net-3"]
+    assert keys_of([tmp_path / "a b", tmp_path / "x" / "net", tmp_path / "y" / "net"]) == ["a_b", "x-net", "y-net"]
+    assert keys_of([tmp_path / "a b", tmp_path / "x" / "net", tmp_path / "x" / "net"]) == ["a_b", "x-net-2", "x-net-3"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfl_actors.config.toml_text import counted
+from dfl_actors.errors import StoreError
 from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
 from dfl_actors.report.pictures import NOTHING, draw_over_time
@@ -35,8 +36,11 @@ def draw_groups(found: Comparison, axis: Axis = "auto") -> "Figure":
 
 
 def groups_chart(found: Comparison, axis: Axis = "auto") -> OverTime:
-    """What is drawn: over time, or over the training steps of a node, which is what simulations and runs have in common."""
-    groups = found.groups[:FEW]
+    """What is drawn: over time, or over the training steps of a node, which is what simulations and runs have in common. Raises
+    `StoreError` where no run has an honest node."""
+    groups = [group for group in found.groups if any(member.curves for member in group.members)][:FEW]
+    if not groups:
+        raise StoreError("nothing to draw: only attackers ran there; name the directories of honest nodes")
     by_steps = axis == "steps" or (axis == "auto" and len({group.unit for group in groups}) > 1)
     curves = [_curves(group, by_steps) for group in groups]
     names, of = _names(groups)
@@ -65,6 +69,8 @@ def _reach(curves: Iterable[Curve]) -> tuple[float, float]:
 def _names(groups: Sequence[Group]) -> tuple[list[str], str]:
     """What stands in the legend for each, and over how many runs a deviation is: said once where all have as many."""
     counts = [len(group.members) for group in groups]
+    if set(counts) == {1} and not any(group.members[0].simulated for group in groups):
+        return [plain(f"{group.members[0].path.name} ({group.label})", 60) for group in groups], " over 1 runs"
     if len(set(counts)) == 1:
         return [plain(group.label, 60) for group in groups], f" over {counts[0]} runs"
     return [f"{plain(group.label, 60)} ({counted(count, 'run')})" for group, count in zip(groups, counts, strict=True)], ""
@@ -90,7 +96,7 @@ def _bands(curves: Sequence[Curve], of: str) -> list[Band]:
 
 def _curves(group: Group, by_steps: bool) -> tuple[Curve, Curve]:
     """Of the mean of the honest nodes, and of the worst."""
-    spans = [span_since_all(member.stepped if by_steps else member.curves) for member in group.members]
+    spans = [span_since_all(member.stepped if by_steps else member.curves) for member in group.members if member.curves]
     return _curve([(x, mean) for x, mean, _, _ in spans]), _curve([(x, low) for x, _, low, _ in spans])
 
 

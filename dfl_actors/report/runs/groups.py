@@ -6,7 +6,8 @@ its training steps that were done by then, for a run says what it used only at i
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -18,6 +19,7 @@ from dfl_actors.errors import StoreError
 from dfl_actors.learning.score import Measure
 from dfl_actors.report.charts.chart import cut
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
+from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.roles import honest_of
 from dfl_actors.report.runs.compare import USUAL_TARGET, WIDEST, settings_of, steps_by, time_kind
@@ -26,11 +28,11 @@ from dfl_actors.report.series import Series, accuracies, of_trainers
 from dfl_actors.report.simulation import closing, first_at
 from dfl_actors.report.summary import WATCHERS, Figures
 from dfl_actors.report.table import Column
-from dfl_actors.runtime.rundir import RunDirectory
+from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.sim.about import load_about
 
 NEEDED = (Ready, Stopped, Evaluated, Trained, Cpu)
-SEED, NAME, ALGORITHM, KIND = "network.seed", "network.name", "update.algorithm", "kind"
+SEED, NAME, ALGORITHM, KIND, ATTACK = "network.seed", "network.name", "update.algorithm", "kind", "attack"
 OF_RUNS = ("mean", "worst", "last_mean", "last_worst", "time_to_goal", "cpu_to_goal", "cpu_seconds")
 """The figures of a run, of which a group has mean and standard deviation."""
 NONE = "none"  # Said of a key that is not set, as sweeps do.
@@ -39,9 +41,13 @@ UNDER_WAY = ("starting", "running", "died", "interrupted", "terminated", "failed
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `mean` and `worst` are of the last measurements that `closing` speaks of, of a run of the last one alone; `time_to_goal` is
-    in `unit`s; `curves` are those of the honest nodes over time, `stepped` the same over training steps."""
+    in `unit`s; `curves` are those of the honest nodes over time, `stepped` the same over training steps. All of it is None or empty where
+    only attackers ran here, and none is `honest`. `genesis` is that of a run's network, `names` are those of its nodes that ran here."""
 
     path: Path
+    genesis: str
+    names: tuple[str, ...]
+    honest: bool
     seed: int
     state: str
     unit: str
@@ -166,29 +172,39 @@ def load_member(path: Path, goal: float) -> Member:
     measured, figures = accuracies(run, run.of(Evaluated)), closing(run)
     if figures is None:
         raise StoreError(f"{path} has measured no node: leave it out")
-    curves = honest_of(run, measured)
-    reached = first_at(curves, goal)
+    honest = not set(run.nodes) <= run.attacks.keys()
+    curves = honest_of(run, measured) if honest else []
+    reached = first_at(curves, goal) if curves else None
     spent = cpu_seconds(run)
     return Member(
         path=path,
+        genesis="" if run.simulated else read_about(RunDirectory(path)).genesis,
+        names=tuple(run.nodes),
+        honest=honest,
         seed=run.seed,
         state=state_of(run, held_since(RunDirectory(path)))[0],
         unit=time_kind(run),
         score=run.score,
-        settings={**settings, KIND: "simulation" if run.simulated else "run"},
+        settings={**settings, KIND: "simulation" if run.simulated else "run", ATTACK: _attacks(run)},
         nodes=len(run.nodes),
-        attackers=len(run.attacks),
+        attackers=sum(name in run.attacks for name in run.nodes),
         measured=len(measured),
-        mean=figures.mean if run.simulated else figures.last_mean,
-        worst=figures.worst if run.simulated else figures.last_worst,
-        last_mean=figures.last_mean,
-        last_worst=figures.last_worst,
+        mean=None if not honest else figures.mean if run.simulated else figures.last_mean,
+        worst=None if not honest else figures.worst if run.simulated else figures.last_worst,
+        last_mean=figures.last_mean if honest else None,
+        last_worst=figures.last_worst if honest else None,
         time_to_goal=reached,
         cpu_to_goal=None if reached is None or spent is None else spent * _share(run, reached),
         cpu_seconds=spent,
         curves=tuple(curves),
-        stepped=tuple(honest_of(run, of_trainers(run, measured))),
+        stepped=tuple(honest_of(run, of_trainers(run, measured)) if honest else ()),
     )
+
+
+def _attacks(run: Run) -> str:
+    """Who attacks of those that ran here, whatever they are called: "sign_flip, 2 delayed"."""
+    kinds = Counter(attack_text(attack) for name, attack in run.attacks.items() if name in run.nodes)
+    return ", ".join(kind if count == 1 else f"{count} {kind}" for kind, count in sorted(kinds.items())) or NONE
 
 
 def cpu_seconds(run: Run) -> float | None:
@@ -221,7 +237,7 @@ def grouped(members: Sequence[Member], goal: float, notes: Sequence[str] = ()) -
         values = {key: shown(its.get(key, NONE)) for key in keys or [NAME]}
         groups.append(Group(", ".join(_said(key, value) for key, value in values.items()), values, tuple(group)))
     also = [f"the groups differ in {listed(others)} as well"] if others else []
-    return Comparison(tuple(groups), goal, (*notes, *also, *_twice(groups)))
+    return Comparison(tuple(groups), goal, (*notes, *also, *_twice(groups), *_apart(members)))
 
 
 def _common(member: Member) -> dict[str, str]:
@@ -236,7 +252,7 @@ def telling(settings: Sequence[Mapping[str, str]]) -> tuple[list[str], list[str]
         return len({tuple(its.get(key) for key in keys) for its in settings})
 
     varied = [key for key in dict.fromkeys(key for its in settings for key in its) if told([key]) > 1]
-    unnamed = sorted((key for key in varied if key != NAME), key=lambda key: (not _is_attack(key), key != KIND))
+    unnamed = sorted((key for key in varied if key != NAME), key=lambda key: (key != ATTACK, not _is_attack(key), key != KIND))
     rest = unnamed if told(unnamed) == len(settings) else varied
     keys = [key for key in rest if key == ALGORITHM]
     while told(keys) < len(settings):
@@ -266,6 +282,20 @@ def _twice(groups: Iterable[Group]) -> list[str]:
         if len(set(seeds)) < len(seeds):
             said.append(f"{group.label}: some simulations have the same seed, and count as often as they are named")
     return said
+
+
+def _apart(members: Sequence[Member]) -> Iterator[str]:
+    """Runs that are not a run each: those of one network on several hosts, and those of attackers alone."""
+    hosts: dict[str, list[Member]] = {}
+    for member in members:
+        if member.genesis:
+            hosts.setdefault(member.genesis, []).append(member)
+        if not member.honest:
+            yield f"{member.path}: only attackers ran there, which counts for no mean"
+    for group in hosts.values():
+        names = [name for member in group for name in member.names]
+        if len(group) > 1 and len(set(names)) == len(names):
+            yield f"{listed([str(member.path) for member in group])} are hosts of one network, and count as a run each"
 
 
 # --- the table

@@ -212,3 +212,26 @@ def test_over_steps_observers_are_not_drawn_and_counted_all_the_same(place: Path
 def test_over_steps_a_run_meets_a_simulation(place: Path) -> None:
     assert groups_chart(load_groups([place]), "steps").unit == "training steps of a node"
     assert groups_chart(load_groups([place])).unit == "seconds since the network was ready"
+
+
+def test_hosts_of_one_network_and_attackers_alone_are_said_to_be_that(tmp_path: Path) -> None:
+    """As several hosts have them, each with its own node; the last one's only node attacks."""
+    for name, right in {"a": 90, "b": 80, "c": 99}.items():
+        lines = [ready(), line(10, name, "evaluated", correct=right, tested=100), line(12, "", "stopped", reason="duration")]
+        path = write_run(tmp_path / name, [name], lines, seed=1, name="net", genesis="ab" * 32)
+        (path / "config.toml").write_text(CONFIG.format(seed=1, algorithm="krum"))
+    found = load_groups([tmp_path / name for name in "abc"])
+    assert sorted((member.mean, member.attackers) for member in found.members if member.mean) == [(0.8, 0), (0.9, 0)]
+    assert [member.settings["attack"] for member in found.members if member.mean is None] == ["noise"]
+    assert f"{tmp_path / 'c'}: only attackers ran there, which counts for no mean" in found.notes
+    assert any("are hosts of one network, and count as a run each" in note for note in found.notes)
+    assert all(f"{name} (" in str(groups_chart(found)) for name in "ab"), "a curve bears the name of its run"
+
+
+def test_attacks_are_told_apart_by_what_they_are_and_not_by_whose() -> None:
+    keys: list[dict[str, str]] = [
+        {"attack": "noise", "node.c.attack": "noise"},
+        {"attack": "none"},
+        {"attack": "2 noise", "node.m.attack": "noise"},
+    ]
+    assert telling(keys)[0] == ["attack"]
