@@ -10,6 +10,7 @@ from dfl_actors.report.canvas import MARKERS, colour_of, ink_on, plain
 from dfl_actors.report.charts.chart import Dot, Graph
 from dfl_actors.report.graph_names import part_names
 from dfl_actors.report.layout import POINTS, node_area
+from dfl_actors.report.table import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,11 +95,12 @@ def _draw_names(axes: "Axes", graph: Graph, area: float) -> bool:
     from matplotlib.patheffects import withStroke
 
     inside, count = _inside(graph, area), len(graph.dots)
+    short = dict(zip(graph.places, short_names(list(graph.places)), strict=True))
     colours = {dot.name: colour_of(dot.colour) for dot in graph.dots}
     inks = {dot.name: colours[dot.name] if dot.hollow else ink_on(to_rgb(colours[dot.name])) for dot in graph.dots}
     for name, (x, y) in graph.places.items() if count <= 100 else ():
         offset = (0, 0) if inside else (0, math.sqrt(area) / 2 + 2)
-        text = axes.annotate(plain(name, 20), (x, y), offset, "data", "offset points", ha="center", zorder=3)
+        text = axes.annotate(plain(short[name]), (x, y), offset, "data", "offset points", ha="center", zorder=3)
         text.set(fontsize=10 if count <= 12 else 8 if count <= 60 else 6, va="center" if inside else "bottom")
         if inside:
             text.set(color=inks[name], fontweight="bold")

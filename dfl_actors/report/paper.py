@@ -68,6 +68,7 @@ SQUARE = 4.2  # Inches that a matrix or a graph is wide and high at most.
 LEGEND_LINE = 0.17  # Inches that a line of a legend is high.
 MOST_LEGEND = 0.5  # Of a panel's height that its legend takes, if its texts can be cut so far.
 CUTS = (48, 36, 28, 22, 18, 14, 11)  # Letters to which they are cut.
+OURS = 24  # Letters of the longest text that names nothing of a user's.
 NAMED, UNNAMED = 0.25, 0.08  # Of the space of nodes, beside the outermost that have names, and that have none.
 MOST_NAMES = 30  # Nodes whose names fit into a graph as wide as a column.
 
@@ -353,11 +354,16 @@ def _brief(texts: Sequence[str], width: float, most: float) -> list[str]:
     """The texts of a legend, cut as far as it must be to be no higher than that, and as they still differ."""
     found = list(texts)
     for letters in CUTS:
-        brief = ["\n".join(plain(name_text(line.replace(r"\$", "$"), letters)) for line in text.splitlines()) for text in texts]
+        brief = ["\n".join(_cut(line.replace(r"\$", "$"), letters) for line in text.splitlines()) for text in texts]
         if LEGEND_LINE * _rows(found, width) <= most or len(set(brief)) < len(texts):
             break
         found = brief
     return found
+
+
+def _cut(line: str, letters: int) -> str:
+    """What is longer than our own words, which are never cut."""
+    return plain(name_text(line, letters) if len(line) > OURS else line)
 
 
 def _columns(texts: Sequence[str], width: float) -> int:
