@@ -14,7 +14,7 @@ from dfl_actors.errors import ChainError, ConfigError, Refused
 from dfl_actors.files import explained, read_text
 from dfl_actors.runtime.known import known_names, named
 from dfl_actors.runtime.rundir import RunDirectory, read_about
-from dfl_actors.runtime.verify import COPY, Verified, lists_all, prune_all, read_all, verify_all
+from dfl_actors.runtime.verify import COPY, Verified, check_genesis, lists_all, prune_all, read_all, verify_all
 
 app = typer.Typer(cls=Sentences, help="Read and check the chains of a run.", no_args_is_help=True)
 
@@ -103,6 +103,7 @@ def export(directory: Run, node: NodeName = None, json: Annotated[bool, typer.Op
     Where the members are no longer those of the genesis, its later lists of them stand before the blocks.
     """
     run, names = _nodes(directory, node)
+    check_genesis(run)
     place = run.path / "genesis.json"
     with explained(f"{place} cannot be read", "name the directory of a run"):
         genesis = read_text(place)

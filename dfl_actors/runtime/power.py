@@ -50,7 +50,8 @@ def _put_right(node: NodeDirectory, capacity: int, largest: int, damaged: bool) 
         return ""
     shutil.rmtree(node.models)
     anew.rename(node.models)
-    return f"{node.models} was damaged: {left} entries are left out, {kept} models are whole"
+    why = "was damaged" if damaged else "may have been cut off with the machine"
+    return f"{node.models} {why}: {kept} models are whole and stay; {left} others go (half-written ones, averages on their way)"
 
 
 def _intact(path: Path, anew: Path, capacity: int, largest: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from dfl_actors.core.family import ACTORS
 from dfl_actors.core.members import LISTED, Roll
 from dfl_actors.core.objects import FinalBlock, Genesis, MemberList
 from dfl_actors.errors import ChainError, Refused, StoreError
+from dfl_actors.files import read_bytes
 from dfl_actors.processes.isolated import ReaderDied, in_child
 from dfl_actors.processes.limits import limit_processor
 from dfl_actors.runtime.marks import check_marks
@@ -27,6 +28,7 @@ from dfl_actors.runtime.stores import ChainStore, Journal, ModelStore
 
 T = TypeVar("T")
 COPY = "put a copy in its place"
+UNDER = {"transaction": "with sequence number", "draft": "at height", "receipt": "for transaction"}
 READING, READING_A_MB = 60, 10  # Seconds of work that reading stores may take, and for each MB in them.
 
 
@@ -50,7 +52,19 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify_all(run: RunDirectory, names: tuple[str, ...]) -> list[Verified]:
     """Verify the chains of these nodes. Raises `ChainError` naming node, block and rule, or `StoreError`."""
+    check_genesis(run)
     return _isolated(_verify_sound, run, names)
+
+
+def check_genesis(run: RunDirectory) -> None:
+    """That the file from which people read and export the genesis has the one of this run, if it is there. Raises `ChainError`."""
+    path, about = run.path / "genesis.json", read_about(run)
+    try:
+        found = codec.digest(codec.decode(Genesis, read_bytes(path), LARGEST_BLOCK)) if path.exists() else about.genesis
+    except Refused as error:
+        raise ChainError(f"{path} breaks rule {error}: it was altered: {COPY}") from None
+    if found != about.genesis:
+        raise ChainError(f"{path} was altered: it is of genesis {found[:8]}, this run is of {about.genesis[:8]}: {COPY}")
 
 
 def signed_any(run: RunDirectory, names: tuple[str, ...]) -> tuple[bool, frozenset[str]]:
@@ -137,7 +151,7 @@ def _contradictions(node: NodeDirectory, genesis: str) -> Iterator[str]:
             kind, signer, where = check_contradiction(codec.decode(Evidence, raw, LARGEST_BLOCK), verifier)
         except Refused as error:
             raise ChainError(f"evidence in {path} breaks rule {error}: the journal was altered: {COPY}") from None
-        yield f"{signer[:16]} signed two {kind}s for {where[:16]}"
+        yield f"{signer[:16]} signed two {kind}s {UNDER[kind]} {where[:16]}"
 
 
 @contextmanager
@@ -147,7 +161,7 @@ def _pinpointed(run: RunDirectory, names: tuple[str, ...]) -> Iterator[None]:
         yield
     except ReaderDied:
         for name in names:
-            for path in _stores(run.node(name)):
+            for path in (*_stores(run.node(name)), *filter(Path.exists, [run.node(name).models])):
                 in_child(_check_bounded, path)
         raise
 

@@ -11,14 +11,14 @@ from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.stores import Journal
 from tests import objects
 from tests.cli.conftest import Cli
-from tests.runtime.test_verify import NET, made, of
+from tests.runtime.test_verify import GENESIS, NET, made, of
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     found = made(tmp_path / "run")
     keys = f'[node.a]\npublic_key = "{objects.ALICE.public}"\n[node.ben]\npublic_key = "{objects.BOB.public}"\n'
-    (found.path / "genesis.json").write_text("{}")
+    (found.path / "genesis.json").write_bytes(encode(GENESIS))
     found.config.write_text(f'[network]\nnodes = ["a", "ben"]\n{keys}')
     return found
 
@@ -28,7 +28,9 @@ def test_verify_and_show_name_nodes_of_other_hosts(run: RunDirectory, cli: Cli) 
     with Journal(run.node("a").journal("gossiper")) as journal:
         journal.commit([(KEPT + b"transaction/any", encode(evidence(one, other)))])
     ended = cli("chain", "verify", run.path)
-    assert ended.code == 0 and "node a: holds evidence that node ben signed two transactions for 3" in ended.out.splitlines()
+    assert (
+        ended.code == 0 and "node a: holds evidence that node ben signed two transactions with sequence number 3" in ended.out.splitlines()
+    )
     shown = cli("chain", "show", run.path)
     assert shown.out.splitlines()[0] == "chain of node a: 4 blocks, 4 transactions" and "  witnesses: ben 4" in shown.out.splitlines()
     run.config.unlink()
@@ -61,3 +63,13 @@ def test_a_chain_that_ends_its_reader_is_named(run: RunDirectory, cli: Cli, comm
         file.truncate(data.stat().st_size // 2)
     refused = cli("chain", command, run.path)
     assert refused.code == 6 and str(run.node("a").chain) in refused.err and refused.out == ""
+
+
+@pytest.mark.parametrize("command", ["export", "verify"])
+@pytest.mark.parametrize("text", ["{}", None], ids=["no genesis", "another"])
+def test_an_altered_genesis_file_is_found(run: RunDirectory, cli: Cli, command: str, text: str | None) -> None:
+    """What is exported is what was verified."""
+    place = run.path / "genesis.json"
+    place.write_bytes(encode(msgspec.structs.replace(GENESIS, labels=11)) if text is None else text.encode())
+    refused = cli("chain", command, run.path)
+    assert refused.code == 8 and refused.out == "" and refused.err.startswith(f"error: {place} ") and "put a copy" in refused.err

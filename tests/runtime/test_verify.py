@@ -337,7 +337,7 @@ def test_evidence_that_the_node_keeps_is_checked_and_named(tmp_path: Path) -> No
     one, other = (objects.transaction(objects.BOB, genesis=NET, sequence=3, created=created) for created in (1, 2))
     with Journal(run.node("a").journal("gossiper")) as journal:
         journal.commit([(b"score/any", b"{}"), (KEPT + b"transaction/any", encode(evidence(one, other)))])
-    assert verify(run, "a").contradictions == (f"{objects.BOB.address[:16]} signed two transactions for 3",)
+    assert verify(run, "a").contradictions == (f"{objects.BOB.address[:16]} signed two transactions with sequence number 3",)
     entry = Entry(transaction=one, receipts=(objects.receipt(one, objects.CAROL),) * 256)
     large = evidence(*(objects.draft(*[entry] * 4, key=objects.BOB, genesis=NET, memo=memo) for memo in ("one", "other")))
     with Journal(run.node("a").journal("gossiper")) as journal:
