@@ -37,11 +37,12 @@ class Stream(Protocol):
 
 class InjectorSettings(Settings, frozen=True, kw_only=True):
     """`rate` is 0 when the trainer sets the pace, at `speed` times its own. `window` samples that were fed may
-    be under way to it."""
+    be under way to it. `ahead` samples are due at the start."""
 
     rate: float
     speed: float = 1.0
     window: int = 0
+    ahead: int = 0
 
 
 class Injector(Actor):
@@ -76,7 +77,7 @@ class Injector(Actor):
         elif self._running:
             self._begun += max(0, now.mono - self._last - self._wait() - LONGEST_PAUSE)
             self._last, self.wake = now.mono, now.mono + self._wait()
-            yield from self._inject(due(self.settings.rate, now.mono - self._begun) - self._injected)
+            yield from self._inject(self.settings.ahead + due(self.settings.rate, now.mono - self._begun) - self._injected)
 
     def on_pull(self, message: Pull, now: Now) -> Iterator[Effect]:
         yield from self._feed_again(now)

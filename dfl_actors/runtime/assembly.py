@@ -119,7 +119,10 @@ def build(plan: NodePlan, actor: str, incarnation: int, owned: Owned) -> Actor:
     seeds = rng_for(plan, actor, incarnation)
     if actor == "injector":
         data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
-        return Injector(settings_of(plan, InjectorSettings), stream(plan, data, seeds), owned.stocked(data))
+        paced = settings_of(plan, InjectorSettings)
+        if incarnation:
+            paced = msgspec.structs.replace(paced, ahead=0)
+        return Injector(paced, stream(plan, data, seeds), owned.stocked(data))
     if actor == "trainer":
         offer, lesson, trains = attack(plan, seeds)
         learner, metered = learners(plan, actor, owned.meter, lesson, trains)

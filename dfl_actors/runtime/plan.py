@@ -12,6 +12,7 @@ from dfl_actors.learning.weights import Layer
 
 EVALUATOR = "evaluator"
 SUPERVISOR = "supervisor"
+GOLDEN = (5**0.5 - 1) / 2  # Its multiples, less their whole parts, are spread evenly over 0 to 1, however many they are.
 DEADLINES = 10  # After so many of them a draft that nobody confirmed is given up, unless `block.abandon_s` says otherwise.
 
 
@@ -98,8 +99,21 @@ def settings_of(plan: NodePlan, kind: type[S]) -> S:
         "stock": plan.samples,
         "buffer": node.buffer,
         "window": 4 * config.training.batch * node.steps_per_transaction,
+        "ahead": ahead(plan),
     }
     return msgspec.convert(known, kind)
+
+
+def ahead(plan: NodePlan) -> int:
+    """Samples that are due at the start of a node with a fixed rate: less than for a transaction, and others for every node.
+
+    Nodes that begin together, at one rate, would otherwise train at the same moments for ever: they would want the processors at once,
+    and what a node learns of the others would be half a step older than where they train by turns, as in the simulator and on hosts of
+    their own.
+    """
+    node, config = plan.node, plan.config
+    turn = [one.name for one in config.nodes].index(node.name) * GOLDEN % 1
+    return int(turn * config.training.batch * node.steps_per_transaction) if node.rate else 0
 
 
 def links_needed(plan: NodePlan) -> int:

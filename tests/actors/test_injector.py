@@ -38,6 +38,17 @@ def test_late_ticks_make_no_drift(rate: float) -> None:
     assert actor.counts["samples"] == got
 
 
+def test_what_is_ahead_is_due_at_once_and_only_once() -> None:
+    actor, now = Injector(bench.settings(InjectorSettings, rate=10.0, ahead=7), parts.Stream(1)), NOW
+    list(actor.handle(Started(), at(now)))
+    counts = []
+    for _ in range(3):
+        now += 1_000
+        list(actor.handle(Tick(), at(now)))
+        counts.append(actor.counts["samples"])
+    assert counts == [17, 27, 37]
+
+
 @pytest.mark.parametrize(("rate", "paused", "most"), [(8.0, 4_000, 33), (8.0, 3_600_000, 42), (50.0, 3_600_000, 253), (0.1, 3_600_000, 2)])
 def test_a_pause_of_any_length_costs_no_more_samples_than_a_short_one(rate: float, paused: int, most: int) -> None:
     """A process that was stopped, or a machine that slept: an hour at 50 a second would be 180,000 in one tick."""

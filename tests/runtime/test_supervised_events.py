@@ -65,7 +65,8 @@ def test_one_actor_begins_anew_as_what_an_event_makes_of_its_node(tmp_path: Path
     _, troupe, watcher = perform(tmp_path, stage.play, 600.0, stage.stop, change)
     lives = {actor: troupe.lives[f"a/{actor}"] for actor in ACTORS}
     assert lives == dict.fromkeys(ACTORS, 1) | {"injector": 2, "trainer": 2, "keeper": 2}
-    assert settings_of(troupe.plans["a/injector"], InjectorSettings).rate == 4.0
+    paced = {name: settings_of(troupe.plans[f"{name}/injector"], InjectorSettings) for name in "ab"}
+    assert paced["a"].rate == 4.0 and (paced["a"].ahead, paced["b"].ahead) == (0, int(0.618034 * 64)), "they train by turns"
     assert (troupe.plans["a/trainer"].node.attack, troupe.plans["b/trainer"].node.attack) == ("copy", None)
     assert watcher.texts == ["node a goes at 0.5 times its speed", "node a attacks with copy"]
 
