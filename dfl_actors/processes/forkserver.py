@@ -4,20 +4,18 @@ If the server dies, its children are killed, and they are gone before anything i
 """
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from pathlib import Path
 
 from dfl_actors.errors import ActorError
 from dfl_actors.learning.computing import ENVIRONMENT
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import EXHAUSTED, interpreter, job
+from dfl_actors.processes.scratch import Scratch
 from dfl_actors.processes.server import BEGUN, REFUSED, WORD, serve
 
 KILLED_WITHIN = 5.0  # Seconds in which a killed process is gone.
@@ -47,11 +45,13 @@ class Process:
 
 
 class ForkServer:
-    """A fork server and its processes. `folder` is for what they share; it is gone once all of them are, however that comes."""
+    """A fork server and its processes. `folder` is for what they share; it is gone once all of them are, however that comes; if
+    everybody was killed at once, with the next command."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = tuple(modules)
-        self.folder = Path(tempfile.mkdtemp(prefix="dfl-"))
+        self._scratch = Scratch()
+        self.folder = self._scratch.path
         self._numbers = count()
         self._running: dict[int, Process] = {}
         self._begin()
@@ -145,7 +145,7 @@ class ForkServer:
             _await_end(process)
         self._requests.close()
         self._told.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.remove()
 
 
 @contextmanager

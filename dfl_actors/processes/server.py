@@ -20,6 +20,7 @@ from typing import NoReturn
 from dfl_actors.processes import preload
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import live
+from dfl_actors.processes.scratch import hold
 
 WORD = struct.Struct(">iii")  # What the server tells: the number of a process, its process id, and its exit code or one of the two below.
 
@@ -31,6 +32,7 @@ GRACE = 1.5  # Seconds that children have to end by themselves once the parent i
 
 def serve(parent: Channel, requests: int, modules: Sequence[str], folder: Path) -> None:
     """Until the parent is gone. Each message on the socket `requests` is a number and the end of a new process's channel."""
+    hold(folder)
     with _ending_with_parent(folder):
         preload.load(modules)
     with socket.socket(fileno=requests) as incoming:

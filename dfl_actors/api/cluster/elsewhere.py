@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from dfl_actors.errors import ActorError, ConfigError
 from dfl_actors.processes import faults
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import Work, interpreter, job
+from dfl_actors.processes.scratch import Scratch
 from dfl_actors.processes.signals import Stop
 
 CONNECTS_WITHIN = 90.0  # Seconds in which Ray has connected us, or started a cluster here.
@@ -157,12 +157,12 @@ def check_engine(engine: str, address: str | None) -> None:
 @contextmanager
 def cluster(address: str | None) -> Iterator[Cluster]:
     """The cluster at `address`; without one that which this machine belongs to, else one that is started here and gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="dfl-"))
+    scratch = Scratch()
     try:
-        found = Cluster(address or "", folder)
+        found = Cluster(address or "", scratch.path)
         try:
             yield found
         finally:
             found.close()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
