@@ -20,7 +20,8 @@ def watch(
     insecure: Insecure = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     beside: Annotated[
-        int | None, typer.Option("--beside", metavar="FD", help="For --watch of others: this socket, until standard input ends.")
+        int | None,
+        typer.Option("--beside", metavar="FD", hidden=True, help="For --watch of others: this socket, until standard input ends."),
     ] = None,
 ) -> None:
     """Follow runs in a browser: the report as a page that keeps up, and /metrics for Prometheus."""
