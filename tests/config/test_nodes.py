@@ -87,7 +87,7 @@ def test_a_node_that_runs_alone_encrypts_on_this_machine_too() -> None:
         ("", ""),
         ('[transport]\ncurve = "off"', ""),
         ('[transport]\nhost = "10.0.0.1"', ""),
-        ('[transport]\nhost = "10.0.0.1"\ncurve = "off"', "node 0"),
+        ('[transport]\nhost = "10.0.0.1"\ncurve = "off"', "nodes 0, 1"),
         ('[transport]\ncurve = "off"\n[node.1]\nlisten = "tcp://lab:7000"', "node 1"),
     ],
 )
