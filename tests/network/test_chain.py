@@ -163,7 +163,8 @@ def test_an_older_directory_that_was_put_back_is_named_by_the_witness(
 ) -> None:
     shutil.copytree(ended.out, place / "run")
     shutil.rmtree(place / "run/nodes/0" / lost)
-    (place / "run/nodes/0/marks.json").unlink()
+    for marks in ("run/marks.json", "run/nodes/0/marks.json"):
+        (place / marks).unlink()
     stored = Chain(place / "run")
     with lmdb.open(str(stored.path), readonly=True) as environment:
         blocks = environment.stat()["entries"] - 1
