@@ -74,6 +74,11 @@ def node_line(
     )
 
 
+def attackers_alone(run: Run) -> bool:
+    """Whether no honest node ran here."""
+    return set(run.nodes) <= run.attacks.keys()
+
+
 def honest_of(run: Run, by_name: Mapping[str, T]) -> list[T]:
     """What belongs to nodes that do not attack; everything where there is none."""
     return [one for name, one in by_name.items() if name not in run.attacks] or list(by_name.values())

@@ -95,8 +95,7 @@ class Board:
             begun = time.monotonic()
             with suppress(StoreError, OSError), whole(self._file) as draft:
                 draft.write_bytes(msgspec.json.encode(self._standing(status)))
-            with suppress(StoreError, OSError):
-                leave_marks(self._run, self._marks)
+            leave_marks(self._run, self._marks)
             self._due = now + max(LEFT_EVERY, MOST_SHARE * (time.monotonic() - begun))
 
     def _standing(self, status: NetworkStatus) -> Standing:

@@ -33,12 +33,11 @@ def read_marks(run: RunDirectory, name: str) -> Marks:
 
 
 def leave_marks(run: RunDirectory, marks: Mapping[str, Marks]) -> None:
-    """Those of all nodes that run here. Raises `StoreError`."""
-    for name, own in marks.items():
-        with whole(run.node(name).marks) as draft:
-            draft.write_bytes(msgspec.json.encode(own))
-    with whole(run.marks) as draft:
-        draft.write_bytes(msgspec.json.encode(marks))
+    """Those of all nodes that run here. A file that cannot be written stays as it was, and keeps no other from being written."""
+    files: dict[Path, object] = {run.node(name).marks: own for name, own in marks.items()}
+    for path, what in {**files, run.marks: marks}.items():
+        with suppress(StoreError, OSError), whole(path) as draft:
+            draft.write_bytes(msgspec.json.encode(what))
 
 
 def check_marks(run: RunDirectory, name: str) -> None:

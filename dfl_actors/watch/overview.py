@@ -11,7 +11,7 @@ from dfl_actors.report.charts.chart import FEW, WHOLE, Chart, Line, OverTime, Pa
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.page import figures
 from dfl_actors.report.page.parts import chart_section, section, tag
-from dfl_actors.report.roles import honest_of
+from dfl_actors.report.roles import attackers_alone, honest_of
 from dfl_actors.report.runs.listing import duration_text
 from dfl_actors.report.series import Series, accuracies, of_trainers, span_of
 from dfl_actors.watch.views import Place, RunView, Update, document
@@ -100,7 +100,7 @@ class Mean(NamedTuple):
 
 
 def _mean(run: Run, *, steps: bool) -> Mean | None:
-    if set(run.nodes) <= run.attacks.keys():
+    if attackers_alone(run):
         return None
     measured = accuracies(run, run.of(Evaluated))
     honest = honest_of(run, of_trainers(run, measured) if steps else measured)

@@ -70,7 +70,7 @@ def _names(groups: Sequence[Group]) -> tuple[list[str], str]:
     """What stands in the legend for each, and over how many runs a deviation is: said once where all have as many."""
     counts = [len(group.members) for group in groups]
     if set(counts) == {1} and not any(group.members[0].simulated for group in groups):
-        return [plain(f"{group.members[0].path.name} ({group.label})", 60) for group in groups], " over 1 runs"
+        return [plain(f"{group.members[0].path.name} ({group.label})", 60) for group in groups], ""
     if len(set(counts)) == 1:
         return [plain(group.label, 60) for group in groups], f" over {counts[0]} runs"
     return [f"{plain(group.label, 60)} ({counted(count, 'run')})" for group, count in zip(groups, counts, strict=True)], ""

@@ -21,7 +21,7 @@ from dfl_actors.report.charts.chart import cut
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run, load_run
-from dfl_actors.report.roles import honest_of
+from dfl_actors.report.roles import attackers_alone, honest_of
 from dfl_actors.report.runs.compare import USUAL_TARGET, WIDEST, settings_of, steps_by, time_kind
 from dfl_actors.report.runs.listing import held_since, runs_below, state_of
 from dfl_actors.report.series import Series, accuracies, of_trainers
@@ -172,7 +172,7 @@ def load_member(path: Path, goal: float) -> Member:
     measured, figures = accuracies(run, run.of(Evaluated)), closing(run)
     if figures is None:
         raise StoreError(f"{path} has measured no node: leave it out")
-    honest = not set(run.nodes) <= run.attacks.keys()
+    honest = not attackers_alone(run)
     curves = honest_of(run, measured) if honest else []
     reached = first_at(curves, goal) if curves else None
     spent = cpu_seconds(run)
