@@ -300,7 +300,10 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
             lying = axis is axes.xaxis and texts[0].get_rotation() == 0
             each = 72 * inches(names) + POINTS / 2 if lying else 1.25 * POINTS
             step = ceil(len(names) * each / (72 * room))
+            colours = [text.get_color() for text in texts]
             axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
+            for text, colour in zip(axis.get_ticklabels(), colours[::step], strict=False):
+                text.set_color(colour)
             if axis is axes.xaxis and not lying:
                 for text in axis.get_ticklabels():
                     text.set(ha="right", rotation_mode="anchor")

@@ -6,7 +6,7 @@ made without pyplot, so no window system is asked for and no state is left behin
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from dfl_actors.core.events import Final
 from dfl_actors.errors import StoreError
 from dfl_actors.report.canvas import MARKERS, colour_of, ink_on, new_figure, plain
 from dfl_actors.report.charts import charts
-from dfl_actors.report.charts.chart import FEW, MARK_STYLES, MOST_TEXTS, Bars, Chart, Line, Matrix, OverTime, Panel
+from dfl_actors.report.charts.chart import FEW, MARK_STYLES, MOST_TEXTS, Bars, Chart, Line, Look, Matrix, OverTime, Panel
 from dfl_actors.report.charts.chart import Figure as Shown
 from dfl_actors.report.charts.learning import accuracy_figure, fitted
 from dfl_actors.report.charts.palette import PICTURE, SCALES
@@ -30,6 +30,7 @@ from dfl_actors.report.summary import summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
@@ -254,7 +255,7 @@ def _draw_bars(shown: Bars, title: str) -> "Figure":
 
 def _stack_bars(axes: "Axes", shown: Bars) -> None:
     count, flat = len(shown.names), shown.flat
-    names, begun = [plain(name, 24 if shown.cut else 72) for name in shown.names], np.zeros(count)
+    names, begun = [plain(name, 72) for name in shown.names], np.zeros(count)
     draw = axes.barh if flat else axes.bar
     for part in shown.parts:
         draw(range(count), part.values, 0.8, begun, color=colour_of(part.colour), label=part.name, edgecolor="white", linewidth=0.5)
@@ -267,9 +268,17 @@ def _stack_bars(axes: "Axes", shown: Bars) -> None:
         axes.set_ylim(reach)
         axes.set_xticks(range(count), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
         axes.set_ylabel(shown.unit)
+    _redden(axes.yaxis if flat else axes.xaxis, shown.looks)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, axis="x" if flat else "y", linewidth=0.5, alpha=0.5)
     axes.set_axisbelow(True)
+
+
+def _redden(axis: "Axis", looks: Sequence[Look | None]) -> None:
+    """The names of attackers on an axis."""
+    for text, look in zip(axis.get_ticklabels(), looks, strict=False):
+        if look is not None and look.attacks:
+            text.set_color(colour_of(look.colour))
 
 
 def _draw_matrix(shown: Matrix, title: str) -> "Figure":
@@ -297,6 +306,8 @@ def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
     ticks = range(0, len(names), step)
     axes.set_xticks(ticks, names[::step], rotation=0 if max(map(len, names)) <= 3 else 45, fontsize=8)
     axes.set_yticks(ticks, names[::step], fontsize=8)
+    for axis in (axes.xaxis, axes.yaxis):
+        _redden(axis, shown.looks[::step])
     axes.set_ylabel(shown.sides[0])
     axes.set_xlabel(shown.sides[1])
     axes.set_facecolor(PICTURE["empty"])

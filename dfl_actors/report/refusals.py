@@ -5,7 +5,7 @@ directory explain it and nobody is to blame.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -139,13 +139,13 @@ def refused_text(faults: int, ignored: int) -> str:
     return ", ".join(filter(None, told)) or "nothing refused"
 
 
-def refusal_columns(found: Sequence[Refusal], most: int = MOST_ROWS) -> list[Column]:
-    """A row for each refuser, refused and reason."""
+def refusal_columns(found: Sequence[Refusal], most: int = MOST_ROWS, called: Callable[[str], str] = name_text) -> list[Column]:
+    """A row for each refuser, refused and reason; `called` is what nodes are called there."""
     rows = found[:most]
     refusers, refused = [one.refuser for one in rows], [one.refused for one in rows]
     return [
-        Column("refuser", list(map(name_text, refusers)), left=True, style="cyan", nodes=refusers),
-        Column("refused", list(map(name_text, refused)), left=True, nodes=refused),
+        Column("refuser", list(map(called, refusers)), left=True, style="cyan", nodes=refusers),
+        Column("refused", list(map(called, refused)), left=True, nodes=refused),
         Column("times", [f"{one.count:,}" for one in rows]),
         Column("fault", ["sender's" if one.fault else "nobody's" for one in rows], left=True),
         Column("why", [one.words for one in rows], 7, left=True, short=[one.code for one in rows]),

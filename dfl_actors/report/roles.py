@@ -3,13 +3,11 @@
 Attackers are dashed and red, with the name of the attack; observers, which train nothing, have hollow signs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-import msgspec
-
 from dfl_actors.config.toml_text import counted
-from dfl_actors.report.charts.chart import FEW, SYMBOLS, Line, cut, short_names
+from dfl_actors.report.charts.chart import FEW, SYMBOLS, Line, Look, cut, short_names
 from dfl_actors.report.kinds import NORMAL, OBSERVER, attack_text, kind_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.series import Series
@@ -25,32 +23,22 @@ def named(name: str, role: str, attack: str | None, most: int = 16) -> str:
     return cut(name, most) if kind == NORMAL else f"{cut(name, most)} ({cut(kind, 24)})"
 
 
-class Look(msgspec.Struct, frozen=True):
-    """How a node is drawn. `said` is what it is, empty of a normal one; `symbol` is one of `SYMBOLS`."""
-
-    colour: str
-    symbol: str
-    attacks: bool
-    hollow: bool
-    said: str
-
-    @property
-    def dash(self) -> str:
-        """The dashes of its lines."""
-        return "dash" if self.attacks else "solid"
+def called(run: Run, name: str, most: int = 16) -> str:
+    """The same of a node of this run."""
+    return named(name, run.roles.get(name, NORMAL), run.attacks.get(name), most)
 
 
 def look_of(run: Run, name: str) -> Look:
     """How a node of this run is drawn: in a colour and with a sign of its own if nodes are few, else as one of a crowd."""
-    return look(list(run.nodes), run.roles, run.attacks, name)
-
-
-def look(nodes: Sequence[str], roles: Mapping[str, str], attacks: Mapping[str, str], name: str) -> Look:
-    """The same, of names, the roles of those that are not normal, and the attacks of those that attack."""
-    role, attack, few = roles.get(name, NORMAL), attacks.get(name), len(nodes) <= FEW
-    place, kind = nodes.index(name), kind_text(role, attack)
+    role, attack, few = run.roles.get(name, NORMAL), run.attacks.get(name), len(run.nodes) <= FEW
+    place, kind = list(run.nodes).index(name), kind_text(role, attack)
     colour, symbol = (f"@node{place}", SYMBOLS[place]) if few else ("@crowd", "circle")
     return Look(ALARM if attack else colour, symbol, bool(attack), role == OBSERVER, "" if kind == NORMAL else kind)
+
+
+def looks_of(run: Run, names: Iterable[str]) -> list[Look | None]:
+    """How each is drawn; None of one that did not run here."""
+    return [look_of(run, name) if name in run.nodes else None for name in names]
 
 
 def node_line(
@@ -66,7 +54,7 @@ def node_line(
         node=name,
         dash=its.dash,
         thin=not few,
-        label=named(name, run.roles.get(name, NORMAL), run.attacks.get(name)) if its.said else "",
+        label=called(run, name) if its.said else "",
         symbol=its.symbol if sign and few else "",
         symbol_size=7 if width >= 2 else 5.5,
         hollow=its.hollow,

@@ -7,6 +7,7 @@ called "unattributed" and is part of everything outside learning, so that no cos
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from math import fsum
 from typing import Any
 
@@ -23,7 +24,7 @@ from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run, by_node
 from dfl_actors.report.privacy import privacy_lines, spent
 from dfl_actors.report.refusals import Refusal, by_verdict, refusal_columns, refusals
-from dfl_actors.report.table import Column, accuracy_text, grid, kind_column, names_column, reputations_column, troubles_column
+from dfl_actors.report.table import Column, accuracy_text, grid, kind_column, name_text, names_column, reputations_column, troubles_column
 from dfl_actors.report.tally import Sealed
 from dfl_actors.runtime.remarks import off_text, step_text
 
@@ -245,16 +246,17 @@ def render(summary: Figures, console: Console) -> None:
     for finding in summary["findings"]:
         console.print(Text(finding, style="yellow"))
     console.print()
-    for part, columns in (("nodes", node_columns), ("blocks", block_columns)):
+    for part, table in (("nodes", node_columns), ("blocks", partial(_blocks_told, summary["nodes"]))):
         rows = list(summary[part].items())
         alarm = [bool(summary["nodes"][name]["attack"]) for name, _ in rows[:ROWS]]
-        console.print(grid(columns(rows[:ROWS]), width, alarm=alarm))
+        console.print(grid(table(rows[:ROWS]), width, alarm=alarm))
         if len(rows) > ROWS:
             console.print(Text(f"... and {len(rows) - ROWS} more in summary.json"))
         console.print()
     if summary["refusals"]:
         found = refusals_in(summary)
-        console.print(grid(refusal_columns(found, MOST_REFUSALS), width, alarm=[one.fault for one in found]))
+        columns = refusal_columns(found, MOST_REFUSALS, partial(_called, summary["nodes"]))
+        console.print(grid(columns, width, alarm=[one.fault for one in found]))
         if len(found) > MOST_REFUSALS:
             console.print(Text(f"... and {len(found) - MOST_REFUSALS} more in summary.json"))
         console.print()
@@ -264,6 +266,12 @@ def render(summary: Figures, console: Console) -> None:
         console.print(Text(remark, style="yellow"))
     console.print()
     console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
+
+
+def _called(nodes: Figures, name: str) -> str:
+    """A node's name with what it is, where that is known and not normal."""
+    kind = kind_text(nodes[name]["role"], nodes[name]["attack"]) if name in nodes else NORMAL
+    return name_text(name) if kind == NORMAL else f"{name_text(name)} ({name_text(kind)})"
 
 
 def refusals_in(summary: Figures) -> list[Refusal]:
@@ -326,6 +334,13 @@ def lost_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:
     columns = zip(LOST, zip(*kept.values(), strict=True), strict=True) if kept else ()
     cells = [Column(header, [f"{count:,}" if count else "" for count in counts]) for header, counts in columns if any(counts)]
     return [names_column(kept), *cells]
+
+
+def _blocks_told(nodes: Figures, blocks: Sequence[tuple[str, Figures]]) -> list[Column]:
+    """What the nodes are besides."""
+    kinds = kind_column([kind_text(nodes[name]["role"], nodes[name]["attack"]) for name, _ in blocks], 8)
+    named, *others = block_columns(blocks)
+    return [named, *kinds, *others]
 
 
 def block_columns(nodes: Sequence[tuple[str, Figures]]) -> list[Column]:

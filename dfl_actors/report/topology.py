@@ -19,6 +19,7 @@ from dfl_actors.learning.form import numbered
 from dfl_actors.report.canvas import colour_of, new_figure, plain
 from dfl_actors.report.charts.chart import Dot, Edge, Graph, cut
 from dfl_actors.report.graph_picture import draw_graph, spread
+from dfl_actors.report.kinds import kind_text
 from dfl_actors.report.layout import bends, positions
 from dfl_actors.report.paper import Draw, finished, inches, panels_of, within
 from dfl_actors.report.roles import ALARM
@@ -118,7 +119,7 @@ def _table(description: Description, names: Sequence[str], *, links: bool = Fals
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("node", no_wrap=True)
     if links:
-        table.add_column("role", no_wrap=True)
+        table.add_column("kind", no_wrap=True)
         for count in ("out", "in") if description.one_way else ("links",):
             table.add_column(count, justify="right", no_wrap=True)
         table.add_column("neighbours", min_width=12, overflow="fold")
@@ -134,9 +135,14 @@ def _table(description: Description, names: Sequence[str], *, links: bool = Fals
 
 
 def _linked(node: Described, short: Mapping[str, str], one_way: bool) -> list[str]:
-    """Role, counts of links, neighbours and rate."""
+    """What it is, counts of links, neighbours and rate."""
     counts = [node.receivers, node.senders] if one_way else [node.neighbours]
-    return [node.kind, *(str(len(others)) for others in counts), _names(node, short), f"{node.rate:g}" if node.rate else "max"]
+    return [
+        kind_text(node.role, node.attack),
+        *(str(len(others)) for others in counts),
+        _names(node, short),
+        f"{node.rate:g}" if node.rate else "max",
+    ]
 
 
 def headings(labels: Sequence[str]) -> Sequence[str]:

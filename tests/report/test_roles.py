@@ -5,20 +5,26 @@ from pathlib import Path
 
 import orjson
 import pytest
+from rich.console import Console
 
 from dfl_actors.report.charts import charts, makers
-from dfl_actors.report.charts.chart import Graph
+from dfl_actors.report.charts.chart import Bars, Graph, Matrix
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.network import network
+from dfl_actors.report.charts.palette import PICTURE
 from dfl_actors.report.charts.trust import reputation_matrix
 from dfl_actors.report.kinds import attack_text, kind_text
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.page.page import page
+from dfl_actors.report.page.plotly import specification
 from dfl_actors.report.page.tables import tables_after
+from dfl_actors.report.paper import panels_of
 from dfl_actors.report.pictures import draw_accuracy, draw_figure
 from dfl_actors.report.roles import look_of
 from dfl_actors.report.runs.compare import compare, load_sides
-from dfl_actors.report.summary import summarise
+from dfl_actors.report.summary import render, summarise
+from dfl_actors.runtime.examined import Examined
+from tests.report.browser import Opened, chromium
 from tests.report.made_run import LONG, START, Line, address, lively
 
 CONFIG = '[node.ben]\nattack = "/home/ben/my files/mine.py:lie"\n[node.eve]\nrole = "observer"\n'
@@ -55,6 +61,51 @@ def test_curves_dots_and_axes_show_what_a_node_is(run: Run) -> None:
     drawn = {str(line.get_gid()): line for line in axes.get_lines()}
     assert drawn["test ben"].get_linestyle() == "--" and drawn["test eve"].get_markerfacecolor() == "white"
     assert any("ben (mine.py:lie)" in text.get_text() for text in axes.get_legend().get_texts())  # type: ignore[union-attr]
+
+
+def test_bars_and_matrices_name_nodes_with_what_they_are(run: Run) -> None:
+    made = {name: make().figure for name, make in makers(run, summarise(run)).items()}
+    for name, axis in (("cpu-nodes", "xaxis"), ("transactions", "yaxis"), ("reputations", "xaxis"), ("receipts", "yaxis")):
+        figure = made[name]
+        assert isinstance(figure, Bars | Matrix)
+        texts = " ".join(specification(figure)["layout"][axis]["ticktext"])  # type: ignore[index]
+        assert '<span style="color:@alarm;text-decoration:underline dashed">ben (mine.py:lie)' in texts, name
+        assert "dan" in texts and "◇</span> eve (observer)" in texts, name
+        for drawn in (draw_figure(figure, ""), panels_of(figure)[""](3.4)):
+            axes = drawn.axes[0]
+            names = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            alarm = {"ben" in text.get_text() for text in names if text.get_color() == ALARMED}
+            assert alarm == {True}, name
+
+
+ALARMED = PICTURE["alarm"]
+FILLED = """() => [...document.querySelectorAll("svg.hollow")].map(one => getComputedStyle(one).fill)"""
+ATTACKERS = """() => [...document.querySelectorAll("#plot-cpu-nodes .xtick tspan, #plot-cpu-nodes .xtick text")]
+    .filter(one => one.children.length === 0 && /ben/.test(one.textContent))
+    .map(one => [one.textContent, getComputedStyle(one).fill, getComputedStyle(one).textDecorationStyle])"""
+
+
+def test_signs_are_hollow_and_names_red_wherever_the_page_has_them(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(page(run, chains=[Examined(node=name) for name in run.nodes]), encoding="utf-8")
+    with chromium() as browser:
+        opened = Opened(browser, tmp_path / "page.html")
+        assert opened.tab.query_selector("#chain-strips h3 svg.hollow") and set(opened.tab.evaluate(FILLED)) == {"none"}
+        assert opened.tab.evaluate(ATTACKERS) == [["ben (mine.py:lie)", "rgb(176, 0, 32)", "dashed"]]
+        opened.show(390, "dark")
+        assert opened.tab.evaluate(ATTACKERS) == [["ben (mine.py…", "rgb(255, 107, 122)", "dashed"]]
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_closing_tables_say_what_nodes_are(run: Run, width: int) -> None:
+    summary = summarise(run)
+    summary["refusals"] = [{"refuser": "amy", "refused": "ben", "code": "signature", "count": 2}]
+    console = Console(width=width)
+    with console.capture() as said:
+        render(summary, console)
+    text = said.get()
+    assert len(re.findall(r"(?m)^ben +mine.py:lie .*$", text)) == 2 and len(re.findall(r"(?m)^eve +observer .*$", text)) == 2
+    assert re.search(r"(?m)^amy +ben \(mine.py:lie\) +2 ", text)
 
 
 def test_the_page_names_attackers_and_its_headline_is_of_the_honest(run: Run) -> None:

@@ -41,7 +41,7 @@ def makers(run: Run, summary: Figures) -> dict[str, Callable[[], Chart]]:
         simulated = accuracy, weight_difference, reputation_matrix, standing, network
         return {IDS[chart]: partial(_over, run, chart) for chart in simulated}
     over_time = accuracy, weight_difference, chain_heights, reputation_matrix, standing, network, receipt_matrix, refused
-    cpu = {"cpu-tasks": lambda: cpu_by_task(summary["cpu"]), "cpu-nodes": lambda: cpu_by_node(summary["cpu"])}
+    cpu = {"cpu-tasks": lambda: cpu_by_task(summary["cpu"]), "cpu-nodes": lambda: cpu_by_node(run, summary["cpu"])}
     return {**{IDS[chart]: partial(chart, run) for chart in over_time}, **cpu, IDS[slowest]: partial(slowest, run)}
 
 

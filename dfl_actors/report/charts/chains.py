@@ -1,8 +1,8 @@
 """The chains: how they grow, and where a transaction's time goes on its way into one."""
 
-from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part, cut
+from dfl_actors.report.charts.chart import Bars, Chart, OverTime, Panel, Part
 from dfl_actors.report.load import Run
-from dfl_actors.report.roles import node_line
+from dfl_actors.report.roles import called, looks_of, node_line
 from dfl_actors.report.series import heights
 from dfl_actors.report.waits import WAITS, Latencies, latencies
 
@@ -45,20 +45,21 @@ def slowest(run: Run) -> Chart:
         missing="No transaction was followed to a receipt in this run yet.",
         wide=True,
         height=110 + 24 * (len(found.slowest) + 1),
-        figure=_bars(found, shown) if found.slowest else None,
+        figure=_bars(run, found, shown) if found.slowest else None,
         notes=_notes(found),
     )
 
 
-def _bars(found: Latencies, parts: list[Part]) -> Bars:
+def _bars(run: Run, found: Latencies, parts: list[Part]) -> Bars:
     slow = found.slowest
     return Bars(
-        names=[f"median of {found.count:,}", *(f"{cut(one.generator, 10)} · {one.tx[:8]}" for one in slow)],
+        names=[f"median of {found.count:,}", *(f"{called(run, one.generator, 10)} · {one.tx[:8]}" for one in slow)],
         nodes=[None, *(one.generator for one in slow)],
+        looks=[None, *looks_of(run, (one.generator for one in slow))],
         parts=parts,
-        unit="milliseconds since trained",
+        unit="ms since trained",
         hover="%{customdata}<b>%{x:,} ms</b> until %{fullData.name}",
-        details=["", *(f"{cut(one.generator)}'s {one.tx[:8]}, {one.total:,} ms in all" for one in slow)],
+        details=["", *(f"{called(run, one.generator)}'s {one.tx[:8]}, {one.total:,} ms in all" for one in slow)],
     )
 
 

@@ -26,6 +26,21 @@ MARK_STYLES = {
 """Name, symbol, colour and dashes of what disturbs a network."""
 
 
+class Look(msgspec.Struct, frozen=True):
+    """How a node is drawn. `said` is what it is, empty of a normal one; `symbol` is one of `SYMBOLS`."""
+
+    colour: str
+    symbol: str
+    attacks: bool
+    hollow: bool
+    said: str
+
+    @property
+    def dash(self) -> str:
+        """The dashes of its lines."""
+        return "dash" if self.attacks else "solid"
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A curve. `label` stands in the legend of a picture where that is not the name; `thin` lines are one of a crowd and have no legend.
 
@@ -95,13 +110,15 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Bars(msgspec.Struct, frozen=True, kw_only=True):
-    """A stacked bar a row, lying if `flat`. `nodes` says whose each row is; with `cut`, those of nodes that are not chosen are left out.
+    """A stacked bar a row, lying if `flat`. `nodes` says whose each row is, `looks` how its name is drawn; with `cut`, those of nodes that
+    are not chosen are left out.
 
     `hover` is Plotly's template; `details` are texts for it, one a row, and with them a row of nobody stands out.
     """
 
     names: list[str]
     nodes: list[str | None]
+    looks: Sequence[Look | None] = ()
     parts: Sequence[Part]
     unit: str
     hover: str
@@ -115,12 +132,14 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Values in 0..`most` of every node and every other [frames, N, N], NaN where there is none; `moments` names the frames, or `choices`
     where readers choose one instead of going through time. The last is shown first.
 
-    `labels` are the nodes on the axes, `nodes` who they are here; `hover` is Plotly's template; `details` are texts for it, one a cell;
-    `decimals` are those of the numbers in cells. `below` stands below it in files, where nobody can point at a cell.
+    `labels` are the nodes on the axes, `nodes` who they are here, `looks` how their names are drawn; `hover` is Plotly's template;
+    `details` are texts for it, one a cell; `decimals` are those of the numbers in cells. `below` stands below it in files, where nobody
+    can point at a cell.
     """
 
     nodes: Sequence[str | None]
     labels: list[str]
+    looks: Sequence[Look | None] = ()
     frames: Numbers
     moments: tuple[str, ...]
     sides: tuple[str, str]
@@ -206,6 +225,6 @@ def cut(text: str, most: int = 16) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """The names as labels of an axis: those that are equal after cutting stay whole."""
-    short = [cut(name, 10) for name in names]
+    """The names as labels of an axis, of few as long as there is room; those that are equal after cutting stay whole."""
+    short = [cut(name, 24 if len(names) <= FEW else 10) for name in names]
     return [one if short.count(one) == 1 else cut(name, 64) for one, name in zip(short, names, strict=True)]

@@ -1,6 +1,8 @@
 """What the network cost: CPU by task and by node (the paper's tables IV and VI)."""
 
-from dfl_actors.report.charts.chart import Bars, Chart, Part, short_names
+from dfl_actors.report.charts.chart import Bars, Chart, Part
+from dfl_actors.report.load import Run
+from dfl_actors.report.roles import labels, looks_of
 from dfl_actors.report.summary import TASKS, WORK, Figures
 
 WORK_TEXTS = {"learning": "machine learning", "blockchain": "blockchain", "network": "network", "rest": "unattributed"}
@@ -14,12 +16,13 @@ def cpu_by_task(cpu: Figures) -> Chart:
     return _chart("cpu-tasks", "CPU by task", about, bars)
 
 
-def cpu_by_node(cpu: Figures) -> Chart:
+def cpu_by_node(run: Run, cpu: Figures) -> Chart:
     """CPU seconds of each node by kind of work."""
-    nodes = list(cpu["nodes"])
+    nodes = list(run.nodes)
     parts = _parts([[*(its[work] for work in WORK), its["unattributed"]] for its in cpu["nodes"].values()])
     bars = Bars(
-        names=short_names(nodes), nodes=[*nodes], parts=parts, unit="CPU seconds", side="node", flat=False, hover=_hover("x", "y")
+        names=labels(run), nodes=[*nodes], looks=looks_of(run, nodes), parts=parts, unit="CPU seconds", side="node", flat=False,
+        hover=_hover("x", "y"),
     )  # fmt: skip
     return _chart("cpu-nodes", "CPU by node", "CPU seconds of each node's six actors, by kind of work.", bars)
 

@@ -9,7 +9,7 @@ from dfl_actors.core.events import Dropped, Lost
 from dfl_actors.report.charts.chart import MOST_TEXTS, Bars, Chart, Matrix, Part, short_names
 from dfl_actors.report.load import Run
 from dfl_actors.report.refusals import FAULT, NOBODY, Refusal, by_verdict, refusals, refused_text, words_of
-from dfl_actors.report.roles import labels
+from dfl_actors.report.roles import labels, looks_of
 from dfl_actors.report.series import Numbers
 
 ABOUT = "How often each node (row) refused something of each other, whose fault that was, and why."
@@ -52,8 +52,9 @@ def _matrix(run: Run, found: Sequence[Refusal]) -> Matrix:
     views["all"] = {*counts}
     frames = np.array([_counted(names, [one for one in found if one.code in kept]) for kept in views.values()])
     return Matrix(
-        nodes=[*here, *([None] * len(others))], labels=[*(shown[name] for name in here), *short_names(others)], frames=frames, moments=(),
-        choices=tuple(views) if len(views) > 1 else (), sides=("who refused", "whose"), colours="@scale", most=int(np.nanmax(frames[-1])),
+        nodes=[*here, *([None] * len(others))], labels=[*(shown[name] for name in here), *short_names(others)],
+        looks=looks_of(run, names), frames=frames, moments=(), choices=tuple(views) if len(views) > 1 else (),
+        sides=("who refused", "whose"), colours="@scale", most=int(np.nanmax(frames[-1])),
         decimals=0, hover="<b>%{y}</b> refused <b>%{x}</b>'s<br>%{z} times%{customdata}", details=_details(names, found),
         below=_reasons(found, codes, _lost(run)),
     )  # fmt: skip

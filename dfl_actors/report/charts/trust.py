@@ -8,7 +8,7 @@ from dfl_actors.config.toml_text import listed
 from dfl_actors.report.charts.chart import FEW, WHOLE, Chart, Matrix, OverTime, Panel, cut
 from dfl_actors.report.load import Run
 from dfl_actors.report.pairs import receipts
-from dfl_actors.report.roles import labels, node_line
+from dfl_actors.report.roles import labels, looks_of, node_line
 from dfl_actors.report.series import Numbers, reputations, standings
 
 MOST_CELLS = 150_000  # Cells of all frames of the reputation matrix together.
@@ -21,7 +21,8 @@ def reputation_matrix(run: Run) -> Chart:
     found = reputations(run, min(max(MOST_CELLS // max(len(run.nodes), 1) ** 2, 12), 80))
     same, moves = _one(found.values), _moves(found.values)
     matrix = Matrix(
-        nodes=list(run.nodes), labels=labels(run), frames=found.values, moments=tuple(map(run.moment, found.seconds)) if moves else (),
+        nodes=list(run.nodes), labels=labels(run), looks=looks_of(run, run.nodes), frames=found.values,
+        moments=tuple(map(run.moment, found.seconds)) if moves else (),
         sides=("who trusts", "whom"), colours="@trust", most=1, decimals=2, hover="<b>%{y}</b> trusts <b>%{x}</b><br>%{z:.3f}",
     )  # fmt: skip
     about = "A row is what a node thinks of the others, from 0 to 1: how much their models weigh when it averages."
@@ -82,7 +83,8 @@ def receipt_matrix(run: Run) -> Chart:
     """Receipts by witness and generator."""
     found = receipts(run)
     matrix = Matrix(
-        nodes=list(run.nodes), labels=labels(run), frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
+        nodes=list(run.nodes), labels=labels(run), looks=looks_of(run, run.nodes),
+        frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
         sides=("witness", "generator"), colours="@scale", most=int(found.counts.max(initial=0)), decimals=0,
         hover="<b>%{y}</b> witnessed <b>%{x}</b><br>%{z} receipts%{customdata}",
         details=[["" if value != value else f"<br>mean {run.score} {value:.3f}" for value in row] for row in found.accuracies],

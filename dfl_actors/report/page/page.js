@@ -26,6 +26,7 @@
 
   function painted(value, key) {
     if (typeof value === "string") return /color(scale)?$/.test(key) && value[0] === "@" ? colour(value) : value;
+    if (key === "ticktext") return value.map((text) => text.replace(/(<span style="color:)(@\w+)/, (_, before, token) => before + colour(token)));
     if (Array.isArray(value)) return value.length && typeof value[0] === "object" && value[0] ? value.map((one) => painted(one, key)) : value;
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, painted(one, name)]));
     return value;
@@ -96,6 +97,14 @@
     return painted({ ...base, ...shown, ...size, ...drag }, "");
   }
 
+  // Names of nodes beside a narrow drawing leave it more room; sentences, which stand beside lying bars, stay whole.
+  const LETTERS = /(^|>)((?:&[^;]+;|[^<>&]){12})(?:&[^;]+;|[^<>&]){2,}/;
+  function briefly(layout, data) {
+    if (!narrow.matches || printing || !data.length || data[0].orientation === "h") return layout;
+    const brief = (axis) => (axis && axis.ticktext ? { ...axis, ticktext: axis.ticktext.map((text) => text.replace(LETTERS, "$1$2…")) } : axis);
+    return { ...layout, xaxis: brief(layout.xaxis), yaxis: brief(layout.yaxis) };
+  }
+
   const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.75, 600));
 
   // --- drawing
@@ -124,7 +133,7 @@
     const plot = document.getElementById("plot-" + id);
     const figure = (page.modes[id] || {})[modes[id]] || page.figures[id];
     const named = { ...config, toImageButtonOptions: { ...config.toImageButtonOptions, filename: page.name + "-" + id } };
-    const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(figure.layout, plot, id), named);
+    const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(briefly(figure.layout, figure.data), plot, id), named);
     if (!wired.has(plot)) wire(plot, id);
     return drawn;
   }

@@ -11,13 +11,14 @@ In a layout's "meta", "whole" are the ends of axes that readers may ask for.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from dfl_actors.report.charts.chart import (
     FEW,
     MARK_STYLES,
     MOST_TEXTS,
+    SYMBOLS,
     Band,
     Bars,
     Dot,
@@ -25,6 +26,7 @@ from dfl_actors.report.charts.chart import (
     Figure,
     Graph,
     Line,
+    Look,
     Matrix,
     OverTime,
     Panel,
@@ -36,6 +38,10 @@ Json = dict[str, object]
 
 MOST_KIND, MOST_BESIDE = 16, 10  # Letters of what a node of the graph is, above or below its sign, and of what stands beside one.
 MOST_NAMED = 30  # Nodes of a graph that have names beside them: of more, which would hide one another, attackers and observers have.
+
+HOLLOW = dict(zip(SYMBOLS, "○□△◇▽✛✕◁▷☆", strict=True))  # An observer's sign where only letters can stand.
+
+MIDDLE = 0.1  # How far from it a node of the graph may be whose name has the whole width.
 
 FEWEST_TICKS = 8  # Below, an axis of whole numbers would have them twice: 0, 1, 1, 2, 2.
 
@@ -65,6 +71,22 @@ def thinning_note(figure: Figure | None) -> list[str]:
 def _label(text: str, most: int = 64) -> str:
     """User's text: cut if long, and without what Plotly takes for markup or for a template."""
     return escape(cut(text, most), quote=False).replace("%{", "%&#123;").replace("\n", "<br>")
+
+
+def _ticks(names: Sequence[str], looks: Sequence[Look | None]) -> Json:
+    """Names on an axis, each as its node looks."""
+    marked = [_marked(name, its) for name, its in zip(names, looks or [None] * len(names), strict=True)]
+    return {"tickmode": "array", "tickvals": [*names], "ticktext": marked}
+
+
+def _marked(name: str, look: Look | None) -> str:
+    """An attacker's red and dashed, an observer's behind its hollow sign."""
+    if look is not None and look.attacks:
+        return f'<span style="color:{look.colour};text-decoration:underline dashed">{name}</span>'
+    if look is not None and look.hollow:
+        colour = "@muted" if look.colour == "@crowd" else look.colour
+        return f'<span style="color:{colour}">{HOLLOW[look.symbol]}</span> {name}'
+    return name
 
 
 def _axis(title: str = "", **more: object) -> Json:
@@ -199,8 +221,10 @@ def _bars(figure: Bars) -> Json:
         for part in figure.parts
     ]  # fmt: skip
     values = _axis(figure.unit, rangemode="tozero", side="bottom" if figure.flat else "left")
-    lying: Json = {"autorange": "reversed", "dtick": 1} if figure.flat else {}
-    rows = _axis(figure.side, type="category", showgrid=False, fixedrange=True, **lying)
+    lying: Json = {"autorange": "reversed"} if figure.flat else {}
+    # Names that stand side by side are thinned out where they are many.
+    ticks = _ticks(names, figure.looks) if figure.flat or len(names) <= MOST_TEXTS else {}
+    rows = _axis(figure.side, type="category", showgrid=False, fixedrange=True, **lying, **ticks)
     gap = 0.3 if figure.flat or len(names) > 4 else 0.55
     return {"data": traces, "layout": _layout(barmode="stack", bargap=gap, **{f"{along}axis": values, f"{across}axis": rows})}
 
@@ -224,7 +248,7 @@ def _matrix(figure: Matrix) -> Json:
         **({"customdata": figure.details} if figure.details else {}),
         **({"texttemplate": f"%{{z:.{figure.decimals}f}}"} if few else {}),
     }  # fmt: skip
-    ticks = {"tickmode": "array", "tickvals": names} if few else {"nticks": 13}
+    ticks = _ticks(names, figure.looks) if few else {"nticks": 13}
     look = {"type": "category", "showgrid": False, "showline": False, "ticks": "", "tickfont": {"size": 12 if few else 10}, **ticks}
     rows, columns = figure.sides
     drawn = _layout(
@@ -332,7 +356,8 @@ def _dot(dot: Dot, figure: Graph) -> Json:
     symbol = f"{_sign(dot, figure)}{'-open' if dot.hollow else ''}"
     marker = {"size": _size(figure), "color": dot.colour, "line": {"color": "@ground", "width": 2}, "symbol": symbol}
     x, y = figure.places[dot.name]
-    beside = [_label(dot.name, 8), _label(dot.group, MOST_BESIDE)] if len(figure.dots) <= MOST_NAMED or dot.group else []
+    most, kind = (8, MOST_BESIDE) if abs(x) > MIDDLE or not few else (16, MOST_KIND)  # Above and below the middle there is room.
+    beside = [_label(dot.name, most), _label(dot.group, kind)] if len(figure.dots) <= MOST_NAMED or dot.group else []
     text = _label(dot.name, 3) if inside else "<br>".join(filter(None, beside))
     colour = "@onnode" if inside and not dot.hollow else "@ink" if inside or not dot.group else _kind_colour(dot)
     return {
