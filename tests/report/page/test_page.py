@@ -102,7 +102,7 @@ def test_names_are_shown_as_they_are_and_never_run(tabs: Tabs) -> None:
         "<img src=x onerror=hack…",
         "c&d",
         'say "q"',
-        "a name that goes on unti…",
+        "a name that goes on unt…",
         "%{x}",
         "$x$",
         "g",
