@@ -36,6 +36,9 @@ class Shown(Protocol):
     def show(self, done: float, text: str) -> None:
         """So much of `total` is done; what was counted, and what else there is to say."""
 
+    def wait(self, text: str) -> None:
+        """What is waited for, before there is anything to count."""
+
     def tell(self, text: str) -> None:
         """Something that happened, a line."""
 
@@ -76,6 +79,10 @@ class OnTerminal:
     def show(self, done: float, text: str) -> None:
         self._bar.update(self._task, completed=done, description=text)
 
+    def wait(self, text: str) -> None:
+        self._bar.update(self._task, description=text)
+        self._live.refresh()
+
     def tell(self, text: str) -> None:
         self._live.note(Text(text))
 
@@ -100,6 +107,9 @@ class InLog:
             self._told = int(done * 10 // self._total)
             self._console.print(f"{int(done)} of {self._total} {text}", highlight=False, markup=False, soft_wrap=True)
 
+    def wait(self, text: str) -> None:
+        self.tell(text)
+
     def tell(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -121,6 +131,9 @@ class AsJson:
             self._told = int(done * 100 // self._total)
             line = {"event": "progress", "done": round(done, 2), "of": self._total, "text": text}
             self._console.out(orjson.dumps(line).decode(), highlight=False)
+
+    def wait(self, text: str) -> None:
+        self.tell(text)
 
     def tell(self, text: str) -> None:
         self._console.out(orjson.dumps({"event": "notice", "text": text}).decode(), highlight=False)
@@ -147,6 +160,9 @@ class InNotebook:
             self._due = now + NOTEBOOK_EVERY
             bar = f'<progress value="{done}" max="{self._total}"></progress>'
             self._handle.update(self._html(f"{bar} {int(done)} of {self._total} {escape(text)}"))
+
+    def wait(self, text: str) -> None:
+        self._handle.update(self._html(f"{escape(text)} ..."))
 
     def tell(self, text: str) -> None:
         print(text)  # noqa: T201  the notebook's
@@ -182,6 +198,8 @@ class Silent:
     def begin(self, total: int) -> None: ...
 
     def show(self, done: float, text: str) -> None: ...
+
+    def wait(self, text: str) -> None: ...
 
     def tell(self, text: str) -> None: ...
 
@@ -240,6 +258,10 @@ class Progress:
     def done(self, ticks: int) -> None:
         """So many ticks are done."""
         self._shown.show(ticks, "ticks" if self._accuracy is None else f"ticks, {self._score} {self._accuracy:.3f}")
+
+    def starting(self, text: str) -> None:
+        """What is being waited for, before the first tick is done."""
+        self._shown.wait(text)
 
     def voting(self, done: float) -> None:
         """This part of the measurement of all models together, which follows the last tick, is done."""

@@ -30,7 +30,7 @@ from dfl_actors.report.roles import ALARM, attackers_text
 from dfl_actors.report.series import Numbers, accuracies, marks, weight_differences
 from dfl_actors.report.simulated import ensemble_of
 from dfl_actors.report.summary import Figures, stands, stood
-from dfl_actors.report.table import Column, grid, names_column
+from dfl_actors.report.table import Column, grid, names_column, tell
 from dfl_actors.sim.about import load_about
 
 if TYPE_CHECKING:
@@ -153,18 +153,18 @@ def render_simulation(summary: Figures, console: Console) -> None:
             Column("last", [f"{node['last']:.3f}" for node in nodes.values()]),
             *held_back(judged, list(nodes)),
         ]
-        console.print(Text(summary["headline"]["text"], style="bold"), soft_wrap=True)
+        tell(console, summary["headline"]["text"], "bold")
         for finding in summary["findings"]:
-            console.print(Text(finding, style="yellow"), soft_wrap=True)
+            tell(console, finding, "yellow")
         console.print(grid(columns, console.width, alarm=[bool(node["attack"]) for node in nodes.values()]))
-        console.print(closing_text(accuracy), highlight=False, soft_wrap=True)
+        tell(console, closing_text(accuracy))
     attacks = {name: node["attack"] for name, node in nodes.items() if node["attack"]}
     for line in [*judged_lines(judged, kept_out(judged, attacks)), *privacy_lines(summary.get("privacy", {}))]:
-        console.print(Text(line), style="yellow", soft_wrap=True)
+        tell(console, line, "yellow")
     for name, votes in summary["ensemble"].items():
         share = votes["correct"] / votes["tested"]
-        console.print(f"all models together on the {name} set: {share:.4f} ({votes['correct']} of {votes['tested']})")
-    console.print(f"everything lies in {summary['directory']}", highlight=False, soft_wrap=True)
+        tell(console, f"all models together on the {name} set: {share:.4f} ({votes['correct']} of {votes['tested']})")
+    console.print(Text(f"everything lies in {summary['directory']}"), soft_wrap=True)
 
 
 def closing_text(accuracy: Figures) -> str:
@@ -201,5 +201,5 @@ def render_repeat(seeds: Mapping[int, Figures], together: Figures, console: Cons
         columns.append(Column(header, [*cells, f"{together[name]['mean']:.3f}", "-" if std is None else f"{std:.3f}"]))
     console.print(grid(columns, console.width))
     measurements = next(iter(found.values()))["measurements"]
-    console.print(f"of the honest nodes: means of the last {measurements} measurements, and the last one", highlight=False)
-    console.print(f"everything lies in {together['directory']}", highlight=False, soft_wrap=True)
+    tell(console, f"of the honest nodes: means of the last {measurements} measurements, and the last one")
+    console.print(Text(f"everything lies in {together['directory']}"), soft_wrap=True)

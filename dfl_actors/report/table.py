@@ -72,6 +72,11 @@ def uncut_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
+def tell(console: Console, text: str, style: str = "") -> None:
+    """A sentence: on a terminal broken between its words, elsewhere a whole line."""
+    console.print(Text(text, style), soft_wrap=not console.is_terminal)
+
+
 def accuracy_text(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 

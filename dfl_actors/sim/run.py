@@ -37,6 +37,9 @@ VOTES_AT_ONCE = 1000  # Samples that one job has a model vote on.
 class Listener(Protocol):
     """Whoever watches a simulation."""
 
+    def starting(self, text: str) -> None:
+        """What is being waited for, before the first tick is done."""
+
     def measured(self, tick: int, row: list[float]) -> None:
         """A row of accuracies, one a node."""
 
@@ -121,6 +124,7 @@ def carry_out(
             raise Stopped(kept.tick)
 
     with team as workers, _accounted(out, about, workers):
+        listener.starting("reading the data")
         with at_once():
             data = load_datasets(config, cache)
         about.data, about.form = check_unchanged(data, kept.data or digest), next(iter(data.values())).form
@@ -129,7 +133,9 @@ def carry_out(
             listener.warn(line)
         check()
         run = _Run(config, out, folder, data, workers, listener, kept)
+        listener.starting("importing TensorFlow")
         ready = workers.ready(check)
+        listener.starting("compiling the model")
         if workers.remark:
             listener.warn(workers.remark)
         run.go(found, kept, ready, stop, cache)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from dfl_actors.report.progress import InLog, OnTerminal, shown
+from dfl_actors.report.progress import InLog, OnTerminal, Progress, shown
 from tests.report.terminals import Attached, Terminal
 
 
@@ -23,6 +23,29 @@ def test_without_colours_the_bar_shows_its_end() -> None:
 @pytest.mark.parametrize(("term", "kind"), [("xterm", OnTerminal), ("dumb", InLog)])
 def test_a_dumb_terminal_gets_lines(term: str, kind: type) -> None:
     assert type(shown("auto", Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term}))) is kind
+
+
+def test_before_the_first_tick_it_says_what_it_waits_for() -> None:
+    terminal = Terminal(60, 24)
+    bar = OnTerminal(Attached(terminal))
+    progress = Progress(bar, 2000, [0], print)
+    try:
+        with progress:
+            progress.starting("importing TensorFlow")
+            (line,) = terminal.lines()
+            assert line.startswith("importing TensorFlow ") and "0/2000 0:00:0" in line
+            progress.done(3)
+            bar._live.refresh()
+            assert terminal.lines()[0].startswith("ticks ")
+    finally:
+        terminal.close()
+    console = Console(file=io.StringIO())
+    with Progress(shown("auto", console), 10, [0], print) as progress:
+        progress.starting("reading the data")
+    assert console.file.getvalue() == "reading the data\n"  # type: ignore[attr-defined]
+    with Progress(shown("json", console), 10, [0], print) as progress:
+        progress.starting("reading the data")
+    assert console.file.getvalue().endswith('{"event":"notice","text":"reading the data"}\n')  # type: ignore[attr-defined]
 
 
 def test_numbers_and_the_address_of_the_page_are_whole_at_every_width_and_a_resize_leaves_nothing_behind() -> None:

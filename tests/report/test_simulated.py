@@ -56,6 +56,24 @@ def simulated(place: Path, over: bool = True) -> Path:
     return place
 
 
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_its_closing_lines_break_between_words_on_a_terminal_alone(tmp_path: Path, width: int) -> None:
+    summary = leave(load_run(simulated(tmp_path / "[red]sim")))
+    summary["findings"] = ["node 2 (sign_flip) was kept out: 2 nodes rejected its models in 100 % of 10 updates; at last: norm 9 of own"]
+    sentences = [summary["headline"]["text"], *summary["findings"], closing_text(summary["accuracy"])]
+    terminal, file = (Console(width=width, force_terminal=tty, color_system=None, _environ={"TERM": "xterm"}) for tty in (True, False))
+    for console in (terminal, file):
+        with console.capture() as said:
+            render_simulation(summary, console)
+        lines = [line.rstrip() for line in said.get().splitlines()]
+        assert any(line.endswith("[red]sim") for line in lines), "a path is whole, and no markup"
+        if console is terminal:
+            assert max(len(line) for line in lines if "lies in" not in line) <= width
+            assert all(sentence in " ".join(lines) for sentence in sentences)
+        else:
+            assert set(sentences) <= set(lines)
+
+
 def test_its_tables_are_events_at_their_ticks(tmp_path: Path) -> None:
     run = load_run(simulated(tmp_path / "a"))
     assert (run.simulated, run.axis, run.elapsed, run.moment(8), run.attacks) == (True, "tick", 601, "tick 8", {"2": "sign_flip"})

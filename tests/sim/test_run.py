@@ -110,6 +110,7 @@ class Watcher:
     def __init__(self, after: int = -1, then: Callable[[], None] = lambda: None) -> None:
         self.after, self.then = after, then
         self.warnings: list[str] = []
+        self.waited: list[str] = []
         self.ticks = 0
 
     def measured(self, tick: int, row: list[float]) -> None: ...
@@ -122,6 +123,10 @@ class Watcher:
             self.then()
 
     def voting(self, done: float) -> None: ...
+
+    def starting(self, text: str) -> None:
+        assert self.ticks == 0
+        self.waited.append(text)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -206,6 +211,7 @@ def test_stopped_and_gone_on_with_on_another_number_of_workers_it_gives_the_same
     assert tables(out) == whole
     with pytest.raises(StoreError, match="no checkpoint"):
         simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+    assert watcher.waited == ["reading the data", "importing TensorFlow", "compiling the model"]
 
 
 def test_events_give_the_same_bytes_interrupted_and_on_another_number_of_workers(place: Path) -> None:
