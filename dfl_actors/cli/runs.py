@@ -193,15 +193,16 @@ def _side_by_side(a: Path, b: Path, goal: float | None, format: "Format", json: 
 def _in_groups(paths: Sequence[Path], goal: float | None, format: "Format", json: bool) -> Pictured:
     """Any number of runs, and how they are drawn."""
     import orjson
+    from rich.console import Console
 
     from dfl_actors.report.runs import groups
     from dfl_actors.report.runs.group_picture import draw_groups, groups_chart
-    from dfl_actors.report.table import uncut_console
+    from dfl_actors.report.table import tell, uncut_console
 
     found = groups.load_groups(paths, goal)
     typer.echo(orjson.dumps(groups.as_json(found)) if json else groups.as_text(found, format, uncut_console().width))
     for note in found.notes:
-        typer.echo(note, err=True)
+        tell(Console(stderr=True, highlight=False), note)
     return Pictured(partial(groups_chart, found), partial(draw_groups, found))
 
 

@@ -5,6 +5,7 @@ least important column takes its short form or goes. So the same rule serves 80 
 the closing summary.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -70,6 +71,22 @@ def grid(columns: Iterable[Column], width: int, *, footer: bool = False, alarm: 
 def uncut_console() -> Console:
     """As wide as the terminal; where there is none, a program or a file gets all of it."""
     return Console(width=None if sys.stdout.isatty() else 10_000)
+
+
+def broken(text: str, width: int, indent: str = "") -> str:
+    """Lines of at most `width` columns, broken between words, and between the parts of a key; `indent` stands before all but the first.
+
+    >>> broken("training.steps_per_transaction", 24, "  ").splitlines()
+    ['training.steps_per_', '  transaction']
+    """
+    lines = [""]
+    for part in re.split(r"(?<=[\s._,])", text):
+        if lines[-1].strip() and cell_len(lines[-1] + part.rstrip()) > width:
+            lines.append(indent)
+        lines[-1] += part
+        while cell_len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], indent + lines[-1][width:]]
+    return "\n".join(map(str.rstrip, lines))
 
 
 def tell(console: Console, text: str, style: str = "") -> None:

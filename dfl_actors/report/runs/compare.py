@@ -24,7 +24,7 @@ from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.runs.listing import held_since, load_measured, state_of
 from dfl_actors.report.summary import PER_BLOCK, ROWS, WORK, Figures, seconds_to_target, summarise
-from dfl_actors.report.table import Column, name_text, size_text
+from dfl_actors.report.table import Column, broken, name_text, size_text
 from dfl_actors.runtime.rundir import RunDirectory
 
 Value = str | int | float | None
@@ -40,6 +40,7 @@ FORMATS: dict[str, str] = {
     "score": "{:.4f}",
 }
 WIDEST = 40  # Longer texts are cut: a list of links can be very long.
+GAP, LEAST_VALUE, LINES = 2, 11, 2  # Columns between two others, those of a value at least, and the lines that one may take.
 OF_NODE = " of node "
 NODES = tuple(f"{word}{OF_NODE}" for word in MEASURES)  # How the lines of single nodes begin.
 OF_A_CHAIN = ("run", "chain", "CPU of the nodes", "traffic", "trouble")  # Groups of which lines that neither side has are left out.
@@ -221,21 +222,32 @@ def render(a: Side, b: Side, figures: Iterable[Figure], console: Console) -> Non
     """Print the two runs and a line a figure; the last column holds what differs and is empty where nothing does."""
     for letter, side in (("A", a), ("B", b)):
         console.print(Text(f"{letter}  {side.run.path}", style="bold"), soft_wrap=True)
-        console.print(Padding(Text(side.summary["headline"]["text"]), (0, 0, 0, 3)))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("", overflow="fold")
+        console.print(Padding(Text(side.summary["headline"]["text"]), (0, 0, 0, 3), expand=False))
+    shown = list(_shown(list(figures), _kinds(a.run, b.run)))
+    names, values = _widths(shown, console.width)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
     for header in ("A", "B"):
-        table.add_column(header, justify="right", overflow="fold")
+        table.add_column(header, justify="right", no_wrap=True)
     table.add_column("difference", justify="right", style="yellow", no_wrap=True)
     group = ""
-    for figure in _shown(list(figures), _kinds(a.run, b.run)):
+    for figure in shown:
         if figure.group != group:
             group = figure.group
             table.add_row()
             table.add_row(Text(group, style="bold cyan"))
-        cells = [text_of(figure.kind, figure.a), text_of(figure.kind, figure.b), difference_text(figure)]
-        table.add_row(Text(f"  {figure.name}"), *(Text(cell) for cell in cells))
+        cells = [broken(text_of(figure.kind, value, LINES * values), values) for value in (figure.a, figure.b)]
+        table.add_row(Text(broken(f"  {figure.name}", names, "    ")), *map(Text, [*cells, difference_text(figure)]))
     console.print(table)
+
+
+def _widths(figures: Sequence[Figure], width: int) -> tuple[int, int]:
+    """Columns for the names and for each side's values: what is longest, or where that has no room, as many as are left."""
+    names = max((len(figure.name) + 2 for figure in figures), default=0)
+    values = max((len(text_of(figure.kind, value)) for figure in figures for value in (figure.a, figure.b)), default=0)
+    rest = width - max(len("difference"), *(len(difference_text(figure)) for figure in figures)) - 3 * GAP
+    values = min(values, max((rest - names) // 2, LEAST_VALUE))
+    return min(names, max(rest - 2 * values, LEAST_VALUE)), values
 
 
 def _shown(figures: list[Figure], kinds: Mapping[str, str]) -> Iterator[Figure]:
@@ -265,12 +277,13 @@ def _kinds(a: Run, b: Run) -> dict[str, str]:
     return told
 
 
-def text_of(kind: str, value: Value) -> str:
-    """A value as a person reads it."""
+def text_of(kind: str, value: Value, most: int = WIDEST) -> str:
+    """A value as a person reads it; a text in at most so many letters."""
     if value is None:
         return "-"
     if isinstance(value, str):
-        return value if len(value) <= WIDEST else value[: WIDEST - 2] + ".."
+        most = min(most, WIDEST)
+        return value if len(value) <= most else value[: most - 2] + ".."
     return size_text(value) if kind == "bytes" else FORMATS[kind].format(value)
 
 

@@ -36,6 +36,7 @@ SEED, NAME, ALGORITHM, KIND, ATTACK = "network.seed", "network.name", "update.al
 OF_RUNS = ("mean", "worst", "last_mean", "last_worst", "time_to_goal", "cpu_to_goal", "cpu_seconds")
 """The figures of a run, of which a group has mean and standard deviation."""
 NONE = "none"  # Said of a key that is not set, as sweeps do.
+WIDE, NARROW = 100, 16  # Columns of a terminal that has room for whole keys, and letters of their values where it has not.
 UNDER_WAY = ("starting", "running", "died", "interrupted", "terminated", "failed")
 
 
@@ -301,15 +302,15 @@ def _apart(members: Sequence[Member]) -> Iterator[str]:
 # --- the table
 
 
-def sheet(found: Comparison) -> Sheet:
-    """A row a group, for people."""
+def sheet(found: Comparison, width: int = WIDE) -> Sheet:
+    """A row a group, for people; where it is narrow, keys and their values are short."""
     groups = found.groups
     units = {group.unit for group in groups}
     unit = units.pop() if len(units) == 1 else ""
     alone = all(len(group.members) == 1 for group in groups)
     columns = (
         *([Column("run", [group.members[0].path.name for group in groups], left=True)] if alone else ()),
-        *(Column(key, [group.values[key] for group in groups], left=True) for key in found.keys),
+        *(_key_column(key, [group.values[key] for group in groups], width) for key in found.keys),
         Column("runs", [str(len(group.members)) for group in groups], 5),
         Column("mean", [_cell(group, "mean", 3) for group in groups]),
         Column("worst node", [_cell(group, "worst", 3) for group in groups], 8),
@@ -317,6 +318,12 @@ def sheet(found: Comparison) -> Sheet:
         Column(f"CPU s to {found.goal:g}", [_cell(group, "cpu_to_goal", 1) for group in groups], 6),
     )
     return Sheet(_title(found), columns)
+
+
+def _key_column(key: str, values: Sequence[str], width: int) -> Column:
+    if width >= WIDE:
+        return Column(key, values, left=True)
+    return Column(key.rpartition(".")[2], [cut(value, NARROW) for value in values], left=True)
 
 
 def _title(found: Comparison) -> str:
@@ -370,7 +377,8 @@ def run_rows(found: Comparison) -> list[Figures]:
 
 def as_text(found: Comparison, format: Format, width: int) -> str:
     """The table in one of the formats; CSV has every figure as a number of its own."""
-    return csv_text(rows(found)) if format == "csv" else sheet(found).as_text(format, width)
+    shown = width if format == "text" else WIDE
+    return csv_text(rows(found)) if format == "csv" else sheet(found, shown).as_text(format, width)
 
 
 def as_json(found: Comparison) -> Figures:

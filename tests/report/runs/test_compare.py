@@ -18,6 +18,7 @@ from dfl_actors.report.picture_files import picture_format, write_picture
 from dfl_actors.report.runs.compare import Figure, as_json, compare, difference_text, load_sides, render, text_of
 from dfl_actors.report.runs.compare_picture import draw_comparison
 from dfl_actors.report.summary import summarise
+from dfl_actors.report.table import broken
 from dfl_actors.runtime.rundir import RunDirectory
 from tests.report.made_run import START, Line, address, ready, realistic, write_run
 
@@ -218,11 +219,29 @@ def test_the_table_names_both_and_marks_what_differs(tmp_path: Path) -> None:
     assert cells["every node at 0.75 after"] == ["8.0 s", "-", "only A"]
 
 
-@pytest.mark.parametrize("width", [60, 80])
-def test_no_figure_loses_its_name_where_it_is_narrow(tmp_path: Path, width: int) -> None:
-    lines = shown(*pair(tmp_path), width=width)
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_figure_loses_its_name_and_no_word_is_broken_where_it_is_narrow(tmp_path: Path, width: int) -> None:
+    one, other = pair(tmp_path)
+    for place, text in ((one, "batch = 32\nsteps_per_transaction = 1"), (other, "batch = 64\nsteps_per_transaction = 4")):
+        (place / "config.toml").write_text(f"[training]\n{text}\n")
+    lines = shown(one, other, width=width)
     assert not any("…" in line for line in lines)
-    assert all(len(line) <= width or str(tmp_path) in line for line in lines)
+    assert all(len(line.rstrip()) <= width or str(tmp_path) in line for line in lines)
+    assert any(line.split() == ["training.batch", "32", "64", "differs"] for line in lines)
+    whole = "training.steps_per_transaction" if width > 60 else "training.steps_per_"
+    assert [line.split() for line in lines if "steps_per" in line] == [[whole, "1", "4", "differs"]]
+    words = {word for line in lines for word in line.split()}
+    assert "confirmations" in words and not {"transactio", "ns", "h"} & words
+
+
+def test_what_is_longer_than_a_line_is_cut_in_the_middle_of_a_word() -> None:
+    assert broken("a " + 30 * "x", 12, "  ").splitlines() == ["a", "  " + 10 * "x", "  " + 10 * "x", "  " + 10 * "x"]
+    assert broken("short", 12) == "short" and broken("", 12) == ""
+
+
+def test_no_blanks_follow_the_headline_in_a_file(tmp_path: Path) -> None:
+    lines = shown(*pair(tmp_path), width=10_000)
+    assert [line[-9:] for line in lines[1:4:2]] == [line.rstrip()[-9:] for line in lines[1:4:2]]
 
 
 def test_many_nodes_are_cut_short(tmp_path: Path) -> None:

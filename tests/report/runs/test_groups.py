@@ -103,6 +103,15 @@ def test_the_table_says_how_many_came_so_far(place: Path) -> None:
     assert "accuracy of the honest nodes at the last measurement" in sheet(found).title
     assert "seconds to 0.7" in as_text(load_groups([place], 0.7), "latex", 80)
     assert max(map(len, as_text(found, "text", 60).splitlines()[1:])) <= 60
+    assert "update.algorithm" in as_text(found, "text", 100) and "update.algorithm" in as_text(found, "latex", 60)
+
+
+def test_long_values_leave_room_for_figures_on_a_narrow_terminal(place: Path) -> None:
+    for run, batch in zip(sorted(place.glob("*/*")), (1, 2), strict=False):
+        names = ["a-name-that-is-long", "another-name-that-is-long", f"and-a-third-{batch}"]
+        (run / "config.toml").write_text(f"[network]\nnodes = {names}\n")
+    text = as_text(load_groups(sorted(place.glob("*/*"))[:2]), "text", 60)
+    assert max(map(len, text.splitlines())) <= 60 and "['a-name-that-i…" in text and "worst node" in text
 
 
 def test_a_table_of_single_runs_names_them(place: Path) -> None:
