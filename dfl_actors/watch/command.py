@@ -16,11 +16,11 @@ from dfl_actors.errors import ConfigError, StoreError, TransportError
 from dfl_actors.report.runs.listing import find
 from dfl_actors.runtime.tail import RUNS, newest
 from dfl_actors.watch.app import FAREWELL, application
+from dfl_actors.watch.connections import MOST, Connection
 from dfl_actors.watch.guard import Guard, is_loopback, names_of
 from dfl_actors.watch.views import RunView
 
 PORT = 8765
-MOST = 200  # Connections at once.
 BESIDE = 5  # How much a server beside a run gives way to it (nice).
 
 
@@ -107,6 +107,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             lifespan="off",
+            http=Connection,
             ws="none",
             timeout_graceful_shutdown=1,
             timeout_keep_alive=2,

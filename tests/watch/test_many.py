@@ -17,10 +17,10 @@ MANY = 20
 PLACE = Place(events="/events", update="/update")
 
 
-def asking(server: Served, path: str) -> socket.socket:
-    """A connection that has asked, and reads nothing yet."""
+def asking(server: Served, path: str, room: int = 4096) -> socket.socket:
+    """A connection that has asked, has room for so many bytes, and reads nothing yet."""
     made = socket.create_connection(("127.0.0.1", server.port))
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     made.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return made
 
@@ -31,7 +31,7 @@ def test_nobody_waits_for_those_who_do_not_read(tmp_path: Path) -> None:
         for path in ("/assets/plotly.js", "/events", "/update?near=accuracy"):
             for _ in range(MANY):
                 open_.enter_context(closing(asking(server, path)))
-        last = open_.enter_context(closing(asking(server, "/assets/plotly.js")))
+        last = open_.enter_context(closing(asking(server, "/assets/plotly.js", room=1 << 16)))
         assert server.get("/").status == server.get("/update?near=accuracy").status == server.get("/metrics").status == 200
         # Who begins to read at last is given all of it.
         found = b""
