@@ -37,7 +37,7 @@ class Run(About, frozen=True, kw_only=True):
 
     `tally` has what is counted of the events; `waits` what transactions waited for, of a run that is followed. `nodes` ran here;
     `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal, `attacks` what the
-    malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks. `score` is the word for what models are measured by.
+    malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks, of which there will be `ticks`. `score` is the word for what models are measured by.
     """
 
     path: Path
@@ -51,6 +51,7 @@ class Run(About, frozen=True, kw_only=True):
     tally: Tally
     waits: "Waits | None" = None
     unit: Literal["seconds", "tick"] = "seconds"
+    ticks: int | None = None
     score: Measure = "accuracy"
 
     @property
@@ -69,6 +70,11 @@ class Run(About, frozen=True, kw_only=True):
     def moment(self, seconds: float) -> str:
         """A moment of that axis, for a person."""
         return f"tick {seconds:.0f}" if self.simulated else f"{seconds:.1f} s"
+
+    @property
+    def of_ticks(self) -> str:
+        """Of how many ticks a simulation is that goes on, or did not come to its end: " of 6,000"."""
+        return f" of {self.ticks:,}" if self.ticks is not None and self.elapsed < self.ticks else ""
 
     def of(self, kind: type[E]) -> list[E]:
         """The events of one kind, in the order of the file."""

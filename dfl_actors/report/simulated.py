@@ -70,6 +70,7 @@ def fields_of(config: Config, about: About) -> dict[str, Any]:
         "roles": {node.name: node.role for node in config.nodes if node.role != "normal"},
         "attacks": {node.name: attack for node in config.nodes if (attack := config.attack_of(node.name))},
         "unit": "tick",
+        "ticks": config.sim.ticks,
         "score": word_for(config.data.task),
     }
 

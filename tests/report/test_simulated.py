@@ -32,6 +32,8 @@ from dfl_actors.report.series import accuracies, over_steps
 from dfl_actors.report.simulation import closing, closing_text, leave, render_simulation, summarise_simulation
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.sim.about import About, save_about
+from dfl_actors.watch.overview import Overview
+from dfl_actors.watch.views import Place, RunView
 from tests.report.made_run import lively
 
 TEXT = "[network]\nnodes = 3\nseed = 4\n[training]\nbatch = 10\n[node.2]\nattack = 'sign_flip'\n[sim]\nticks = 601\n"
@@ -72,6 +74,16 @@ def test_its_closing_lines_break_between_words_on_a_terminal_alone(tmp_path: Pat
             assert all(sentence in " ".join(lines) for sentence in sentences)
         else:
             assert set(sentences) <= set(lines)
+
+
+def test_its_page_says_of_how_many_ticks_until_it_is_over(tmp_path: Path) -> None:
+    under_way, over = (load_run(simulated(tmp_path / str(done), done)) for done in (False, True))
+    assert ">600 of 601 ticks<" in page(under_way) and ">601 ticks<" in page(over)
+    views = [RunView(run.path, run.path.name) for run in (under_way, over)]
+    shown = Overview(views)
+    shown.advance()
+    table = shown.page(Place(events="/events", update="/update"))
+    assert ">tick 600 of 601<" in table and ">tick 601<" in table
 
 
 def test_its_tables_are_events_at_their_ticks(tmp_path: Path) -> None:

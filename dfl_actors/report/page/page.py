@@ -54,7 +54,7 @@ def head(run: Run, summary: Figures, held: float | None) -> str:
             parts.tag("p", parts.state(run, held), class_="state"),
             parts.tag("p", escape(summary["headline"]["text"]), class_="headline"),
             parts.remarks(summary),
-            parts.tag("dl", parts.cards(summary, run.simulated, run.score), class_="cards"),
+            parts.tag("dl", parts.cards(run, summary), class_="cards"),
         ]
     )
 

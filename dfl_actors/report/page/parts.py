@@ -233,10 +233,11 @@ def remarks(summary: Figures) -> str:
     return "\n".join(_list([escape(one) for one in said], kind) for kind, said in lists.items() if said)
 
 
-def cards(summary: Figures, simulated: bool, score: str) -> str:
-    """The figures that say most; `score` is the word for what models are measured by."""
-    if simulated:
-        return _simulated_cards(summary, score)
+def cards(run: Run, summary: Figures) -> str:
+    """The figures that say most."""
+    score = run.score
+    if run.simulated:
+        return _simulated_cards(run, summary)
     nodes, links, cpu = list(summary["nodes"].values()), summary["links"].values(), summary["cpu"]["network"]
     made = [
         _headline_card(summary["headline"], score),
@@ -251,11 +252,11 @@ def cards(summary: Figures, simulated: bool, score: str) -> str:
     return "\n".join(card for card in made if card)
 
 
-def _simulated_cards(summary: Figures, score: str) -> str:
+def _simulated_cards(run: Run, summary: Figures) -> str:
     nodes = list(summary["nodes"].values())
     made = [
-        _headline_card(summary["headline"], score),
-        card("simulated", f"{summary['elapsed']:,.0f} ticks", "in virtual time"),
+        _headline_card(summary["headline"], run.score),
+        card("simulated", f"{summary['elapsed']:,.0f}{run.of_ticks} ticks", "in virtual time"),
         card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
     ]
     return "\n".join(made)
