@@ -37,7 +37,8 @@ class Run(About, frozen=True, kw_only=True):
 
     `tally` has what is counted of the events; `waits` what transactions waited for, of a run that is followed. `nodes` ran here;
     `elsewhere` are the addresses of nodes on other hosts, where known, `roles` those of nodes that are not normal, `attacks` what the
-    malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks, of which there will be `ticks`. `score` is the word for what models are measured by.
+    malicious ones do. `unit` is what `seconds` counts: a simulation's are ticks, of which there will be `ticks`. `score` is the word for
+    what models are measured by.
     """
 
     path: Path
