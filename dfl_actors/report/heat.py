@@ -8,12 +8,15 @@ import numpy as np
 
 from dfl_actors.report.canvas import ink_on, new_figure, plain
 from dfl_actors.report.charts.palette import SCALES
+from dfl_actors.report.paper import POINTS, inches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMN, ROW = 0.68, 0.3  # Inches a column is wide, and a row high that has one line of text.
+COLUMN, ROW = 0.68, 0.3  # Inches a column is wide at least, and a row high that has one line of text.
+MARGIN = 0.06  # Inches between what stands in a cell and its edges, on either side.
+LETTERS = 6.5  # Points, in cells.
 LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table.
 
 
@@ -47,20 +50,26 @@ def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":
     """All of them in the same colours, from the least value of all to 1."""
     low = lowest(heats)
     heights = [heat.height + HEAD + FOOT for heat in heats]
-    width = max(LEFT + COLUMN * len(heat.columns) for heat in heats) + 0.3
+    columns = [max(COLUMN, _widest(heat)) for heat in heats]
+    width = max(LEFT + column * len(heat.columns) for heat, column in zip(heats, columns, strict=True)) + 0.3
     figure, top = new_figure(width, sum(heights) + HEAD), sum(heights)
     figure.set_layout_engine("none")
     whole = sum(heights) + HEAD
     figure.suptitle(plain(title), y=1 - 0.25 / whole, fontsize=10)
-    for heat, height in zip(heats, heights, strict=True):
-        place = (LEFT / width, (top - HEAD - heat.height) / whole, COLUMN * len(heat.columns) / width, heat.height / whole)
+    for heat, height, column in zip(heats, heights, columns, strict=True):
+        place = (LEFT / width, (top - HEAD - heat.height) / whole, column * len(heat.columns) / width, heat.height / whole)
         axes = figure.add_axes(place)
-        shade(axes, heat, joined(heat.numbers(), heat.names), low, fontsize=6.5)
+        shade(axes, heat, joined(heat.numbers(), heat.names), low, fontsize=LETTERS)
         axes.set_title(plain(heat.title), fontsize=9, loc="left")
         axes.set_xticks(range(len(heat.columns)), map(plain, heat.columns), rotation=40, ha="right", fontsize=7, rotation_mode="anchor")
         axes.set_yticks(range(len(heat.rows)), map(plain, heat.rows), fontsize=7)
         top -= height
     return figure
+
+
+def _widest(heat: Heat) -> float:
+    """Inches that a column wants for the names in its cells."""
+    return inches(name for row in heat.names for name in row) * LETTERS / POINTS + 3 * MARGIN  # Small letters on a screen are a little wider.
 
 
 def joined(numbers: Sequence[Sequence[str]], names: Sequence[Sequence[str]], between: str = "\n") -> list[list[str]]:
@@ -84,6 +93,6 @@ def shade(axes: "Axes", heat: Heat, texts: Sequence[Sequence[str]], low: float, 
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
         ink = ink_on(tuple(image.to_rgba(value)))
-        axes.text(column, row, plain(texts[row][column]), ha="center", va="center", fontsize=fontsize, color=ink)
+        axes.text(column, row, plain(texts[row][column]), ha="center", va="center_baseline", fontsize=fontsize, color=ink)
     if heat.apart:
         axes.axvline(len(heat.columns) - heat.apart - 0.5, color="white", linewidth=3)

@@ -17,14 +17,14 @@ import msgspec
 
 from dfl_actors.report.canvas import new_figure, plain
 from dfl_actors.report.charts.chart import cut
-from dfl_actors.report.heat import Heat, joined, lowest, shade
+from dfl_actors.report.heat import MARGIN, Heat, joined, lowest, shade
 from dfl_actors.report.paper import POINTS, Draw, inches, slugs, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LINE, ROW = 0.15, 0.13  # Inches that a line of text is high, and one of a row of cells.
+LINE, ROW = 0.15, 0.12  # Inches that a line of text is high, and one in a cell, without its margins.
 EDGE, GAP = 0.06, 0.12  # Inches at the edges, and between the parts of a table.
 MOST_LEFT = 0.4  # Of the width that the names of rows take.
 MOST_NAME = 24  # Letters of a column's name.
@@ -98,7 +98,7 @@ def _planned(heat: Heat, width: float) -> _Plan:
     room = width - left - EDGE
     fit = min(max(int(room / _cell(texts)), 1), len(heat.columns))
     per = ceil(len(heat.columns) / ceil(len(heat.columns) / fit))
-    return _Plan(rows, texts, key, left, room / per, lines * ROW, LINE if lying else slope, per, lying)
+    return _Plan(rows, texts, key, left, room / per, lines * ROW + 2 * MARGIN, LINE if lying else slope, per, lying)
 
 
 def _texts(heat: Heat, cell: float, width: float) -> tuple[Sequence[Sequence[str]], Sequence[str], int]:
@@ -123,7 +123,7 @@ def _signs(heat: Heat) -> Mapping[str, str]:
 
 def _cell(texts: Sequence[Sequence[str]]) -> float:
     """Inches that a cell wants."""
-    return inches(line for row in texts for text in row for line in text.splitlines()) + 0.04
+    return inches(line for row in texts for text in row for line in text.splitlines()) + 2 * MARGIN
 
 
 def short(value: float) -> str:

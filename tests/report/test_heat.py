@@ -73,6 +73,23 @@ def test_no_text_runs_into_another(width: float) -> None:
         assert all(upper.y0 > lower.y1 for upper, lower in pairwise(parts))
 
 
+NAMED = made(10, "the worst attack of ten", names=True)
+
+
+@pytest.mark.parametrize("heat", [WIDE, SUMMARY, NAMED], ids=["wide", "summary", "named"])
+def test_what_stands_in_a_cell_touches_none_of_its_edges(heat: Heat) -> None:
+    picture = draw_heats([heat], "sweep")
+    picture.draw_without_rendering()
+    for figure in (picture, *(drawn(heat, width) for width in WIDTHS.values())):
+        least = 0.035 * figure.dpi
+        for axes in figure.axes:
+            for text in axes.texts:
+                column, row = text.get_position()
+                (left, top), (right, bottom) = axes.transData.transform([(column - 0.5, row - 0.5), (column + 0.5, row + 0.5)])
+                box = text.get_window_extent()
+                assert not text.get_text() or min(box.x0 - left, right - box.x1, box.y0 - bottom, top - box.y1) >= least, text
+
+
 def test_a_name_has_a_letter_where_it_has_no_room_and_a_line_explains_them() -> None:
     narrow = [text.get_text() for text in texts(drawn(SUMMARY, WIDTHS["column"]))]
     said = {name for row in SUMMARY.names for name in row}
