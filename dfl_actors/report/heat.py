@@ -68,8 +68,8 @@ def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":
 
 
 def _widest(heat: Heat) -> float:
-    """Inches that a column wants for the names in its cells."""
-    return inches(name for row in heat.names for name in row) * LETTERS / POINTS + 3 * MARGIN  # Small letters on a screen are a little wider.
+    """Inches that a column wants for the names in its cells; small letters on a screen are a little wider."""
+    return inches(name for row in heat.names for name in row) * LETTERS / POINTS + 3 * MARGIN
 
 
 def joined(numbers: Sequence[Sequence[str]], names: Sequence[Sequence[str]], between: str = "\n") -> list[list[str]]:
