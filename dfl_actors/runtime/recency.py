@@ -17,11 +17,11 @@ HELD, MOST_HELD = b"h", 2
 before."""
 
 
-def ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[bytes]:
-    """The names of the models, least recently used first."""
+def ordered(transaction: lmdb.Transaction[memoryview]) -> Iterator[tuple[bytes, bytes]]:
+    """The entries of the models' last uses, each with the model's name, least recently used first."""
     with transaction.cursor() as cursor:
         entries = iter(cursor) if cursor.set_range(b"o") else iter(())
-        yield from (bytes(name) for _, name in takewhile(lambda entry: bytes(entry[0][:1]) == b"o", entries))
+        yield from ((bytes(use), bytes(name)) for use, name in takewhile(lambda entry: bytes(entry[0][:1]) == b"o", entries))
 
 
 def last_tick(transaction: lmdb.Transaction[memoryview]) -> int:
@@ -42,7 +42,7 @@ def hold(transaction: lmdb.Transaction[memoryview], name: bytes) -> None:
     transaction.put(HELD, b" ".join(names))
 
 
-def oldest(transaction: lmdb.Transaction[memoryview]) -> bytes | None:
-    """The least recently used model that is not held."""
+def oldest(transaction: lmdb.Transaction[memoryview]) -> tuple[bytes, bytes] | None:
+    """The least recently used model that is not held: the entry of its last use, and its name."""
     kept = held(transaction)
-    return next((name for name in ordered(transaction) if name not in kept), None)
+    return next((found for found in ordered(transaction) if found[1] not in kept), None)

@@ -254,7 +254,7 @@ class ModelStore(_Store):
             if held:
                 hold(transaction, name)
             while transaction.stat()["entries"] > 3 * self._capacity + 1 and (least := oldest(transaction)) is not None:
-                _forget(transaction, least)
+                _forget(transaction, *least)
 
         self._write(change)
 
@@ -283,7 +283,7 @@ class ModelStore(_Store):
     def keys(self) -> list[str]:
         """The digests, least recently used first."""
         with self._reading() as transaction:
-            return [name.decode() for name in ordered(transaction)]
+            return [name.decode() for _, name in ordered(transaction)]
 
     def held(self) -> list[str]:
         """The digests of those that stay, the newest first."""
@@ -305,11 +305,8 @@ class ModelStore(_Store):
         transaction.put(b"u" + name, USE.pack(tick, length))
 
 
-def _forget(transaction: lmdb.Transaction[memoryview], name: bytes) -> None:
-    used = transaction.get(b"u" + name)
-    assert used is not None
-    tick, _ = USE.unpack(used)
-    for key in (b"o" + NUMBER.pack(tick), b"u" + name, b"m" + name):
+def _forget(transaction: lmdb.Transaction[memoryview], use: bytes, name: bytes) -> None:
+    for key in (use, b"u" + name, b"m" + name):
         transaction.delete(key)
 
 

@@ -17,7 +17,7 @@ from dfl_actors.learning.stock import FED
 from dfl_actors.learning.weights import TrainState
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, at, told
-from tests.actors.test_trainer import built
+from tests.actors.training import built
 from tests.simnet import parts
 
 BATCH = 4
