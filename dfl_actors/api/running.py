@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 from rich.console import Console
@@ -38,6 +38,15 @@ Closing = Callable[[Result], object]
 
 def nothing(result: Result) -> None:
     """What is done at the end unless somebody wants something."""
+
+
+class _Shown(NamedTuple):
+    """How the run in `path` is shown, what is beside it meanwhile, and who is given what it leaves."""
+
+    path: Path
+    how: How
+    closing: Closing
+    beside: Beside
 
 
 SET = ("run.duration_s", "run.target", "network.seed", "run.speed")
@@ -76,15 +85,14 @@ def run(
     set_ = {key: value for key, value in zip(SET, (duration, target, seed, speed), strict=True) if value is not None}
     if resume is not None:
         _check_resume(path := Path(resume), engine, alone=topology is None and out is None)
-        options = *options_of(overrides), *options_of(set_)
-        with beside([path]) as page:
-            return _here(path, partial(resume_network, path, options), begun, insecure, progress, closing, page)
+        network = partial(resume_network, path, (*options_of(overrides), *options_of(set_)))
+        return _here(_Shown(path, progress, closing, beside), network, begun, insecure)
     config = topology_of(_named(topology), overrides).override(set_).checked(tell, deployed=True)
     path = default_path(config.network.name, time.time_ns() // 1_000_000) if out is None else Path(out)
-    with beside([path]) as page:
-        if engine == "ray":
-            return _on_cluster(config, path, address, begun, progress, closing, page)
-        return _here(path, partial(launch_network, config, path), begun, insecure, progress, closing, page)
+    shown = _Shown(path, progress, closing, beside)
+    if engine == "ray":
+        return _on_cluster(shown, config, address, begun)
+    return _here(shown, partial(launch_network, config, path), begun, insecure)
 
 
 def _named(topology: Topology | str | Path | None) -> Topology | str | Path:
@@ -121,51 +129,48 @@ def run_node(
     begun = time.monotonic()
     config = topology_of(topology, overrides).deployed()
     path = Path("runs") / f"{config.network.name}-{name}" if out is None else Path(out)
-    with beside([path]) as page:
-        return _here(path, partial(launch_node, config, name, Path(keys), path, adopt=adopt), begun, insecure, progress, closing, page)
+    network = partial(launch_node, config, name, Path(keys), path, adopt=adopt)
+    return _here(_Shown(path, progress, closing, beside), network, begun, insecure)
 
 
-def _here(path: Path, network: Callable[[Launch], Outcome], begun: float, insecure: bool, how: How, closing: Closing, page: str) -> Result:
+def _here(shown: _Shown, network: Callable[[Launch], Outcome], begun: float, insecure: bool) -> Result:
     """The nodes as processes of this machine. Raises as `run` does."""
 
     def go(team: Crew, watcher: Watcher) -> Outcome:
         return network(Launch(*team, watcher, begun, insecure))
 
-    return _watched(path, crew(PRELOAD), go, how, closing, page)
+    return _watched(shown, crew(PRELOAD), go)
 
 
-def _on_cluster(config: Config, path: Path, address: str | None, begun: float, how: How, closing: Closing, page: str) -> Result:
+def _on_cluster(shown: _Shown, config: Config, address: str | None, begun: float) -> Result:
     """The nodes on the machines of a Ray cluster. Raises as `run` does."""
     from dfl_actors.api.cluster.network import Network, on_cluster
 
     def go(team: tuple[Cluster, Stop], watcher: Watcher) -> Outcome:
-        with new_run(path) as run:
+        with new_run(shown.path) as run:
             return Network(config, run, *team, watcher, begun).go()
 
-    return _watched(path, on_cluster(address), go, how, closing, page, resumable=False)
+    return _watched(shown, on_cluster(address), go, resumable=False)
 
 
-def _watched(
-    path: Path,
-    team: AbstractContextManager[C],
-    go: Callable[[C, Watcher], Outcome],
-    how: How,
-    closing: Closing,
-    page: str,
-    *,
-    resumable: bool = True,
-) -> Result:
-    """Run and show, with the address of its page; write the summary and the plot. Raises what ended the run."""
-    with team as members:
-        notebook, quiet, json = how == "auto" and in_notebook(), how == "none", how == "json"
-        watch = NotebookWatch() if notebook else Watch(Console(), quiet=quiet, json=json, page=page)
-        try:
-            outcome = go(members, watch)
-        finally:
-            watch.close()
+def _watched(shown: _Shown, team: AbstractContextManager[C], go: Callable[[C, Watcher], Outcome], *, resumable: bool = True) -> Result:
+    """Run and show, with the address of what is beside; write the summary and the plot. Raises what ended the run."""
+    with shown.beside([shown.path]) as page:
+        with team as members:
+            notebook, quiet, json = shown.how == "auto" and in_notebook(), shown.how == "none", shown.how == "json"
+            watch = NotebookWatch() if notebook else Watch(Console(), quiet=quiet, json=json, page=page)
+            try:
+                outcome = go(members, watch)
+            finally:
+                watch.close()
+        return _ended(shown, outcome, resumable)
+
+
+def _ended(shown: _Shown, outcome: Outcome, resumable: bool) -> Result:
+    """What the run left. Raises what ended it."""
     try:
-        result = _leave(RunDirectory(path), outcome.elapsed)
-        closing(result)
+        result = _leave(RunDirectory(shown.path), outcome.elapsed)
+        shown.closing(result)
     except StoreError:
         # What ended the run comes first; a full disk may have done both.
         if outcome.error is None:
@@ -173,7 +178,7 @@ def _watched(
     if outcome.error is not None:
         raise outcome.error
     if outcome.reason in WHY:
-        text = f"the run was {outcome.reason}" + (f"; go on with: dfl-actors run --resume {path}" if resumable else "")
+        text = f"the run was {outcome.reason}" + (f"; go on with: dfl-actors run --resume {shown.path}" if resumable else "")
         raise Interrupted(WHY[outcome.reason], text, told=True)
     return result
 

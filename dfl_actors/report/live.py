@@ -1,6 +1,6 @@
 """The live table of a running network, and the same on one line for logs. It shows what changes: totals are in the closing summary."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
 import msgspec
@@ -103,9 +103,15 @@ def _columns(nodes: Sequence[NodeStatus], fresh: float, ascii_only: bool) -> lis
         Column("last block", [_ago(node.block_age) for node in nodes], 7),
         Column("height", [str(node.height) for node in nodes], 8),
         *(Column(what, [str(getattr(node, what)) for node in nodes], 2) for what in ("sent", "received")),
-        reputations_column([node.reputations for node in nodes], 3),
+        reputations_column([_in_order(node.reputations, nodes) for node in nodes], 3),
         *troubles_column("restarts", [node.restarts for node in nodes]),
     ]
+
+
+def _in_order(reputations: Mapping[str, float], nodes: Sequence[NodeStatus]) -> dict[str, float]:
+    """Those of the nodes that have rows in the order of these, so that rows can be compared; then the others."""
+    order = {node.name: place for place, node in enumerate(nodes)}
+    return dict(sorted(reputations.items(), key=lambda item: order.get(item[0], len(order))))
 
 
 def _state(node: NodeStatus) -> str:

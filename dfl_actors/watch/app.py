@@ -16,6 +16,7 @@ import hashlib
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -46,10 +47,26 @@ FAREWELL = 3.0  # Seconds that open pages have to fetch the last state, once the
 NOT_KEPT = {"cache-control": "no-store"}
 
 
+class Ending(asyncio.Event):
+    """That the server is to end; until then, whom somebody follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.followed = Counter[View]()
+
+    async def settle(self, seconds: float) -> None:
+        """Let those read on who are followed, until nothing is being read any more, or so many seconds are over."""
+        deadline = time.monotonic() + seconds
+        for view in list(+self.followed):
+            await run_in_threadpool(view.advance)
+        while time.monotonic() < deadline and not all(view.settled for view in +self.followed):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # threads read, which set no event of ours
+
+
 class News:
     """Who waits for something new of a view, and what looks after it: nothing does while nobody waits."""
 
-    def __init__(self, view: View, ending: asyncio.Event) -> None:
+    def __init__(self, view: View, ending: Ending) -> None:
         self._view, self._ending, self._readers = view, ending, 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -57,6 +74,7 @@ class News:
     async def stream(self) -> AsyncIterator[str]:
         """The newest version whenever there is one, and that the server ends."""
         self._readers += 1
+        self._ending.followed[self._view] += 1
         self._task = self._task or asyncio.create_task(self._look())
         told = -1
         try:
@@ -70,6 +88,7 @@ class News:
             yield f"event: end\ndata: {self._view.version}\n\n"
         finally:
             self._readers -= 1
+            self._ending.followed[self._view] -= 1
 
     async def _look(self) -> None:
         """What is found out beside (stores, chains) makes a new version too, between two looks."""
@@ -133,14 +152,14 @@ class Found(NamedTuple):
     answers: Answers
 
     @classmethod
-    def of(cls, view: View, place: Place, ending: asyncio.Event) -> "Found":
+    def of(cls, view: View, place: Place, ending: Ending) -> "Found":
         return cls(News(view, ending), Answers(view, place))
 
 
 class Addresses:
     """The addresses of a run below `at`: its page, and those of its nodes, which are made when they are asked for."""
 
-    def __init__(self, view: RunView, at: str, above: str, ending: asyncio.Event) -> None:
+    def __init__(self, view: RunView, at: str, above: str, ending: Ending) -> None:
         self._view, self._at, self._above, self._ending = view, at, above, ending
         place = Place(events=f"{at}events", update=f"{at}update", nodes=f"{at}node/", links=above)
         self._run = Found.of(view, place, ending)
@@ -217,7 +236,7 @@ def _asset(text: str, kind: str) -> Callable[[Request], Response]:
     return asset
 
 
-def application(views: Sequence[RunView], ending: asyncio.Event) -> Starlette:
+def application(views: Sequence[RunView], ending: Ending) -> Starlette:
     """The pages of these runs."""
     routes: list[BaseRoute] = [*assets(), Route("/metrics", _metrics(views))]
     if len(views) == 1:

@@ -15,7 +15,7 @@ import uvicorn
 from dfl_actors.errors import ConfigError, StoreError, TransportError
 from dfl_actors.report.runs.listing import find
 from dfl_actors.runtime.tail import RUNS, newest
-from dfl_actors.watch.app import FAREWELL, application
+from dfl_actors.watch.app import FAREWELL, Ending, application
 from dfl_actors.watch.connections import MOST, Connection
 from dfl_actors.watch.guard import Guard, is_loopback, names_of
 from dfl_actors.watch.views import RunView
@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
     """Tells open streams that it is to end, which would keep it for ever. Quiet: the browser tells what goes wrong with a request."""
 
     def __init__(self, views: Sequence[RunView], host: str) -> None:
-        self._ending = asyncio.Event()
+        self._ending = Ending()
         config = uvicorn.Config(
             Guard(application(views, self._ending), names_of(host)),
             log_config=None,
@@ -120,7 +120,8 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)  # type: ignore[arg-type]
 
     async def farewell(self) -> None:
-        """End, once open pages have fetched the last state."""
+        """End, once the last state has been read, and open pages have fetched it."""
+        await self._ending.settle(FAREWELL)
         self._ending.set()
         for _ in range(round(FAREWELL / 0.05)):
             await asyncio.sleep(0.05)

@@ -117,12 +117,18 @@
     version = Number(event.data);
     refresh();
   });
-  source.addEventListener("end", async () => {
+  source.addEventListener("end", async (event) => {
     over = true;
+    version = Number(event.data);
     say("dfl-actors has ended: this page no longer follows. Open it again with: dfl-actors watch", "off");
     while (busy) await new Promise((done) => setTimeout(done, 20));
     await refresh();
     source.close();
+    // What was still being read is never read any more.
+    for (const one of main.querySelectorAll("p")) {
+      const text = one.textContent.replace("reading the chain …", "not read").replace("is being read …", "was not read.");
+      if (text !== one.textContent) one.textContent = text;
+    }
   });
   source.addEventListener("error", () => over || say("the server does not answer: trying again", "lost"));
   document.addEventListener("visibilitychange", refresh);

@@ -38,6 +38,11 @@ class NodeView:
         """Grows with every change."""
         return self._view.version + self._looks
 
+    @property
+    def settled(self) -> bool:
+        """Whether its stores are not being read."""
+        return self._looker is None or not self._looker.is_alive()
+
     def advance(self) -> None:
         """Read on, and look into the stores if it is long since that was done."""
         self._view.advance()

@@ -31,6 +31,11 @@ class Overview:
         """Grows with every change of any run."""
         return sum(view.version for view in self._views)
 
+    @property
+    def settled(self) -> bool:
+        """Nothing of this page is read aside."""
+        return True
+
     def advance(self) -> None:
         """Read all of them on."""
         for view in self._views:

@@ -58,6 +58,10 @@ class View(Protocol):
     @property
     def version(self) -> int: ...
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is being read aside."""
+
     def advance(self) -> object: ...
 
     def page(self, place: Place) -> str: ...
@@ -82,6 +86,11 @@ class RunView:
     @property
     def goes_on(self) -> bool:
         return self.followed is None or self.followed.goes_on
+
+    @property
+    def settled(self) -> bool:
+        """Whether no chains are being read aside."""
+        return self._examiner is None or not self._examiner.is_alive()
 
     def advance(self) -> bool:
         """Read on; whether anything is new. What is wrong with the files is told on the page (`problem`)."""

@@ -29,6 +29,15 @@ def test_four_nodes_show_what_changes_in_120_columns(restarts: int) -> None:
     assert len(lines) == 7
 
 
+def test_reputations_stand_in_the_order_of_the_rows() -> None:
+    said = {"a": {"elsewhere": 0.5, "c": 0.9, "b": 1.0}, "b": {"c": 0.8, "a": 1.0}, "c": {"b": 1.0, "a": 1.0}}
+    lines = drawn(
+        msgspec.structs.replace(network(), nodes=tuple(NodeStatus(name=name, reputations=its) for name, its in said.items())), 120
+    )
+    texts = ("b:1.00 c:0.90 elsewhere:0.50", "a:1.00 c:0.80", "a:1.00 b:1.00")
+    assert all(line.endswith(text) for line, text in zip(lines[-3:], texts, strict=True))
+
+
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_a_narrow_table_drops_the_least_important_columns(width: int) -> None:
     lines = drawn(network(duration=90.0, target=0.95, restarts=1), width)

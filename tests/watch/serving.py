@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,8 @@ class Answer(NamedTuple):
 class Served(NamedTuple):
     port: int
     views: list[RunView]
+    end: Callable[[], object]
+    """Let open pages be given the last state, and that this was it."""
 
     @property
     def address(self) -> str:
@@ -56,14 +58,16 @@ def served(*paths: Path) -> Iterator[Served]:
     for view in views:
         view.advance()
     server = Server(views, "127.0.0.1")
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[socket])))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(sockets=[socket]),))
     thread.start()
     deadline = time.monotonic() + PATIENCE
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
-        yield Served(socket.getsockname()[1], views)
+        yield Served(socket.getsockname()[1], views, lambda: asyncio.run_coroutine_threadsafe(server.farewell(), loop))
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
+        loop.close()
         socket.close()

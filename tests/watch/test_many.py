@@ -44,7 +44,7 @@ class Counted:
     """A view that counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.version, self.asked, self.pages = 1, list[frozenset[str]](), 0
+        self.version, self.asked, self.pages, self.settled = 1, list[frozenset[str]](), 0, True
 
     def advance(self) -> None: ...
 

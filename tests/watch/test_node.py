@@ -221,7 +221,7 @@ def test_what_is_found_out_between_two_looks_is_told_without_waiting_for_another
             return False
 
     async def told() -> list[str]:
-        view, ending = Beside(), asyncio.Event()
+        view, ending = Beside(), app.Ending()
         stream = app.News(cast("View", view), ending).stream()
         said = [await anext(stream), await anext(stream)]
         waiting = asyncio.ensure_future(anext(stream))

@@ -11,7 +11,8 @@ from dfl_actors.core.codec import encode
 from dfl_actors.runtime.examined import Examined
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.verify import Verified
-from dfl_actors.watch import node
+from dfl_actors.watch import command, node
+from dfl_actors.watch.app import Ending
 from dfl_actors.watch.inside import Kept, Stores
 from tests import objects
 from tests.report.browser import BEYOND, CHARTS, Opened, chromium, serious
@@ -169,6 +170,41 @@ def test_the_page_of_a_node_has_a_place_for_what_is_still_being_read(
         after = dict(tab.evaluate(PLACES))
         assert {name: abs(top - after[name]) for name, top in before if abs(top - after[name]) > 2} == {}
         opened.close()
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_node_that_is_still_being_read_at_the_end_has_its_chain_or_says_that_it_has_not(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
+) -> None:
+    run, read = lively(tmp_path / "net", ["0", "1"]), threading.Event()
+    RunDirectory(run).node("0").journal("keeper").mkdir(parents=True)
+    chain = Examined(node="0", height=1, blocks=(encode(objects.final(objects.draft(height=0))),))
+
+    def slowly(*given: object) -> Stores:
+        read.wait(PATIENCE)
+        return Stores((Kept("keeper", 8, 900, 7, 7),), 3, 90_000, chain)
+
+    async def settled(*given: object) -> None:
+        read.set()
+        await settle(*given)  # type: ignore[arg-type]
+
+    settle = Ending.settle
+    monkeypatch.setattr(node, "stores_of", slowly)
+    monkeypatch.setattr(command, "FAREWELL", PATIENCE if in_time else 0.1)
+    monkeypatch.setattr(Ending, "settle", settled if in_time else settle)
+    with served(run) as server:
+        opened = Opened(browser, server.address)
+        opened.tab.goto(f"{server.address}node/0")
+        opened.until(lambda: "reading the chain …" in opened.tab.inner_text("main"))
+        server.end()
+        opened.until(lambda: "has ended" in opened.tab.inner_text("#live"))
+        opened.until(lambda: "reading" not in opened.tab.inner_text("main"))
+        assert len(opened.tab.query_selector_all("#chain-strips summary")) == int(in_time)
+        assert ("not read" in opened.tab.inner_text("#chain-strips"), "was not read." in opened.tab.inner_text("#models")) == (
+            not in_time,
+        ) * 2
+        read.set()
+        opened.tab.close()
 
 
 def test_a_node_of_the_graph_leads_to_its_page(browser: Any, tmp_path: Path) -> None:
