@@ -201,7 +201,7 @@ def _test_lines(run: Run, test: Panel) -> Iterator[Line]:
         if line.node is None:
             yield msgspec.structs.replace(line, name="test mean", label=f"{line.label}  {last}")
         else:
-            label = f"node {plain(line.label or line.name, 40 if line.label else 16)}  {last}"
+            label = f"node {plain(line.label or line.name, 40 if line.label else 28)}  {last}"
             yield msgspec.structs.replace(line, name=f"test {line.name}", label=label)
     if len(run.nodes) > FEW and run.attacks:
         yield Line(name="attackers", series=NOTHING, colour=ALARM, dash="dash", width=0.9, label=attackers_text(run))

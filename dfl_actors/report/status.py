@@ -12,6 +12,7 @@ from rich.text import Text
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.files import explained, read_bytes
 from dfl_actors.learning.score import IN_JSON
+from dfl_actors.report.kinds import NORMAL, kind_text
 from dfl_actors.report.live import headline_of, stalled_lines
 from dfl_actors.report.table import Column, accuracy_text, grid, short_names
 from dfl_actors.runtime.rundir import RunDirectory, read_about
@@ -134,7 +135,9 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     state = f"{standing.state}  " if answer.running else ""
     parts: list[RenderableType] = folded([f"{standing.name}  {state}{standing.elapsed:.0f} s  {head}"], width, "bold")
     parts += folded(_said(standing), width, "")
-    parts.append(grid(_columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score"), width))
+    attackers = {one.node.name for one in standing.nodes if one.node.attack}
+    columns = _columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score")
+    parts.append(grid(columns, width, alarm=[row[0] in attackers or row[1] in attackers for row in rows]))
     parts += folded(stalled_lines([one.node for one in standing.nodes]) if answer.running else [], width, "bold red")
     wrong = [line for node in standing.nodes for line in problems(node)]
     remarks = [line for line in standing.remarks if not any(line in told or told in line for told in wrong)]
@@ -153,6 +156,7 @@ def _said(standing: Standing) -> list[str]:
 
 
 Row = tuple[str, ...]
+ITSELF = "itself"  # In the place of a neighbour, in the row of a node.
 MEASURED = "accuracy"  # The column of what models are measured by, and its word unless they do a regression.
 HEADERS = ("node", "neighbour", "link", "heard", "clock", "height", MEASURED, "configuration", "refused")
 IMPORTANCE = (8, 8, 9, 6, 5, 7, 7, 9, 9)
@@ -168,17 +172,18 @@ def _columns(rows: Sequence[Row], word: str) -> list[Column]:
 
 
 def _short(header: str, column: Sequence[str]) -> Sequence[str] | None:
-    """Names give way last, and stay different."""
+    """Names give way last, and stay different; what a node itself is stays whole."""
     short = short_names(column) if header in ("node", "neighbour") else column
-    return None if short == column else short
+    short = [text if text.startswith(ITSELF) else brief for text, brief in zip(column, short, strict=True)]
+    return None if short == list(column) else short
 
 
 def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
     node = standing.node
-    restarts = f"{node.restarts} restarts" if node.restarts else ""
+    restarts, kind = f"{node.restarts} restarts" if node.restarts else "", kind_text(node.role, node.attack)
     yield (
         node.name,
-        "itself",
+        ITSELF if kind == NORMAL else f"{ITSELF}, {kind}",
         node.state if node.stalled is None else "STALLED",
         "",
         "",

@@ -47,6 +47,17 @@ def test_what_is_wrong_with_a_neighbour_has_a_line_with_what_to_do(fields: dict[
     assert [line in text for text in problems(made.nodes[0])] == ([True] if line else [])
 
 
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_an_attacker_and_an_observer_are_said_to_be_what_they_are(run: RunDirectory, width: int) -> None:
+    rogue, watcher = (standing(node) for node in ({"name": "mallory", "attack": "sign_flip"}, {"name": "eve", "role": "observer"}))
+    run.status.write_bytes(msgspec.json.encode(msgspec.structs.replace(rogue, nodes=(*rogue.nodes, *watcher.nodes))))
+    console = Console(width=width, file=StringIO(), force_terminal=True, color_system="standard", _environ={"TERM": "xterm"})
+    with console.capture() as capture:
+        console.print(render(ask(run, NOW), width, NOW))
+    (line,) = (line for line in capture.get().splitlines() if "mallory" in line and "itself" in line)
+    assert "itself, sign_flip" in line and "\x1b[31m" in line and "itself, observer" in capture.get()
+
+
 def test_a_regression_has_a_score_and_no_accuracy(run: RunDirectory) -> None:
     for measured_by, header in (("accuracy", "accuracy"), ("r2", "score")):
         run.status.write_bytes(msgspec.json.encode(msgspec.structs.replace(standing(), measured_by=measured_by)))
