@@ -172,9 +172,8 @@ def _columns(rows: Sequence[Row], word: str) -> list[Column]:
 
 
 def _short(header: str, column: Sequence[str]) -> Sequence[str] | None:
-    """Names give way last, and stay different; what a node itself is stays whole."""
-    short = short_names(column) if header in ("node", "neighbour") else column
-    short = [text if text.startswith(ITSELF) else brief for text, brief in zip(column, short, strict=True)]
+    """Names give way last, and stay different; of what a node itself is that alone stays."""
+    short = short_names([text.removeprefix(f"{ITSELF}, ") for text in column]) if header in ("node", "neighbour") else column
     return None if short == list(column) else short
 
 
