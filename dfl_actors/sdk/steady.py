@@ -8,15 +8,22 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     typical    the running mean of the lower median of the accepted r
     f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
     share      messages of the sender / (accepted messages + 1) * f * reputation
-    mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it
+    mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it, and then
+               + sum of share * late * w
+    w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
+    late       min(-m, -p) where both are above 0, else 0;  p = (x - o) w / w w, m: the running mean of the sender's p
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
     reputation f + (reputation - f) (7/8) ^ messages
 
-A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far. Nothing is known of attackers, and nothing
-need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest neighbour sends, models that started
-apart are within it, and once they have met it is narrow. That arrays keep their length makes up for what averaging takes from the variance
-of weights (arXiv 2404.04616). Whoever sends what lies within half of the least bound keeps its standing, whatever its labels are,
-also where all others have long agreed.
+A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far, or those with a p of the sender. Nothing is
+known of attackers, and nothing need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest
+neighbour sends, models that started apart are within it, and once they have met it is narrow. That arrays keep their length makes up for
+what averaging takes from the variance of weights (arXiv 2404.04616). Whoever sends what lies within half of the least bound keeps its
+standing, whatever its labels are, also where all others have long agreed.
+
+Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
+so does an attack against the progress. `late` is by how many averages: what a sender that is usually behind pulls back is left out, and no
+more, so that no model takes a node further on than it was. What pulls aside, as other labels do, stays.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -28,6 +35,7 @@ Its notes say of each sender what was taken, and why not more.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import inf, prod, sqrt
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -45,20 +53,27 @@ AGAINST, CHANCE = 0.05, 3.0  # The cosine against the own model that no sound on
 LIGHT = 0.01  # The part of a model's norm that an array counts as having at least.
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
+WAY = 0.8  # What w keeps of what it was.
+
+PART = "in part: "
 
 
 Array = tuple[str, int, int]  # A weight array: its name, and where in the flat vector it begins and ends.
+Pull = tuple[float, int]  # Of a sender: the running mean of p, and how many there were.
 
 
 class Memory(NamedTuple):
     """What a node remembers; a state of the algorithm is its plain tuple. `updates` so far, running means of distances (None before the
-    first), and the model that the node answers with."""
+    first), the model that the node answers with, the mean before, w, and of each sender m."""
 
     arrays: tuple[Array, ...]
     updates: int = 0
     nearest: float | None = None
     typical: float | None = None
     serving: Weights | None = None
+    before: Weights | None = None
+    way: Weights | None = None
+    pulls: Mapping[str, Pull] = MappingProxyType({})
 
 
 class Seen(NamedTuple):
@@ -89,22 +104,30 @@ def begin(context: Context) -> tuple[object, ...]:
         if len(layer.shape) > 1:
             arrays.append((layer.name, start, end))
         start = end
-    return tuple(Memory(tuple(arrays)))
+    return tuple(Memory(tuple(arrays), pulls={}))
 
 
 def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
     """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
-    memory = Memory._make(state)
+    memory = remembered(state)
     squares, length = squared_norms(own, memory.arrays), norm(own)
     seen = [beside(own, length, squares, model, memory.arrays) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
     shares = shares_of(verdicts, messages, held)
+    memory, late = behind(memory, own, [one.model for one in seen if one.model.sender in shares])
     mean = mixed(own, squares, seen, shares, memory.arrays)
-    memory = memory._replace(updates=memory.updates + 1, serving=served(memory, mean))
+    if memory.way is not None:
+        mean += np.float32(sum(shares[sender] * averages for sender, averages in late.items())) * memory.way
+    memory = onward(memory, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
-    return Result(tuple(memory), mean, after, {"senders": words_of(verdicts, held)}, memory.serving)
+    return Result(tuple(memory), mean, after, {"senders": words_of(verdicts, held, late)}, memory.serving)
+
+
+def remembered(state: tuple[object, ...]) -> Memory:
+    """The memory whose plain tuple a state is; one that was saved by a version without the last fields begins with those."""
+    return Memory._make((*state, *Memory(())[len(state) :]))
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
@@ -171,7 +194,7 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
     near = max(USUAL * typical, FLOOR / 2)
     if one.away <= near:
         return Verdict(1.0, TAKEN)
-    return Verdict(near / one.away, f"in part: {one.away / max(typical, 1e-30):.2g} times the usual distance")
+    return Verdict(near / one.away, f"{PART}{one.away / max(typical, 1e-30):.2g} times the usual distance")
 
 
 def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held: Reputations) -> dict[str, float]:
@@ -202,14 +225,40 @@ def served(memory: Memory, mean: Weights) -> Weights:
     return mean.copy() if memory.serving is None else np.float32(keep) * memory.serving + np.float32(1 - keep) * mean
 
 
+def onward(memory: Memory, mean: Weights) -> Memory:
+    """The memory after one more mean."""
+    way = memory.way
+    if memory.before is not None:
+        moved = mean - memory.before
+        way = moved if way is None else np.float32(WAY) * way + np.float32(1 - WAY) * moved
+    return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way)
+
+
+def behind(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> tuple[Memory, dict[str, float]]:
+    """How late the senders of these models are, and the memory with what was learnt of them; nobody is before w is known."""
+    square = 0.0 if memory.way is None else float(np.dot(memory.way, memory.way))
+    if memory.way is None or not square:
+        return memory, {}
+    pulls, late = dict(memory.pulls), dict[str, float]()
+    for model in models:
+        p = float(np.dot(model.weights - own, memory.way)) / square
+        mean, count = pulls.get(model.sender, (p, 0))
+        mean = running(mean, p, count)
+        pulls[model.sender] = mean, count + 1
+        late[model.sender] = max(0.0, min(-mean, -p))
+    return memory._replace(pulls=pulls), late
+
+
 def standing(held: float, factor: float, messages: int) -> float:
     """The reputation after so many messages that were taken with this factor."""
     return factor + (held - factor) * STANDING**messages
 
 
-def words_of(verdicts: Mapping[str, Verdict], held: Reputations) -> dict[str, str]:
+def words_of(verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[str, float]) -> dict[str, str]:
     """What was taken of each sender, and why not more."""
-    return {
-        sender: one.words + (f"; its reputation is {held[sender]:.2f}" if one.factor and held[sender] < 1 - 1e-3 else "")
-        for sender, one in verdicts.items()
-    }
+    return {sender: said_of(one, held[sender], late.get(sender, 0.0)) for sender, one in verdicts.items()}
+
+
+def said_of(one: Verdict, held: float, late: float) -> str:
+    words = one.words if late < 1 else f"{PART}{late:.2g} averages late" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
+    return words + (f"; its reputation is {held:.2f}" if one.factor and held < 1 - 1e-3 else "")

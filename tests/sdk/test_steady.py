@@ -132,3 +132,63 @@ def test_arrays_of_zeros_are_no_reason_to_refuse_anybody() -> None:
     LAYERS.views(own)["conv"][:], LAYERS.views(further)["conv"][:] = 0, 0
     LAYERS.views(other)["conv"][:] = np.float32(0.02)
     assert {said(Node().take(("a", other), ("b", further), own=own), sender) for sender in "ab"} <= {"taken", "in part: 2 times"}
+
+
+WAY = RNG.normal(scale=0.003, size=OWN.size).astype(np.float32)
+"""How the network goes on from one average to the next, in the tests of lateness."""
+
+
+def gone(averages: int, behind: float, node: Node) -> list[Result]:
+    """So many averages of a node that goes on by `WAY` each time, as a does; b is so many averages behind."""
+    results = []
+    for number in range(averages):
+        here = OWN + WAY * np.float32(number)
+        results.append(node.take(("a", near(0.0001, here)), ("b", near(0.0001, here - behind * WAY)), own=here))
+    return results
+
+
+def further(result: Result, than: int) -> float:
+    """How many averages the mean is on its way beyond where the node itself was, that many averages after the first."""
+    return float(np.dot(result.weights - OWN - WAY * np.float32(than), WAY) / np.dot(WAY, WAY))
+
+
+def test_a_model_that_is_always_behind_does_not_pull_back() -> None:
+    results = gone(40, 5.0, Node())
+    assert further(results[0], 0) < -1.5, "a third of five averages, before anything is known of b"
+    assert abs(further(results[-1], 39)) < 0.1
+    assert said(results[-1], "b").startswith("in part: 5 averages late") and said(results[-1], "a") == "taken"
+
+
+def test_who_is_ahead_counts_as_it_comes_and_once_behind_is_not_late() -> None:
+    node = Node()
+    assert further(gone(40, -5.0, node)[-1], 39) == pytest.approx(5 / 3, abs=0.1)
+    here = OWN + WAY * np.float32(40)
+    result = node.take(("a", near(0.0001, here)), ("b", near(0.0001, here - 5 * WAY)), own=here)
+    assert further(result, 40) < -1.5 and said(result, "b") == "taken"
+
+
+def test_who_is_late_now_and_then_takes_nobody_further_than_he_was() -> None:
+    node = Node()
+    gone(20, 8.0, node)
+    here = OWN + WAY * np.float32(20)
+    result = node.take(("a", near(0.0001, here)), ("b", near(0.0001, here - 1.5 * WAY)), own=here)
+    assert abs(further(result, 20)) < 0.1, "it is made up for what it pulls back, not for what it usually does"
+
+
+def test_what_pulls_aside_is_taken_from_whom_is_late_too() -> None:
+    node, aside = Node(), np.zeros_like(OWN)
+    aside[:40] = 0.05
+    gone(40, 5.0, node)
+    here = OWN + WAY * np.float32(40)
+    late = node.take(("a", near(0.0001, here)), ("b", here - 5 * WAY + aside), own=here)
+    assert float(np.mean((late.weights - here)[:40])) == pytest.approx(0.05 / 3, rel=0.2)
+
+
+def test_a_memory_of_a_version_that_knew_nothing_of_lateness_is_gone_on_with() -> None:
+    node = Node()
+    gone(3, 0.0, node)
+    state: Any = node.state
+    node.state = state[:5]
+    result = node.take(("a", near()), ("b", near()))
+    after: Any = result.state
+    assert after[1] == 4 and said(result, "a") == "taken"
