@@ -271,9 +271,16 @@ def _strokes(axes: "Axes", share: float, hatched: bool) -> None:
         points = len(line.get_xdata())  # type: ignore[arg-type]
         every = max(points // MARKERS, 1)
         line.set_markevery((place * every // 4 % every, every))
+        line.set_clip_on(not _inside(axes, *line.get_data()))  # A sign on the frame is whole.
     for place, bars in enumerate(axes.containers if hatched else ()):
         for bar in bars.patches if hasattr(bars, "patches") else ():
             bar.set_hatch(HATCHES[place % len(HATCHES)])
+
+
+def _inside(axes: "Axes", x: Any, y: Any) -> bool:
+    """Whether all of a curve lies within the frame."""
+    there = [(np.asarray(values, float), sorted(ends)) for values, ends in ((x, axes.get_xlim()), (y, axes.get_ylim()))]
+    return all(bool(np.all(np.isnan(values) | ((least <= values) & (values <= most)))) for values, (least, most) in there)
 
 
 def _texts(axes: "Axes", width: float, height: float) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from dfl_actors.core import events
 from dfl_actors.core.events import Event, fields_of, name_of
 from dfl_actors.report.charts.chart import cut
+from dfl_actors.report.kinds import OBSERVER
 from dfl_actors.report.load import Run
 from dfl_actors.report.page import parts
 from dfl_actors.report.page.chains import awaited_section, chains_section, unread_section
@@ -94,10 +95,10 @@ class NodeView:
     def _sections(self, followed: Followed) -> list[str]:
         run, lately = followed.run, followed.lately(self._name)
         if run.simulated:
-            return [_models(run, lately, Stores()), _lately(run, lately)]
+            return [_models(run, self._name, lately, Stores()), _lately(run, lately)]
         stores = awaited(followed.directory, self._name) if self._stores is None else self._stores
         logs = _logs(logs_of(followed.directory, self._name))
-        return [_models(run, lately, stores), *_chain(run, self._name, stores), *_journals(stores), _lately(run, lately), logs]
+        return [_models(run, self._name, lately, stores), *_chain(run, self._name, stores), *_journals(stores), _lately(run, lately), logs]
 
 
 def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
     yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
 
 
-def _models(run: Run, lately: Sequence[Event], stores: Stores) -> str:
+def _models(run: Run, name: str, lately: Sequence[Event], stores: Stores) -> str:
     """Its newest transactions: a trained model each; of a simulation its measurements."""
     trained = [event for event in reversed(lately) if isinstance(event, events.Trained)]
     about = "The newest models that it trained, the newest first."
@@ -129,6 +130,9 @@ def _models(run: Run, lately: Sequence[Event], stores: Stores) -> str:
         Column("own", [accuracy_text(event.correct / event.tested if event.tested else None) for event in trained]),
         *([] if run.simulated else [Column("transaction", [event.tx[:16] for event in trained], left=True)]),
     ]
+    if not trained:
+        none = "An observer trains none." if run.roles.get(name) == OBSERVER else "It has trained none yet."
+        return section("models", "Models", about, tag("p", none, class_="missing"))
     return table_section("models", "Models", about, columns)
 
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.report.charts.chart import Line, OverTime, Panel
 from dfl_actors.report.load import load_run
-from dfl_actors.report.paper import KINDS, STYLE, WIDTHS, Draw, paper_kinds, run_panels, write_paper, write_run
+from dfl_actors.report.paper import KINDS, STYLE, WIDTHS, Draw, panels_of, paper_kinds, run_panels, write_paper, write_run
 from tests.report.made_run import NASTY, lively, realistic
 from tests.report.made_run import write_run as made
 
@@ -75,6 +76,14 @@ def test_curves_and_bars_differ_without_colour(panels: dict[str, Draw]) -> None:
         assert len(set(looks)) == len(looks), name
         hatches = [bars.patches[0].get_hatch() for bars in axes.containers if isinstance(bars, BarContainer)]
         assert len(set(hatches)) == len(hatches), name
+
+
+def test_a_sign_on_the_frame_is_whole_and_a_curve_that_leaves_it_is_not() -> None:
+    x, y = np.array([0.0, 5.0, 10.0]), np.array([0.0, 0.5, 1.0])
+    lines = [Line(name=name, series=(x, values), colour="@ink", symbol="circle") for name, values in (("in", y), ("out", 2 * y))]
+    (draw,) = panels_of(OverTime(panels=[Panel(title="share", lines=lines, reach=(0, 1))], end=10.0)).values()
+    inner, outer = draw(3.4).axes[0].get_lines()
+    assert (inner.get_clip_on(), outer.get_clip_on()) == (False, True)
 
 
 def test_fonts_are_embedded_as_truetype_or_letters_are_outlines(tmp_path: Path) -> None:

@@ -58,16 +58,20 @@ def served(*paths: Path) -> Iterator[Served]:
     for view in views:
         view.advance()
     server = Server(views, "127.0.0.1")
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(sockets=[socket]),))
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve(sockets=[socket])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     deadline = time.monotonic() + PATIENCE
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
-        yield Served(socket.getsockname()[1], views, lambda: asyncio.run_coroutine_threadsafe(server.farewell(), loop))
+        yield Served(socket.getsockname()[1], views, lambda: asyncio.run_coroutine_threadsafe(server.farewell(), loops[0]))
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
-        loop.close()
         socket.close()

@@ -81,6 +81,13 @@ def test_links_and_what_is_no_file_are_not_read(tmp_path: Path) -> None:
     assert logs_of(RunDirectory(run), "other") == {}
 
 
+def test_a_node_that_trained_nothing_has_words_for_it_and_no_empty_table(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "net", ["a", "b"], [ready()])
+    (run / "config.toml").write_text('[node.b]\nrole = "observer"\n', encoding="utf-8")
+    with served(run) as server:
+        assert "It has trained none yet." in server.get("/node/a").text and "An observer trains none." in server.get("/node/b").text
+
+
 def test_of_a_long_log_its_end_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("".join(f"line {number}\n" for number in range(100_000)), encoding="utf-8")
