@@ -5,6 +5,7 @@ Colours are names such as "@ink", which stand for a colour in each palette (`pal
 renderer escapes them in its own way. `node` says whose a line, a row or a dot is, for the page lets its readers choose nodes.
 """
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from dfl_actors.report.series import Mark, Numbers, Series
 FEW = 10  # Up to so many nodes have a colour and a symbol of their own; more are shown as a crowd in which the chosen ones stand out.
 WHOLE = (-0.02, 1.03)  # The ends of an axis from 0 to 1, with room for a line at either.
 MOST_TEXTS = 12  # Matrices of more nodes show no numbers in their cells.
+LETTERS = (5, 24), (FEW, 14), (sys.maxsize, 10)  # Of names on an axis, where there are at most so many.
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "star")
 
 MARK_STYLES = {
@@ -226,5 +228,5 @@ def cut(text: str, most: int = 16) -> str:
 
 def short_names(names: Sequence[str]) -> list[str]:
     """The names as labels of an axis, of few as long as there is room; those that are equal after cutting stay whole."""
-    short = [cut(name, 24 if len(names) <= FEW else 10) for name in names]
+    short = [cut(name, next(most for count, most in LETTERS if len(names) <= count)) for name in names]
     return [one if short.count(one) == 1 else cut(name, 64) for one, name in zip(short, names, strict=True)]

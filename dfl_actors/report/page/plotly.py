@@ -41,6 +41,7 @@ MOST_NAMED = 30  # Nodes of a graph that have names beside them: of more, which 
 
 HOLLOW = dict(zip(SYMBOLS, "○□△◇▽✛✕◁▷☆", strict=True))  # An observer's sign where only letters can stand.
 
+ROOMY = 6  # Nodes of which a matrix has room for large numbers.
 MIDDLE = 0.1  # How far from it a node of the graph may be whose name has the whole width.
 
 FEWEST_TICKS = 8  # Below, an axis of whole numbers would have them twice: 0, 1, 1, 2, 2.
@@ -239,7 +240,8 @@ def _matrix(figure: Matrix) -> Json:
     bar = {"orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 1, "x": 0.5, "y": -0.03, "yanchor": "top"}
     trace: Json = {
         "type": "heatmap", "x": names, "y": names, "z": frames[-1], "xgap": 2 if few else 0.5, "ygap": 2 if few else 0.5,
-        "hoverongaps": False, "textfont": {"size": 12}, "colorbar": {**bar, "tickfont": {"size": 11}, "nticks": 6},
+        "hoverongaps": False, "textfont": {"size": 12 if len(names) <= ROOMY else 10},
+        "colorbar": {**bar, "tickfont": {"size": 11}, "nticks": 6},
         "hovertemplate": f"{figure.hover}<extra></extra>", "colorscale": figure.colours, "zmin": 0, "zmax": figure.most,
         "meta": {
             "rows": figure.nodes, "cut": ["y", "z", *(["customdata"] if figure.details else [])],

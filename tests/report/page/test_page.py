@@ -97,18 +97,7 @@ def test_names_are_shown_as_they_are_and_never_run(tabs: Tabs) -> None:
     assert [chip.inner_text() for chip in tab.query_selector_all(".chip[data-node]")] == names_of(10)
     assert tab.evaluate("typeof hacked") == "undefined" and tab.query_selector_all("img, main script") == []
     ticks = [text.text_content() for text in tab.query_selector_all("#plot-receipts .ytick text")]
-    assert ticks == [
-        "amsterdam",
-        "<img src=x onerror=hack…",
-        "c&d",
-        'say "q"',
-        "a name that goes on unt…",
-        "%{x}",
-        "$x$",
-        "g",
-        "hamburg",
-        "ipswich",
-    ]
+    assert ticks == ["amsterdam", "<img src=x on…", "c&d", 'say "q"', "a name that g…", "%{x}", "$x$", "g", "hamburg", "ipswich"]
     # What a chart says of a node when one points at it.
     tab.evaluate("Plotly.Fx.hover('plot-chains', [{curveNumber: 5, pointNumber: 1}])")
     assert "node %{x}" in tab.text_content("#plot-chains .hoverlayer")
