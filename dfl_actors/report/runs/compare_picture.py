@@ -1,18 +1,21 @@
 """Two runs in one picture: accuracy, of regressions the score, on the test samples over time, a colour a run.
 
 The mean of a run's nodes is a thick line, and a band goes from its least to its most accurate node. Both begin when every node has been
-measured, for a mean of whoever happened to be first would jump. Up to ten nodes have a thin line each; more would hide the rest.
+measured, for a mean of whoever happened to be first would jump; one that begins late says so in the legend. Up to ten nodes have a thin
+line each; more would hide the rest.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 
 from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
+from dfl_actors.report.charts.learning import LATE
 from dfl_actors.report.load import Run
 from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.roles import attackers_text, honest_of, look_of
@@ -52,13 +55,14 @@ def comparison_chart(a: Run, b: Run, axis: Axis = "auto") -> OverTime:
         measured = {label: of_trainers(run, measured[label]) for label, run in labels(a, b).items()}
     end = max((float(x[-1]) for nodes in measured.values() for x, _ in nodes.values()), default=1.0)
     runs = [(run, label, measured[label]) for label, run in labels(a, b).items()]
-    lines = [line for place, (run, label, nodes) in enumerate(runs) for line in _lines(run, label, nodes, place)]
+    unit, end = ("training steps of a node", end) if by_steps else (a.axis, max(a.elapsed, b.elapsed))
+    moment = "step {:.0f}".format if by_steps else a.moment
+    lines = [_begun(line, end, moment) for place, (run, label, nodes) in enumerate(runs) for line in _lines(run, label, nodes, place)]
     spans = [honest_of(run, nodes) for run, _, nodes in runs]
     bands = [Band(f"@node{place}", *_span(series)) for place, series in enumerate(spans) if len(series) > 1]
     word = a.score if a.score == b.score else "score"
     panel = Panel(title=f"{word} on the test samples", lines=[*lines, KEY], bands=[*bands, KEY_BAND], reach=(0, 1.02))
     targets = sorted({run.target for run in (a, b) if run.target})
-    unit, end = ("training steps of a node", end) if by_steps else (a.axis, max(a.elapsed, b.elapsed))
     return OverTime(panels=[panel], end=end, targets=targets, unit=unit)
 
 
@@ -84,6 +88,13 @@ def _lines(run: Run, label: str, nodes: Mapping[str, Series], place: int) -> Ite
     apart = f"; {said}" if (said := attackers_text(run)) else ""
     text = f"{plain(label)}\nmean {np.mean(last):.3f}, worst {min(last):.3f} of {len(last)}{plain(apart)}"
     yield Line(name=label, series=(seconds, mean), colour=colour, symbol=SYMBOLS[place], symbol_size=9, width=2.2, label=text)
+
+
+def _begun(line: Line, end: float, moment: Callable[[float], str]) -> Line:
+    """A mean that begins late says from when it is, and why."""
+    if line.thin or not len(line.series[0]) or (begins := float(line.series[0][0])) <= LATE * end:
+        return line
+    return msgspec.structs.replace(line, label=f"{line.label}\nfrom {moment(begins)} on, when each node had been measured")
 
 
 def _span(nodes: list[Series]) -> tuple[Numbers, Numbers, Numbers]:

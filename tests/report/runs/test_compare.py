@@ -297,7 +297,7 @@ def test_the_mean_begins_when_every_node_was_measured(tmp_path: Path) -> None:
     (mean,) = (line for line in figure.axes[0].get_lines() if line.get_gid() == "one")
     points = np.asarray(mean.get_xydata())
     assert points[0, 0] == pytest.approx(8) and points[0, 1] == pytest.approx((0.95 + 0.9) / 2)
-    assert legend(figure)[0] == "one\nmean 0.925, worst 0.900 of 2"
+    assert legend(figure)[0] == "one\nmean 0.925, worst 0.900 of 2\nfrom 8.0 s on, when each node had been measured"
     assert "target 0.75" in legend(figure)
 
 
