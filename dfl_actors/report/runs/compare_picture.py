@@ -15,7 +15,6 @@ from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, Panel
-from dfl_actors.report.charts.learning import LATE
 from dfl_actors.report.load import Run
 from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.roles import attackers_text, honest_of, look_of
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 Axis = Literal["auto", "time", "steps"]  # What is drawn over what; auto is steps where one of the two is a simulation.
 AXES: tuple[Axis, ...] = ("auto", "time", "steps")
+
+LATE = 0.05  # Of the axis, from which on it is seen beside another that a mean begins.
 
 KEY = Line(name="mean of the honest nodes", series=NOTHING, colour="@muted")
 KEY_BAND = Band("@muted", NOTHING[0], *NOTHING, "worst to best of them")
