@@ -361,7 +361,10 @@ def _legend(figure: "Drawing", every: Sequence["Axes"], width: float, most: floa
 
 
 def _brief(texts: Sequence[str], width: float, most: float) -> list[str]:
-    """The texts of a legend, cut as far as it must be to be no higher than that, and as they still differ."""
+    """The texts of a legend, cut as far as it must be to be no higher than that, and as they still differ: below names first."""
+    names = [text.partition("\n")[0] for text in texts]
+    if LEGEND_LINE * _rows(texts, width) > most and len(set(names)) == len(texts):
+        texts = names
     found = list(texts)
     for letters in CUTS:
         brief = ["\n".join(_cut(line.replace(r"\$", "$"), letters) for line in text.splitlines()) for text in texts]
