@@ -3,14 +3,19 @@
 import csv
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import psutil
 import pytest
 
 from dfl_actors import load_sweep, simulate, sweep
+from dfl_actors.api.sweeps.pool import Pool
+from dfl_actors.api.sweeps.sweep import _Watch
 from dfl_actors.api.sweeps.table import FIGURES
 from dfl_actors.errors import StoreError
+from dfl_actors.report.progress import OnTerminal
 from tests.network.harness import PATIENCE, Command
+from tests.report.terminals import Attached, Terminal
 from tests.sim.small import tables, written
 
 SWEEP = (
@@ -112,6 +117,30 @@ def held_between(sweep: Command, cells: Path, part: Path) -> list[psutil.Process
 def read(sweep: Path) -> list[dict[str, str]]:
     """The rows of its results."""
     return list(csv.DictReader((sweep / "results.csv").open(encoding="utf-8")))
+
+
+class Ticks(NamedTuple):
+    """A pool in which so much of the cells is done."""
+
+    under_way: float
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_before_the_first_tick_a_sweep_says_what_it_waits_for(width: int) -> None:
+    terminal = Terminal(width, 24)
+    bar = OnTerminal(Attached(terminal))
+    watch = _Watch(bar, 12, 3, print)
+    try:
+        watch.begin(cast("Pool", Ticks(0.0)))
+        for under_way, said in ((0.0, "importing TensorFlow "), (0.4, "cells "), (0.0, "cells ")):
+            watch._pool = cast("Pool", Ticks(under_way))
+            watch(None, "")
+            bar._live.refresh()
+            (line,) = terminal.lines()
+            assert line.startswith(said) and " 3/12 0:00:0" in line, line
+    finally:
+        watch.end()
+        terminal.close()
 
 
 def test_another_sweep_is_refused_and_an_extension_is_not(place: Path) -> None:

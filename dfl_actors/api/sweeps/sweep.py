@@ -233,17 +233,21 @@ def _check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
     Topology(plan.source, plan.options).checked(tell)
 
 
+AWAITED = "importing TensorFlow"  # Before the first tick of a cell.
+
+
 class _Watch:
     """Shows how far a sweep is, tells each warning once, and remembers what failed."""
 
     def __init__(self, shown: Shown, total: int, over: int, tell: Tell) -> None:
         self._shown, self._total, self._over, self._tell = shown, total, over, tell
-        self._warned: set[str] = set()
+        self._warned, self._goes = set[str](), False  # whether a tick of any cell was done by now
         self.failures: dict[str, str] = {}
 
     def begin(self, pool: Pool) -> None:
         self._pool = pool
         self._shown.begin(self._total)
+        self._shown.wait(AWAITED)
 
     def __call__(self, cell: Cell | None, text: str) -> None:
         if cell is not None:
@@ -255,8 +259,9 @@ class _Watch:
             self._warned.add(text)
             self._tell(text)
         failed = f", {len(self.failures)} failed" if self.failures else ""
+        self._goes |= cell is not None or self._pool.under_way > 0
         done = self._over + len(self.failures) + self._pool.under_way
-        self._shown.show(done, f"cells{failed}")
+        self._shown.show(done, f"cells{failed}" if self._goes else AWAITED)
 
     def end(self) -> None:
         self._shown.end()
