@@ -48,18 +48,20 @@ NOT_KEPT = {"cache-control": "no-store"}
 
 
 class Ending(asyncio.Event):
-    """That the server is to end; until then, whom somebody follows."""
+    """That the server is to end; until then, all `views` there are, and which of them somebody follows."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.views: list[View] = []
         self.followed = Counter[View]()
 
     async def settle(self, seconds: float) -> None:
-        """Let those read on who are followed, until nothing is being read any more, or so many seconds are over."""
+        """Let those read on that are followed, until nothing is being read any more, or so many seconds are over. A page that has only
+        just been opened follows nothing yet, and has begun to read."""
         deadline = time.monotonic() + seconds
         for view in list(+self.followed):
             await run_in_threadpool(view.advance)
-        while time.monotonic() < deadline and not all(view.settled for view in +self.followed):  # noqa: ASYNC110
+        while time.monotonic() < deadline and not all(view.settled for view in self.views):  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # threads read, which set no event of ours
 
 
@@ -68,6 +70,7 @@ class News:
 
     def __init__(self, view: View, ending: Ending) -> None:
         self._view, self._ending, self._readers = view, ending, 0
+        ending.views.append(view)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 

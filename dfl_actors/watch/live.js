@@ -38,11 +38,12 @@
   }
 
   async function ask(wanted) {
+    const asked = version;
     const answer = await fetch(page.update + "?near=" + encodeURIComponent(wanted.filter(Boolean).join(" ")));
     if (!answer.ok) throw new Error(answer.status);
     const news = await answer.json();
     page.goes_on = news.goes_on;
-    version = news.version;
+    if (version === asked) version = news.version; // else something newer was announced meanwhile, and is asked for next
     take(news.head, document.querySelector("header"));
     for (const [id, group] of Object.entries(news.groups)) place(document.getElementById(id), group);
     for (const id of wanted) shown[id] = news.version;
