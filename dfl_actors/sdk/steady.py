@@ -9,9 +9,9 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it, and then
-               + sum of share * late * w
+               + min(sum of share * late, max(0, -p of that)) w
     w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
-    late       min(-m, -p) where both are above 0, else 0;  p = (x - o) w / w w, m: the running mean of the sender's p
+    late       max(0, -m);  m: the running mean of the sender's p;  p of any x: (x - o) w / w w
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
     reputation f + (reputation - f) (7/8) ^ messages
 
@@ -22,8 +22,9 @@ what averaging takes from the variance of weights (arXiv 2404.04616). Whoever se
 standing, whatever its labels are, also where all others have long agreed.
 
 Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
-so does an attack against the progress. `late` is by how many averages: what a sender that is usually behind pulls back is left out, and no
-more, so that no model takes a node further on than it was. What pulls aside, as other labels do, stays.
+so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
+only as far as all together pull back: no node gets further on than its own steps took it, and where somebody drags the averages along,
+those who hold against him are heard. What pulls aside, as other labels do, stays.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -117,12 +118,16 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
     shares = shares_of(verdicts, messages, held)
     memory, late = behind(memory, own, [one.model for one in seen if one.model.sender in shares])
-    mean = mixed(own, squares, seen, shares, memory.arrays)
-    if memory.way is not None:
-        mean += np.float32(sum(shares[sender] * averages for sender, averages in late.items())) * memory.way
+    mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
     memory = onward(memory, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
-    return Result(tuple(memory), mean, after, {"senders": words_of(verdicts, held, late)}, memory.serving)
+    return Result(
+        tuple(memory),
+        mean,
+        after,
+        {"senders": words_of(verdicts, held, {who: left * averages for who, averages in late.items()})},
+        memory.serving,
+    )
 
 
 def remembered(state: tuple[object, ...]) -> Memory:
@@ -236,17 +241,30 @@ def onward(memory: Memory, mean: Weights) -> Memory:
 
 def behind(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> tuple[Memory, dict[str, float]]:
     """How late the senders of these models are, and the memory with what was learnt of them; nobody is before w is known."""
-    square = 0.0 if memory.way is None else float(np.dot(memory.way, memory.way))
-    if memory.way is None or not square:
-        return memory, {}
     pulls, late = dict(memory.pulls), dict[str, float]()
+    if memory.way is None:
+        return memory, late
     for model in models:
-        p = float(np.dot(model.weights - own, memory.way)) / square
-        mean, count = pulls.get(model.sender, (p, 0))
-        mean = running(mean, p, count)
-        pulls[model.sender] = mean, count + 1
-        late[model.sender] = max(0.0, min(-mean, -p))
+        p = along(memory.way, model.weights - own)
+        usual, count = pulls.get(model.sender, (p, 0))
+        pulls[model.sender] = running(usual, p, count), count + 1
+        late[model.sender] = max(0.0, -pulls[model.sender][0])
     return memory._replace(pulls=pulls), late
+
+
+def along(way: Weights, moved: Weights) -> float:
+    """p of a way that something lies off."""
+    square = float(np.dot(way, way))
+    return float(np.dot(moved, way)) / square if square else 0.0
+
+
+def made_up(way: Weights | None, own: Weights, mean: Weights, back: Mapping[str, float]) -> tuple[Weights, float]:
+    """The mean without what late senders pull back, and which part of that this is; `back`: share * late of each."""
+    whole = sum(back.values())
+    if way is None or not whole:
+        return mean, 0.0
+    left = min(whole, max(0.0, -along(way, mean - own)))
+    return mean + np.float32(left) * way, left / whole
 
 
 def standing(held: float, factor: float, messages: int) -> float:

@@ -175,6 +175,14 @@ def test_who_is_late_now_and_then_takes_nobody_further_than_he_was() -> None:
     assert abs(further(result, 20)) < 0.1, "it is made up for what it pulls back, not for what it usually does"
 
 
+def test_who_holds_against_somebody_that_drags_the_averages_along_is_heard() -> None:
+    node = Node()
+    gone(40, 5.0, node)
+    here = OWN + WAY * np.float32(40)
+    result = node.take(("a", near(0.0001, here + 6 * WAY)), ("b", near(0.0001, here - 5 * WAY)), own=here)
+    assert further(result, 40) == pytest.approx(1 / 3, abs=0.1) and said(result, "b") == "taken"
+
+
 def test_what_pulls_aside_is_taken_from_whom_is_late_too() -> None:
     node, aside = Node(), np.zeros_like(OWN)
     aside[:40] = 0.05
