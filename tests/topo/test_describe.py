@@ -176,7 +176,7 @@ def test_no_number_and_no_short_name_is_cut_at_any_width(width: int) -> None:
     names = ["hospital-of-amsterdam", "hospital-of-utrecht", "amy", "ben"]
     lines = shown(described(f"[network]\nnodes = {names}\n[data]\npartition = 'dirichlet'\nalpha = 0.3"), width)
     assert max(map(len, lines)) <= width and not any("…" in line for line in lines)
-    assert {"role", "links", "neighbours", "rate"} <= set(next(line for line in lines if line.startswith("node ")).split())
+    assert {"kind", "links", "neighbours", "rate"} <= set(next(line for line in lines if line.startswith("node ")).split())
     (heads,) = (line.split() for line in lines if line.endswith("   8   9"))
     rows = [line.split()[-10:] for line in lines if line.startswith(("hospital", "amy", "ben")) and line.split()[-1].strip(".").isdigit()]
     assert heads[-10:] == list("0123456789") and len(rows) >= 4
