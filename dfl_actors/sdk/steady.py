@@ -8,8 +8,8 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     typical    the running mean of the lower median of the accepted r
     f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
     share      messages of the sender / (accepted messages + 1) * f * reputation
-    mean       o + sum of share * (x - o), each weight array of it then as long as the median of their norms by shares, o having what is
-               left of 1, and then + min(sum of share * late, max(0, -p of that)) w
+    mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it, and then
+               + min(sum of share * late, max(0, -p of that)) w
     w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
     late       max(0, -m);  m: the running mean of the sender's p;  p of any x: (x - o) w / w w
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
@@ -18,9 +18,8 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
 A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far, or those with a p of the sender. Nothing is
 known of attackers, and nothing need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest
 neighbour sends, models that started apart are within it, and once they have met it is narrow. That arrays keep their length makes up for
-what averaging takes from the variance of weights (arXiv 2404.04616); as a median it is no lever for whoever would shorten or lengthen
-them. Whoever sends what lies within half of the least bound keeps its standing, whatever its labels are, also where all others have long
-agreed.
+what averaging takes from the variance of weights (arXiv 2404.04616). Whoever sends what lies within half of the least bound keeps its
+standing, whatever its labels are, also where all others have long agreed.
 
 Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
 so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
@@ -211,28 +210,18 @@ def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held
 
 
 def mixed(own: Weights, squares: Sequence[float], seen: Sequence[Seen], shares: Mapping[str, float], arrays: Sequence[Array]) -> Weights:
-    """The mean, its weight arrays as long as the median by shares of those that are averaged."""
+    """The mean, its weight arrays as long as the shares' mean of squared norms says."""
     taken = [(one, shares[one.model.sender]) for one in seen if shares.get(one.model.sender)]
     if not taken:
         return own.copy()
     rest = 1.0 - sum(share for _, share in taken)
     mean = weighted_mean([own, *(one.model.weights for one, _ in taken)], [rest, *(share for _, share in taken)])
     for place, (_, begin, end) in enumerate(arrays):
-        wanted = middle([(squares[place], rest), *((one.squares[place], share) for one, share in taken)])
+        wanted = rest * squares[place] + sum(share * one.squares[place] for one, share in taken)
         found = float(np.dot(mean[begin:end], mean[begin:end]))
         if found:
             mean[begin:end] *= np.float32(sqrt(wanted / found))
     return mean
-
-
-def middle(values: Sequence[tuple[float, float]]) -> float:
-    """The lower median of values with weights."""
-    below, half = 0.0, sum(weight for _, weight in values) / 2
-    for value, weight in sorted(values):
-        below += weight
-        if below >= half:
-            return value
-    raise ValueError("no values have no median")
 
 
 def served(memory: Memory, mean: Weights) -> Weights:
