@@ -154,6 +154,8 @@ class Gossiper(Linking, Actor):
         for handing in (self._transactions, self._drafting):
             letter = handing.answered(message.what)
             if letter is not None and message.code:
+                if message.code == "model_missing":
+                    self._seen.pop(message.what, None)  # There is no receipt yet: announced again, its model is fetched again.
                 yield from self._standing.judge(letter.sender, message.code, signs(letter) == letter.sender, now)
                 yield from self._accusing.saw((*message.transactions, *message.drafts))
             elif letter is not None:
@@ -234,13 +236,14 @@ class Gossiper(Linking, Actor):
             yield from self._fetching.begin(wanted, now)
 
     def _on_known(self, identity: Digest, sender: Address, sighting: Sighting, now: Now) -> Iterator[Effect]:
-        """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours."""
+        """Another neighbour has it too; or its generator announces it again because it lacks receipts, perhaps ours: the validator gives
+        the one that it gave before, also when the model has left the store."""
         if sighting.via is None:
             return
         if sender not in sighting.sources:
             sighting.sources.append(sender)
         transaction = sighting.transaction
-        if sender == transaction.generator and transaction.model not in self._fetching and self._models.size(transaction.model) is not None:
+        if sender == transaction.generator and transaction.model not in self._fetching:
             self._transactions.check_room(sender)
             self._later = identity not in self._transactions
             yield from self._transactions.hand(identity, m.Fetched(transaction=transaction, receipts=(), sender=sender), now)

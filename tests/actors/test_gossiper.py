@@ -186,15 +186,28 @@ def test_a_known_transaction_goes_to_the_validator_again_when_its_generator_anno
         made.give(Judged(what=digest(one), code="expired"))
 
 
-def test_a_known_transaction_whose_model_is_on_its_way_or_gone_is_not_taken_again() -> None:
+def test_a_known_transaction_whose_model_is_on_its_way_is_not_taken_again() -> None:
     made, one = built(), transaction("g", 0)
     hear(made, "g", news(one))
-    assert hear(made, "g", news(one)) == [], "on its way"
-    assert told(made.give(reply("g", Chunk(model=MODEL, index=0), DATA)), Fetched)
-    made.give(Judged(what=digest(one), code="model_missing"))
-    assert told(hear(made, "g", news(one)), Fetched)
-    made.models.data.clear()
     assert hear(made, "g", news(one)) == []
+
+
+def test_a_known_transaction_whose_model_has_gone_is_answered_again_by_the_validator() -> None:
+    made, one = built(), transaction("g", 0)
+    made.models.put(MODEL, DATA)
+    hear(made, "g", news(one))
+    made.give(Witnessed(transaction=one, receipts=(), receipt=receipt("me", one)))
+    made.models.data.clear()
+    assert told(hear(made, "g", news(one)), Fetched) == [Fetched(transaction=one, receipts=(), sender=KEYS["g"].address)]
+
+
+def test_a_model_that_went_before_it_was_measured_is_fetched_again() -> None:
+    made, one = built(), transaction("g", 0)
+    hear(made, "g", news(one))
+    assert told(made.give(reply("g", Chunk(model=MODEL, index=0), DATA)), Fetched)
+    made.models.data.clear()
+    made.give(Judged(what=digest(one), code="model_missing"))
+    assert sent(hear(made, "g", news(one))) == [("g", Fetch(model=MODEL, first=0, count=1))]
 
 
 def test_our_own_transaction_is_not_taken_from_others() -> None:

@@ -42,6 +42,7 @@ OPTIONS = {
     "rate": ("data", "rate"),
     "tests": ("data", "test_samples"),
     "buffer": ("update", "buffer"),
+    "models": ("store", "models"),
 }
 """A plan's settings as sections and keys of a topology, whose times are in seconds."""
 

@@ -16,6 +16,7 @@ from tests.scenarios.conditions import (
     everyone_answers,
     grows,
     more,
+    on_its_way,
     open_draft,
     witnesses,
     works,
@@ -147,9 +148,13 @@ def a_network_that_was_ended_goes_on_from_its_stores(make: Make) -> None:
     check_safe(network)
 
 
+FORGETFUL = {"models": 21, "rate": 4.0, "receipt_wait": 20 * SECOND}
+"""Until a transaction is announced again, more models come than a store holds, and a busy machine restarts a gossiper."""
+
+
 def a_killed_gossiper_costs_no_receipts(make: Make) -> None:
     """It knows neither what it announced nor what it heard; builders that lack receipts have their transactions announced again."""
-    network = make(Plan(full("a", "b", "c")))
+    network = make(Plan(full("a", "b", "c"), settings=FORGETFUL))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
     for node in ("b", "a"):
@@ -160,9 +165,21 @@ def a_killed_gossiper_costs_no_receipts(make: Make) -> None:
     check_safe(network)
 
 
+def a_receipt_that_is_lost_comes_again_when_its_model_has_gone(make: Make) -> None:
+    """Who gave it has it in the journal, and need not measure again."""
+    network = make(Plan(full("a", "b", "c"), settings={"models": 21}))
+    network.start()
+    assert network.run(grows(network, 1), 60 * SECOND)
+    for node in ("b", "a"):
+        assert network.run(on_its_way(network, node), 60 * SECOND)
+        network.kill(node, "gossiper")
+        assert network.run(everyone_answers(network), 30 * SECOND), f"receipts are lost with the gossiper of {node}"
+    check_safe(network)
+
+
 def a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts(make: Make) -> None:
     """What the validator has witnessed meanwhile waits in its outbox, and is gone with it."""
-    network = make(Plan(full("a", "b", "c")))
+    network = make(Plan(full("a", "b", "c"), settings=FORGETFUL))
     network.start()
     assert network.run(grows(network, 1), 60 * SECOND)
     network.kill("b", "gossiper", restart_after=SECOND)
@@ -341,6 +358,7 @@ SCENARIOS: tuple[Callable[[Make], None], ...] = (
     an_observer_learns_on_after_its_keeper_was_killed,
     a_network_that_was_ended_goes_on_from_its_stores,
     a_killed_gossiper_costs_no_receipts,
+    a_receipt_that_is_lost_comes_again_when_its_model_has_gone,
     a_killed_gossiper_and_what_its_validator_had_to_say_cost_no_receipts,
     a_short_partition_costs_no_receipts,
     a_long_partition_heals,

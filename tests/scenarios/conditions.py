@@ -66,6 +66,17 @@ def everyone_answers(network: Network) -> Callable[[], bool]:
     return lambda: wanted <= {(note["tx"], note["creator"]) for note in network.notes("receipt")}
 
 
+def on_its_way(network: Network, node: str) -> Callable[[], bool]:
+    """A condition: some receipt for a transaction of the node is given, and not yet there."""
+
+    def given() -> bool:
+        own = {note["tx"] for note in network.notes("trained", node)}
+        scored = {(note["tx"], network.address(note["node"])) for note in network.notes("scored")}
+        return any(tx in own for tx, _ in scored - {(note["tx"], note["creator"]) for note in network.notes("receipt", node)})
+
+    return given
+
+
 def more(network: Network, event: str, count: int) -> Callable[[], bool]:
     """Until there are so many more notes of the event than now."""
     before = len(network.notes(event))

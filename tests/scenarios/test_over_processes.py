@@ -48,6 +48,7 @@ LEFT_OUT: dict[Scenario, str] = {
     told.a_killed_actor_of_a_full_speed_network_comes_back: "`tests/network/test_crashes.py` kills at full speed",
     told.an_observer_at_full_speed_goes_on_after_its_validator_was_killed: "an observer's keeper is killed, and every node's validator",
     told.a_node_that_never_answers_delays_blocks_to_the_deadline: "a node falls silent when confirmations never come, too",
+    told.a_receipt_that_is_lost_comes_again_when_its_model_has_gone: "nobody outside sees in time what is on its way",
     told.a_late_neighbour_joins: "a late neighbour ends the expiry of transactions that lack its receipts",
 }
 """Why a scenario is not performed here."""
