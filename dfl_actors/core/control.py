@@ -171,11 +171,12 @@ class Evaluate(Control, frozen=True, kw_only=True):
 
 
 class Evaluated(Control, frozen=True, kw_only=True):
-    """`correct` of `tested`; nothing tested, and so `missing`, when the model was no longer there."""
+    """`correct` of `tested`, which `whole` says as the order did; nothing tested, and so `missing`, when the model was no longer there."""
 
     says, hears = "evaluator", ("supervisor",)
     node: str
     model: Digest
+    whole: bool = False
     correct: Count
     tested: Count
     missing: bool = False

@@ -56,15 +56,12 @@ class Channel:
 
     def wait(self, within: float | None = None) -> bool:
         """Wait, at most so many seconds, until there is something to `receive`, or the other end is gone; whether it came."""
-        return _ready(self, select.POLLIN, within)
+        return bool(self._whole()) or _ready(self, select.POLLIN, within)
 
     def receive(self) -> Iterator[bytes]:
         """The whole messages that are there already."""
         self._fill()
-        while len(self._arrived) >= LENGTH.size:
-            end = LENGTH.size + LENGTH.unpack_from(self._arrived)[0]
-            if len(self._arrived) < end:
-                return
+        while end := self._whole():
             message = bytes(self._arrived[LENGTH.size : end])
             del self._arrived[:end]
             yield message
@@ -84,6 +81,11 @@ class Channel:
 
     def close(self) -> None:
         self._end.close()
+
+    def _whole(self) -> int:
+        """Where the first message ends that has arrived whole; 0 if none has."""
+        end = LENGTH.size + LENGTH.unpack_from(self._arrived)[0] if len(self._arrived) >= LENGTH.size else 0
+        return end if len(self._arrived) >= end else 0
 
     def _fill(self) -> None:
         while not self.ended:

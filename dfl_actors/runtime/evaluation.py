@@ -1,7 +1,8 @@
 """What the supervisor asks of the evaluator, and when: each node's newest model in turn, and at the end every last one, in one round.
 
 While the run goes on a measurement may be of a sample of the test set. Those of the last round are of all of it, so that the final figures
-belong to one moment and to one set; and so are those that decide whether the target is reached, once it seems to be.
+belong to one moment and to one set; and so are those that decide whether the target is reached, once it seems to be, where a sample leaves
+a doubt.
 """
 
 from collections import Counter, deque
@@ -9,16 +10,19 @@ from collections.abc import Callable, Iterable
 
 from dfl_actors.config.toml_text import listed
 from dfl_actors.core.control import Evaluate, Evaluated
+from dfl_actors.learning.score import surely
 
 MOST_TRIES = 4  # How often a last model is asked for: saving another one breaks a measurement off.
 KEPT = 24  # Measurements of a node that are shown as its course.
 
 
 class Evaluation:
-    """One order at a time, but for the last models' saving, which does not wait for a measurement under way.
+    """One order at a time, but for two: the last models' saving waits for no measurement under way, and while all test samples of a node
+    are measured, to decide on the target, the others have their turns.
 
     `accuracy` is each node's latest, in 0..1, and `course` its latest ones, oldest first. `every` is seconds between two measurements of
-    one node, 0 for none at all. `there` are the nodes that stand at the `target` by a measurement on all test samples.
+    one node, 0 for none at all. `there` are the nodes that stand at the `target`: by a measurement on all test samples, or by one of a
+    sample that is so far above it that chance does not explain it.
     """
 
     def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None], target: float = 0.0) -> None:
@@ -29,7 +33,9 @@ class Evaluation:
         self.course: dict[str, deque[float]] = {node: deque(maxlen=KEPT) for node in nodes}
         self._true_at: dict[str, float] = {}
         self._model: dict[str, str] = {}
-        self._asked_at: dict[str, float] = {}
+        self._turn_at: dict[str, float] = {}  # When the model was asked for that was measured last.
+        self._asked_at: dict[tuple[str, str, bool], float] = {}
+        self._gone: dict[str, str] = {}
         self._waiting: deque[Evaluate] = deque()
         self._under_way: list[Evaluate] = []
         self._last: dict[str, str] = {}
@@ -39,50 +45,60 @@ class Evaluation:
 
     def heard(self, answer: Evaluated, now: float) -> bool:
         """Whether the answer brings a new accuracy. A measurement that was broken off for something more urgent brings none."""
-        order = next((order for order in self._under_way if (order.node, order.model) == (answer.node, answer.model)), None)
+        order = next((order for order in self._under_way if _answers(answer, order)), None)
         if order is None:
             return False
         self._under_way.remove(order)
+        asked_at = self._asked_at.pop((order.node, order.model, order.whole), now)
         if order.save and not answer.missing:
             self._saved.add(order.node)
+        if answer.missing:
+            self._gone[order.node] = order.model
+        elif not answer.tested:
+            self._again(order)
         if not answer.tested:
-            if not answer.missing:
-                self._again(order)
             return False
-        self._take(order, answer.correct / answer.tested, now)
+        self._take(order, answer, asked_at, now)
         return True
 
-    def _take(self, order: Evaluate, accuracy: float, now: float) -> None:
-        self.accuracy[order.node], self._model[order.node], self._true_at[order.node] = accuracy, order.model, now
-        self.course[order.node].append(accuracy)
+    def _take(self, order: Evaluate, answer: Evaluated, asked_at: float, now: float) -> None:
+        """A model that was asked for before the one that was measured last decides on the target alone."""
+        accuracy = answer.correct / answer.tested
+        if asked_at >= self._turn(order.node)[0]:
+            self.accuracy[order.node], self._model[order.node], self._true_at[order.node] = accuracy, order.model, now
+            self._turn_at[order.node] = now if order.whole else asked_at
+            self.course[order.node].append(accuracy)
         if order.whole and order.model == self._last.get(order.node):
             self._settled.add(order.node)
         if accuracy < self._target:
             self.there.discard(order.node)
-        elif order.whole:
+        elif order.whole or surely(answer.correct, answer.tested) >= self._target > 0:
             self.there.add(order.node)
 
     def _again(self, order: Evaluate) -> None:
-        if order.whole and order.node in self._last and self._tries[order.node] < MOST_TRIES:
+        if order.whole and order.model == self._last.get(order.node) and self._tries[order.node] < MOST_TRIES:
             self._waiting.append(order)
 
     def ask(self, now: float, models: Iterable[tuple[str, str]]) -> None:
-        """Order what is due: the newest model of whichever node waits longest."""
+        """Order what is due: the newest model of whichever node waits longest. One that had left its node's store when its turn came was
+        named too long ago, and loses no turn by it: the next that is named is asked for."""
         newest = list(models)
         for node, model in newest:
             if model == self._model.get(node):
                 self._true_at[node] = now
-        if not self.ready or self._under_way:
+        if not self.ready or any(not order.whole for order in self._under_way):
             return
-        if self._waiting:
-            self._order(self._waiting.popleft())
-        elif self._every and not self._last:
-            seems = self._seems
-            unsure = [(self._asked_at.get(node, 0.0), node, model, True) for node, model in newest if seems and node not in self.there]
-            due = [(self._asked_at.get(node, 0.0), node, model, False) for node, model in newest if self._due(node, model, now)]
-            for _, node, model, whole in sorted(unsure or due)[:1]:
-                self._asked_at[node] = now
-                self._order(Evaluate(node=node, model=model, whole=whole))
+        if self._waiting or self._last:
+            if self._waiting and not self._under_way:
+                self._order(self._waiting.popleft())
+            return
+        there = [(node, model) for node, model in newest if self._every and model != self._gone.get(node)]
+        due = [(node, model) for node, model in there if self._due(node, model, now)]
+        decisive = [(node, model) for node, model in there if self._seems and node not in self.there and not self._under_way]
+        if due or decisive:
+            node, model = min(due or decisive, key=lambda one: self._turn(one[0]))
+            self._asked_at[node, model, not due] = now
+            self._order(Evaluate(node=node, model=model, whole=not due))
 
     def last(self, node: str, model: str) -> None:
         """A node's last model: save it now, and measure it when all are saved."""
@@ -144,10 +160,19 @@ class Evaluation:
         nodes = sorted(self._last.keys() - self._saved)
         return f"model.keras of node {listed(nodes)} was not written: `dfl-actors model export` writes the model" if nodes else ""
 
+    def _turn(self, node: str) -> tuple[float, str]:
+        """The least waits longest."""
+        return self._turn_at.get(node, 0.0), node
+
     def _due(self, node: str, model: str, now: float) -> bool:
-        return now - self._asked_at.get(node, 0.0) >= self._every and model != self._model.get(node)
+        measured = [self._model.get(node), *(order.model for order in self._under_way)]
+        return now - self._turn(node)[0] >= self._every and model not in measured
 
     def _order(self, order: Evaluate) -> None:
         self._under_way.append(order)
         self._tries[order.node] += order.node in self._last
         self._say(order)
+
+
+def _answers(answer: Evaluated, order: Evaluate) -> bool:
+    return (order.node, order.model, order.whole) == (answer.node, answer.model, answer.whole)

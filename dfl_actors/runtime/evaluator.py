@@ -32,7 +32,7 @@ from dfl_actors.runtime.rundir import RunDirectory, read_about
 from dfl_actors.runtime.stores import ModelStore
 from dfl_actors.sdk.loader import check_plugins, load_algorithm
 
-AT_ONCE = 1_000  # Test images measured before the evaluator looks whether something more urgent has come.
+AT_ONCE = 1_000  # Test samples measured before the evaluator looks whether something more urgent has come.
 
 
 def found(parent: Channel, config: Config, name: str, cache: Path, log: Path) -> None:
@@ -65,8 +65,18 @@ def evaluate(parent: Channel, plan: NodePlan) -> None:
     Evaluator(plan.config, plan.cache, run, plan.parameters, parent, Clock(plan.anchor)).run()
 
 
+class Task(msgspec.Struct):
+    """A measurement on all test samples: what adds up to its score so far, and how many samples that is of."""
+
+    order: Evaluate
+    weights: np.ndarray
+    sums: np.ndarray
+    measured: int = 0
+
+
 class Evaluator:
-    """Answers `Evaluate` with `Evaluated`, one at a time."""
+    """Answers `Evaluate` with `Evaluated`. What is measured on all test samples takes as long as ten others: it is gone on with, one such
+    measurement at a time, while nothing else is asked for, and broken off where a model is to be saved or another one to be measured so."""
 
     def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, parent: Channel, clock: Clock) -> None:
         from dfl_actors.learning import export, models
@@ -80,51 +90,84 @@ class Evaluator:
         self._learner.warm(0, 0, min(250, tests))
         self._stores: dict[str, ModelStore] = {}
         self._lasts: dict[str, tuple[str, np.ndarray]] = {}
+        self._task: Task | None = None
         self._ring = Ring(names, self._learner.parameters)
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
 
-    def _parts(self, node: str) -> tuple[np.ndarray, np.ndarray]:
-        """The test samples of a node's data that are measured as long as the run goes on, the same ones throughout, and the others."""
+    def _some(self, node: str) -> np.ndarray:
+        """The test samples of a node's data that are measured as long as the run goes on, the same ones throughout."""
         wanted, there = self._config.run.evaluate_samples, len(self._data[node].y_test)
         if not 0 < wanted < there:
-            return np.arange(there), np.arange(0)
-        order = np.random.default_rng([self._config.network.seed, 2]).permutation(there)
-        return np.sort(order[:wanted]), np.sort(order[wanted:])
+            return np.arange(there)
+        return np.sort(np.random.default_rng([self._config.network.seed, 2]).permutation(there)[:wanted])
 
     def run(self) -> None:
         """Until the supervisor says quit, or is gone."""
         self._parent.send(codec.encode(Ready()))
         started = time.process_time()
-        while (order := self._parent.next()) is not None and self._obey(codec.convert(FROM_SUPERVISOR, codec.parse(order))):
+        while self._next():
             self._parent.flush()
         spent = round(time.process_time() - started, 6)
         self._metrics.write(
             events.Cpu(total=spent, tasks={"other": {"learning": spent, "blockchain": 0.0, "network": 0.0}}), self._clock().wall
         )
 
+    def _next(self) -> bool:
+        """Do what was ordered, or some of the task; whether to go on."""
+        if self._task is not None and not self._parent.wait(0):
+            self._go_on(self._task)
+            return True
+        order = self._parent.next()
+        return order is not None and self._obey(codec.convert(FROM_SUPERVISOR, codec.parse(order)))
+
     def _obey(self, order: Message) -> bool:
-        """Do what was ordered; whether to go on."""
         if isinstance(order, Evaluate):
-            self._parent.send(codec.encode(self._answer(order)))
+            if order.whole or order.save:
+                self._break_off()
+            if (answer := self._answer(order)) is not None:
+                self._parent.send(codec.encode(answer))
         return not isinstance(order, Quit)
 
-    def _answer(self, order: Evaluate) -> Evaluated:
+    def _answer(self, order: Evaluate) -> Evaluated | None:
+        """None where it is a task from now on."""
         try:
             weights = self._weights(order)
         except Refused:  # a model that is not finite gets nothing right
-            return Evaluated(node=order.node, model=order.model, correct=0, tested=self._nothing_right(order).tested * order.measure)
+            return _answered(order, Score(0, self._samples(order) * self._form.unit * order.measure))
         if weights is None:
-            return Evaluated(node=order.node, model=order.model, correct=0, tested=0, missing=True)
+            return _answered(order, Score(0, 0), missing=True)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
                 origin = {"network": self._config.network.name, "node": order.node, "model": order.model}
                 self._learner.save(weights, draft, self._contract_of(self._form, self._config.data, origin))
             self._lasts[order.node] = (order.model, weights)
-        correct, tested = self._measure(order, weights) if order.measure else (0, 0)
-        if tested:
-            self._compare(order.node, weights)
-        return Evaluated(node=order.node, model=order.model, correct=correct, tested=tested)
+        if not order.measure:
+            return _answered(order, Score(0, 0))
+        if order.whole:
+            self._task = Task(order, weights, self._form.nothing)
+            return None
+        some = self._some(order.node)
+        sums = self._sums(order.node, weights, some)
+        return _answered(order, Score(0, 0)) if sums is None else self._found(order, weights, sums, some)
+
+    def _go_on(self, task: Task) -> None:
+        """Measure some more samples of the task, and answer after the last."""
+        node, there = task.order.node, self._samples(task.order)
+        some = np.arange(task.measured, min(task.measured + AT_ONCE, there))
+        task.sums, task.measured = task.sums + self._part(node, task.weights, some), task.measured + len(some)
+        if task.measured == there:
+            self._task = None
+            self._parent.send(codec.encode(self._found(task.order, task.weights, task.sums, np.arange(there))))
+
+    def _break_off(self) -> None:
+        if self._task is not None:
+            self._parent.send(codec.encode(_answered(self._task.order, Score(0, 0))))
+            self._task = None
+
+    def _found(self, order: Evaluate, weights: np.ndarray, sums: np.ndarray, tests: np.ndarray) -> Evaluated:
+        self._compare(order.node, weights)
+        return _answered(order, score_of(self._form, sums, self._data[order.node].y_test[tests]))
 
     def _weights(self, order: Evaluate) -> np.ndarray | None:
         """Of the model, or None if it is no longer in its node's store. A last model that was saved is still known, for others go on to
@@ -139,32 +182,22 @@ class Evaluator:
             # A copy, for a view would keep the store from using old pages again as long as we measure.
             return None if data is None else decode_model(data, self._config.gossip.codec, self._parameters).copy()
 
-    def _measure(self, order: Evaluate, weights: np.ndarray) -> Score:
-        """Correct and tested; nothing tested when another order has come meanwhile, which is more urgent."""
-        some, others = self._parts(order.node)
-        tests = self._data[order.node].y_test
-        if (sums := self._sums(order.node, weights, some)) is None:
-            return Score(0, 0)
-        score = score_of(self._form, sums, tests[some])
-        if not len(others) or not order.whole:
-            return score
-        more = self._sums(order.node, weights, others)
-        return Score(0, 0) if more is None else score_of(self._form, sums + more, tests)
+    def _samples(self, order: Evaluate) -> int:
+        """Of how many test samples the answer is."""
+        return len(self._data[order.node].y_test) if order.whole else len(self._some(order.node))
 
     def _sums(self, node: str, weights: np.ndarray, tests: np.ndarray) -> np.ndarray | None:
-        """What adds up to the score of these test samples; None if it was broken off."""
-        sums, data = self._form.nothing, self._data[node]
+        """What adds up to the score of these test samples; None if it was broken off, for something more urgent has come."""
+        sums = self._form.nothing
         for begin in range(0, len(tests), AT_ONCE):
             if self._parent.wait(0):
                 return None
-            some = tests[begin : begin + AT_ONCE]
-            sums = sums + self._learner.sums(weights, data.x_test[some], data.y_test[some])
+            sums = sums + self._part(node, weights, tests[begin : begin + AT_ONCE])
         return np.asarray(sums)
 
-    def _nothing_right(self, order: Evaluate) -> Score:
-        """The score of a model that is not finite."""
-        some, others = self._parts(order.node)
-        return Score(0, (len(some) + len(others) * order.whole) * self._form.unit)
+    def _part(self, node: str, weights: np.ndarray, tests: np.ndarray) -> np.ndarray:
+        data = self._data[node]
+        return self._learner.sums(weights, data.x_test[tests], data.y_test[tests])
 
     def _compare(self, node: str, weights: np.ndarray) -> None:
         """Tell how different the models are, each node's being the one measured last."""
@@ -172,3 +205,7 @@ class Evaluator:
         if layers is not None:
             rounded = {name: round(value, 6) for name, value in layers.items()}
             self._metrics.write(events.WeightDifference(layers=rounded, overall=round(sum(layers.values()), 6)), self._clock().wall)
+
+
+def _answered(order: Evaluate, score: Score, missing: bool = False) -> Evaluated:
+    return Evaluated(node=order.node, model=order.model, whole=order.whole, correct=score.correct, tested=score.tested, missing=missing)

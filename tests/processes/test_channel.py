@@ -75,3 +75,10 @@ def test_a_connection_speaks_the_same(ends: Ends) -> None:
         assert other.next() == b"hello"
         other.send(b"you")
         assert connection.recv_bytes() == b"you"
+
+
+def test_what_has_come_with_another_message_is_not_waited_for(ends: Ends) -> None:
+    one, other = ends
+    for word in (b"a", b"b"):
+        one.send(word)
+    assert other.next() == b"a" and other.wait(0) and other.next() == b"b" and not other.wait(0)

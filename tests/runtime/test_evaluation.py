@@ -1,5 +1,7 @@
 """What is asked of the evaluator at the end, and what is said of models that it had no time for."""
 
+import pytest
+
 from dfl_actors.core.control import Evaluate, Evaluated
 from dfl_actors.runtime.evaluation import Evaluation
 
@@ -14,11 +16,11 @@ def test_a_last_model_that_was_not_measured_in_time_is_named() -> None:
     for order in orders:
         evaluation.heard(Evaluated(node=order.node, model=order.model, correct=0, tested=0), 0.5)
     evaluation.ask(1.0, [])
-    evaluation.heard(Evaluated(node="a", model="a-last", correct=9, tested=10), 1.5)
+    evaluation.heard(Evaluated(node="a", whole=True, model="a-last", correct=9, tested=10), 1.5)
     assert not evaluation.done() and not evaluation.unsaved
     assert evaluation.unmeasured.startswith("there was no time to measure the last model of node b: what is shown was measured before; ")
     evaluation.ask(2.0, [])
-    evaluation.heard(Evaluated(node="b", model="b-last", correct=8, tested=10), 2.5)
+    evaluation.heard(Evaluated(node="b", whole=True, model="b-last", correct=8, tested=10), 2.5)
     assert evaluation.measured("a", 4.0) == (0.9, 2.5) and evaluation.measured("c", 4.0) is None
     assert evaluation.done() and not evaluation.unmeasured
 
@@ -43,7 +45,7 @@ def test_a_last_model_that_has_gone_is_named_and_not_asked_for_again() -> None:
     evaluation.last("a", "m")
     evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0, missing=True), 0.5)
     evaluation.ask(1.0, [])
-    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0, missing=True), 1.5)
+    evaluation.heard(Evaluated(node="a", model="m", whole=True, correct=0, tested=0, missing=True), 1.5)
     evaluation.ask(2.0, [])
     assert [order.save for order in orders] == [True, False] and evaluation.done()
     assert evaluation.unsaved.startswith("model.keras of node a was not written")
@@ -57,7 +59,7 @@ def test_where_nothing_is_measured_nothing_is_missed() -> None:
 
 
 def heard(evaluation: Evaluation, order: Evaluate, now: float, correct: int = 9) -> bool:
-    return evaluation.heard(Evaluated(node=order.node, model=order.model, correct=correct, tested=10), now)
+    return evaluation.heard(Evaluated(node=order.node, model=order.model, whole=order.whole, correct=correct, tested=10), now)
 
 
 def test_the_newest_model_of_whoever_waits_longest_is_measured_and_never_one_twice() -> None:
@@ -94,7 +96,7 @@ def test_at_the_end_every_node_is_measured_on_the_whole_set_also_one_whose_model
     for save in orders[:2]:
         evaluation.heard(Evaluated(node=save.node, model="m", correct=0, tested=0), 12.0)
     evaluation.ask(12.0, [])
-    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0), 12.5)  # broken off: the saving of another model came
+    evaluation.heard(Evaluated(node="a", model="m", whole=True, correct=0, tested=0), 12.5)  # broken off: the saving of another model came
     while not evaluation.done():
         evaluation.ask(13.0, [("a", "newer")])
         heard(evaluation, orders[-1], 13.0)
@@ -108,26 +110,79 @@ def test_a_last_model_that_nobody_finds_is_not_asked_for_without_end() -> None:
     evaluation.ready = True
     evaluation.last("a", "m")
     while not evaluation.done():
-        evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0), 1.0)
+        evaluation.heard(Evaluated(node="a", model="m", whole=orders[-1].whole, correct=0, tested=0), 1.0)
         evaluation.ask(1.0, [])
     assert len(orders) < 9 and "node a" in evaluation.unmeasured
+
+
+def played(evaluation: Evaluation, orders: list[Evaluate], now: float, correct: int) -> Evaluate:
+    """The next order, of nodes with another model each time, and its answer."""
+    evaluation.ask(now, [(node, f"{node}{now}") for node in evaluation.course])
+    heard(evaluation, orders[-1], now, correct)
+    return orders[-1]
+
+
+def test_a_model_that_has_gone_costs_no_turn() -> None:
+    """Its node waited two more seconds, again and again where the store is small and models are many."""
+    orders: list[Evaluate] = []
+    evaluation = Evaluation("ab", 2.0, orders.append)
+    evaluation.ready = True
+    evaluation.ask(10.0, [("a", "a1"), ("b", "b1")])
+    evaluation.heard(Evaluated(node="a", model="a1", correct=0, tested=0, missing=True), 10.1)
+    evaluation.ask(10.1, [("a", "a1"), ("b", "b1")])
+    assert orders[-1].node == "b", "the other has its turn meanwhile"
+    heard(evaluation, orders[-1], 10.2)
+    evaluation.ask(10.2, [("a", "a1"), ("b", "b1")])
+    assert len(orders) == 2, "nobody asks for what has gone"
+    evaluation.ask(10.6, [("a", "a2"), ("b", "b1")])
+    assert orders[-1].model == "a2"
 
 
 def test_a_target_that_samples_seem_to_have_reached_is_decided_on_the_whole_set() -> None:
     orders: list[Evaluate] = []
     evaluation = Evaluation("ab", 2.0, orders.append, target=0.9)
     evaluation.ready = True
-    now = 10.0
-    for node, whole, correct in (("a", False, 10), ("b", False, 8), ("a", False, 9), ("b", False, 10), ("a", True, 8), ("b", False, 9),
-                                 ("a", False, 9), ("b", True, 9), ("a", True, 10)):  # fmt: skip
-        assert evaluation.there == ({"b"} if whole and node == "a" and now > 25 else set())
-        decides = f"the target is decided on all test samples: {len(evaluation.there)} of 2 nodes"
-        assert evaluation.round_text == (decides if whole else "")
-        evaluation.ask(now, [(other, f"{other}{now}") for other in "ab"])
-        assert (orders[-1].node, orders[-1].whole) == (node, whole), now
-        heard(evaluation, orders[-1], now, correct)
-        now += 2.5
-    assert evaluation.there == {"a", "b"} and len(orders) == 9 and not evaluation.round_text
-    evaluation.ask(now, [("a", "more"), ("b", "more")])
-    heard(evaluation, orders[-1], now, 9)
-    assert not orders[-1].whole and evaluation.there == {"a", "b"}, "a sample that is not below the target leaves what was decided"
+    for now, correct in ((10.0, 10), (10.1, 8), (12.0, 9), (12.1, 9)):
+        assert not evaluation.round_text and not played(evaluation, orders, now, correct).whole
+    assert evaluation.round_text == "the target is decided on all test samples: 0 of 2 nodes"
+    order = played(evaluation, orders, 12.2, 8)
+    assert (order.node, order.whole) == ("a", True) and not evaluation.there and not evaluation.round_text
+    for now, correct in ((14.1, 10), (14.2, 9)):
+        assert not played(evaluation, orders, now, correct).whole
+    for now in (14.3, 14.4):
+        assert played(evaluation, orders, now, 9).whole
+    assert evaluation.there == {"a", "b"} and not evaluation.round_text
+    assert not played(evaluation, orders, 17.0, 9).whole and evaluation.there == {"a", "b"}
+    played(evaluation, orders, 17.1, 8)
+    assert len(evaluation.there) == 1, "a sample below the target takes back what was decided"
+
+
+def test_while_the_target_is_decided_every_node_has_its_turns() -> None:
+    """A node was measured on all samples, and another, and nobody else meanwhile: for 15 s none of four."""
+    orders: list[Evaluate] = []
+    evaluation = Evaluation("ab", 2.0, orders.append, target=0.9)
+    evaluation.ready = True
+    for now in (10.0, 10.1):
+        played(evaluation, orders, now, 9)
+    evaluation.ask(10.2, [("a", "a"), ("b", "b")])
+    whole = orders[-1]
+    assert whole.whole
+    for number, node in enumerate("abab"):
+        order = played(evaluation, orders, 12.1 + number, 9)
+        assert (order.node, order.whole) == (node, False)
+    evaluation.ask(15.5, [("a", "a"), ("b", "b")])
+    assert len(orders) == 7, "nobody is due, and one such measurement is under way"
+    heard(evaluation, whole, 16.0, 10)
+    assert evaluation.there == {"a"}
+    accuracy, age = evaluation.measured("a", 16.0) or (0.0, 0.0)
+    assert accuracy == 0.9 and age == pytest.approx(1.9), "it is of an older model than the last sample"
+
+
+def test_a_sample_far_above_the_target_decides_by_itself() -> None:
+    orders: list[Evaluate] = []
+    evaluation = Evaluation("a", 2.0, orders.append, target=0.9)
+    evaluation.ready = True
+    for now, correct, there in ((10.0, 920, set()), (13.0, 930, {"a"}), (16.0, 890, set())):
+        evaluation.ask(now, [("a", f"a{now}")])
+        evaluation.heard(Evaluated(node="a", model=orders[-1].model, whole=orders[-1].whole, correct=correct, tested=1000), now)
+        assert evaluation.there == there

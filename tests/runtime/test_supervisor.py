@@ -97,7 +97,7 @@ def test_at_the_end_all_last_models_are_measured_whole_and_are_of_the_moment_of_
         elif isinstance(message, Evaluate):
             orders.append(message)
             tested = 10 * message.measure * answers
-            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=tested, tested=tested))
+            troupe.say(name, Evaluated(node=message.node, model=message.model, whole=message.whole, correct=tested, tested=tested))
         elif name.endswith("/trainer") and isinstance(message, Stop):
             troupe.say(name, Status(counts={}, idle=True, stopped=True, model="ab" * 32))
         else:
@@ -119,7 +119,7 @@ def test_a_signal_ends_the_last_round(tmp_path: Path) -> None:
         if name == EVALUATOR and message is None:
             troupe.say(name, Ready())
         elif isinstance(message, Evaluate) and message.save:
-            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=0, tested=0))
+            troupe.say(name, Evaluated(node=message.node, model=message.model, whole=message.whole, correct=0, tested=0))
         elif isinstance(message, Evaluate):
             stop.number = signal.SIGINT
         elif name.endswith("/trainer") and isinstance(message, Stop):
@@ -183,7 +183,7 @@ def test_a_node_whose_trainer_begins_again_at_the_end_keeps_its_last_model(tmp_p
         if name == EVALUATOR and message is None:
             troupe.say(name, Ready())
         elif isinstance(message, Evaluate):
-            troupe.say(name, Evaluated(node=message.node, model=message.model, correct=0, tested=0))
+            troupe.say(name, Evaluated(node=message.node, model=message.model, whole=message.whole, correct=0, tested=0))
         elif name == "a/trainer" and isinstance(message, Start):
             troupe.say(name, known)
             troupe.ends(name, -signal.SIGSEGV)
