@@ -160,7 +160,7 @@ class Failed(Control, frozen=True, kw_only=True):
 
 class Evaluate(Control, frozen=True, kw_only=True):
     """Measure a model of a node's store on the test samples, save it as the node's final model, or both. `whole`: on all of them, and not
-    only on as many as configured."""
+    only on as many as configured; with a `target` on as many as leave no doubt on which side of it the model is."""
 
     says, hears = "supervisor", ("evaluator",)
     node: str
@@ -168,10 +168,11 @@ class Evaluate(Control, frozen=True, kw_only=True):
     measure: bool = True
     save: bool = False
     whole: bool = False
+    target: float = 0.0
 
 
 class Evaluated(Control, frozen=True, kw_only=True):
-    """`correct` of `tested`, which `whole` says as the order did; nothing tested, and so `missing`, when the model was no longer there."""
+    """`correct` of `tested`, with `whole` as in the order; nothing tested, and so `missing`, when the model was no longer there."""
 
     says, hears = "evaluator", ("supervisor",)
     node: str

@@ -41,14 +41,14 @@ def told(correct: int, tested: int, of: str = "/") -> str:
     return f"{correct}{of}{tested}"
 
 
-def surely(correct: int, tested: int) -> float:
-    """What a model gets right, at least, of all samples that those tested were drawn from: the lower end of Wilson's interval at three
-    standard errors (Wilson, Probable inference, 1927), wrong in 1 of 740 cases. 0 for a regression, whose score is no share of samples."""
+def between(correct: int, tested: int) -> tuple[float, float]:
+    """What a model gets right of all samples that those tested were drawn from, at the least and at the most: Wilson's interval at three
+    standard errors (Probable inference, 1927), wrong in 1 of 370 cases. Of a regression anything: its score is no share of samples."""
     if not tested or tested % MILLION == 0:
-        return 0.0
+        return 0.0, 1.0
     share, z = correct / tested, 3.0
-    spread = z * math.sqrt(share * (1 - share) / tested + (z / tested / 2) ** 2)
-    return (share + z * z / tested / 2 - spread) / (1 + z * z / tested)
+    middle, spread = share + z * z / tested / 2, z * math.sqrt(share * (1 - share) / tested + (z / tested / 2) ** 2)
+    return (middle - spread) / (1 + z * z / tested), (middle + spread) / (1 + z * z / tested)
 
 
 def score_of(form: Form, sums: Array, y: Array) -> Score:

@@ -1,8 +1,7 @@
 """What the supervisor asks of the evaluator, and when: each node's newest model in turn, and at the end every last one, in one round.
 
 While the run goes on a measurement may be of a sample of the test set. Those of the last round are of all of it, so that the final figures
-belong to one moment and to one set; and so are those that decide whether the target is reached, once it seems to be, where a sample leaves
-a doubt.
+belong to one moment and to one set. Whether the target is reached, once it seems to be, is decided on as many of them as leave no doubt.
 """
 
 from collections import Counter, deque
@@ -10,19 +9,19 @@ from collections.abc import Callable, Iterable
 
 from dfl_actors.config.toml_text import listed
 from dfl_actors.core.control import Evaluate, Evaluated
-from dfl_actors.learning.score import surely
+from dfl_actors.learning.score import between
 
 MOST_TRIES = 4  # How often a last model is asked for: saving another one breaks a measurement off.
 KEPT = 24  # Measurements of a node that are shown as its course.
 
 
 class Evaluation:
-    """One order at a time, but for two: the last models' saving waits for no measurement under way, and while all test samples of a node
-    are measured, to decide on the target, the others have their turns.
+    """One order at a time, but for two: the last models' saving waits for no measurement under way, and while it is decided whether
+    a node stands at the target, the others have their turns.
 
     `accuracy` is each node's latest, in 0..1, and `course` its latest ones, oldest first. `every` is seconds between two measurements of
-    one node, 0 for none at all. `there` are the nodes that stand at the `target`: by a measurement on all test samples, or by one of a
-    sample that is so far above it that chance does not explain it.
+    one node, 0 for none at all. `there` are the nodes that stand at the `target`, by a measurement that leaves no doubt (three standard
+    errors), or is of all test samples.
     """
 
     def __init__(self, nodes: Iterable[str], every: float, say: Callable[[Evaluate], None], target: float = 0.0) -> None:
@@ -72,7 +71,7 @@ class Evaluation:
             self._settled.add(order.node)
         if accuracy < self._target:
             self.there.discard(order.node)
-        elif order.whole or surely(answer.correct, answer.tested) >= self._target > 0:
+        elif order.whole or between(answer.correct, answer.tested)[0] >= self._target > 0:
             self.there.add(order.node)
 
     def _again(self, order: Evaluate) -> None:
@@ -98,7 +97,7 @@ class Evaluation:
         if due or decisive:
             node, model = min(due or decisive, key=lambda one: self._turn(one[0]))
             self._asked_at[node, model, not due] = now
-            self._order(Evaluate(node=node, model=model, whole=not due))
+            self._order(Evaluate(node=node, model=model, whole=not due, target=0.0 if due else self._target))
 
     def last(self, node: str, model: str) -> None:
         """A node's last model: save it now, and measure it when all are saved."""
@@ -143,7 +142,9 @@ class Evaluation:
         if self._every and self._last:
             return f"the last measurements: {len(self._settled)} of {len(self._last)}"
         unsure = len(self.course.keys() - self.there)
-        return f"the target is decided on all test samples: {len(self.there)} of {len(self.course)} nodes" if self._seems and unsure else ""
+        return (
+            f"the target is decided on more test samples: {len(self.there)} of {len(self.course)} nodes" if self._seems and unsure else ""
+        )
 
     @property
     def unmeasured(self) -> str:

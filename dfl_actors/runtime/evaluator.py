@@ -20,7 +20,7 @@ from dfl_actors.learning.data import load_dataset, load_datasets
 from dfl_actors.learning.difference import Ring
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.partition import weights_by_node
-from dfl_actors.learning.score import Score, score_of
+from dfl_actors.learning.score import Score, between, score_of
 from dfl_actors.learning.weights import LENET, decode_model
 from dfl_actors.processes.channel import Channel
 from dfl_actors.processes.child import log_to
@@ -66,7 +66,7 @@ def evaluate(parent: Channel, plan: NodePlan) -> None:
 
 
 class Task(msgspec.Struct):
-    """A measurement on all test samples: what adds up to its score so far, and how many samples that is of."""
+    """A measurement on all test samples, or on many: what adds up to its score so far, and how many samples that is of."""
 
     order: Evaluate
     weights: np.ndarray
@@ -75,8 +75,8 @@ class Task(msgspec.Struct):
 
 
 class Evaluator:
-    """Answers `Evaluate` with `Evaluated`. What is measured on all test samples takes as long as ten others: it is gone on with, one such
-    measurement at a time, while nothing else is asked for, and broken off where a model is to be saved or another one to be measured so."""
+    """Answers `Evaluate` with `Evaluated`. A measurement on all test samples takes as long as ten others: it is gone on with while nothing
+    else is asked for, one at a time, and broken off where a model is to be saved or another one to be measured so."""
 
     def __init__(self, config: Config, cache: Path, run: RunDirectory, parameters: int, parent: Channel, clock: Clock) -> None:
         from dfl_actors.learning import export, models
@@ -95,12 +95,14 @@ class Evaluator:
         self._metrics = Metrics(run.metrics, "", EVALUATOR)
         settle()
 
+    def _all(self, node: str) -> np.ndarray:
+        """The test samples of a node's data, in an order of their own."""
+        return np.random.default_rng([self._config.network.seed, 2]).permutation(len(self._data[node].y_test))
+
     def _some(self, node: str) -> np.ndarray:
-        """The test samples of a node's data that are measured as long as the run goes on, the same ones throughout."""
-        wanted, there = self._config.run.evaluate_samples, len(self._data[node].y_test)
-        if not 0 < wanted < there:
-            return np.arange(there)
-        return np.sort(np.random.default_rng([self._config.network.seed, 2]).permutation(there)[:wanted])
+        """Those that are measured as long as the run goes on, the same ones throughout."""
+        wanted = self._config.run.evaluate_samples
+        return np.sort(self._all(node)[: wanted or None])
 
     def run(self) -> None:
         """Until the supervisor says quit, or is gone."""
@@ -149,25 +151,27 @@ class Evaluator:
             return None
         some = self._some(order.node)
         sums = self._sums(order.node, weights, some)
-        return _answered(order, Score(0, 0)) if sums is None else self._found(order, weights, sums, some)
+        if sums is None:
+            return _answered(order, Score(0, 0))
+        self._compare(order.node, weights)
+        return _answered(order, score_of(self._form, sums, self._data[order.node].y_test[some]))
 
     def _go_on(self, task: Task) -> None:
-        """Measure some more samples of the task, and answer after the last."""
-        node, there = task.order.node, self._samples(task.order)
-        some = np.arange(task.measured, min(task.measured + AT_ONCE, there))
-        task.sums, task.measured = task.sums + self._part(node, task.weights, some), task.measured + len(some)
-        if task.measured == there:
+        """Measure some more samples of the task, and answer after the last, or when more would not change what is to be known."""
+        node, tests = task.order.node, self._all(task.order.node)
+        task.sums = task.sums + self._part(node, task.weights, np.sort(tests[task.measured : task.measured + AT_ONCE]))
+        task.measured = min(task.measured + AT_ONCE, len(tests))
+        score = score_of(self._form, task.sums, self._data[node].y_test[tests[: task.measured]])
+        least, most = between(*score)
+        if task.measured == len(tests) or (task.order.target and not least < task.order.target <= most):
             self._task = None
-            self._parent.send(codec.encode(self._found(task.order, task.weights, task.sums, np.arange(there))))
+            self._compare(node, task.weights)
+            self._parent.send(codec.encode(_answered(task.order, score)))
 
     def _break_off(self) -> None:
         if self._task is not None:
             self._parent.send(codec.encode(_answered(self._task.order, Score(0, 0))))
             self._task = None
-
-    def _found(self, order: Evaluate, weights: np.ndarray, sums: np.ndarray, tests: np.ndarray) -> Evaluated:
-        self._compare(order.node, weights)
-        return _answered(order, score_of(self._form, sums, self._data[order.node].y_test[tests]))
 
     def _weights(self, order: Evaluate) -> np.ndarray | None:
         """Of the model, or None if it is no longer in its node's store. A last model that was saved is still known, for others go on to

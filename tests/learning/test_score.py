@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfl_actors.learning.form import MILLION, Form, Input, Task, numbered
-from dfl_actors.learning.score import Score, score_of, sums_of, surely, told
+from dfl_actors.learning.score import Score, between, score_of, sums_of, told
 
 RNG = np.random.default_rng(4)
 
@@ -51,11 +51,12 @@ def test_no_samples_are_no_score() -> None:
 
 
 @pytest.mark.parametrize(
-    ("correct", "tested", "least"), [(972, 1000, 0.9517), (10, 10, 0.5263), (0, 10, 0.0), (0, 0, 0.0), (9 * MILLION, 10 * MILLION, 0.0)]
+    ("correct", "tested", "least", "most"),
+    [(972, 1000, 0.9517, 0.9839), (10, 10, 0.5263, 1.0), (0, 10, 0.0, 0.4737), (0, 0, 0.0, 1.0), (9 * MILLION, 10 * MILLION, 0.0, 1.0)],
 )
-def test_what_a_sample_shows_at_the_least(correct: int, tested: int, least: float) -> None:
-    """Wilson's interval at three standard errors; the first by hand: (.972 + .0045 - .0162) / 1.009."""
-    assert surely(correct, tested) == pytest.approx(least, abs=1e-4)
+def test_what_a_sample_shows(correct: int, tested: int, least: float, most: float) -> None:
+    """Wilson's interval at three standard errors; the first by hand: (.972 + .0045 -+ .0162) / 1.009."""
+    assert between(correct, tested) == pytest.approx((least, most), abs=1e-4)
 
 
 def test_how_a_score_is_told() -> None:

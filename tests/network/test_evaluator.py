@@ -79,3 +79,9 @@ def test_what_is_asked_while_all_samples_of_a_model_are_measured_is_answered_fir
     assert told == [(False, 500), (False, 500), (True, 0), (True, 0), (False, 0)], "two are broken off, for another one and for saving"
     (answer,) = asked.answers(all_of_it)
     assert (answer.whole, answer.tested) == (True, 10_000)
+
+
+@pytest.mark.parametrize("target", [0.05, 0.99])
+def test_a_target_far_from_what_a_model_can_is_decided_on_few_samples(asked: Asked, target: float) -> None:
+    (answer,) = asked.answers(Evaluate(node="0", model=asked.newest(), whole=True, target=target))
+    assert (answer.whole, answer.tested) == (True, 1000) and (answer.correct >= target * answer.tested) == (target < 0.5)

@@ -144,7 +144,7 @@ def test_a_target_that_samples_seem_to_have_reached_is_decided_on_the_whole_set(
     evaluation.ready = True
     for now, correct in ((10.0, 10), (10.1, 8), (12.0, 9), (12.1, 9)):
         assert not evaluation.round_text and not played(evaluation, orders, now, correct).whole
-    assert evaluation.round_text == "the target is decided on all test samples: 0 of 2 nodes"
+    assert evaluation.round_text == "the target is decided on more test samples: 0 of 2 nodes"
     order = played(evaluation, orders, 12.2, 8)
     assert (order.node, order.whole) == ("a", True) and not evaluation.there and not evaluation.round_text
     for now, correct in ((14.1, 10), (14.2, 9)):
