@@ -172,7 +172,8 @@ class Evaluate(Control, frozen=True, kw_only=True):
 
 
 class Evaluated(Control, frozen=True, kw_only=True):
-    """`correct` of `tested`, with `whole` as in the order; nothing tested, and so `missing`, when the model was no longer there."""
+    """`correct` of `tested`, with `whole` as in the order; nothing tested, and so `missing`, when the model was no longer there.
+    `complete`: of all test samples, as a sample of as many as there are is too."""
 
     says, hears = "evaluator", ("supervisor",)
     node: str
@@ -180,6 +181,7 @@ class Evaluated(Control, frozen=True, kw_only=True):
     whole: bool = False
     correct: Count
     tested: Count
+    complete: bool = False
     missing: bool = False
 
 

@@ -51,6 +51,13 @@ def between(correct: int, tested: int) -> tuple[float, float]:
     return (middle - spread) / (1 + z * z / tested), (middle + spread) / (1 + z * z / tested)
 
 
+def at_target(correct: int, tested: int, target: float, complete: bool) -> bool:
+    """Whether a model stands at the target without doubt: of all samples (`complete`), or of so many that the rest change nothing."""
+    if not tested or correct / tested < target:
+        return False
+    return complete or between(correct, tested)[0] >= target
+
+
 def score_of(form: Form, sums: Array, y: Array) -> Score:
     """The score of the samples with these `y`, given the sums over all of them: samples right [1], or squared errors [targets]."""
     if form.task != "regression":

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
+from dfl_actors.learning.score import at_target
 from dfl_actors.report.findings import findings, kept_out
 from dfl_actors.report.headline import Stood, headline, headline_text
 from dfl_actors.report.judged import judged, judged_by, judged_lines
@@ -107,15 +108,19 @@ def seconds_to_target(run: Run, target: float) -> float | None:
 
 
 def _deciding(run: Run, target: float | None) -> list[events.Evaluated]:
-    """The measurements that say when a target was reached: of the run's own those on all test samples, which it makes for that once a
-    sample seems to have reached it."""
+    """The measurements that say when a target was reached: of the run's own those that leave no doubt, as it is ended by them."""
     measured = run.of(events.Evaluated)
-    if target != run.target:
+    if target is None or target != run.target:
         return measured
     whole: dict[str, int] = {}
     for event in measured:
         whole[event.node] = max(event.tested, whole.get(event.node, 0))
-    return [event for event in measured if event.tested == whole[event.node]]
+    return [event for event in measured if _decides(event, target, event.tested == whole[event.node])]
+
+
+def _decides(event: events.Evaluated, target: float, complete: bool) -> bool:
+    below = bool(event.tested) and event.correct / event.tested < target
+    return below or at_target(event.correct, event.tested, target, complete)
 
 
 def _counted(refused: Iterable[events.Refused]) -> dict[str, int]:

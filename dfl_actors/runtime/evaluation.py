@@ -5,11 +5,11 @@ belong to one moment and to one set. Whether the target is reached, once it seem
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dfl_actors.config.toml_text import listed
 from dfl_actors.core.control import Evaluate, Evaluated
-from dfl_actors.learning.score import between
+from dfl_actors.learning.score import at_target
 
 MOST_TRIES = 4  # How often a last model is asked for: saving another one breaks a measurement off.
 KEPT = 24  # Measurements of a node that are shown as its course.
@@ -67,15 +67,15 @@ class Evaluation:
             self.accuracy[order.node], self._model[order.node], self._true_at[order.node] = accuracy, order.model, now
             self._turn_at[order.node] = now if order.whole else asked_at
             self.course[order.node].append(accuracy)
-        if order.whole and order.model == self._last.get(order.node):
+        if _is_last(order, self._last):
             self._settled.add(order.node)
         if accuracy < self._target:
             self.there.discard(order.node)
-        elif order.whole or between(answer.correct, answer.tested)[0] >= self._target > 0:
+        elif self._target and at_target(answer.correct, answer.tested, self._target, answer.complete):
             self.there.add(order.node)
 
     def _again(self, order: Evaluate) -> None:
-        if order.whole and order.model == self._last.get(order.node) and self._tries[order.node] < MOST_TRIES:
+        if _is_last(order, self._last) and self._tries[order.node] < MOST_TRIES:
             self._waiting.append(order)
 
     def ask(self, now: float, models: Iterable[tuple[str, str]]) -> None:
@@ -92,12 +92,16 @@ class Evaluation:
                 self._order(self._waiting.popleft())
             return
         there = [(node, model) for node, model in newest if self._every and model != self._gone.get(node)]
-        due = [(node, model) for node, model in there if self._due(node, model, now)]
-        decisive = [(node, model) for node, model in there if self._seems and node not in self.there and not self._under_way]
-        if due or decisive:
-            node, model = min(due or decisive, key=lambda one: self._turn(one[0]))
-            self._asked_at[node, model, not due] = now
-            self._order(Evaluate(node=node, model=model, whole=not due, target=0.0 if due else self._target))
+        # Where there are so many nodes, or so little time, that somebody is always due, a target is decided all the same.
+        self._next([(node, model) for node, model in there if self._seems and node not in self.there and not self._under_way], now, True)
+        self._next([(node, model) for node, model in there if self._due(node, model, now)], now, False)
+
+    def _next(self, models: Sequence[tuple[str, str]], now: float, whole: bool) -> None:
+        """Of these, that of whoever waits longest."""
+        if models:
+            node, model = min(models, key=lambda one: self._turn(one[0]))
+            self._asked_at[node, model, whole] = now
+            self._order(Evaluate(node=node, model=model, whole=whole, target=self._target if whole else 0.0))
 
     def last(self, node: str, model: str) -> None:
         """A node's last model: save it now, and measure it when all are saved."""
@@ -117,10 +121,11 @@ class Evaluation:
         return (self.accuracy[node], now - self._true_at[node]) if node in self.accuracy else None
 
     def lost(self) -> None:
-        """The evaluator has ended: its successor, once ready, is asked again for what was under way."""
+        """The evaluator has ended: its successor, once ready, is asked again for last models, and else for what is due by then."""
         self.ready = False
-        self._waiting.extendleft(self._under_way)
+        self._waiting.extendleft(order for order in reversed(self._under_way) if order.save or _is_last(order, self._last))
         self._under_way.clear()
+        self._asked_at.clear()
 
     @property
     def busy(self) -> bool:
@@ -173,6 +178,11 @@ class Evaluation:
         self._under_way.append(order)
         self._tries[order.node] += order.node in self._last
         self._say(order)
+
+
+def _is_last(order: Evaluate, last: Mapping[str, str]) -> bool:
+    """Whether it is one of the last round, rather than one that decides on the target, which stops where that is known."""
+    return order.whole and not order.target and order.model == last.get(order.node)
 
 
 def _answers(answer: Evaluated, order: Evaluate) -> bool:

@@ -136,25 +136,26 @@ class Evaluator:
         try:
             weights = self._weights(order)
         except Refused:  # a model that is not finite gets nothing right
-            return _answered(order, Score(0, self._samples(order) * self._form.unit * order.measure))
+            tested = self._samples(order) * order.measure
+            return self._answered(order, Score(0, tested * self._form.unit), tested)
         if weights is None:
-            return _answered(order, Score(0, 0), missing=True)
+            return self._answered(order, Score(0, 0), missing=True)
         if order.save:
             with whole(self._run.node(order.node).model) as draft:
                 origin = {"network": self._config.network.name, "node": order.node, "model": order.model}
                 self._learner.save(weights, draft, self._contract_of(self._form, self._config.data, origin))
             self._lasts[order.node] = (order.model, weights)
         if not order.measure:
-            return _answered(order, Score(0, 0))
+            return self._answered(order, Score(0, 0))
         if order.whole:
             self._task = Task(order, weights, self._form.nothing)
             return None
         some = self._some(order.node)
         sums = self._sums(order.node, weights, some)
         if sums is None:
-            return _answered(order, Score(0, 0))
+            return self._answered(order, Score(0, 0))
         self._compare(order.node, weights)
-        return _answered(order, score_of(self._form, sums, self._data[order.node].y_test[some]))
+        return self._answered(order, score_of(self._form, sums, self._data[order.node].y_test[some]), len(some))
 
     def _go_on(self, task: Task) -> None:
         """Measure some more samples of the task, and answer after the last, or when more would not change what is to be known."""
@@ -166,11 +167,11 @@ class Evaluator:
         if task.measured == len(tests) or (task.order.target and not least < task.order.target <= most):
             self._task = None
             self._compare(node, task.weights)
-            self._parent.send(codec.encode(_answered(task.order, score)))
+            self._parent.send(codec.encode(self._answered(task.order, score, task.measured)))
 
     def _break_off(self) -> None:
         if self._task is not None:
-            self._parent.send(codec.encode(_answered(self._task.order, Score(0, 0))))
+            self._parent.send(codec.encode(self._answered(self._task.order, Score(0, 0))))
             self._task = None
 
     def _weights(self, order: Evaluate) -> np.ndarray | None:
@@ -210,6 +211,14 @@ class Evaluator:
             rounded = {name: round(value, 6) for name, value in layers.items()}
             self._metrics.write(events.WeightDifference(layers=rounded, overall=round(sum(layers.values()), 6)), self._clock().wall)
 
-
-def _answered(order: Evaluate, score: Score, missing: bool = False) -> Evaluated:
-    return Evaluated(node=order.node, model=order.model, whole=order.whole, correct=score.correct, tested=score.tested, missing=missing)
+    def _answered(self, order: Evaluate, score: Score, samples: int = 0, missing: bool = False) -> Evaluated:
+        """`samples`: so many were measured."""
+        return Evaluated(
+            node=order.node,
+            model=order.model,
+            whole=order.whole,
+            correct=score.correct,
+            tested=score.tested,
+            complete=samples == len(self._data[order.node].y_test),
+            missing=missing,
+        )

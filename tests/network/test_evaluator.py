@@ -78,7 +78,7 @@ def test_what_is_asked_while_all_samples_of_a_model_are_measured_is_answered_fir
     told = [(answer.whole, answer.tested) for answer in found]
     assert told == [(False, 500), (False, 500), (True, 0), (True, 0), (False, 0)], "two are broken off, for another one and for saving"
     (answer,) = asked.answers(all_of_it)
-    assert (answer.whole, answer.tested) == (True, 10_000)
+    assert (answer.whole, answer.tested, answer.complete) == (True, 10_000, True) and not any(answer.complete for answer in found)
 
 
 @pytest.mark.parametrize("target", [0.05, 0.99])

@@ -114,6 +114,22 @@ def test_the_own_target_is_decided_on_all_test_samples_and_another_one_by_what_t
     assert summarise(run)["nodes"]["a"]["target_seconds"] == 40.0
 
 
+def test_the_own_target_is_reached_when_no_doubt_is_left_though_that_was_on_few_samples(tmp_path: Path) -> None:
+    """The run ended by it, while its summary went by the last round alone: not reached, where that fell below."""
+    measured = [
+        ("a", 10, 98, 100),
+        ("b", 11, 955, 1000),
+        ("b", 12, 2910, 3000),
+        ("a", 20, 980, 1000),
+        ("a", 40, 9499, 10_000),
+        ("b", 40, 9600, 10_000),
+    ]
+    lines = [ready(), *(line(at, node, "evaluator", "evaluated", correct=right, tested=of) for node, at, right, of in measured)]
+    found = summarise(load_run(write_run(tmp_path / "net", ["a", "b"], lines, target=0.95)))
+    assert found["target"]["seconds"] == 20.0
+    assert {name: node["target_seconds"] for name, node in found["nodes"].items()} == {"a": 20.0, "b": 12.0}
+
+
 def test_what_each_node_did(summary: dict[str, Any]) -> None:
     assert summary["nodes"]["a"] == {
         "address": A,

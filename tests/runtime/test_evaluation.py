@@ -59,7 +59,9 @@ def test_where_nothing_is_measured_nothing_is_missed() -> None:
 
 
 def heard(evaluation: Evaluation, order: Evaluate, now: float, correct: int = 9) -> bool:
-    return evaluation.heard(Evaluated(node=order.node, model=order.model, whole=order.whole, correct=correct, tested=10), now)
+    return evaluation.heard(
+        Evaluated(node=order.node, model=order.model, whole=order.whole, complete=order.whole, correct=correct, tested=10), now
+    )
 
 
 def test_the_newest_model_of_whoever_waits_longest_is_measured_and_never_one_twice() -> None:
@@ -186,3 +188,71 @@ def test_a_sample_far_above_the_target_decides_by_itself() -> None:
         evaluation.ask(now, [("a", f"a{now}")])
         evaluation.heard(Evaluated(node="a", model=orders[-1].model, whole=orders[-1].whole, correct=correct, tested=1000), now)
         assert evaluation.there == there
+
+
+def test_where_somebody_is_always_due_a_target_is_decided_all_the_same() -> None:
+    """Ten nodes that were measured every seven seconds for two asked were so until every sample by itself left no doubt."""
+    orders: list[Evaluate] = []
+    evaluation = Evaluation("ab", 0.1, orders.append, target=0.9)
+    evaluation.ready = True
+    for step in range(10):
+        evaluation.ask(10.0 + step, [(node, f"{node}{step}") for node in "ab"])
+        for order in [order for order in orders if evaluation.busy]:
+            heard(evaluation, order, 10.5 + step)
+    assert evaluation.there == {"a", "b"}
+
+
+def test_a_sample_of_all_there_is_decides_by_itself() -> None:
+    orders: list[Evaluate] = []
+    evaluation = Evaluation("a", 2.0, orders.append, target=0.9)
+    evaluation.ready = True
+    evaluation.ask(10.0, [("a", "m")])
+    evaluation.heard(Evaluated(node="a", model="m", correct=9, tested=10, complete=True), 10.1)
+    evaluation.ask(10.2, [("a", "m")])
+    assert evaluation.there == {"a"} and len(orders) == 1
+
+
+def deciding(orders: list[Evaluate]) -> Evaluation:
+    """Of one node, whose model seems to have reached the target: more of it are being measured."""
+    evaluation = Evaluation("a", 2.0, orders.append, target=0.9)
+    evaluation.ready = True
+    for now in (10.0, 10.2):
+        evaluation.ask(now, [("a", "m")])
+        if now == 10.0:
+            heard(evaluation, orders[-1], 10.1)
+    assert orders[-1].whole and orders[-1].target
+    return evaluation
+
+
+@pytest.mark.parametrize("tested", [0, 10])
+def test_what_would_have_decided_on_the_target_does_not_pass_for_the_last_measurement(tested: int) -> None:
+    """It stops where the target is decided. Broken off at the end it was made after the last one, of fewer samples, and shown."""
+    orders: list[Evaluate] = []
+    evaluation = deciding(orders)
+    decides = orders[-1]
+    evaluation.last("a", "m")
+    evaluation.heard(Evaluated(node="a", model="m", whole=True, correct=tested, tested=tested), 10.4)
+    assert evaluation.unmeasured
+    evaluation.heard(Evaluated(node="a", model="m", correct=0, tested=0), 10.5)
+    evaluation.ask(10.6, [("a", "m")])
+    heard(evaluation, orders[-1], 10.7)
+    assert decides not in orders[2:] and evaluation.done() and not evaluation.unmeasured
+
+
+def test_who_comes_after_a_lost_evaluator_is_asked_for_what_is_due_and_not_for_what_was() -> None:
+    orders: list[Evaluate] = []
+    evaluation = deciding(orders)
+    evaluation.lost()
+    evaluation.ready = True
+    evaluation.ask(13.0, [("a", "newer")])
+    assert [order.model for order in orders[2:]] == ["newer"] and evaluation.busy
+    evaluation.lost()
+    evaluation.last("a", "newest")
+    evaluation.ready = True
+    evaluation.ask(13.1, [])
+    assert (orders[-1].model, orders[-1].save) == ("newest", True)
+    evaluation.lost()
+    assert orders.count(orders[-1]) == 1 and not evaluation.busy
+    evaluation.ready = True
+    evaluation.ask(13.2, [])
+    assert orders.count(orders[-1]) == 2
