@@ -176,19 +176,20 @@ class Trainer(Actor):
         yield from self._pull(now)
 
     def _say_noised(self) -> Iterator[Effect]:
-        if self.settings.noised is not None:
-            yield Note(
-                msgspec.structs.replace(self.settings.noised, unclaimed=FED_BREAKS if self._taken else self.settings.noised.unclaimed)
-            )
+        if (noised := self.settings.noised) is not None:
+            yield Note(msgspec.structs.replace(noised, unclaimed=FED_BREAKS if self._taken else noised.unclaimed))
 
     def on_stopping(self, _: Stopping, now: Now) -> Iterator[Effect]:
         """Begin no step; save the weights and the optimiser's state, so that a resumed run goes on exactly here."""
         self._running, self._stopped, self.wake = False, True, None
+        with self._models.view(self._point.serving) as data:
+            answer = [] if data is None else [Keep(self._point.serving, bytes(data), held=True)]
+        yield from answer  # which stays in the store: others go on to come, and it has yet to be measured and saved
         yield from self._keep()
         yield Journal(b"fed", str(self._fed).encode())
         yield Journal(b"state", self.state.weights.tobytes() + self.state.slots.tobytes())
         yield Journal(b"course", self._course.held().tobytes())
-        stands = {"iteration": self.state.iteration, "optimizer": self._trained_by(self._course)}
+        stands = {"iteration": self.state.iteration, "optimizer": self._trained_by(self._course), "model": self.model}
         yield Journal(b"point", encode(msgspec.structs.replace(self._point, **stands)))
 
     def on_injected(self, message: Injected, now: Now) -> Iterator[Effect]:

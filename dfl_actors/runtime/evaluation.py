@@ -154,11 +154,14 @@ class Evaluation:
     @property
     def unmeasured(self) -> str:
         """What is to be told at the end of nodes whose last model could not be measured in time; empty where there is none."""
-        nodes = [node for node in self._last if self._every and node not in self._settled]
-        if not nodes:
-            return ""
-        remedy = "measure model.keras in their directories with `dfl-actors model evaluate`"
-        return f"there was no time to measure the last model of node {listed(nodes)}: what is shown was measured before; {remedy}"
+        late = [node for node in self._last if self._every and node not in self._settled]
+        gone = [node for node in late if self._gone.get(node) == self._last[node]]
+        late = [node for node in late if node not in gone]
+        remedy, shown = "measure model.keras in their directories with `dfl-actors model evaluate`", "what is shown was measured before"
+        return "; ".join(
+            [f"there was no time to measure the last model of node {listed(late)}: {shown}; {remedy}"] * bool(late)
+            + [f"the last model of node {listed(gone)} had left its store when it was to be measured: {shown}"] * bool(gone)
+        )
 
     @property
     def unsaved(self) -> str:

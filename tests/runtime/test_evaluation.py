@@ -49,6 +49,9 @@ def test_a_last_model_that_has_gone_is_named_and_not_asked_for_again() -> None:
     evaluation.ask(2.0, [])
     assert [order.save for order in orders] == [True, False] and evaluation.done()
     assert evaluation.unsaved.startswith("model.keras of node a was not written")
+    assert (
+        evaluation.unmeasured == "the last model of node a had left its store when it was to be measured: what is shown was measured before"
+    )
 
 
 def test_where_nothing_is_measured_nothing_is_missed() -> None:
