@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from dfl_actors.cli.groups import Sentences
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core import codec
 from dfl_actors.core.chain import LARGEST_BLOCK
 from dfl_actors.core.objects import FinalBlock
@@ -81,18 +82,20 @@ def verify(directory: Run, node: NodeName = None, json: Json = False) -> None:
         if json:
             typer.echo(msgspec.json.encode(verified))
         else:
-            typer.echo(
-                f"node {verified.node}: ok, {_blocks(verified)}, {verified.transactions} transactions, {verified.receipts} receipts, "
-                f"{verified.confirmations} confirmations, weights of {verified.weights} models, head {verified.head[:16]}"
-            )
+            typer.echo(f"node {verified.node}: ok, {_blocks(verified)}, {_inside(verified)}, head {verified.head[:16]}")
             for contradiction in verified.contradictions:
                 typer.echo(f"node {verified.node}: holds evidence that {named(contradiction, known)}")
 
 
+def _inside(verified: Verified) -> str:
+    kinds = ("transaction", verified.transactions), ("receipt", verified.receipts), ("confirmation", verified.confirmations)
+    return f"{', '.join(counted(number, what) for what, number in kinds)}, weights of {counted(verified.weights, 'model')}"
+
+
 def _blocks(verified: Verified) -> str:
-    abandoned = f" ({verified.abandoned} abandoned: nobody confirmed them, they prove nothing)" if verified.abandoned else ""
+    abandoned = f" ({verified.abandoned} abandoned: without confirmations, which prove nothing)" if verified.abandoned else ""
     if not verified.first:
-        return f"{verified.height} blocks{abandoned}"
+        return f"{counted(verified.height, 'block')}{abandoned}"
     return f"blocks {verified.first} to {verified.height - 1}{abandoned}, those before were lost (--adopt)"
 
 
@@ -120,7 +123,7 @@ def prune(directory: Run, node: NodeName = None) -> None:
     run, names = _nodes(directory, node)
     with run.lock():
         for name, count in prune_all(run, names).items():
-            typer.echo(f"node {name}: {count} models removed")
+            typer.echo(f"node {name}: {counted(count, 'model')} removed")
 
 
 def _decoded(run: RunDirectory, name: str, blocks: list[str]) -> list[FinalBlock]:

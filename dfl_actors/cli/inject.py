@@ -7,6 +7,7 @@ import typer
 
 from dfl_actors.cli.run import Quiet
 from dfl_actors.config import Config, load_topology
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import ConfigError, DflError, StoreError
 from dfl_actors.processes.signals import Interrupted, deferred
 from dfl_actors.runtime.rundir import RunDirectory, read_about
@@ -36,16 +37,16 @@ def inject(
             for done in feed(client, config, data, rate, stop.check):  # noqa: B007 - how far it came is told however it ends
                 stop.check()
         except Interrupted:
-            typer.echo(f"stopped: node {node} has taken {done.sent} samples of {data}, the rest was not sent", err=True)
+            typer.echo(f"stopped: node {node} has taken {counted(done.sent, 'sample')} of {data}, the rest was not sent", err=True)
             raise typer.Exit(128 + stop.number) from None
         except DflError:
-            typer.echo(f"node {node} has taken {done.sent} samples of {data}", err=True)
+            typer.echo(f"node {node} has taken {counted(done.sent, 'sample')} of {data}", err=True)
             raise
         finally:
             client.close()
             context.destroy(linger=0)
     if not quiet:
-        typer.echo(f"node {node} has taken {done.sent} samples; it was fed {done.stocked} in all")
+        typer.echo(f"node {node} has taken {counted(done.sent, 'sample')}; it was fed {done.stocked} in all")
 
 
 def here(path: Path, node: str) -> tuple[Config, str, "Secure | None"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfl_actors.cli.run import Address, Engine, Json, Quiet, Sets, how, interruptible, warn
+from dfl_actors.config.toml_text import counted
 
 if TYPE_CHECKING:
     from dfl_actors.api.sweeps.sweep import SweepResult
@@ -72,7 +73,7 @@ def _tell_failures(failures: dict[str, str]) -> None:
     for name, failure in failures.items():
         typer.echo(f"failed: {name}: {failure}", err=True)
     if failures:
-        typer.echo(f"error: {len(failures)} cells failed; the same command tries them again", err=True)
+        typer.echo(f"error: {counted(len(failures), 'cell')} failed; the same command tries again", err=True)
         raise typer.Exit(1)
 
 

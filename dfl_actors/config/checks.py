@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dfl_actors.config.config import Config
 from dfl_actors.config.listen import host_port, listen_problem
 from dfl_actors.config.sections import LabelWeight, LabelWeights, Sim, Training
-from dfl_actors.config.toml_text import Mistakes
+from dfl_actors.config.toml_text import Mistakes, counted
 from dfl_actors.config.topology import within
 from dfl_actors.core.blocks import LARGEST_DRAFT
 
@@ -93,8 +93,8 @@ def check_draft(config: Config, mistakes: Mistakes) -> None:
     witnesses = max(len(within(neighbours, node.name, config.gossip.ttl)) for node in config.nodes)
     most = LARGEST_DRAFT // (TRANSACTION_BYTES + RECEIPT_BYTES * witnesses)
     if config.block.transactions > most:
-        problem = f"{config.block.transactions} transactions with {witnesses} receipts each do not fit into one message"
-        mistakes.add(("block", "transactions"), f"{problem}; give at most {most}")
+        those = f"{counted(config.block.transactions, 'transaction')} with {counted(witnesses, 'receipt')} each"
+        mistakes.add(("block", "transactions"), f"{those} do not fit into one message; give at most {most}")
 
 
 def check_abandon(config: Config, mistakes: Mistakes) -> None:
@@ -109,7 +109,7 @@ def check_store(config: Config, mistakes: Mistakes) -> None:
     """The models of a full buffer are still there when it is averaged."""
     largest = max(node.buffer for node in config.nodes)
     if 0 < config.store.models <= largest:
-        problem = f"{config.store.models} models do not outlast a buffer of {largest}; give more than {largest}"
+        problem = f"{counted(config.store.models, 'model')} cannot outlast a buffer of {largest}; give more than {largest}"
         mistakes.add(("store", "models"), problem)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dfl_actors.config import Config
-from dfl_actors.config.toml_text import Mistakes, Source, listed
+from dfl_actors.config.toml_text import Mistakes, Source, counted, listed
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.partition import Floats, label_ranges, shares, stock, weights_by_node
@@ -42,7 +42,8 @@ def _few(config: Config, name: str, data: Dataset, weights: Floats) -> str:
     samples, tests, batch = stock(data, weights), len(data.y_test), config.training.batch
     if samples >= batch:
         return ""
-    return f"node {name} has {samples} samples to train on and {tests} to test with; a batch of {batch} draws the same ones again and again"
+    has = f"node {name} has {counted(samples, 'sample')} to train on and {tests} to test with"
+    return f"{has}; a batch of {batch} draws the same ones again and again"
 
 
 def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:

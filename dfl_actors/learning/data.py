@@ -20,6 +20,7 @@ import numpy as np
 
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Data
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import DataError
 from dfl_actors.learning.foreign import one_line
 from dfl_actors.learning.form import Array, Form, Input, Samples, joined
@@ -208,9 +209,8 @@ def _check_lengths(part: str, samples: Part) -> None:
     for name, column in samples.x.items():
         count = column.shape[0] if column.shape else 0
         if count != known or not known:
-            raise DataError(
-                f"{name_of(part, name)} has {count} samples but y_{part} has {known}; save for each sample what it is, at least one"
-            )
+            has = f"{name_of(part, name)} has {counted(count, 'sample')}"
+            raise DataError(f"{has} but y_{part} has {known}; save for each sample what it is, at least one")
 
 
 def _write(draft: Path, part: str, samples: Part, y: Array, form: Form, given: str) -> None:

@@ -39,7 +39,9 @@ def shut_out(told: Iterable[tuple[str, str, str]], found: Sequence[Refusal]) -> 
     for one in found:
         if one.code in BAD:
             broken.setdefault(one.refused, Counter())[one.words] += one.count
-    why = {of: ", ".join(f"{words} ({count:,} times)" for words, count in its.most_common(MOST_RULES)) for of, its in broken.items()}
+    why = {
+        of: ", ".join(f"{words} ({counted(count, 'time')})" for words, count in its.most_common(MOST_RULES)) for of, its in broken.items()
+    }
     return told_of([(by, of, why.get(of, detail)) for by, of, detail in told], "node {of} was shut out by {by} for a while: {detail}")
 
 

@@ -54,12 +54,12 @@ def headline(nodes: Iterable[Stood]) -> Headline:
 
 
 def headline_text(head: Headline, unit: str = "s", since: str = "ago") -> str:
-    """The line; ages are in `unit`s, `since` now ("ago") or since the end of what is over ("before the end").
+    """The line; ages are in seconds, or in what `unit` names, `since` now ("ago") or since the end of what is over ("before the end").
 
     >>> headline_text(headline([Stood("ben", 0.91, age=6), Stood("amy", 0.94, age=1), Stood("dan", 0.99, attacks=True, age=2)]))
     'honest nodes: mean 0.925, worst 0.910 (ben), spread 0.030; 1 attacker apart; 3 of 3 measured, at most 6 s ago'
     """
-    return "; ".join([_whole(head), *_apart(head), _measured(head, f"{unit} {since}")])
+    return "; ".join([_whole(head), *_apart(head), _measured(head, unit, since)])
 
 
 def _whole(head: Headline) -> str:
@@ -77,11 +77,15 @@ def _apart(head: Headline) -> list[str]:
     return [f"{counted(head.attackers, 'attacker')} apart"] if 0 < head.attackers < head.nodes else []
 
 
-def _measured(head: Headline, since: str) -> str:
+def _measured(head: Headline, unit: str, since: str) -> str:
     missing = head.nodes - head.measured
-    age = "" if head.oldest is None else f", at most {head.oldest:.0f} {since}"
+    age = "" if head.oldest is None else f", at most {_age(round(head.oldest), unit)} {since}"
     if not head.measured:
         return f"none of {head.nodes} measured"
     if missing:
         return f"{missing} of {head.nodes} not measured yet{age.replace('at most', 'the others at most')}"
     return f"{head.measured} of {head.nodes} measured{age}"
+
+
+def _age(age: int, unit: str) -> str:
+    return f"{age} s" if unit == "s" else counted(age, unit)

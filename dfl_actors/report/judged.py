@@ -5,6 +5,7 @@ from itertools import islice
 
 import msgspec
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.load import Run
 from dfl_actors.report.table import Column, name_text
 from dfl_actors.sdk.reasons import REJECTED
@@ -49,7 +50,7 @@ def _rows(by: By) -> list[tuple[str, str, Judged]]:
 
 
 def _why(its: Judged) -> str:
-    return f"{its['updates']} updates, last: {last_reason(its)}"
+    return f"{counted(int(its['updates']), 'update')}, last: {last_reason(its)}"
 
 
 def last_reason(its: Judged) -> str:

@@ -1,5 +1,6 @@
 """What a run or a simulation with noise comes to: an (epsilon, delta) for each node, with what it holds under, or why there is none."""
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import Noised, Trained
 from dfl_actors.learning.privacy import DELTA, can_account, epsilon
 from dfl_actors.report.load import Run, by_node
@@ -47,5 +48,6 @@ def privacy_lines(nodes: dict[str, Figures]) -> list[str]:
 
 def _worst(name: str, its: Figures, count: int) -> str:
     figures = f"epsilon {its['epsilon']:.3g} at delta {its['delta']:.1g}"
-    how = f"{its['steps']} steps, noise {its['noise']:g}, clip {its['clip']:g}, chance of a sample {its['chance']:.2g} a step"
+    steps = counted(int(str(its["steps"])), "step")
+    how = f"{steps}, noise {its['noise']:g}, clip {its['clip']:g}, chance of a sample {its['chance']:.2g} a step"
     return f"{figures}{f', the most of {count} nodes,' if count > 1 else ''} at node {name} ({how})"

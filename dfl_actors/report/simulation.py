@@ -15,6 +15,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import Evaluated, Trained
 from dfl_actors.files import whole
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel, cut
@@ -169,8 +170,9 @@ def render_simulation(summary: Figures, console: Console) -> None:
 
 def closing_text(accuracy: Figures) -> str:
     """The honest nodes in a line: what the mean is a mean of."""
-    means = f"{accuracy['honest']} honest nodes: mean {accuracy['mean']:.3f}, worst {accuracy['worst']:.3f}"
-    return f"{means} (of the last {accuracy['measurements']} measurements, ticks {accuracy['since']:.0f} to {accuracy['until']:.0f})"
+    means = f"{counted(accuracy['honest'], 'honest node')}: mean {accuracy['mean']:.3f}, worst {accuracy['worst']:.3f}"
+    last = counted(accuracy["measurements"], "measurement")
+    return f"{means} (of the last {last}, ticks {accuracy['since']:.0f} to {accuracy['until']:.0f})"
 
 
 def draw_simulation(run: Run) -> "Figure":

@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import DflError, StoreError
 from dfl_actors.files import explained, read_bytes
 from dfl_actors.learning.score import IN_JSON
@@ -179,7 +180,7 @@ def _short(header: str, column: Sequence[str]) -> Sequence[str] | None:
 
 def _rows(standing: NodeStanding, now: int) -> Iterator[Row]:
     node = standing.node
-    restarts, kind = f"{node.restarts} restarts" if node.restarts else "", kind_text(node.role, node.attack)
+    restarts, kind = counted(node.restarts, "restart") if node.restarts else "", kind_text(node.role, node.attack)
     yield (
         node.name,
         ITSELF if kind == NORMAL else f"{ITSELF}, {kind}",

@@ -86,7 +86,7 @@ def stood(run: Run) -> list[Stood]:
 
 def stands(run: Run) -> Figures:
     """The headline's figures and its `text`, of a run or a simulation."""
-    head, unit = headline(stood(run)), "ticks" if run.simulated else "s"
+    head, unit = headline(stood(run)), "tick" if run.simulated else "s"
     return {**msgspec.to_builtins(head), "text": headline_text(head, unit, "before the end" if is_over(run) else "ago")}
 
 

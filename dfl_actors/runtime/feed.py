@@ -12,6 +12,7 @@ import numpy as np
 import zmq
 
 from dfl_actors.config import Config
+from dfl_actors.config.toml_text import counted
 from dfl_actors.errors import ActorError, DataError, TransportError
 from dfl_actors.files import explained
 from dfl_actors.learning.data import readable
@@ -115,7 +116,7 @@ def samples(config: Config, form: Form, source: str) -> list[Array]:
         y = targets(said, raw.names, [("y_train", whole(raw.train.y))]).parts[0]
         x = [np.concatenate(list(pieces(name_of("train", one.name), raw.train.x[one.name], one))) for one in inputs]
         if any(len(array) != len(y) for array in x):
-            raise DataError(f"it has {len(y)} labels for {len(x[0])} samples; save for each sample what it is")
+            raise DataError(f"it has {counted(len(y), 'label')} for {counted(len(x[0]), 'sample')}; save for each sample what it is")
         return [*x, y]
 
 

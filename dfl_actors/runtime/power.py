@@ -8,6 +8,7 @@ missing is fetched again, or trained from the network's first model. Nothing els
 import shutil
 from pathlib import Path
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.codec import model_digest
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained
@@ -51,7 +52,8 @@ def _put_right(node: NodeDirectory, capacity: int, largest: int, damaged: bool) 
     shutil.rmtree(node.models)
     anew.rename(node.models)
     why = "was damaged" if damaged else "may have been cut off with the machine"
-    return f"{node.models} {why}: {kept} models are whole and stay; {left} others go (half-written ones, averages on their way)"
+    stayed, went = counted(kept, "whole model"), counted(left, "other")
+    return f"{node.models} {why}: {stayed} stayed; {went} went (half-written ones, averages on their way)"
 
 
 def _intact(path: Path, anew: Path, capacity: int, largest: int) -> tuple[int, int]:

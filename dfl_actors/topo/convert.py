@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.config.sections import Data
-from dfl_actors.config.toml_text import Table, listed
+from dfl_actors.config.toml_text import Table, counted, listed
 from dfl_actors.config.topology import LINK, Link, Problem, TopologyError, node_names, one_way, parse_links, separated
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
@@ -275,7 +275,7 @@ def _lost(reference: Reference, raw: Mapping[str, object]) -> Iterator[str]:
         names = listed([node.name for node in nodes if node.node_type == kind])
         yield f'nodes.node_type: "{kind}" has no counterpart; normal instead: {names}'
     if compressed := sum(node.model_generation_type == "compressed" for node in nodes):
-        yield f"nodes.model_generation_type: {compressed} nodes send differences; here whole models travel"
+        yield f"nodes.model_generation_type: {counted(compressed, 'node')} would send differences; here whole models travel"
     services, raw_nodes = msgspec.convert((raw.get("services", {}), raw["nodes"]), tuple[dict[str, object], list[dict[str, object]]])
     for name, service in services.items():
         if name not in Services.__struct_fields__ and isinstance(service, dict) and service.get("enable"):

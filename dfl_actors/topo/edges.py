@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.config.topology import Link, TopologyError, name_problem, parse_links
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import read_text
@@ -59,7 +60,7 @@ def _graph(path: Path, links: tuple[Link, ...], most: int) -> tuple[tuple[str, .
     if all(name.isdecimal() for name in names):
         names = tuple(sorted(names, key=lambda name: (int(name), name)))
     if not 2 <= len(names) <= most:
-        raise ConfigError(f"--edges {path}: it links {len(names)} nodes; a network has 2 to {most}")
+        raise ConfigError(f"--edges {path}: it links {counted(len(names), 'node')}; a network has 2 to {most}")
     try:
         return names, parse_links(names, [f"{one}--{other}" for one, other in links])
     except TopologyError as problem:

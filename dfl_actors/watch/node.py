@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from html import escape
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
 from dfl_actors.core.events import Event, fields_of, name_of
 from dfl_actors.report.charts.chart import cut
@@ -105,14 +106,16 @@ def _cards(run: Run, name: str, summary: Figures) -> Iterator[str]:
     node = summary["nodes"][name]
     yield parts.card(f"{run.score} on the test samples", accuracy_text(node["test_accuracy"]), "as measured last")
     if run.simulated:
-        yield parts.card("training steps", f"{node['steps']:,}", f"{node['updates']:,} updates")
+        yield parts.card("training steps", f"{node['steps']:,}", counted(node["updates"], "update"))
         return
-    yield parts.card(f"{run.score} on its own samples", accuracy_text(node["own_accuracy"]), f"{node['samples']:,} samples received")
+    yield parts.card(
+        f"{run.score} on its own samples", accuracy_text(node["own_accuracy"]), f"{counted(node['samples'], 'sample')} received"
+    )
     waiting = run.waits.waiting[name] if run.waits is not None else 0
-    yield parts.card("transactions", f"{node['sent']:,}", f"{node['receipts']:,} receipts; {waiting} in no final block yet")
-    yield parts.card("final blocks", f"{run.tally.chain_of(name).all:,}", f"{node['received']:,} transactions of others measured")
+    yield parts.card("transactions", f"{node['sent']:,}", f"{counted(node['receipts'], 'receipt')}; {waiting} in no final block yet")
+    yield parts.card("final blocks", f"{run.tally.chain_of(name).all:,}", f"{counted(node['received'], 'transaction')} of others measured")
     trust = [its["reputations"][name] for its in summary["nodes"].values() if name in its["reputations"]]
-    yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {len(trust)} others")
+    yield parts.card("reputation", f"{sum(trust) / len(trust):.2f}" if trust else "-", f"in the mean, of {counted(len(trust), 'other')}")
 
 
 def _models(run: Run, name: str, lately: Sequence[Event], stores: Stores) -> str:
@@ -122,7 +125,7 @@ def _models(run: Run, name: str, lately: Sequence[Event], stores: Stores) -> str
     if stores.reading:
         about += " Its store, of its own models and of others', is being read …"
     elif stores.models:
-        about += f" Its store holds {stores.models} models, its own and others', of {size_text(stores.bytes)}."
+        about += f" Its store holds {counted(stores.models, 'model')}, its own and others', of {size_text(stores.bytes)}."
     columns = [
         Column(run.unit if run.simulated else "second", [f"{run.seconds(event.t):.1f}" for event in trained]),
         Column("steps", [f"{event.steps:,}" for event in trained]),

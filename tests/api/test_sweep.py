@@ -65,7 +65,7 @@ def test_killed_and_called_again_every_cell_is_there_once_with_the_bytes_of_a_si
     again = Command(place, "sweep", *SWEEP, "--jobs", "1")
     again.until(lambda: struck(again), "a cell whose process is killed")
     again.ended(1, 240)
-    assert again.stderr.count("failed: breaks") == 4 and "error: 4 cells failed; the same command tries them again" in again.stderr
+    assert again.stderr.count("failed: breaks") == 4 and "error: 4 cells failed; the same command tries again" in again.stderr
     assert "fedavg" in again.stdout and "worst attack" in again.stdout
     names = {path.name: path.stat().st_ino for path in cells.iterdir()}
     assert len(names) == 4 and first.items() <= names.items(), "what was over was not done again"

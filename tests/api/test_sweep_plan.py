@@ -149,7 +149,7 @@ def test_a_pivot_table_has_mean_and_deviation_over_the_seeds_and_the_worst_attac
     made = pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "mean")
     assert made.cells[0][0] == pytest.approx((0.85, 0.0707), abs=1e-4) and made.cells[1] == (None, None, None)
     assert made.sheet.lines()[1] == ["a_b", "0.850 ± 0.071", "0.500", "0.600", "0.500 (noise)"]
-    assert made.title == "mean, over 2 seeds (1 cells are missing)"
+    assert made.title == "mean, over 2 seeds (1 cell missing)"
     assert "| a_b | 0.850 ± 0.071 | 0.500 | 0.600 | 0.500 (noise) |" in made.as_text("markdown")
     assert r"a\_b & 0.850 $\pm$ 0.071 & 0.500 & 0.600 & 0.500 (noise) \\" in made.as_text("latex")
     with pytest.raises(ConfigError, match="no figure 'nice'"):

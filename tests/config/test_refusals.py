@@ -86,7 +86,7 @@ REFUSED = [
     ("[transport]\nport = 70000", "transport.port: 70000 does not fit;", "give a whole number from 0 to 65534"),
     ("[transport]\nhost = '0.0.0.0'", "net.toml:2: transport.host:", "give the address they reach this node at"),
     ("[block]\nreceipts = 4", 'net.toml:2: block.receipts: 4 can never come, node "0" reaches 3', "give at most 3, or add links"),
-    ("[store]\nmodels = 4", "net.toml:2: store.models: 4 models do not outlast a buffer of 4;", "give more than 4"),
+    ("[store]\nmodels = 4", "net.toml:2: store.models: 4 models cannot outlast a buffer of 4;", "give more than 4"),
     ("[training\nbatch = 3", "net.toml:1: not TOML:", "mend that line"),
     ("[training]\nbatch = 3\nbatch = 4", "net.toml:3: not TOML: Cannot overwrite a value;", "mend that line"),
 ]

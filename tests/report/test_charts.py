@@ -124,7 +124,10 @@ def test_what_is_said_of_a_chart_is_what_it_shows(tmp_path: Path) -> None:
     run = load_run(lively(tmp_path / "net", ["amy", "ben", "cy", "dan"]))
     said = {chart.id: spoken(chart) for chart in charts(run, summarise(run))}
     assert said["accuracy"].startswith("Accuracy over time: on test samples: mean of 4 nodes rose from 0.")
-    assert "lowest at last node dan at 0." in said["accuracy"] and "marked: 1 times restart" in said["accuracy"]
+    assert (
+        "lowest at last node dan at 0." in said["accuracy"]
+        and "marked: restart once, injected fault once, resumed once." in said["accuracy"]
+    )
     assert "least 0.10, amy and dan" in said["reputations"] and said["network"].startswith("Network and link traffic: 4 nodes, 6 links")
     assert said["cpu-nodes"].startswith("CPU by node: CPU seconds: most ") and "% of all is machine learning" in said["cpu-nodes"]
     nothing = load_run(write_run(tmp_path / "begun", "ab", [ready()]))

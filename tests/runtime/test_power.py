@@ -49,7 +49,7 @@ def test_only_whole_models_are_kept_when_the_machine_was_started_anew(
     tear(node)
     assert power.put_right(node, 8, 20_000) == "" and len(held(node)) == 4, "the machine runs as before"
     restarted(monkeypatch, tmp_path)
-    assert "2 models are whole and stay; 2 others go" in power.put_right(node, 8, 20_000)
+    assert "2 whole models stayed; 2 others went" in power.put_right(node, 8, 20_000)
     assert sorted(held(node)) == sorted((KEYS[0], KEYS[2]))
     assert power.put_right(node, 8, 20_000) == ""
 

@@ -12,6 +12,7 @@ import orjson
 
 from dfl_actors.api.sweeps.folder import Folder
 from dfl_actors.api.sweeps.plan import Axis, Cell, Plan
+from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
@@ -152,7 +153,7 @@ def seeds_text(plan: Plan) -> str:
 def missing_text(rows: Iterable[Row]) -> str:
     """How many cells are not in it, if any."""
     missing = sum(row["state"] != "over" for row in rows)
-    return f" ({missing} cells are missing)" if missing else ""
+    return f" ({counted(missing, 'cell')} missing)" if missing else ""
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float | None] | None:

@@ -145,5 +145,7 @@ def _columns(names: tuple[str, ...], count: int, parts: list[Named]) -> Targets:
     labels = names or numbered(count or parts[0][1].shape[1])
     for name, table in parts:
         if table.shape[1] != len(labels):
-            raise DataError(f"{name} has {table.shape[1]} columns where there are {len(labels)} labels; bring both to one number")
+            raise DataError(
+                f"{name} has {counted(table.shape[1], 'column')} where there are {counted(len(labels), 'label')}; bring both to one number"
+            )
     return Targets(labels, [table for _, table in parts])

@@ -12,7 +12,7 @@ STEP_TEXTS = dict(zip(WAITS, ("announced", "fetched", "measured", "receipts back
 def chain_heights(run: Run) -> Chart:
     """Blocks over time."""
     lines = [node_line(run, name, series, stepped=True) for name, series in heights(run).items()]
-    panel = Panel(title="blocks", lines=lines, value="%{y} blocks", counts=True)
+    panel = Panel(title="blocks", lines=lines, value="blocks: %{y}", counts=True)
     return Chart(
         id="chains",
         title="Blocks of each chain",

@@ -103,7 +103,7 @@ def _scale(links: int) -> float:
 
 def _link_text(link: Link) -> str:
     one, other = cut(link.one), cut(link.other)
-    there, back = (f"{models} models, {size_text(size)}" for models, size in zip(link.models, link.bytes, strict=True))
+    there, back = (f"{counted(models, 'model')}, {size_text(size)}" for models, size in zip(link.models, link.bytes, strict=True))
     return f"{one} — {other}\n{one} to {other}: {there}\n{other} to {one}: {back}"
 
 

@@ -55,7 +55,7 @@ def _matrix(run: Run, found: Sequence[Refusal]) -> Matrix:
         nodes=[*here, *([None] * len(others))], labels=[*(shown[name] for name in here), *short_names(others)],
         looks=looks_of(run, names), frames=frames, moments=(), choices=tuple(views) if len(views) > 1 else (),
         sides=("who refused", "whose"), colours="@scale", most=int(np.nanmax(frames[-1])),
-        decimals=0, hover="<b>%{y}</b> refused <b>%{x}</b>'s<br>%{z} times%{customdata}", details=_details(names, found),
+        decimals=0, hover="<b>%{y}</b> refused <b>%{x}</b>'s<br>how often: %{z}%{customdata}", details=_details(names, found),
         below=_reasons(found, codes, _lost(run)),
     )  # fmt: skip
 

@@ -97,7 +97,8 @@ def _attackers(lines: Sequence[Line]) -> list[str]:
 def _marks(figure: OverTime) -> Iterator[str]:
     kinds = Counter(mark.kind for mark in figure.marks)
     if kinds:
-        yield "marked: " + ", ".join(f"{count} times {MARK_STYLES[kind][0]}" for kind, count in kinds.items())
+        told = (f"{MARK_STYLES[kind][0]} {'once' if count == 1 else f'{count} times'}" for kind, count in kinds.items())
+        yield "marked: " + ", ".join(told)
 
 
 # --- others

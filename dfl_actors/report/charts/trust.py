@@ -86,7 +86,7 @@ def receipt_matrix(run: Run) -> Chart:
         nodes=list(run.nodes), labels=labels(run), looks=looks_of(run, run.nodes),
         frames=np.where(found.counts > 0, found.counts, np.nan)[None], moments=(),
         sides=("witness", "generator"), colours="@scale", most=int(found.counts.max(initial=0)), decimals=0,
-        hover="<b>%{y}</b> witnessed <b>%{x}</b><br>%{z} receipts%{customdata}",
+        hover="<b>%{y}</b> witnessed <b>%{x}</b><br>receipts: %{z}%{customdata}",
         details=[["" if value != value else f"<br>mean {run.score} {value:.3f}" for value in row] for row in found.accuracies],
     )  # fmt: skip
     return Chart(

@@ -243,21 +243,25 @@ def cards(run: Run, summary: Figures) -> str:
         _headline_card(summary["headline"], score),
         _target_card(summary["target"]),
         card("ran for", ran_text(summary), f"after a start of {summary['ready_seconds']:.1f} s"),
-        card("transactions", f"{sum(node['sent'] for node in nodes):,}", f"{sum(node['receipts'] for node in nodes):,} receipts"),
+        card("transactions", f"{sum(node['sent'] for node in nodes):,}", counted(sum(node["receipts"] for node in nodes), "receipt")),
         _block_card(list(summary["blocks"].values())),
-        card("models over links", size_text(sum(link["bytes"] for link in links)), f"{sum(link['models'] for link in links):,} models"),
+        card("models over links", size_text(sum(link["bytes"] for link in links)), counted(sum(link["models"] for link in links), "model")),
         card("CPU", f"{cpu['total']:.1f} s", f"{100 * cpu['learning'] / cpu['total']:.0f} % machine learning") if cpu["total"] else "",
         _trouble_card(nodes),
     ]
     return "\n".join(card for card in made if card)
 
 
+def _ticks(run: Run, done: int) -> str:
+    return f"{done:,}{run.of_ticks} ticks" if run.of_ticks else counted(done, "tick")
+
+
 def _simulated_cards(run: Run, summary: Figures) -> str:
     nodes = list(summary["nodes"].values())
     made = [
         _headline_card(summary["headline"], run.score),
-        card("simulated", f"{summary['elapsed']:,.0f}{run.of_ticks} ticks", "in virtual time"),
-        card("training steps", f"{sum(node['steps'] for node in nodes):,}", f"{sum(node['updates'] for node in nodes):,} updates"),
+        card("simulated", _ticks(run, round(summary["elapsed"])), "in virtual time"),
+        card("training steps", f"{sum(node['steps'] for node in nodes):,}", counted(sum(node["updates"] for node in nodes), "update")),
     ]
     return "\n".join(made)
 

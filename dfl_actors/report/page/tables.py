@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from html import escape
 
+from dfl_actors.config.toml_text import counted
 from dfl_actors.report.judged import MOST_ROWS, judged_columns, judged_in
 from dfl_actors.report.load import Run
 from dfl_actors.report.page.parts import node_name, section, tag
@@ -59,7 +60,7 @@ def _judged(run: Run, summary: Figures) -> list[str]:
     columns = judged_columns(by)
     if columns and not any(its["rejected"] or its["in_part"] for senders in by.values() for its in senders.values()):
         updates = sum(int(its["updates"]) for senders in by.values() for its in senders.values())
-        return [section("judged", title, f"Every model was taken whole, {updates:,} times.", "")]
+        return [section("judged", title, f"Every model was taken whole, {counted(updates, 'time')}.", "")]
     about = "In how many of a node's updates it had a model of the sender, rejected it, or took it in part, and why at last: those first of"
     about += f" whom most was held back, at most {MOST_ROWS}; summary.json has all."
     return [table_section("judged", title, about, columns, run)] if columns else []
