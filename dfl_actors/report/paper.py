@@ -24,10 +24,11 @@ from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import SYMBOLS, Bars, Dot, Figure, Graph, Line, Matrix, OverTime, Panel
 from dfl_actors.report.charts.learning import THICK
+from dfl_actors.report.charts.palette import PICTURE
 from dfl_actors.report.graph_picture import frame, spread
 from dfl_actors.report.load import Run
 from dfl_actors.report.picture_files import write_picture
-from dfl_actors.report.pictures import draw_figure
+from dfl_actors.report.pictures import draw_figure, spaced
 from dfl_actors.report.roles import ALARM
 from dfl_actors.report.summary import summarise
 from dfl_actors.report.table import name_text
@@ -306,11 +307,12 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
         if names and isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):
             lying = axis is axes.xaxis and texts[0].get_rotation() == 0
             each = 72 * inches(names) + POINTS / 2 if lying else 1.25 * POINTS
-            step = ceil(len(names) * each / (72 * room))
             colours = [text.get_color() for text in texts]
-            axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
-            for text, colour in zip(axis.get_ticklabels(), colours[::step], strict=False):
-                text.set_color(colour)
+            step = ceil(len(names) * each / (72 * room))
+            some = spaced([colour == PICTURE["alarm"] for colour in colours], step, step)
+            axis.set_ticks([axis.get_ticklocs()[place] for place in some], [names[place] for place in some])
+            for text, place in zip(axis.get_ticklabels(), some, strict=False):
+                text.set_color(colours[place])
             if axis is axes.xaxis and not lying:
                 for text in axis.get_ticklabels():
                     text.set(ha="right", rotation_mode="anchor")

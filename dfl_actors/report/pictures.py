@@ -8,7 +8,7 @@ made without pyplot, so no window system is asked for and no state is left behin
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-MOST_NAMES = 25  # Of more nodes than this a matrix names only some.
+MOST_NAMES = 25  # Of more nodes than this a matrix names only some, attackers and observers first.
 MOST_MARKERS = 25
 ROOM = 1.05  # Of the longest bar, that its axis is long.
 MOST_LABELS = 6  # Restarts and faults of which each is named.
@@ -266,7 +266,7 @@ def _stack_bars(axes: "Axes", shown: Bars) -> None:
         axes.set(xlim=reach, ylim=(count - 0.4, -0.6), xlabel=shown.unit)
     else:
         axes.set_ylim(reach)
-        axes.set_xticks(range(count), names, fontsize=8, rotation=0 if max(map(len, names)) <= 3 else 45)
+        axes.set_xticks(range(count), names, fontsize=8, **_turned(names))
         axes.set_ylabel(shown.unit)
     _redden(axes.yaxis if flat else axes.xaxis, shown.looks)
     axes.spines[["top", "right"]].set_visible(False)
@@ -274,11 +274,27 @@ def _stack_bars(axes: "Axes", shown: Bars) -> None:
     axes.set_axisbelow(True)
 
 
+def _turned(names: Sequence[str]) -> dict[str, Any]:
+    """How names stand side by side below an axis: long ones end at what they name."""
+    return {} if max(map(len, names)) <= 3 else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+
+
 def _redden(axis: "Axis", looks: Sequence[Look | None]) -> None:
     """The names of attackers on an axis."""
     for text, look in zip(axis.get_ticklabels(), looks, strict=False):
         if look is not None and look.attacks:
             text.set_color(colour_of(look.colour))
+
+
+def spaced(odd: Sequence[bool], apart: float, least: float) -> list[int]:
+    """Which names of many stand on an axis: of nodes that are not like others those that are `least` rows from each other, and of the
+    others those that are `apart` from each."""
+    taken: list[int] = []
+    for first, gap in ((True, least), (False, apart)):
+        for place, its in enumerate(odd):
+            if its == first and all(abs(place - other) >= gap for other in taken):
+                taken.append(place)
+    return sorted(taken)
 
 
 def _draw_matrix(shown: Matrix, title: str) -> "Figure":
@@ -302,12 +318,13 @@ def _fill_matrix(axes: "Axes", shown: Matrix) -> None:
 
     scale = LinearSegmentedColormap.from_list("", SCALES["light"][shown.colours.removeprefix("@")])
     image = axes.imshow(shown.frames[-1], cmap=scale, vmin=0, vmax=shown.most)
-    names, step = [plain(name) for name in shown.labels], -(-len(shown.nodes) // MOST_NAMES)
-    ticks = range(0, len(names), step)
-    axes.set_xticks(ticks, names[::step], rotation=0 if max(map(len, names)) <= 3 else 45, fontsize=8)
-    axes.set_yticks(ticks, names[::step], fontsize=8)
+    names, apart = [plain(name) for name in shown.labels], len(shown.looks) / MOST_NAMES
+    places = spaced([bool(look is not None and look.said) for look in shown.looks], apart, apart / 2)
+    some = [names[place] for place in places]
+    axes.set_xticks(places, some, fontsize=8, **_turned(names))
+    axes.set_yticks(places, some, fontsize=8)
     for axis in (axes.xaxis, axes.yaxis):
-        _redden(axis, shown.looks[::step])
+        _redden(axis, [shown.looks[place] for place in places])
     axes.set_ylabel(shown.sides[0])
     axes.set_xlabel(shown.sides[1])
     axes.set_facecolor(PICTURE["empty"])

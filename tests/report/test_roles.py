@@ -12,7 +12,7 @@ from dfl_actors.report.charts.chart import Bars, Graph, Matrix
 from dfl_actors.report.charts.learning import accuracy_figure
 from dfl_actors.report.charts.network import network
 from dfl_actors.report.charts.palette import PICTURE
-from dfl_actors.report.charts.trust import reputation_matrix
+from dfl_actors.report.charts.trust import receipt_matrix, reputation_matrix
 from dfl_actors.report.kinds import attack_text, kind_text
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.page.page import page
@@ -76,6 +76,19 @@ def test_bars_and_matrices_name_nodes_with_what_they_are(run: Run) -> None:
             names = [*axes.get_xticklabels(), *axes.get_yticklabels()]
             alarm = {"ben" in text.get_text() for text in names if text.get_color() == ALARMED}
             assert alarm == {True}, name
+
+
+def test_of_many_nodes_a_matrix_names_the_attackers_and_those_that_stand_far_from_them(tmp_path: Path) -> None:
+    names = [f"node-{number}" for number in range(60)]
+    path = lively(tmp_path / "net", names, seconds=5)
+    (path / "config.toml").write_text('[node.node-4]\nattack = "noise"\n[node.node-50]\nrole = "observer"\n')
+    figure = receipt_matrix(load_run(path)).figure
+    for drawn in (draw_figure(figure, ""), panels_of(figure)[""](7.0)):  # type: ignore[arg-type]
+        axes = drawn.axes[0]
+        for axis in (axes.xaxis, axes.yaxis):
+            told = {text.get_text(): text.get_color() for text in axis.get_ticklabels()}
+            assert {name for name, colour in told.items() if colour == ALARMED} == {"node-4 (noise)"}
+            assert 8 <= len(told) <= 27
 
 
 ALARMED = PICTURE["alarm"]

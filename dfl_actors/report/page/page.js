@@ -105,6 +105,28 @@
     return { ...layout, xaxis: brief(layout.xaxis), yaxis: brief(layout.yaxis) };
   }
 
+  // Of many names on an axis there is room for some: for those of nodes that are not like others first.
+  const MOST_NAMES = 13;
+  function thinned(layout, data) {
+    const { thin = [], rows = [], cut = [] } = (data[0] && data[0].meta) || {};
+    const few = (axis) => some(layout[axis], cut.includes(axis[0]) ? rows : [], axis === "yaxis" && !narrow.matches ? 0.3 : 0.6);
+    return { ...layout, ...Object.fromEntries(thin.filter((axis) => layout[axis]).map((axis) => [axis, few(axis)])) };
+  }
+
+  function some(axis, rows, near) {
+    const there = axis.tickvals.map((_, place) => place).filter((place) => !rows.length || kept(rows[place]));
+    const taken = [];
+    const apart = there.length / MOST_NAMES;
+    for (const marked of [true, false]) {
+      there.forEach((place, at) => {
+        const free = taken.every((other) => Math.abs(other - at) >= (marked ? near * apart : apart));
+        if (axis.ticktext[place].includes("<span") === marked && free) taken.push(at);
+      });
+    }
+    const places = taken.sort((one, other) => one - other).map((at) => there[at]);
+    return { ...axis, tickvals: places.map((place) => axis.tickvals[place]), ticktext: places.map((place) => axis.ticktext[place]) };
+  }
+
   const printHeight = (plot) => Math.max(paper.height, Math.min(parseInt(plot.style.getPropertyValue("--height")) * 0.75, 600));
 
   // --- drawing
@@ -133,7 +155,7 @@
     const plot = document.getElementById("plot-" + id);
     const figure = (page.modes[id] || {})[modes[id]] || page.figures[id];
     const named = { ...config, toImageButtonOptions: { ...config.toImageButtonOptions, filename: page.name + "-" + id } };
-    const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(briefly(figure.layout, figure.data), plot, id), named);
+    const drawn = Plotly.react(plot, figure.data.map((trace) => styled(trace, id)), arranged(briefly(thinned(figure.layout, figure.data), figure.data), plot, id), named);
     if (!wired.has(plot)) wire(plot, id);
     return drawn;
   }

@@ -212,20 +212,20 @@ def _bars(figure: Bars) -> Json:
         names = [f"<b>{name}</b>" if node is None else name for name, node in zip(names, figure.nodes, strict=True)]
     details = [f"{_label(text)}<br>" if text else "" for text in figure.details]
     along, across = ("x", "y") if figure.flat else ("y", "x")
-    chosen: Json = {"meta": {"rows": figure.nodes, "cut": ["x", "y", *(["customdata"] if details else [])]}} if figure.cut else {}
+    meta = {"rows": figure.nodes, "cut": ["x", "y", *(["customdata"] if details else [])]} if figure.cut else {}
+    # Names that stand side by side are thinned out where they are many.
+    thin = [] if figure.flat else ["xaxis"]
     traces = [
         {
             "type": "bar", "orientation": "h" if figure.flat else "v", "name": part.name, along: part.values, across: names,
             "customdata": details, "hovertemplate": f"{figure.hover}<extra></extra>",
-            "marker": {"color": part.colour, "line": {"color": "@ground", "width": 1 if details else 0}}, **chosen,
+            "marker": {"color": part.colour, "line": {"color": "@ground", "width": 1 if details else 0}}, "meta": {**meta, "thin": thin},
         }
         for part in figure.parts
     ]  # fmt: skip
     values = _axis(figure.unit, rangemode="tozero", side="bottom" if figure.flat else "left")
     lying: Json = {"autorange": "reversed"} if figure.flat else {}
-    # Names that stand side by side are thinned out where they are many.
-    ticks = _ticks(names, figure.looks) if figure.flat or len(names) <= MOST_TEXTS else {}
-    rows = _axis(figure.side, type="category", showgrid=False, fixedrange=True, **lying, **ticks)
+    rows = _axis(figure.side, type="category", showgrid=False, fixedrange=True, **lying, **_ticks(names, figure.looks))
     gap = 0.3 if figure.flat or len(names) > 4 else 0.55
     return {"data": traces, "layout": _layout(barmode="stack", bargap=gap, **{f"{along}axis": values, f"{across}axis": rows})}
 
@@ -244,14 +244,14 @@ def _matrix(figure: Matrix) -> Json:
         "colorbar": {**bar, "tickfont": {"size": 11}, "nticks": 6},
         "hovertemplate": f"{figure.hover}<extra></extra>", "colorscale": figure.colours, "zmin": 0, "zmax": figure.most,
         "meta": {
-            "rows": figure.nodes, "cut": ["y", "z", *(["customdata"] if figure.details else [])],
+            "rows": figure.nodes, "cut": ["y", "z", *(["customdata"] if figure.details else [])], "thin": ["xaxis", "yaxis"],
             **({"frames": frames} if figure.moments or figure.choices else {}),
         },
         **({"customdata": figure.details} if figure.details else {}),
         **({"texttemplate": f"%{{z:.{figure.decimals}f}}"} if few else {}),
     }  # fmt: skip
-    ticks = _ticks(names, figure.looks) if few else {"nticks": 13}
-    look = {"type": "category", "showgrid": False, "showline": False, "ticks": "", "tickfont": {"size": 12 if few else 10}, **ticks}
+    letters = {"size": 12 if few else 10}
+    look = {"type": "category", "showgrid": False, "showline": False, "ticks": "", "tickfont": letters, **_ticks(names, figure.looks)}
     rows, columns = figure.sides
     drawn = _layout(
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

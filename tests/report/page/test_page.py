@@ -149,6 +149,35 @@ def test_a_crowd_s_graph_names_whoever_is_not_normal(tmp_path: Path) -> None:
     assert len(said[len(names) - 1]) == len(names) - 1
 
 
+def test_in_a_large_matrix_and_under_many_bars_attackers_have_red_names(tabs: Tabs, tmp_path: Path) -> None:
+    """Of more than twelve nodes names were thinned out, and drawn in one colour."""
+    names = [f"node-{number}" for number in range(30)]
+    run = lively(tmp_path / "net", names, seconds=5)
+    (run / "config.toml").write_text(
+        '[node.node-3]\nattack = "noise"\n[node.node-4]\nattack = "noise"\n[node.node-17]\nrole = "observer"\n'
+    )
+    opened = Opened(tabs.browser, written(tmp_path / "page.html", run))
+    for chart, axes in (("receipts", "xy"), ("cpu-nodes", "x")):
+        for axis in axes:
+            drawn = opened.tab.query_selector_all(f"#plot-{chart} .{axis}tick text")
+            assert 8 <= len(drawn) <= 16, "some of thirty"
+            red = {
+                text.text_content() for text in drawn if (span := text.query_selector("tspan")) and LIGHT["alarm"].lower() in hexed(span)
+            }
+            assert red == {"node-3 (noise)", *(["node-4 (noise)"] if axis == "y" else [])}, "turned ones need more room"
+            assert any("node-17" in text.text_content() for text in drawn)
+    opened.tab.click("summary")
+    opened.click(".chip[data-node='node-8']")
+    ticks = opened.tab.evaluate("document.getElementById('plot-receipts').layout.yaxis.ticktext")
+    assert ticks == ["node-8"], "who is chosen has its name"
+    opened.close()
+
+
+def hexed(span: Any) -> str:
+    red, green, blue = map(int, re.findall(r"\d+", span.evaluate("one => getComputedStyle(one).fill"))[:3])
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def test_choosing_a_few_of_four(tabs: Tabs) -> None:
     opened = tabs(4)
     assert [chip.get_attribute("aria-pressed") for chip in opened.tab.query_selector_all(".chip[data-node]")] == ["true"] * 4
