@@ -301,7 +301,8 @@ def _ticks(axes: "Axes", width: float, height: float) -> None:
     """As many names on each axis as there is room for."""
     from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-    for axis, room in ((axes.xaxis, 0.75 * width), (axes.yaxis, 0.8 * height)):
+    side = _side([text.get_text() for text in axes.get_yticklabels()], width) if axes.images else 0.75 * width
+    for axis, room in ((axes.xaxis, side), (axes.yaxis, 0.8 * height)):
         texts = [text for text in axis.get_ticklabels() if text.get_text()]
         names = [text.get_text() for text in texts]
         if names and isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):

@@ -7,7 +7,7 @@ belong to one moment and to one set. Whether the target is reached, once it seem
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dfl_actors.config.toml_text import listed
+from dfl_actors.config.toml_text import counted, listed
 from dfl_actors.core.control import Evaluate, Evaluated
 from dfl_actors.learning.score import at_target
 
@@ -148,7 +148,9 @@ class Evaluation:
             return f"the last measurements: {len(self._settled)} of {len(self._last)}"
         unsure = len(self.course.keys() - self.there)
         return (
-            f"the target is decided on more test samples: {len(self.there)} of {len(self.course)} nodes" if self._seems and unsure else ""
+            f"the target is decided on more test samples: {len(self.there)} of {counted(len(self.course), 'node')}"
+            if self._seems and unsure
+            else ""
         )
 
     @property

@@ -146,10 +146,15 @@ def _row(view: RunView) -> str:
     link = tag("a", escape(cut(view.key, 60)), href=f"/run/{view.key}/")
     followed = view.followed
     if followed is None:
-        return tag("tr", tag("td", link, class_="left") + tag("td", escape(view.problem or "starting"), class_="left", colspan="5"))
+        return tag(
+            "tr",
+            tag("td", link, class_="left")
+            + tag("td", escape(view.problem or ": ".join(filter(None, ["starting", view.waits]))), class_="left", colspan="5"),
+        )
     run = followed.run
     ran = f"tick {run.elapsed:,.0f}{run.of_ticks}" if run.simulated else duration_text(run.elapsed)
     cells = (followed.state, cut(run.name, 40), str(len(run.nodes)), ran)
     rest = "".join(tag("td", escape(cell), class_=kind) for cell, kind in zip(cells, ("left", "left", None, None), strict=True))
-    stands = escape(view.summary(followed)["headline"]["text"]) + view.trouble
+    begins = view.waits if followed.state == "starting" else ""
+    stands = escape(begins or view.summary(followed)["headline"]["text"]) + view.trouble
     return tag("tr", tag("td", link, class_="left") + rest + tag("td", stands, class_="left long"))

@@ -27,8 +27,10 @@ from dfl_actors.report.page.parts import chart_section, tag
 from dfl_actors.report.page.tables import tables_after
 from dfl_actors.report.summary import Figures, summarise
 from dfl_actors.runtime.examined import Examined, examine_all, has_chains
+from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.sim.about import is_simulation
 from dfl_actors.watch.followed import Followed
+from dfl_actors.watch.waiting import waits_of
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ class RunView:
     def __init__(self, path: Path, key: str, *, awaited: bool = False) -> None:
         """`awaited`: it is no problem that it is not there yet."""
         self.path, self.key, self.problem, self.version = path, key, "", 0
+        self.waits = ""  # For what, as its terminal says it.
         self.lock, self._awaited = threading.RLock(), awaited
         self.followed: Followed | None = None
         self._summary: tuple[int, Figures] | None = None
@@ -96,12 +99,7 @@ class RunView:
         """Read on; whether anything is new. What is wrong with the files is told on the page (`problem`)."""
         with self.lock:
             try:
-                if self.followed is None and self._awaited and not self.begun():
-                    return False
-                if self.followed is None:
-                    self.followed = Followed(self.path)
-                changed = self.followed.advance()
-                changed, self.problem = changed or bool(self.problem), ""
+                changed = self._advance()
             except Exception as error:  # noqa: BLE001  whatever a file has in it, the page says so and the server goes on
                 ours = isinstance(error, DflError | OSError)
                 told = str(error) if ours else f"the run cannot be read further ({error!r}): please report it"
@@ -109,6 +107,22 @@ class RunView:
             self.version += changed
             self._examine()
             return changed
+
+    def _advance(self) -> bool:
+        if self.followed is None and self.awaits:
+            return self._wait(starts=True)
+        changed = self.followed is None
+        if self.followed is None:
+            self.followed = Followed(self.path)
+        changed |= self.followed.advance()
+        changed |= self._wait(starts=self.followed.state == "starting")
+        changed, self.problem = changed or bool(self.problem), ""
+        return changed
+
+    def _wait(self, starts: bool) -> bool:
+        """Whether it waits for something else than before."""
+        before, self.waits = self.waits, waits_of(RunDirectory(self.path), starts)
+        return before != self.waits
 
     def _examine(self) -> None:
         """Look at the chains once the run is over: that takes seconds, and is done aside."""
@@ -139,9 +153,10 @@ class RunView:
             return list(filter(None, [chains_section(followed.run, self._chains)]))
         return [awaited_section(followed.run, followed.run.nodes)]
 
-    def begun(self) -> bool:
-        """Whether its directory is that of a run already."""
-        return (self.path / "run.json").is_file() or is_simulation(self.path)
+    @property
+    def awaits(self) -> bool:
+        """Whether its directory is that of a run only in some time."""
+        return self._awaited and not ((self.path / "run.json").is_file() or is_simulation(self.path))
 
     def summary(self, followed: Followed) -> Figures:
         """The figures of the run as it is."""
@@ -199,10 +214,10 @@ class RunView:
         run = followed.run
         names = "".join(tag("a", parts.node_name(run, name), href=f"{place.nodes}{quote(name, safe='')}") for name in run.nodes)
         nodes = tag("nav", tag("span", "pages of nodes") + names, class_="nodes", aria_label="Pages of nodes")
-        return head(run, self.summary(followed), followed.held) + nodes + self.trouble
+        return head(run, self.summary(followed), followed.held, self.waits) + nodes + self.trouble
 
     def _not_yet(self) -> str:
-        state = "starting: nothing is written of the run yet" if self._awaited else "not there"
+        state = f"starting: {self.waits or 'nothing is written of the run yet'}" if self._awaited else "not there"
         return tag("h1", escape(self.key)) + tag("p", state, class_="state") + self.trouble
 
     @property

@@ -46,12 +46,13 @@ def page(run: Run, held: float | None = None, chains: Sequence[Examined] = ()) -
     )
 
 
-def head(run: Run, summary: Figures, held: float | None) -> str:
-    """What stands on top: name, state, headline, remarks and cards."""
+def head(run: Run, summary: Figures, held: float | None, waits: str = "") -> str:
+    """What stands on top: name, state, what it waits for, headline, remarks and cards."""
     return "\n".join(
         [
             parts.tag("h1", escape(run.name)),
             parts.tag("p", parts.state(run, held), class_="state"),
+            parts.tag("p", escape(waits), class_="state") if waits else "",
             parts.tag("p", escape(summary["headline"]["text"]), class_="headline"),
             parts.remarks(summary),
             parts.tag("dl", parts.cards(run, summary), class_="cards"),
