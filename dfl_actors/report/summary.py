@@ -96,10 +96,11 @@ def is_over(run: Run) -> bool:
     return bool(stops) and (not readies or stops[-1].t >= readies[-1].t)
 
 
-def seconds_to_target(run: Run, target: float) -> float | None:
-    """When the latest measurement of every node stood at `target` or above for the first time; None if it never did."""
+def seconds_to_target(run: Run, target: float, sure: bool = True) -> float | None:
+    """When the latest measurement of every node stood at `target` or above for the first time; None if it never did. `sure`: of the run's
+    own target the latest that leaves no doubt, as it is ended by them."""
     latest = dict.fromkeys(run.nodes, -1.0)
-    for event in sorted(_deciding(run, target), key=lambda event: event.t):
+    for event in sorted(_deciding(run, target) if sure else run.of(events.Evaluated), key=lambda event: event.t):
         if event.node in latest and event.tested:
             latest[event.node] = event.correct / event.tested
             if min(latest.values()) >= target:

@@ -247,7 +247,7 @@ def cards(run: Run, summary: Figures) -> str:
         _block_card(list(summary["blocks"].values())),
         card("models over links", size_text(sum(link["bytes"] for link in links)), counted(sum(link["models"] for link in links), "model")),
         card("CPU", f"{cpu['total']:.1f} s", f"{100 * cpu['learning'] / cpu['total']:.0f} % machine learning") if cpu["total"] else "",
-        _trouble_card(nodes),
+        _trouble_card(nodes, sum(run.tally.restarts.values())),
     ]
     return "\n".join(card for card in made if card)
 
@@ -298,10 +298,10 @@ def _block_card(blocks: Sequence[Figures]) -> str:
     return card("final blocks", f"{sum(block['blocks'] for block in blocks):,}", more)
 
 
-def _trouble_card(nodes: Sequence[Figures]) -> str:
-    """What went wrong, in red where somebody or something is to blame."""
+def _trouble_card(nodes: Sequence[Figures], restarts: int) -> str:
+    """What went wrong, in red where somebody or something is to blame. `restarts` are of all processes, the evaluator's too."""
     faults, ignored = (sum(counts) for counts in zip(*(by_verdict(node["refused"]) for node in nodes), strict=True)) if nodes else (0, 0)
-    restarts, expired = (sum(node[what] for node in nodes) for what in ("restarts", "expired"))
+    expired = sum(node["expired"] for node in nodes)
     said = [counted(restarts, "restart")] * bool(restarts) + [f"{expired:,} expired"] * bool(expired)
     said += [refused_text(faults, ignored)] * bool(faults + ignored)
     trouble = restarts + expired + faults

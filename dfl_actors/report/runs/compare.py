@@ -107,7 +107,9 @@ def _flat(prefix: str, table: Figures) -> Iterator[tuple[str, str]]:
 def compare(a: Side, b: Side, goal: float | None = None) -> list[Figure]:
     """Every figure of both, in the order in which they are shown. `goal` is asked for in the place of their targets."""
     # Both sides are asked for the same, so that their figures stand line by line.
-    goals = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET}) if goal is None else [goal]
+    asked = sorted({side.run.target for side in (a, b) if side.run.target} or {USUAL_TARGET}) if goal is None else [goal]
+    # Only who was to reach a target is measured on as many samples as leave no doubt of it: the other by what its samples say.
+    goals = {one: a.run.target == b.run.target == one for one in asked}
     nodes = list(dict.fromkeys([*a.run.nodes, *b.run.nodes]))
     codes = sorted({code for side in (a, b) for node in side.summary["nodes"].values() for code in node["refused"]})
     word = a.run.score if a.run.score == b.run.score else "score"
@@ -139,7 +141,7 @@ def _settings_figures(a: Side, b: Side) -> Iterator[Figure]:
 Line = tuple[str, str, str, Value]  # Group, name, kind and value of one side's figure.
 
 
-def _lines(side: Side, word: str, goals: Sequence[float], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
+def _lines(side: Side, word: str, goals: Mapping[float, bool], names: Sequence[str], codes: Sequence[str]) -> Iterator[Line]:
     run = side.run
     yield "run", "name", "text", run.name
     yield "run", "state", "text", side.state
@@ -162,13 +164,14 @@ def _trouble(side: Side, codes: Sequence[str]) -> "Iterator[Line]":
     for code in codes:
         yield "trouble", f"refused: {code}", "count", sum(node["refused"].get(code, 0) for node in nodes.values())
     yield "trouble", "refusals", "count", sum(sum(node["refused"].values()) for node in nodes.values())
-    yield from _totals("trouble", nodes, {"transactions expired": "expired", "restarts": "restarts"})
+    yield from _totals("trouble", nodes, {"transactions expired": "expired"})
+    yield "trouble", "restarts", "count", sum(side.run.tally.restarts.values())
     yield "trouble", "torn lines of metrics", "count", side.run.skipped
 
 
-def _learning(side: Side, word: str, goals: Sequence[float], names: Sequence[str]) -> Iterator[Line]:
-    for goal in goals:
-        reached = seconds_to_target(side.run, goal)
+def _learning(side: Side, word: str, goals: Mapping[float, bool], names: Sequence[str]) -> Iterator[Line]:
+    for goal, sure in goals.items():
+        reached = seconds_to_target(side.run, goal, sure)
         yield "learning", f"every node at {goal:g} after", time_kind(side.run), reached
         yield "learning", "training steps a node by then", "ratio", None if reached is None else steps_by(side.run, reached)
     of, head = {name: node["test_accuracy"] for name, node in side.summary["nodes"].items()}, side.summary["headline"]

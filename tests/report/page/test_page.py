@@ -407,6 +407,13 @@ def test_long_lines_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
     assert len(text) < 2_000_000
 
 
+def test_a_restart_of_the_evaluator_is_trouble_too(tmp_path: Path) -> None:
+    """The card said that there was no restart, below a line that said there were two."""
+    killed = {"t": START + 5000, "node": "", "actor": "evaluator", "event": "restarted", "reason": "killed"}
+    shown = written(tmp_path / "page.html", write_run(tmp_path / "net", ["a"], [ready(), killed])).read_text(encoding="utf-8")
+    assert "evaluator was restarted" in shown and "no restart" not in shown and "1 restart<" in shown
+
+
 def test_a_clock_that_was_off_stands_at_the_head(tmp_path: Path) -> None:
     off = {"t": START + 9, "node": "0", "actor": "gossiper", "event": "clock_off", "by": address("<b>"), "ms": -90_000}
     text = page(load_run(write_run(tmp_path / "net", ["0", "<b>"], [ready(), off])))

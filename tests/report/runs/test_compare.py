@@ -115,6 +115,16 @@ def test_both_are_asked_for_the_targets_of_both(tmp_path: Path) -> None:
     assert asked == ["every node at 0.75 after", "every node at 0.9 after"]
 
 
+def test_both_are_asked_alike_for_a_target_that_only_one_of_them_had(tmp_path: Path) -> None:
+    """It was decided on more samples than the other was measured on: later, and no worse for that."""
+    measured = [line(at, "a", "evaluated", correct=right, tested=of) for at, right, of in ((3, 91, 100), (7, 9100, 10_000))]
+    a, b, c = (
+        write_run(tmp_path / name, ["a"], [ready(), *measured], target=target) for name, target in (("a", 0.9), ("b", 0.8), ("c", 0.9))
+    )
+    name = "every node at 0.9 after"
+    assert (figures(a, b)[name].a, figures(a, b)[name].b, figures(a, c)[name].a) == (3.0, 3.0, 7.0)
+
+
 def test_without_targets_both_are_asked_for_nine_tenths(tmp_path: Path) -> None:
     a, b = (write_run(tmp_path / name, ["a", "b"], small(95, 1)) for name in ("x", "y"))
     assert figures(a, b)["every node at 0.9 after"].a == 8.0
