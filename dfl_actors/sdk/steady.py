@@ -3,13 +3,17 @@
 With the node's own model o, the newest model x of each sender, and r = |x - o| / |o|:
 
     sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -max(.05, 3 / sqrt(P))
-    bound      max(.04, 6 nearest);  nearest: the running mean of the least r of a sound model
+    echo       sound, and nearer to the way that the node itself went than r / 2: from its own model of the update before to the mean of
+               that update, and on to o
+    bound      max(.04, 6 nearest)
+    nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
     accepted   sound, and r <= bound
-    typical    the running mean of the lower median of the accepted r
+    typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
     f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
     share      messages of the sender / (accepted messages + 1) * f * reputation
-    mean       o + sum of share * (x - o), each weight array of it then as long as the shares' mean of squared norms has it, and then
+    mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
+    d          |x|^2 - |o|^2 of the array, and no more than c either way;  c: the upper median of its size among the accepted
     w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
     late       max(0, -m);  m: the running mean of the sender's p;  p of any x: (x - o) w / w w
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
@@ -17,9 +21,10 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
 
 A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far, or those with a p of the sender. Nothing is
 known of attackers, and nothing need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest
-neighbour sends, models that started apart are within it, and once they have met it is narrow. That arrays keep their length makes up for
-what averaging takes from the variance of weights (arXiv 2404.04616). Whoever sends what lies within half of the least bound keeps its
-standing, whatever its labels are, also where all others have long agreed.
+neighbour sends, models that started apart are within it, and once they have met it is narrow. Who repeats what the node itself said is
+near, and tells nothing of how near others are. That arrays keep their length makes up for what averaging takes from the variance of
+weights (arXiv 2404.04616); one sender that is always shorter has no more say in it than the others. Whoever sends what lies within half
+of the least bound keeps its standing, whatever its labels are, also where all others have long agreed.
 
 Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
 so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
@@ -35,6 +40,7 @@ Its notes say of each sender what was taken, and why not more.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import inf, prod, sqrt
 from types import MappingProxyType
 from typing import NamedTuple
@@ -55,6 +61,7 @@ LIGHT = 0.01  # The part of a model's norm that an array counts as having at lea
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.8  # What w keeps of what it was.
+ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
 
@@ -65,7 +72,7 @@ Pull = tuple[float, int]  # Of a sender: the running mean of p, and how many the
 
 class Memory(NamedTuple):
     """What a node remembers; a state of the algorithm is its plain tuple. `updates` so far, running means of distances (None before the
-    first), the model that the node answers with, the mean before, w, and of each sender m."""
+    first), the model that the node answers with, the mean before, w, of each sender m, and the own model before."""
 
     arrays: tuple[Array, ...]
     updates: int = 0
@@ -75,15 +82,18 @@ class Memory(NamedTuple):
     before: Weights | None = None
     way: Weights | None = None
     pulls: Mapping[str, Pull] = MappingProxyType({})
+    former: Weights | None = None
 
 
 class Seen(NamedTuple):
-    """The newest model of a sender beside the own one: its arrays' squared norms, r, and why it is not sound (empty if it is)."""
+    """The newest model of a sender beside the own one: its arrays' squared norms, r, why it is not sound (empty if it is), and whether it
+    is an echo."""
 
     model: ReceivedModel
     squares: list[float]
     away: float
     unsound: str
+    echo: bool
 
 
 class Verdict(NamedTuple):
@@ -112,14 +122,15 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
     memory = remembered(state)
     squares, length = squared_norms(own, memory.arrays), norm(own)
-    seen = [beside(own, length, squares, model, memory.arrays) for model in newest(received)]
+    way = [point for point in (memory.former, memory.before, own) if point is not None]
+    seen = [beside(way, length, squares, model, memory.arrays) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
     shares = shares_of(verdicts, messages, held)
     memory, late = behind(memory, own, [one.model for one in seen if one.model.sender in shares])
     mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
-    memory = onward(memory, mean)
+    memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
     return Result(
         tuple(memory),
@@ -141,15 +152,27 @@ def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
         return [float(np.dot(model[begin:end], model[begin:end])) for _, begin, end in arrays]
 
 
-def beside(own: Weights, length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
-    """A received model, compared with the own one, whose norm is `length`, and those of its arrays, squared, `squares`."""
+def beside(way: Sequence[Weights], length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
+    """A received model beside the own one, the last of `way`, whose norm is `length`, and those of its arrays, squared, `squares`."""
+    own = way[-1]
     theirs, lengths = squared_norms(model.weights, arrays), (length, norm(model.weights))
     with np.errstate(over="ignore", invalid="ignore"):
         along = float(np.dot(own, model.weights))
     apart = distance(model.weights, own)
     away = apart / lengths[0] if lengths[0] else inf if apart else 0.0
     named = [name for name, _, _ in arrays]
-    return Seen(model, theirs, away, why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size))
+    unsound = why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size)
+    return Seen(model, theirs, away, unsound, not unsound and off(way, model.weights) < ECHO * apart)
+
+
+def off(way: Sequence[Weights], model: Weights) -> float:
+    """The least distance of a model from the stretches between the points of a way; infinite where that has no stretch."""
+    return min((distance(model, nearest_on(begin, end, model)) for begin, end in pairwise(way)), default=inf)
+
+
+def nearest_on(begin: Weights, end: Weights, model: Weights) -> Weights:
+    """The point of a stretch that lies nearest to a model."""
+    return begin + np.float32(min(1.0, max(0.0, along(end - begin, model - begin)))) * (end - begin)
 
 
 def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float], lengths: tuple[float, float]) -> str:
@@ -176,7 +199,8 @@ def why_against(along: float, lengths: tuple[float, float], size: int) -> str:
 
 def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verdict]]:
     """What is thought of each sender's model, and the memory with the distances of these."""
-    far = [one.away for one in seen if not one.unsound]
+    proper = [one for one in seen if not one.unsound]
+    far = [one.away for one in [one for one in proper if not one.echo] or proper]
     nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
     bound = max(FLOOR, REACH * (nearest or 0.0))
     accepted = sorted(away for away in far if away <= bound)
@@ -210,18 +234,25 @@ def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held
 
 
 def mixed(own: Weights, squares: Sequence[float], seen: Sequence[Seen], shares: Mapping[str, float], arrays: Sequence[Array]) -> Weights:
-    """The mean, its weight arrays as long as the shares' mean of squared norms says."""
+    """The mean, its weight arrays as long as the formula has them."""
     taken = [(one, shares[one.model.sender]) for one in seen if shares.get(one.model.sender)]
     if not taken:
         return own.copy()
     rest = 1.0 - sum(share for _, share in taken)
     mean = weighted_mean([own, *(one.model.weights for one, _ in taken)], [rest, *(share for _, share in taken)])
     for place, (_, begin, end) in enumerate(arrays):
-        wanted = rest * squares[place] + sum(share * one.squares[place] for one, share in taken)
+        wanted = squares[place] + longer([(one.squares[place] - squares[place], share) for one, share in taken])
         found = float(np.dot(mean[begin:end], mean[begin:end]))
         if found:
             mean[begin:end] *= np.float32(sqrt(wanted / found))
     return mean
+
+
+def longer(differences: Sequence[tuple[float, float]]) -> float:
+    """The sum of share * d, of the differences of an array's squared norms and their shares."""
+    sizes = sorted(abs(difference) for difference, _ in differences)
+    most = sizes[len(sizes) // 2]
+    return sum(share * min(most, max(-most, difference)) for difference, share in differences)
 
 
 def served(memory: Memory, mean: Weights) -> Weights:
@@ -230,13 +261,13 @@ def served(memory: Memory, mean: Weights) -> Weights:
     return mean.copy() if memory.serving is None else np.float32(keep) * memory.serving + np.float32(1 - keep) * mean
 
 
-def onward(memory: Memory, mean: Weights) -> Memory:
+def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
     """The memory after one more mean."""
     way = memory.way
     if memory.before is not None:
         moved = mean - memory.before
         way = moved if way is None else np.float32(WAY) * way + np.float32(1 - WAY) * moved
-    return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way)
+    return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way, former=own.copy())
 
 
 def behind(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> tuple[Memory, dict[str, float]]:

@@ -47,12 +47,38 @@ def test_near_models_are_averaged_and_arrays_keep_their_length() -> None:
     result = Node().take(*models)
     plain = np.mean([OWN, *(model for _, model in models)], 0)
     for name, made in LAYERS.views(result.weights).items():
-        squares = [float(np.square(LAYERS.views(np.asarray(one, np.float32))[name]).sum()) for one in (OWN, *(m for _, m in models))]
+        own, *others = [float(np.square(LAYERS.views(np.asarray(one, np.float32))[name]).sum()) for one in (OWN, *(m for _, m in models))]
         wanted = LAYERS.views(np.asarray(plain, np.float32))[name]
         if name != "bias":
-            wanted = wanted * np.sqrt(np.mean(squares)) / np.linalg.norm(wanted)
+            middle = np.median(np.abs(np.subtract(others, own)))
+            wanted = wanted * np.sqrt(own + np.clip(np.subtract(others, own), -middle, middle).sum() / 4) / np.linalg.norm(wanted)
         np.testing.assert_allclose(made, wanted, rtol=1e-4, atol=1e-6)
     assert result.reputations == {"a": 1.0, "b": 1.0, "c": 1.0} and said(result, "a") == "taken"
+
+
+def test_who_is_always_shorter_has_no_more_say_in_the_length_than_others() -> None:
+    """It pulled at the mean of the squared norms: by min-max, models grew shorter and shorter."""
+    lengths = [float(np.linalg.norm(Node().take(("a", near()), ("b", near()), ("evil", OWN * np.float32(s))).weights)) for s in (1, 0.93)]
+    assert lengths[1] == pytest.approx(lengths[0], rel=0.003)
+
+
+def test_who_repeats_what_the_node_said_does_not_make_others_far() -> None:
+    """A node whose neighbours are one honest node and a mimic was shut off: the mimic alone was near."""
+    node, own = Node(), OWN
+    for _ in range(30):
+        said_before, own = own, near(0.003, own).astype(np.float32)
+        result = node.take(("a", near(0.06, own)), ("mimic", said_before), own=own)
+        own = result.weights
+    assert "rejected" not in said(result, "a") and "rejected" not in said(result, "mimic") and node.reputations["a"] > 0.9
+
+
+def test_where_all_repeat_what_the_node_said_they_are_taken_and_count() -> None:
+    node, own = Node(), OWN
+    for _ in range(20):
+        said_before, own = own, near(0.003, own).astype(np.float32)
+        result = node.take(("a", said_before), ("b", said_before), own=own)
+    assert not any("rejected" in said(result, sender) for sender in "ab")
+    assert "rejected" in said(node.take(("a", own), ("b", own), ("evil", -own), own=near(0.003, own)), "evil")
 
 
 @pytest.mark.parametrize(
@@ -192,11 +218,12 @@ def test_what_pulls_aside_is_taken_from_whom_is_late_too() -> None:
     assert float(np.mean((late.weights - here)[:40])) == pytest.approx(0.05 / 3, rel=0.2)
 
 
-def test_a_memory_of_a_version_that_knew_nothing_of_lateness_is_gone_on_with() -> None:
+@pytest.mark.parametrize("known", [5, 8])
+def test_a_memory_of_an_older_version_is_gone_on_with(known: int) -> None:
     node = Node()
     gone(3, 0.0, node)
     state: Any = node.state
-    node.state = state[:5]
+    node.state = state[:known]
     result = node.take(("a", near()), ("b", near()))
     after: Any = result.state
     assert after[1] == 4 and said(result, "a") == "taken"

@@ -11,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "light", "late")
+OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "light", "late", "clipped", "echo")
 
 
 def build(off: str = "", **constants: float) -> Algorithm:
@@ -54,6 +54,8 @@ def without(module: ModuleType, part: str) -> None:
         "bound": {"REACH": huge},
         "own_share": {"shares_of": lambda verdicts, messages, held: over_all(shares(verdicts, messages, held), verdicts, messages)},
         "light": {"LIGHT": 1e-30},
+        "clipped": {"longer": lambda differences: sum(share * difference for difference, share in differences)},
+        "echo": {"ECHO": 0.0},
         "late": {"behind": lambda memory, own, models: (memory, {})},
     }
     for name, value in values[part].items():
