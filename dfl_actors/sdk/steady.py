@@ -85,6 +85,14 @@ class Memory(NamedTuple):
     former: Weights | None = None
 
 
+class Way(NamedTuple):
+    """The way that a node went: its last points before the own model, seen from there, and the products of each with each, the own one
+    the last."""
+
+    points: tuple[Weights, ...]
+    products: np.ndarray
+
+
 class Seen(NamedTuple):
     """The newest model of a sender beside the own one: its arrays' squared norms, r, why it is not sound (empty if it is), and whether it
     is an echo."""
@@ -122,8 +130,8 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
     memory = remembered(state)
     squares, length = squared_norms(own, memory.arrays), norm(own)
-    way = [point for point in (memory.former, memory.before, own) if point is not None]
-    seen = [beside(way, length, squares, model, memory.arrays) for model in newest(received)]
+    way = way_of([point - own for point in (memory.former, memory.before) if point is not None])
+    seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
@@ -152,9 +160,8 @@ def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
         return [float(np.dot(model[begin:end], model[begin:end])) for _, begin, end in arrays]
 
 
-def beside(way: Sequence[Weights], length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array]) -> Seen:
-    """A received model beside the own one, the last of `way`, whose norm is `length`, and those of its arrays, squared, `squares`."""
-    own = way[-1]
+def beside(own: Weights, length: float, squares: Sequence[float], model: ReceivedModel, arrays: Sequence[Array], way: Way) -> Seen:
+    """A received model beside the own one, whose norm is `length`, and those of its arrays, squared, `squares`."""
     theirs, lengths = squared_norms(model.weights, arrays), (length, norm(model.weights))
     with np.errstate(over="ignore", invalid="ignore"):
         along = float(np.dot(own, model.weights))
@@ -162,17 +169,26 @@ def beside(way: Sequence[Weights], length: float, squares: Sequence[float], mode
     away = apart / lengths[0] if lengths[0] else inf if apart else 0.0
     named = [name for name, _, _ in arrays]
     unsound = why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size)
-    return Seen(model, theirs, away, unsound, not unsound and off(way, model.weights) < ECHO * apart)
+    return Seen(model, theirs, away, unsound, not unsound and off(way, model.weights - own) < ECHO * apart)
 
 
-def off(way: Sequence[Weights], model: Weights) -> float:
-    """The least distance of a model from the stretches between the points of a way; infinite where that has no stretch."""
-    return min((distance(model, nearest_on(begin, end, model)) for begin, end in pairwise(way)), default=inf)
+def way_of(points: Sequence[Weights]) -> Way:
+    """The way over these points, seen from the own model, to it."""
+    products = np.zeros((len(points) + 1, len(points) + 1))
+    products[:-1, :-1] = [[np.dot(one, other) for other in points] for one in points] if points else 0.0
+    return Way(tuple(points), products)
 
 
-def nearest_on(begin: Weights, end: Weights, model: Weights) -> Weights:
-    """The point of a stretch that lies nearest to a model."""
-    return begin + np.float32(min(1.0, max(0.0, along(end - begin, model - begin)))) * (end - begin)
+def off(way: Way, place: Weights) -> float:
+    """The least distance of a place, seen from the own model, from the stretches of the way; infinite where it has none."""
+    dots, square = [*(float(np.dot(point, place)) for point in way.points), 0.0], float(np.dot(place, place))
+    found = inf
+    for begin, end in pairwise(range(len(dots))):
+        here, there, across = way.products[begin, begin], way.products[end, end], way.products[begin, end]
+        gone, whole = dots[end] - dots[begin] - across + here, max(here + there - 2 * across, 1e-30)
+        part = min(1.0, max(0.0, gone / whole))
+        found = min(found, square - 2 * dots[begin] + here - 2 * part * gone + part * part * whole)
+    return sqrt(max(0.0, found))
 
 
 def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float], lengths: tuple[float, float]) -> str:

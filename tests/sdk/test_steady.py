@@ -9,7 +9,7 @@ import pytest
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
 from dfl_actors.sdk.loader import checked_apply
-from dfl_actors.sdk.steady import build
+from dfl_actors.sdk.steady import build, off, way_of
 
 LAYERS = Parameters((Layer(name="conv", shape=(4, 8)), Layer(name="bias", shape=(8,)), Layer(name="dense", shape=(8, 60))))
 RNG = np.random.default_rng(7)
@@ -60,6 +60,15 @@ def test_who_is_always_shorter_has_no_more_say_in_the_length_than_others() -> No
     """It pulled at the mean of the squared norms: by min-max, models grew shorter and shorter."""
     lengths = [float(np.linalg.norm(Node().take(("a", near()), ("b", near()), ("evil", OWN * np.float32(s))).weights)) for s in (1, 0.93)]
     assert lengths[1] == pytest.approx(lengths[0], rel=0.003)
+
+
+@pytest.mark.parametrize("size", [3, 500])
+def test_how_far_off_the_way_a_place_is(size: int) -> None:
+    former, before, place = RNG.normal(size=(3, size)).astype(np.float32)
+    parts = np.linspace(0, 1, 1001)[:, None]
+    points = np.concatenate([former + parts * (before - former), before * (1 - parts)])
+    assert off(way_of([former, before]), place) == pytest.approx(np.linalg.norm(points - place, axis=1).min(), rel=1e-4)
+    assert off(way_of([]), place) == np.inf
 
 
 def test_who_repeats_what_the_node_said_does_not_make_others_far() -> None:
