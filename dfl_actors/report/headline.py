@@ -59,15 +59,16 @@ def headline_text(head: Headline, unit: str = "s", since: str = "ago") -> str:
     >>> headline_text(headline([Stood("ben", 0.91, age=6), Stood("amy", 0.94, age=1), Stood("dan", 0.99, attacks=True, age=2)]))
     'honest nodes: mean 0.925, worst 0.910 (ben), spread 0.030; 1 attacker apart; 3 of 3 measured, at most 6 s ago'
     """
-    return "; ".join([_whole(head), *_apart(head), _measured(head, unit, since)])
+    none = "not measured yet" if since == "ago" else "not measured"  # and of what is over never will be
+    return "; ".join([_whole(head, none), *_apart(head), _measured(head, none, unit, since)])
 
 
-def _whole(head: Headline) -> str:
+def _whole(head: Headline, none: str) -> str:
     honest = head.nodes - head.attackers
     one = max(honest, head.attackers if not honest else 0) == 1
     who = ("honest node" if honest else "attacker" if one else "attackers alone") + ("s" if honest and not one else "")
     if head.mean is None:
-        return f"{who}: not measured yet"
+        return f"{who}: {none}"
     if one:
         return f"{who} {head.worst_node}: {head.mean:.3f}"
     return f"{who}: mean {head.mean:.3f}, worst {head.worst:.3f} ({head.worst_node}), spread {head.spread:.3f}"
@@ -77,13 +78,13 @@ def _apart(head: Headline) -> list[str]:
     return [f"{counted(head.attackers, 'attacker')} apart"] if 0 < head.attackers < head.nodes else []
 
 
-def _measured(head: Headline, unit: str, since: str) -> str:
+def _measured(head: Headline, none: str, unit: str, since: str) -> str:
     missing = head.nodes - head.measured
     age = "" if head.oldest is None else f", at most {_age(round(head.oldest), unit)} {since}"
     if not head.measured:
         return f"none of {head.nodes} measured"
     if missing:
-        return f"{missing} of {head.nodes} not measured yet{age.replace('at most', 'the others at most')}"
+        return f"{missing} of {head.nodes} {none}{age.replace('at most', 'the others at most')}"
     return f"{head.measured} of {head.nodes} measured{age}"
 
 

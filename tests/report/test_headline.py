@@ -30,5 +30,6 @@ def test_what_a_network_is_said_to_stand_at(nodes: list[Stood], text: str) -> No
 
 def test_of_what_is_over_ages_are_from_its_end_in_its_own_unit() -> None:
     assert headline_text(headline([BEN]), "tick", "before the end").endswith("1 of 1 measured, at most 6 ticks before the end")
+    assert headline_text(headline([NEW]), "s", "before the end") == "honest node: not measured; none of 1 measured"
     of_one = headline([msgspec.structs.replace(BEN, age=1.2)])
     assert headline_text(of_one, "tick", "before the end").endswith("at most 1 tick before the end")

@@ -275,7 +275,7 @@ def card(title: str, value: str, more: str, kind: str | None = None) -> str:
 def _headline_card(head: Figures, score: str) -> str:
     """The mean and the worst of the honest nodes."""
     if head["mean"] is None:
-        return card(f"{score} on the test samples", "-", "not measured yet")
+        return card(f"{score} on the test samples", "-", "not measured yet" if "not measured yet" in head["text"] else "not measured")
     who = "honest nodes" if head["attackers"] < head["nodes"] else "attackers"
     return card(f"{score} on the test samples", f"{head['mean']:.3f}", f"mean of the {who}; worst {head['worst']:.3f}")
 

@@ -220,7 +220,7 @@ def test_the_table_names_both_and_marks_what_differs(tmp_path: Path) -> None:
     lines = shown(*pair(tmp_path), width=140)
     assert lines[0] == f"A  {tmp_path / 'one'}" and lines[2] == f"B  {tmp_path / 'other'}"
     assert lines[1].startswith("   honest nodes: mean 0.925, worst 0.900 (b), spread 0.050; 2 of 2 measured")
-    assert "1 of 3 not measured yet" in lines[3]
+    assert "1 of 3 not measured, the others at most" in lines[3]
     rows = {row[0]: row[1:] for row in ([cell for cell in text.strip().split("  ") if cell] for text in lines) if row}
     cells = {name.strip(): [cell.strip() for cell in row] for name, row in rows.items()}
     assert cells["blocks"] == ["2", "3", "+50.0 %"]
