@@ -56,8 +56,9 @@ def accuracies(run: Run, measured: Iterable[Trained | Evaluated]) -> dict[str, S
 
 
 def _accuracies(run: Run, measured: Iterable[Trained | Evaluated]) -> Series:
-    points = sorted((run.seconds(event.t), event.correct / event.tested) for event in measured)
-    return np.array([x for x, _ in points]), np.array([y for _, y in points])
+    # By the clock: all that is measured after the stop is of one second, the last round last.
+    points = sorted(measured, key=lambda event: event.t)
+    return np.array([run.seconds(event.t) for event in points]), np.array([event.correct / event.tested for event in points])
 
 
 def span_of(series: Sequence[Series], points: int = 400) -> tuple[Numbers, Numbers, Numbers, Numbers]:

@@ -165,7 +165,8 @@ def _nodes(run: Run, target: float | None) -> dict[str, Figures]:
 
 
 def _last_accuracy(measured: Sequence[events.Evaluated | events.Trained]) -> float | None:
-    return next((event.correct / event.tested for event in reversed(measured) if event.tested), None)
+    latest = sorted((event for event in measured if event.tested), key=lambda event: event.t)[-1:]
+    return next((event.correct / event.tested for event in latest), None)
 
 
 def _first_at(run: Run, evaluated: Sequence[events.Evaluated], target: float | None) -> float | None:

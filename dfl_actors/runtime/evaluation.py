@@ -60,6 +60,12 @@ class Evaluation:
         self._take(order, answer, asked_at, now)
         return True
 
+    def overtaken(self, answer: Evaluated, now: float) -> float:
+        """How many seconds ago a model was asked for whose node was measured since then, on a newer one; 0 for any other. To be asked
+        before it is heard."""
+        asked_at = self._asked_at.get((answer.node, answer.model, answer.whole), now)
+        return now - asked_at if asked_at < self._turn(answer.node)[0] else 0.0
+
     def _take(self, order: Evaluate, answer: Evaluated, asked_at: float, now: float) -> None:
         """A model that was asked for before the one that was measured last decides on the target alone."""
         accuracy = answer.correct / answer.tested
@@ -69,8 +75,8 @@ class Evaluation:
             self.course[order.node].append(accuracy)
         if _is_last(order, self._last):
             self._settled.add(order.node)
-        if accuracy < self._target:
-            self.there.discard(order.node)
+        if min(accuracy, self.accuracy[order.node]) < self._target:
+            self.there.discard(order.node)  # Also where a newer model than that which was to decide has fallen below it.
         elif self._target and at_target(answer.correct, answer.tested, self._target, answer.complete):
             self.there.add(order.node)
 

@@ -247,8 +247,9 @@ class Supervisor:
         self._evaluator.say(order)
 
     def _evaluated(self, answer: Evaluated) -> None:
-        if self._evaluation.heard(answer, time.monotonic()):
-            self._note(events.Evaluated(correct=answer.correct, tested=answer.tested, node=answer.node, actor=EVALUATOR))
+        ago = self._evaluation.overtaken(answer, now := time.monotonic())
+        if self._evaluation.heard(answer, now):
+            self._note(events.Evaluated(correct=answer.correct, tested=answer.tested, node=answer.node, actor=EVALUATOR), ago)
         if not self._evaluation.busy:
             self._liveness.forget(EVALUATOR)
 
@@ -390,8 +391,8 @@ class Supervisor:
 
     # --- what a person is told
 
-    def _note(self, event: events.Event) -> None:
-        self._metrics.write(event, self._clock().wall)
+    def _note(self, event: events.Event, ago: float = 0.0) -> None:
+        self._metrics.write(event, self._clock().wall - round(1000 * ago))
 
     def _picture(self, now: float) -> NetworkStatus:
         state = "stopping" if self._stopping else "starting" if self._started is None else "running"

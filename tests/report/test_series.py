@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dfl_actors.core.events import Evaluated
 from dfl_actors.report.load import Run, load_run
-from dfl_actors.report.series import heights, marks, reputations, standings, thinned, weight_differences
+from dfl_actors.report.series import accuracies, heights, marks, reputations, standings, thinned, weight_differences
+from dfl_actors.report.summary import summarise
 from tests.report.made_run import START, Line, address, lively, ready, write_run
 
 
@@ -108,3 +110,16 @@ def test_thinning_keeps_the_ends_and_every_peak(most: int) -> None:
 def test_what_is_short_enough_is_not_thinned() -> None:
     series = np.arange(5.0), np.arange(5.0)
     assert thinned(series, 5) is series
+
+
+def test_the_last_point_of_a_curve_is_the_last_measurement(tmp_path: Path) -> None:
+    """All that is measured after the stop is of its second: there the greatest was the last, and compared as such."""
+    measured = [
+        {"t": START + 1000 * at, "node": "a", "actor": "evaluator", "event": "evaluated", "correct": right, "tested": of}
+        for at, right, of in ((5, 90, 100), (13, 9849, 10_000), (12, 99, 100))
+    ]
+    stopped = {"t": START + 10_000, "node": "", "actor": "", "event": "stopped", "reason": "target"}
+    run = load_run(write_run(tmp_path / "net", ["a"], [ready(), *measured, stopped]))
+    seconds, values = accuracies(run, run.of(Evaluated))["a"]
+    assert seconds.tolist() == [5.0, 10.0, 10.0] and values.tolist() == [0.9, 0.99, 0.9849]
+    assert summarise(run)["nodes"]["a"]["test_accuracy"] == 0.9849

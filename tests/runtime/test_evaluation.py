@@ -177,6 +177,8 @@ def test_while_the_target_is_decided_every_node_has_its_turns() -> None:
         assert (order.node, order.whole) == (node, False)
     evaluation.ask(15.5, [("a", "a"), ("b", "b")])
     assert len(orders) == 7, "nobody is due, and one such measurement is under way"
+    late = evaluation.overtaken(Evaluated(node="a", model="a", whole=True, correct=10, tested=10), 16.0)
+    assert late == pytest.approx(5.8), "it is written down as of then: pages show the newest model last, as the live table does"
     heard(evaluation, whole, 16.0, 10)
     assert evaluation.there == {"a"}
     accuracy, age = evaluation.measured("a", 16.0) or (0.0, 0.0)
@@ -259,3 +261,12 @@ def test_who_comes_after_a_lost_evaluator_is_asked_for_what_is_due_and_not_for_w
     evaluation.ready = True
     evaluation.ask(13.2, [])
     assert orders.count(orders[-1]) == 2
+
+
+def test_a_model_that_was_overtaken_by_one_below_the_target_decides_nothing() -> None:
+    orders: list[Evaluate] = []
+    evaluation = deciding(orders)
+    evaluation.ask(13.0, [("a", "newer")])
+    heard(evaluation, orders[-1], 13.1, 8)
+    heard(evaluation, orders[1], 13.5, 10)
+    assert not evaluation.there and evaluation.accuracy["a"] == 0.8
