@@ -93,7 +93,7 @@ def _inside(verified: Verified) -> str:
 
 
 def _blocks(verified: Verified) -> str:
-    abandoned = f" ({verified.abandoned} abandoned: without confirmations, which prove nothing)" if verified.abandoned else ""
+    abandoned = f" ({verified.abandoned} abandoned: no confirmation, so no proof)" if verified.abandoned else ""
     if not verified.first:
         return f"{counted(verified.height, 'block')}{abandoned}"
     return f"blocks {verified.first} to {verified.height - 1}{abandoned}, those before were lost (--adopt)"

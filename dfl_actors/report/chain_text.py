@@ -62,7 +62,7 @@ def summary(node: str, blocks: Sequence[FinalBlock], names: Mapping[Address, str
     if who:
         yield f"  witnesses: {', '.join(f'{_name(address, names)} {count}' for address, count in who.most_common())}"
     if abandoned := [block.draft.height for block in blocks if not block.confirmations]:
-        yield f"  {counted(len(abandoned), 'block')} abandoned (nobody confirmed them, they prove nothing): {_heights(abandoned)}"
+        yield f"  {counted(len(abandoned), 'block')} abandoned (no confirmation, so no proof): {_heights(abandoned)}"
 
 
 def _witnesses(number: int) -> str:

@@ -32,7 +32,7 @@ def test_a_chain_begins_with_what_it_comes_to() -> None:
     assert re.fullmatch(r"  \S+ [\d:.]+ to \S+ [\d:.]+ UTC \(90 s\)", told[1])
     assert told[2] == "  confirmed by 2 witnesses: 1 transaction; by nobody: 3 transactions"
     assert told[3] == "  witnesses: hospital-north-charite-01 1, carol 1"
-    assert told[4] == "  1 block abandoned (nobody confirmed them, they prove nothing): 1"
+    assert told[4] == "  1 block abandoned (no confirmation, so no proof): 1"
     assert list(lines("amy", [], NAMES)) == ["chain of node amy: 0 blocks, 0 transactions"]
     assert "  each transaction confirmed by nobody" in list(lines("amy", chain()[1:], NAMES))
 
