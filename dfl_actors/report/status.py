@@ -135,7 +135,7 @@ def render(answer: Answer, width: int, now: int) -> RenderableType:
     rows = [row for node in standing.nodes for row in (_rows(node, now) if answer.running else _rows(_over(node), standing.t))]
     state = f"{standing.state}  " if answer.running else ""
     parts: list[RenderableType] = folded([f"{standing.name}  {state}{standing.elapsed:.0f} s  {head}"], width, "bold")
-    parts += folded(_said(standing), width, "")
+    parts += folded(_said(standing, answer.running), width, "")
     attackers = {one.node.name for one in standing.nodes if one.node.attack}
     columns = _columns(rows, MEASURED if standing.measured_by == IN_JSON["accuracy"] else "score")
     parts.append(grid(columns, width, alarm=[row[0] in attackers or row[1] in attackers for row in rows]))
@@ -150,10 +150,10 @@ def folded(lines: Iterable[str], width: int, style: str) -> list[RenderableType]
     return [Text(part, style) for line in lines for part in wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False)]
 
 
-def _said(standing: Standing) -> list[str]:
-    """What a start waits for, else the headline; and what a stop waits for."""
+def _said(standing: Standing, running: bool) -> list[str]:
+    """What a start waits for, else the headline; and what a stop waits for, as long as it does."""
     known = [] if standing.state == "starting" or not standing.nodes else [headline_of(one.node for one in standing.nodes)]
-    return [*known, *filter(None, [standing.waits])]
+    return [*known, *filter(None, [standing.waits if running else ""])]
 
 
 Row = tuple[str, ...]

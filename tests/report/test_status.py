@@ -125,6 +125,8 @@ def test_the_headline_what_is_waited_for_and_who_has_stalled_are_told(width: int
     assert "delft" in said(standing()) and "0.000" not in said(standing())
     waits = "5 of 6 actors are ready, not yet gossiper of node delft (no link to utrecht)"
     assert waits in said(msgspec.structs.replace(standing(), state="starting", waits=waits))
+    over = msgspec.structs.replace(standing(measured), state="stopping", waits="the last measurements: 4 of 5")
+    assert "4 of 5" in said(over) and "4 of 5" not in rendered(Answer(path="run", well=False, running=False, standing=over), width)
     stalled = standing({"stalled": 45.0, "block_age": 45.0, "block_every": 5.0})
     assert "STALLED: node delft has made no block for 45 s; one takes 5 s" in said(stalled) and not stalled.well
 
