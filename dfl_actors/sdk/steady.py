@@ -198,7 +198,7 @@ def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence
     wrong = [(max(ratio, 1 / max(ratio, 1e-30)), name, ratio) for name, ratio in zip(names, ratios, strict=True) if not sound(ratio)]
     if wrong:
         _, name, ratio = max(wrong)
-        return f"{name} has {ratio:.2g} times the own norm"
+        return f"{name} norm {ratio:.2g} of own"
     return "" if lengths[1] < inf else "its weights are too large"
 
 

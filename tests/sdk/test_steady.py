@@ -93,11 +93,11 @@ def test_where_all_repeat_what_the_node_said_they_are_taken_and_count() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (OWN * np.float32(1e-3), "has 0.01 times the own norm"),
+        (OWN * np.float32(1e-3), "norm 0.01 of own"),
         (-OWN, "rejected: points the other way, cosine -1.00"),
-        (OWN * np.float32(1e25), "the own norm"),
+        (OWN * np.float32(1e25), "of own"),
         (OWN + 0.4 * RNG.normal(size=OWN.size), "times the bound away"),
-        (np.zeros_like(OWN), "has 0.01 times the own norm"),
+        (np.zeros_like(OWN), "norm 0.01 of own"),
     ],
 )
 def test_who_is_not_sound_or_too_far_is_rejected_and_loses_its_standing(bad: Any, words: str) -> None:
@@ -113,7 +113,7 @@ def test_an_array_alone_tells_an_attacker() -> None:
     LAYERS.views(bad.astype(np.float32))
     bad = bad.astype(np.float32)
     LAYERS.views(bad)["conv"][:] *= np.float32(0.1)
-    assert "rejected: conv has 0.1 times the own norm" in said(Node().take(("a", near()), ("evil", bad)), "evil")
+    assert "rejected: conv norm 0.1 of own" in said(Node().take(("a", near()), ("evil", bad)), "evil")
 
 
 def test_models_that_started_apart_are_within_the_bound_and_met_ones_are_not_drawn_apart() -> None:
