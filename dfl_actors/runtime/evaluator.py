@@ -135,9 +135,9 @@ class Evaluator:
         """None where it is a task from now on."""
         try:
             weights = self._weights(order)
-        except Refused:  # a model that is not finite gets nothing right
+        except Refused:  # a model that is not finite gets nothing right, and is not saved
             tested = self._samples(order) * order.measure
-            return self._answered(order, Score(0, tested * self._form.unit), tested)
+            return self._answered(order, Score(0, tested * self._form.unit), tested, missing=order.save)
         if weights is None:
             return self._answered(order, Score(0, 0), missing=True)
         if order.save:

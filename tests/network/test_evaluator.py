@@ -56,6 +56,8 @@ def test_a_model_that_is_not_finite_gets_nothing_right(asked: Asked) -> None:
         store.put(model_digest(weights), weights)
     order = Evaluate(node="0", model=model_digest(weights))
     assert asked.answers(order) == [Evaluated(node="0", model=order.model, correct=0, tested=500)]
+    (saved,) = asked.answers(Evaluate(node="0", model=order.model, measure=False, save=True))
+    assert saved.missing, "nobody says that it was saved"
 
 
 def test_a_last_model_is_measured_though_its_store_has_forgotten_it(asked: Asked) -> None:
