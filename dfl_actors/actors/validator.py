@@ -125,8 +125,10 @@ class Validator(Actor):
         self.wake = now.mono if self._checking else self._forget_at
 
     def on_holding_asked(self, message: HoldingAsked, now: Now) -> Iterator[Effect]:
-        """The generator's own words prove to it what it has signed."""
-        transaction, draft = self._newest(message.sender), self._last(message.sender)
+        """The generator's own words prove to it what it has signed, also what waits here for samples."""
+        heard = [one.transaction for one in self._waiting if one.transaction.generator == message.sender]
+        known = [one for one in (self._newest(message.sender), *heard) if one is not None]
+        transaction, draft = max(known, key=lambda one: one.sequence, default=None), self._last(message.sender)
         transactions, drafts = () if transaction is None else (transaction,), () if draft is None else (draft,)
         yield Tell(HoldingFound(sender=message.sender, transactions=transactions, drafts=drafts))
 

@@ -142,6 +142,14 @@ def test_a_neighbour_is_told_its_newest_transaction_and_draft_as_it_signed_them(
     assert (found.transactions, found.drafts) == ((transaction("g", 7),), (of,))
 
 
+def test_a_neighbour_is_told_also_of_what_waits_for_samples() -> None:
+    """It had lost its directory, and began with a number that it had signed already: it was shut out for it."""
+    made = built()
+    made.give(fetched("g", 3), fetched("h", 9), fetched("g", 2))
+    (found,) = told(made.give(HoldingAsked(sender=KEYS["g"].address)), HoldingFound)
+    assert found.transactions == (transaction("g", 3),)
+
+
 def lost(heights: dict[str, int]) -> tuple[Bench, Draft, Draft]:
     """A witness that has lost its journal, and two drafts with receipts from before: of the height that the generator had, and below."""
     made = built()
