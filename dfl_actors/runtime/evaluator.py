@@ -66,10 +66,11 @@ def evaluate(parent: Channel, plan: NodePlan) -> None:
 
 
 class Task(msgspec.Struct):
-    """A measurement on all test samples, or on many: what adds up to its score so far, and how many samples that is of."""
+    """A measurement on all test samples, or on many, in the order of `tests`: what adds up to its score so far, and how many that is of."""
 
     order: Evaluate
     weights: np.ndarray
+    tests: np.ndarray
     sums: np.ndarray
     measured: int = 0
 
@@ -148,7 +149,7 @@ class Evaluator:
         if not order.measure:
             return self._answered(order, Score(0, 0))
         if order.whole:
-            self._task = Task(order, weights, self._form.nothing)
+            self._task = Task(order, weights, self._all(order.node), self._form.nothing)
             return None
         some = self._some(order.node)
         sums = self._sums(order.node, weights, some)
@@ -159,7 +160,7 @@ class Evaluator:
 
     def _go_on(self, task: Task) -> None:
         """Measure some more samples of the task, and answer after the last, or when more would not change what is to be known."""
-        node, tests = task.order.node, self._all(task.order.node)
+        node, tests = task.order.node, task.tests
         task.sums = task.sums + self._part(node, task.weights, np.sort(tests[task.measured : task.measured + AT_ONCE]))
         task.measured = min(task.measured + AT_ONCE, len(tests))
         score = score_of(self._form, task.sums, self._data[node].y_test[tests[: task.measured]])
