@@ -9,13 +9,15 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
-    f          min(1, max(.02, 2 typical) / r) of the accepted, 0 of all others
+    f          min(1, max(.02, 2 typical) / r) * min(1, .5 / early)^2 of the accepted, 0 of all others
+    early      m less the upper median of the m of all senders, or less 0 where that is below
+    m          the running mean of the sender's p;  p of any x: (x - o) w / w w
+    w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
     d          |x|^2 - |o|^2 of the array, and no more than c either way;  c: the upper median of its size among the accepted
-    w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
-    late       max(0, -m);  m: the running mean of the sender's p;  p of any x: (x - o) w / w w
+    late       max(0, -m)
     serving    e serving + (1 - e) mean;  e = min(.9, (1 + n) / (10 + n))
     reputation f + (reputation - f) (7/8) ^ messages
 
@@ -30,6 +32,10 @@ Models that are old when they come, whether the network is slow or their sender 
 so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
 only as far as all together pull back: no node gets further on than its own steps took it, and where somebody drags the averages along,
 those who hold against him are heard. What pulls aside, as other labels do, stays.
+
+What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the sender is
+ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts less. Of
+two senders nobody can say which one it is: the upper median is then the larger, and half of all senders at least are never early.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -61,6 +67,7 @@ LIGHT = 0.01  # The part of a model's norm that an array counts as having at lea
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.8  # What w keeps of what it was.
+EARLY = 0.5  # Averages that a sender may be ahead of most and count in full.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
@@ -133,10 +140,13 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     way = way_of([point - own for point in (memory.former, memory.before) if point is not None])
     seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
+    memory = pulled(memory, own, [one.model for one in seen if verdicts[one.model.sender].factor])
+    ahead = early(memory.pulls)
+    verdicts = {who: hindered(one, ahead.get(who, 0.0)) for who, one in verdicts.items()}
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
     shares = shares_of(verdicts, messages, held)
-    memory, late = behind(memory, own, [one.model for one in seen if one.model.sender in shares])
+    late = {who: max(0.0, -memory.pulls[who][0]) for who in shares if who in memory.pulls}
     mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
     memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
@@ -286,17 +296,31 @@ def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
     return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way, former=own.copy())
 
 
-def behind(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> tuple[Memory, dict[str, float]]:
-    """How late the senders of these models are, and the memory with what was learnt of them; nobody is before w is known."""
-    pulls, late = dict(memory.pulls), dict[str, float]()
+def pulled(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> Memory:
+    """The memory with what was learnt of the senders of these models: how far along w theirs lie; nothing before w is known."""
+    pulls = dict(memory.pulls)
     if memory.way is None:
-        return memory, late
+        return memory
     for model in models:
         p = along(memory.way, model.weights - own)
         usual, count = pulls.get(model.sender, (p, 0))
         pulls[model.sender] = running(usual, p, count), count + 1
-        late[model.sender] = max(0.0, -pulls[model.sender][0])
-    return memory._replace(pulls=pulls), late
+    return memory._replace(pulls=pulls)
+
+
+def early(pulls: Mapping[str, Pull]) -> dict[str, float]:
+    """By how many averages each sender is further than most; below 0 for those who are not."""
+    usual = sorted(m for m, _ in pulls.values())
+    most = max(0.0, usual[len(usual) // 2]) if usual else 0.0
+    return {sender: m - most for sender, (m, _) in pulls.items()}
+
+
+def hindered(one: Verdict, ahead: float) -> Verdict:
+    """What is thought of the model of a sender that is usually so far ahead of most."""
+    if not one.factor or ahead <= EARLY:
+        return one
+    far = f", {one.words.removeprefix(PART)}" if one.factor < 1 else ""
+    return Verdict(one.factor * (EARLY / ahead) ** 2, f"{PART}{ahead:.2g} averages ahead{far}")
 
 
 def along(way: Weights, moved: Weights) -> float:

@@ -11,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "light", "late", "clipped", "echo")
+OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "light", "late", "early", "clipped", "echo")
 
 
 def build(off: str = "", **constants: float) -> Algorithm:
@@ -56,7 +56,8 @@ def without(module: ModuleType, part: str) -> None:
         "light": {"LIGHT": 1e-30},
         "clipped": {"longer": lambda differences: sum(share * difference for difference, share in differences)},
         "echo": {"ECHO": 0.0},
-        "late": {"behind": lambda memory, own, models: (memory, {})},
+        "late": {"made_up": lambda way, own, mean, back: (mean, 0.0)},
+        "early": {"EARLY": huge},
     }
     for name, value in values[part].items():
         setattr(module, name, value)
