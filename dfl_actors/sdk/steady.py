@@ -9,7 +9,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
-    f          min(1, max(.02, 2 typical) / r) * min(1, .5 / early)^2 of the accepted, 0 of all others
+    f          min(1, max(.02, 2 typical) / r) of the accepted, no more than max(1/3, (.5 / early)^2) where early > .5; 0 of all others
     early      m less the upper median of the m of all senders, or less 0 where that is below
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
     w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
@@ -33,9 +33,10 @@ so does an attack against the progress. `late` is by how many averages. What sen
 only as far as all together pull back: no node gets further on than its own steps took it, and where somebody drags the averages along,
 those who hold against him are heard. What pulls aside, as other labels do, stays.
 
-What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the sender is
-ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts less. Of
-two senders nobody can say which one it is: the upper median is then the larger, and half of all senders at least are never early.
+What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the sender
+is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts less. One
+that brings labels nobody has is early as well: it is heard all the same, only more slowly, until the others know what it knows. Of two
+senders nobody can say which one it is: the upper median is then the larger, and half of all senders at least are never early.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -67,7 +68,7 @@ LIGHT = 0.01  # The part of a model's norm that an array counts as having at lea
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.8  # What w keeps of what it was.
-EARLY = 0.5  # Averages that a sender may be ahead of most and count in full.
+EARLY, HEARD = 0.5, 1 / 3  # Averages that a sender may be ahead of most and count in full, and what is left of f at least.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
@@ -154,7 +155,7 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
         tuple(memory),
         mean,
         after,
-        {"senders": words_of(verdicts, held, {who: left * averages for who, averages in late.items()})},
+        {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()})},
         memory.serving,
     )
 
@@ -317,10 +318,8 @@ def early(pulls: Mapping[str, Pull]) -> dict[str, float]:
 
 def hindered(one: Verdict, ahead: float) -> Verdict:
     """What is thought of the model of a sender that is usually so far ahead of most."""
-    if not one.factor or ahead <= EARLY:
-        return one
-    far = f", {one.words.removeprefix(PART)}" if one.factor < 1 else ""
-    return Verdict(one.factor * (EARLY / ahead) ** 2, f"{PART}{ahead:.2g} averages ahead{far}")
+    factor = max(HEARD, (EARLY / ahead) ** 2) if ahead > EARLY else 1.0
+    return one if one.factor <= factor else Verdict(factor, f"{PART}{averages(ahead)} ahead")
 
 
 def along(way: Weights, moved: Weights) -> float:
@@ -349,5 +348,11 @@ def words_of(verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[s
 
 
 def said_of(one: Verdict, held: float, late: float) -> str:
-    words = one.words if late < 1 else f"{PART}{late:.2g} averages late" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
+    words = one.words if late < 1 else f"{PART}{averages(late)} late" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
     return words + (f"; its reputation is {held:.2f}" if one.factor and held < 1 - 1e-3 else "")
+
+
+def averages(count: float) -> str:
+    """So many averages, in words."""
+    number = f"{count:.2g}"
+    return f"{number} average" + "s" * (number != "1")

@@ -1,6 +1,6 @@
 """Steady: who is accepted, what is taken of whom, and what the node answers with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -200,6 +200,42 @@ def test_who_is_ahead_counts_as_it_comes_and_once_behind_is_not_late() -> None:
     here = OWN + WAY * np.float32(40)
     result = node.take(("a", near(0.0001, here)), ("b", near(0.0001, here - 5 * WAY)), own=here)
     assert further(result, 40) < -1.5 and said(result, "b") == "taken"
+
+
+def early(averages: int, ahead: Mapping[str, float], node: Node) -> Result:
+    """The last of so many averages of a node that goes on by `WAY`; each sender is so many averages ahead."""
+    result = node.take()
+    for number in range(averages):
+        here = OWN + WAY * np.float32(number)
+        result = node.take(*((who, near(0.0001, here + by * WAY)) for who, by in ahead.items()), own=here)
+    return result
+
+
+def test_who_is_usually_ahead_of_most_counts_less_and_loses_standing() -> None:
+    node = Node()
+    result = early(40, {"a": 0.0, "b": 0.2, "evil": 1.2}, node)
+    assert said(result, "evil").startswith("in part: 1 average ahead; its reputation is 0.3"), said(result, "evil")
+    assert said(result, "a") == said(result, "b") == "taken" and result.reputations["b"] == pytest.approx(1.0)
+
+
+def test_somebody_ahead_is_heard_however_far_he_is() -> None:
+    result = early(40, {"a": 0.0, "b": 0.2, "new": 6.0}, Node())
+    assert result.reputations["new"] == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_where_all_are_ahead_nobody_is_early() -> None:
+    result = early(40, {"a": 3.0, "b": 3.2, "c": 2.8}, Node())
+    assert {said(result, who) for who in "abc"} == {"taken"}
+
+
+def test_of_two_senders_nobody_is_early() -> None:
+    result = early(40, {"a": 0.0, "b": 3.0}, Node())
+    assert {said(result, who) for who in "ab"} == {"taken"}
+
+
+def test_where_most_are_late_who_is_with_the_node_is_not_early() -> None:
+    result = early(40, {"a": -5.0, "b": -4.0, "c": 0.3}, Node())
+    assert said(result, "c").startswith("taken") and said(result, "a").startswith("in part: 5 averages late")
 
 
 def test_who_is_late_now_and_then_takes_nobody_further_than_he_was() -> None:
