@@ -152,11 +152,7 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
     return Result(
-        tuple(memory),
-        mean,
-        after,
-        {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()})},
-        memory.serving,
+        tuple(memory), mean, after, {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()})}, memory.serving
     )
 
 

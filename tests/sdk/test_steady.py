@@ -235,7 +235,7 @@ def test_of_two_senders_nobody_is_early() -> None:
 
 def test_where_most_are_late_who_is_with_the_node_is_not_early() -> None:
     result = early(40, {"a": -5.0, "b": -4.0, "c": 0.3}, Node())
-    assert said(result, "c").startswith("taken") and said(result, "a").startswith("in part: 5 averages late")
+    assert said(result, "c").startswith("taken") and "averages late" in said(result, "a")
 
 
 def test_who_is_late_now_and_then_takes_nobody_further_than_he_was() -> None:
