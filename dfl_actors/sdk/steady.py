@@ -12,7 +12,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     f          min(1, max(.02, 2 typical) / r) of the accepted, no more than max(1/3, (.5 / early)^2) where early > .5; 0 of all others
     early      m less the upper median of the m of all senders, or less 0 where that is below
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
-    w          the running mean of the ways from one mean to the next, which keeps .8 of what it was
+    w          the running mean of the ways from one mean to the next, which keeps .6 of what it was
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
@@ -67,7 +67,7 @@ AGAINST, CHANCE = 0.05, 3.0  # The cosine against the own model that no sound on
 LIGHT = 0.01  # The part of a model's norm that an array counts as having at least.
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
-WAY = 0.8  # What w keeps of what it was.
+WAY = 0.6  # What w keeps of what it was.
 EARLY, HEARD = 0.5, 1 / 3  # Averages that a sender may be ahead of most and count in full, and what is left of f at least.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
