@@ -58,7 +58,8 @@ from dfl_actors.learning.momentum import quasi_global
 from dfl_actors.learning.weights import norm
 from dfl_actors.sdk.interface import START_REPUTATION, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, weighted_mean
 from dfl_actors.sdk.reasons import REJECTED, TAKEN
-from dfl_actors.sdk.robust import distance, newest
+from dfl_actors.sdk.robust import length as length_of
+from dfl_actors.sdk.robust import newest
 
 REACH, FLOOR = 6.0, 0.04  # The bound, in distances of the nearest, and the least there is.
 USUAL = 2.0  # Typical distances that a model may be away and count in full.
@@ -102,10 +103,11 @@ class Way(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The newest model of a sender beside the own one: its arrays' squared norms, r, why it is not sound (empty if it is), and whether it
-    is an echo."""
+    """The newest model of a sender beside the own one: x - o, its arrays' squared norms, r, why it is not sound (empty if it is), and
+    whether it is an echo."""
 
     model: ReceivedModel
+    apart: Weights
     squares: list[float]
     away: float
     unsound: str
@@ -141,7 +143,7 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     way = way_of([point - own for point in (memory.former, memory.before) if point is not None])
     seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
-    memory = pulled(memory, own, [one.model for one in seen if verdicts[one.model.sender].factor])
+    memory = pulled(memory, [one for one in seen if verdicts[one.model.sender].factor])
     ahead = early(memory.pulls)
     verdicts = {who: hindered(one, ahead.get(who, 0.0)) for who, one in verdicts.items()}
     messages = Counter(model.sender for model in received)
@@ -171,12 +173,12 @@ def beside(own: Weights, length: float, squares: Sequence[float], model: Receive
     """A received model beside the own one, whose norm is `length`, and those of its arrays, squared, `squares`."""
     theirs, lengths = squared_norms(model.weights, arrays), (length, norm(model.weights))
     with np.errstate(over="ignore", invalid="ignore"):
-        along = float(np.dot(own, model.weights))
-    apart = distance(model.weights, own)
-    away = apart / lengths[0] if lengths[0] else inf if apart else 0.0
+        along, apart = float(np.dot(own, model.weights)), model.weights - own
+    far = length_of(apart)
+    away = far / lengths[0] if lengths[0] else inf if far else 0.0
     named = [name for name, _, _ in arrays]
     unsound = why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size)
-    return Seen(model, theirs, away, unsound, not unsound and off(way, model.weights - own) < ECHO * apart)
+    return Seen(model, apart, theirs, away, unsound, not unsound and off(way, apart) < ECHO * far)
 
 
 def way_of(points: Sequence[Weights]) -> Way:
@@ -293,15 +295,15 @@ def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
     return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way, former=own.copy())
 
 
-def pulled(memory: Memory, own: Weights, models: Sequence[ReceivedModel]) -> Memory:
+def pulled(memory: Memory, accepted: Sequence[Seen]) -> Memory:
     """The memory with what was learnt of the senders of these models: how far along w theirs lie; nothing before w is known."""
     pulls = dict(memory.pulls)
     if memory.way is None:
         return memory
-    for model in models:
-        p = along(memory.way, model.weights - own)
-        usual, count = pulls.get(model.sender, (p, 0))
-        pulls[model.sender] = running(usual, p, count), count + 1
+    for one in accepted:
+        p = along(memory.way, one.apart)
+        usual, count = pulls.get(one.model.sender, (p, 0))
+        pulls[one.model.sender] = running(usual, p, count), count + 1
     return memory._replace(pulls=pulls)
 
 
