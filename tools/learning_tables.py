@@ -2,9 +2,9 @@
 
     python tools/learning_tables.py SWEEP [SWEEP ...] [--beside silent]
 
-A mean is that of the last fifth of the measurements, over the honest nodes. 0.9 at: the first of three measurements on end whose honest
-mean is at least that, in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With
---beside the means are set beside those of the cells of the same sweep that have that value of `attack`, seed by seed.
+A mean is over the last 400 ticks and the honest nodes. 0.9 at: the first of three measurements on end whose honest mean is at least that,
+in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside the means are set
+beside those of the cells of the same sweep that have that value of `attack`, seed by seed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 
 from dfl_actors import load_sweep
 
-GOAL, ON_END, SETTLED = 0.9, 3, 400
+GOAL, ON_END, SETTLED, LAST = 0.9, 3, 400, 400
 
 
 class Cell(NamedTuple):
@@ -48,8 +48,9 @@ def cells(sweep: Path) -> Iterator[Cell]:
         bad = set(seen[seen.attack != ""].node)
         said = said[(said.tick > SETTLED) & ~said.node.isin(bad) & ~said.other.isin(bad)]
         rejected = int(said.reason.str.startswith("rejected").sum())
-        mean, worst = float(str(row["mean"])), float(str(row["worst"]))
-        yield Cell(seed, values, mean, worst, reached(curve.index, curve.to_numpy()), rejected, len(said))
+        nodes = honest[honest.tick > curve.index[-1] - LAST].groupby("node").accuracy.mean()
+        goal = reached(curve.index, curve.to_numpy())
+        yield Cell(seed, values, float(nodes.mean()), float(nodes.min()), goal, rejected, len(said))
 
 
 def reached(ticks: Sequence[int], means: np.ndarray) -> int | None:
