@@ -1,10 +1,12 @@
 """The tables of docs/learning.md from sweeps: each cell's mean, its deviation over seeds, the worst node of any seed, and the tick of 0.9.
 
     python tools/learning_tables.py SWEEP [SWEEP ...] [--beside silent]
+    python tools/learning_tables.py SWEEP [SWEEP ...] --reasons
 
 A mean is over the last 400 ticks and the honest nodes. 0.9 at: the first of three measurements on end whose honest mean is at least that,
 in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside the means are set
-beside those of the cells of the same sweep that have that value of `attack`, seed by seed.
+beside those of the cells of the same sweep that have that value of `attack`, seed by seed. With --reasons: what honest nodes said of the
+models of attackers, and of each other's, in shares of those that they had averaged or rejected.
 """
 
 import argparse
@@ -15,22 +17,33 @@ from statistics import fmean, pstdev
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dfl_actors import load_sweep
 
 GOAL, ON_END, SETTLED, LAST = 0.9, 3, 400, 400
 
 
+REASONS = {
+    "norm": " norm ",
+    "against": "points the other way",
+    "bound": "the bound",
+    "early": " ahead",
+    "late": " late",
+    "far": "usual distance",
+}
+"""What the words of steady's rules have in common; the rest is taken whole."""
+
+
 class Cell(NamedTuple):
     """A simulation that is over: its seed, the values of the axes, and what it came to."""
 
     seed: int
-    values: dict[str, str]
+    at: dict[str, str]
     mean: float
     worst: float
     goal: int | None
-    rejected: int
-    offered: int
+    said: pd.DataFrame  # By honest nodes: tick, of whom ("attackers" or "honest"), rejected, and by which rule.
 
 
 def cells(sweep: Path) -> Iterator[Cell]:
@@ -44,13 +57,14 @@ def cells(sweep: Path) -> Iterator[Cell]:
         seen = run.accuracy
         honest = seen[seen.attack == ""]
         curve = honest.groupby("tick").accuracy.mean()
-        said = run.reasons
         bad = set(seen[seen.attack != ""].node)
-        said = said[(said.tick > SETTLED) & ~said.node.isin(bad) & ~said.other.isin(bad)]
-        rejected = int(said.reason.str.startswith("rejected").sum())
+        said = run.reasons[~run.reasons.node.isin(bad)]
+        whom = np.where(said.other.isin(bad), "attackers", "honest")
+        rules = [next((rule for rule, words in REASONS.items() if words in text), "taken") for text in said.reason]
+        said = pd.DataFrame({"tick": said.tick, "whom": whom, "rejected": said.reason.str.startswith("rejected"), "rule": rules})
         nodes = honest[honest.tick > curve.index[-1] - LAST].groupby("node").accuracy.mean()
         goal = reached(curve.index, curve.to_numpy())
-        yield Cell(seed, values, float(nodes.mean()), float(nodes.min()), goal, rejected, len(said))
+        yield Cell(seed, values, float(nodes.mean()), float(nodes.min()), goal, said)
 
 
 def reached(ticks: Sequence[int], means: np.ndarray) -> int | None:
@@ -62,12 +76,14 @@ def reached(ticks: Sequence[int], means: np.ndarray) -> int | None:
 def row(group: Sequence[Cell], beside: dict[tuple[object, ...], float] | None) -> list[str]:
     """The figures of one cell over its seeds."""
     means, goals = [one.mean for one in group], [one.goal for one in group]
+    late = pd.concat([one.said for one in group])
+    late = late[(late.tick > SETTLED) & (late.whom == "honest")]
     found = [
         f"{fmean(means):.4f}",
         f"{pstdev(means):.4f}",
         f"{min(one.worst for one in group):.3f}",
         "never" if None in goals else str(max(goal for goal in goals if goal is not None)),
-        f"{sum(one.rejected for one in group)} of {sum(one.offered for one in group):,}",
+        f"{late.rejected.sum()} of {len(late):,}",
         ", ".join(str(one.seed) for one in group),
     ]
     if beside is not None:
@@ -77,30 +93,49 @@ def row(group: Sequence[Cell], beside: dict[tuple[object, ...], float] | None) -
 
 
 def stands_beside(cell: Cell) -> tuple[object, ...]:
-    return cell.seed, *(value for name, value in cell.values.items() if name != "attack")
+    return cell.seed, *(value for name, value in cell.at.items() if name != "attack")
 
 
 def table(found: Sequence[Cell], beside: str | None) -> Iterator[str]:
     """Lines of Markdown."""
-    names = list(found[0].values)
-    yardstick = {stands_beside(one): one.mean for one in found if one.values.get("attack") == beside} if beside else None
+    names = list(found[0].at)
+    yardstick = {stands_beside(one): one.mean for one in found if one.at.get("attack") == beside} if beside else None
     heads = [*names, "mean", "over seeds ±", "worst node", "0.9 at", "rejected", "seeds", *(["below " + beside] if beside else [])]
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
+    for values, group in grouped(found):
+        yield f"| {' | '.join([*values, *row(group, yardstick)])} |"
+
+
+def grouped(found: Sequence[Cell]) -> Iterator[tuple[tuple[str, ...], list[Cell]]]:
+    """The values of the axes, and the cells that have them, by seed."""
     groups = defaultdict(list)
     for one in found:
-        groups[tuple(one.values.values())].append(one)
+        groups[tuple(one.at[name] for name in one.at)].append(one)
     for values, group in groups.items():
-        yield f"| {' | '.join([*values, *row(sorted(group), yardstick)])} |"
+        yield values, sorted(group, key=lambda one: one.seed)
+
+
+def reasons(found: Sequence[Cell]) -> Iterator[str]:
+    """Lines of Markdown: which rule met which part of the models."""
+    rules = [*REASONS, "taken"]
+    yield f"| {' | '.join([*found[0].at, *(f'{whom}: {rule}' for whom in ('attackers', 'honest') for rule in rules)])} |"
+    yield f"|{'---|' * (len(found[0].at) + 2 * len(rules))}"
+    for values, group in grouped(found):
+        said = pd.concat([one.said for one in group])
+        parts = (said[said.whom == whom].rule.value_counts(normalize=True) for whom in ("attackers", "honest"))
+        yield f"| {' | '.join([*values, *(f'{part.get(rule, 0):.3f}' for part in parts for rule in rules)])} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The tables of docs/learning.md from sweeps.")
     parser.add_argument("sweeps", nargs="+", type=Path, metavar="SWEEP")
     parser.add_argument("--beside", metavar="ATTACK", help="set means beside those of this attack")
+    parser.add_argument("--reasons", action="store_true", help="what was said of models, and not the accuracies")
     given = parser.parse_args()
     for sweep in given.sweeps:
-        print("\n".join(table([*cells(sweep)] or parser.error(f"{sweep}: nothing is over there"), given.beside)))
+        found = [*cells(sweep)] or parser.error(f"{sweep}: nothing is over there")
+        print("\n".join(reasons(found) if given.reasons else table(found, given.beside)))
 
 
 if __name__ == "__main__":
