@@ -39,7 +39,7 @@ class Cell(NamedTuple):
     """A simulation that is over: its seed, the values of the axes, and what it came to."""
 
     seed: int
-    at: dict[str, str]
+    point: dict[str, str]
     mean: float
     worst: float
     goal: int | None
@@ -93,13 +93,13 @@ def row(group: Sequence[Cell], beside: dict[tuple[object, ...], float] | None) -
 
 
 def stands_beside(cell: Cell) -> tuple[object, ...]:
-    return cell.seed, *(value for name, value in cell.at.items() if name != "attack")
+    return cell.seed, *(value for name, value in cell.point.items() if name != "attack")
 
 
 def table(found: Sequence[Cell], beside: str | None) -> Iterator[str]:
     """Lines of Markdown."""
-    names = list(found[0].at)
-    yardstick = {stands_beside(one): one.mean for one in found if one.at.get("attack") == beside} if beside else None
+    names = list(found[0].point)
+    yardstick = {stands_beside(one): one.mean for one in found if one.point.get("attack") == beside} if beside else None
     heads = [*names, "mean", "over seeds ±", "worst node", "0.9 at", "rejected", "seeds", *(["below " + beside] if beside else [])]
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
@@ -111,7 +111,7 @@ def grouped(found: Sequence[Cell]) -> Iterator[tuple[tuple[str, ...], list[Cell]
     """The values of the axes, and the cells that have them, by seed."""
     groups = defaultdict(list)
     for one in found:
-        groups[tuple(one.at[name] for name in one.at)].append(one)
+        groups[tuple(one.point[name] for name in one.point)].append(one)
     for values, group in groups.items():
         yield values, sorted(group, key=lambda one: one.seed)
 
@@ -119,8 +119,8 @@ def grouped(found: Sequence[Cell]) -> Iterator[tuple[tuple[str, ...], list[Cell]
 def reasons(found: Sequence[Cell]) -> Iterator[str]:
     """Lines of Markdown: which rule met which part of the models."""
     rules = [*REASONS, "taken"]
-    yield f"| {' | '.join([*found[0].at, *(f'{whom}: {rule}' for whom in ('attackers', 'honest') for rule in rules)])} |"
-    yield f"|{'---|' * (len(found[0].at) + 2 * len(rules))}"
+    yield f"| {' | '.join([*found[0].point, *(f'{whom}: {rule}' for whom in ('attackers', 'honest') for rule in rules)])} |"
+    yield f"|{'---|' * (len(found[0].point) + 2 * len(rules))}"
     for values, group in grouped(found):
         said = pd.concat([one.said for one in group])
         parts = (said[said.whom == whom].rule.value_counts(normalize=True) for whom in ("attackers", "honest"))
