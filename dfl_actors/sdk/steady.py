@@ -9,10 +9,11 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
-    f          min(1, max(.02, 2 typical) / r) of the accepted, no more than max(1/3, (.5 / early)^2) where early > .5; 0 of all others
+    f          min(1, max(.02, 2 typical) / r) of the accepted, max(1/3, (.5 / early)^2) where that is 1 and early > .5; 0 of all others
     early      m less the upper median of the m of all senders, or less 0 where that is below
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
-    w          the running mean of the ways from one mean to the next, which keeps .6 of what it was
+    w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
+               way longer than .05 of the mean, and m is forgotten of who sent nothing in 50 updates
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
@@ -35,8 +36,9 @@ those who hold against him are heard. What pulls aside, as other labels do, stay
 
 What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the sender
 is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts less. One
-that brings labels nobody has is early as well: it is heard all the same, only more slowly, until the others know what it knows. Of two
-senders nobody can say which one it is: the upper median is then the larger, and half of all senders at least are never early.
+that alone brings labels is early as well, but no longer than it is near, and it is heard all the same. Of two senders nobody can say which
+one it is: the upper median is then the larger, and half of all senders at least are never early. While models that started apart come
+together, ways say nothing of what senders want.
 
 Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
 the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
@@ -70,13 +72,15 @@ LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most,
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, HEARD = 0.5, 1 / 3  # Averages that a sender may be ahead of most and count in full, and what is left of f at least.
+JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
+GONE = 50  # The updates after which a sender that is silent is forgotten.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
 
 
 Array = tuple[str, int, int]  # A weight array: its name, and where in the flat vector it begins and ends.
-Pull = tuple[float, int]  # Of a sender: the running mean of p, and how many there were.
+Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many there were, and the update of the last.
 
 
 class Memory(NamedTuple):
@@ -160,7 +164,8 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
 
 def remembered(state: tuple[object, ...]) -> Memory:
     """The memory whose plain tuple a state is; one that was saved by a version without the last fields begins with those."""
-    return Memory._make((*state, *Memory(())[len(state) :]))
+    memory = Memory._make((*state, *Memory(())[len(state) :]))
+    return memory._replace(pulls={who: (*pull, memory.updates)[:3] for who, pull in memory.pulls.items()})
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
@@ -291,33 +296,37 @@ def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
     way = memory.way
     if memory.before is not None:
         moved = mean - memory.before
-        way = moved if way is None else np.float32(WAY) * way + np.float32(1 - WAY) * moved
+        if norm(moved) > JUMP * norm(mean):
+            memory, way = memory._replace(pulls={}), None
+        else:
+            way = moved if way is None else np.float32(WAY) * way + np.float32(1 - WAY) * moved
     return memory._replace(updates=memory.updates + 1, serving=served(memory, mean), before=mean.copy(), way=way, former=own.copy())
 
 
 def pulled(memory: Memory, accepted: Sequence[Seen]) -> Memory:
     """The memory with what was learnt of the senders of these models: how far along w theirs lie; nothing before w is known."""
-    pulls = dict(memory.pulls)
-    if memory.way is None:
-        return memory
+    pulls, way = {who: pull for who, pull in memory.pulls.items() if memory.updates - pull[2] < GONE}, memory.way
     for one in accepted:
-        p = along(memory.way, one.apart)
-        usual, count = pulls.get(one.model.sender, (p, 0))
-        pulls[one.model.sender] = running(usual, p, count), count + 1
+        if way is None:
+            break
+        p = along(way, one.apart)
+        usual, count, _ = pulls.get(one.model.sender, (p, 0, 0))
+        pulls[one.model.sender] = running(usual, p, count), count + 1, memory.updates
     return memory._replace(pulls=pulls)
 
 
 def early(pulls: Mapping[str, Pull]) -> dict[str, float]:
     """By how many averages each sender is further than most; below 0 for those who are not."""
-    usual = sorted(m for m, _ in pulls.values())
+    usual = sorted(m for m, _, _ in pulls.values())
     most = max(0.0, usual[len(usual) // 2]) if usual else 0.0
-    return {sender: m - most for sender, (m, _) in pulls.items()}
+    return {sender: m - most for sender, (m, _, _) in pulls.items()}
 
 
 def hindered(one: Verdict, ahead: float) -> Verdict:
-    """What is thought of the model of a sender that is usually so far ahead of most."""
-    factor = max(HEARD, (EARLY / ahead) ** 2) if ahead > EARLY else 1.0
-    return one if one.factor <= factor else Verdict(factor, f"{PART}{averages(ahead)} ahead")
+    """What is thought of the model of a sender that is usually so far ahead of most; one that is far away counts less already."""
+    if one.factor < 1 or ahead <= EARLY:
+        return one
+    return Verdict(max(HEARD, (EARLY / ahead) ** 2), f"{PART}{averages(ahead)} ahead")
 
 
 def along(way: Weights, moved: Weights) -> float:

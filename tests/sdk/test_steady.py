@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dfl_actors.learning.plain import packed, unpacked
 from dfl_actors.learning.weights import Layer, Parameters
 from dfl_actors.sdk.interface import Context, ReceivedModel, Result
 from dfl_actors.sdk.loader import checked_apply
-from dfl_actors.sdk.steady import build, off, way_of
+from dfl_actors.sdk.steady import Memory, build, off, way_of
 
 LAYERS = Parameters((Layer(name="conv", shape=(4, 8)), Layer(name="bias", shape=(8,)), Layer(name="dense", shape=(8, 60))))
 RNG = np.random.default_rng(7)
@@ -27,9 +28,9 @@ def received(models: Sequence[tuple[str, Any]]) -> list[ReceivedModel]:
 class Node:
     """One node's algorithm, called again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Any = None) -> None:
         self.algorithm, self.reputations = build(), dict[str, float]()
-        self.state = self.algorithm.init(Context("me", ("a", "b", "c"), LAYERS, np.random.default_rng(1)))
+        self.state = state or self.algorithm.init(Context("me", ("a", "b", "c"), LAYERS, np.random.default_rng(1)))
 
     def take(self, *models: tuple[str, Any], own: Any = OWN) -> Result:
         result = checked_apply(self.algorithm, self.state, own, received(models), self.reputations)
@@ -219,7 +220,7 @@ def test_who_is_usually_ahead_of_most_counts_less_and_loses_standing() -> None:
 
 
 def test_somebody_ahead_is_heard_however_far_he_is() -> None:
-    result = early(40, {"a": 0.0, "b": 0.2, "new": 6.0}, Node())
+    result = early(40, {"a": 0.0, "b": 0.2, "new": 2.5}, Node())
     assert result.reputations["new"] == pytest.approx(1 / 3, abs=0.02)
 
 
@@ -236,6 +237,45 @@ def test_of_two_senders_nobody_is_early() -> None:
 def test_where_most_are_late_who_is_with_the_node_is_not_early() -> None:
     result = early(40, {"a": -5.0, "b": -4.0, "c": 0.3}, Node())
     assert said(result, "c").startswith("taken") and "averages late" in said(result, "a")
+
+
+def test_who_is_ahead_and_far_away_counts_by_its_distance() -> None:
+    node, aside = Node(), np.zeros_like(OWN)
+    aside[::2] = 0.03 * np.linalg.norm(OWN) / np.sqrt(aside[::2].size)
+    result = early(40, {"a": 0.0, "b": 0.2, "new": 6.0}, node)
+    here = OWN + WAY * np.float32(40)
+    result = node.take(*((who, near(0.01, here)) for who in "ab"), ("new", here + aside), own=here)
+    assert "times the usual distance" in said(result, "new")
+
+
+def test_what_was_said_before_a_jump_is_forgotten() -> None:
+    node = Node()
+    assert "ahead" in said(early(40, {"a": 0.0, "b": 0.2, "evil": 1.2}, node), "evil")
+    here = OWN * np.float32(1.4)
+    node.take(*((who, near(0.01, here)) for who in "ab"), own=here)
+    result = node.take(*((who, near(0.0001, here)) for who in ("a", "b", "evil")), own=here)
+    assert said(result, "evil").startswith("taken")
+
+
+def test_who_left_is_no_sender_by_whom_others_are_early() -> None:
+    node = Node()
+    early(40, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 2.0, "e": 2.2}, node)
+    results = [
+        node.take(*((who, near(0.0001, here + by * WAY)) for who, by in (("d", 2.0), ("e", 2.2))), own=here)
+        for here in (OWN + WAY * np.float32(number) for number in range(40, 100))
+    ]
+    assert "ahead" in said(results[0], "e") and {said(results[-1], who).partition(";")[0] for who in "de"} == {"taken"}
+    assert len(Memory._make(results[-1].state).pulls) == 2
+
+
+@pytest.mark.parametrize("fields", [5, 6, 7, 8, 9])
+def test_a_memory_of_an_older_version_can_be_saved_again(fields: int) -> None:
+    node = Node()
+    state = early(3, {"a": 0.0, "b": 0.2}, node).state
+    assert isinstance(state, tuple)
+    old = tuple({who: pull[:2] for who, pull in value.items()} if place == 7 else value for place, value in enumerate(state))[:fields]
+    result = Node(state=old).take(("a", near()), ("b", near()))
+    assert unpacked(packed({"state": result.state}))["state"][1] == 5
 
 
 def test_who_is_late_now_and_then_takes_nobody_further_than_he_was() -> None:
