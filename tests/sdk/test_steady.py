@@ -265,7 +265,8 @@ def test_who_left_is_no_sender_by_whom_others_are_early() -> None:
         for here in (OWN + WAY * np.float32(number) for number in range(40, 100))
     ]
     assert "ahead" in said(results[0], "e") and {said(results[-1], who).partition(";")[0] for who in "de"} == {"taken"}
-    assert len(Memory._make(results[-1].state).pulls) == 2
+    state: Any = results[-1].state
+    assert len(Memory._make(state).pulls) == 2
 
 
 @pytest.mark.parametrize("fields", [5, 6, 7, 8, 9])
