@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from dfl_actors import load_sweep
+from dfl_actors.errors import DflError
 
 GOAL, ON_END, SETTLED, LAST = 0.9, 3, 400, 400
-
 
 REASONS = {
     "norm": " norm ",
@@ -134,7 +134,10 @@ def main() -> None:
     parser.add_argument("--reasons", action="store_true", help="what was said of models, and not the accuracies")
     given = parser.parse_args()
     for sweep in given.sweeps:
-        found = [*cells(sweep)] or parser.error(f"{sweep}: nothing is over there")
+        try:
+            found = [*cells(sweep)] or parser.error(f"{sweep}: nothing is over there")
+        except DflError as error:
+            parser.error(str(error))
         print("\n".join(reasons(found) if given.reasons else table(found, given.beside)))
 
 

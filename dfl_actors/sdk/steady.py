@@ -305,13 +305,12 @@ def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
 
 def pulled(memory: Memory, accepted: Sequence[Seen]) -> Memory:
     """The memory with what was learnt of the senders of these models: how far along w theirs lie; nothing before w is known."""
-    pulls, way = {who: pull for who, pull in memory.pulls.items() if memory.updates - pull[2] < GONE}, memory.way
-    for one in accepted:
-        if way is None:
-            break
-        p = along(way, one.apart)
-        usual, count, _ = pulls.get(one.model.sender, (p, 0, 0))
-        pulls[one.model.sender] = running(usual, p, count), count + 1, memory.updates
+    pulls = {who: pull for who, pull in memory.pulls.items() if memory.updates - pull[2] < GONE}
+    if memory.way is not None:
+        for one in accepted:
+            p = along(memory.way, one.apart)
+            usual, count, _ = pulls.get(one.model.sender, (p, 0, 0))
+            pulls[one.model.sender] = running(usual, p, count), count + 1, memory.updates
     return memory._replace(pulls=pulls)
 
 

@@ -1,5 +1,6 @@
 """The default algorithm beside an attacker whose models no distance gives away, and where honest neighbours look like one."""
 
+import tomllib
 from pathlib import Path
 
 import orjson
@@ -12,10 +13,7 @@ DIGITS = (
     *("--set", "update.algorithm=steady", "--set", "sim.exchange=all", "--set", "sim.measure_biases=true", "--set", "sim.check_every=40"),
     *("--set", "sim.compare_every=0", "--ticks", "1201", "--seed", "2", "-j", "1"),
 )
-
-
-LOOSE = ("0--1", "0--2", "1--2", "3--4", "3--5", "4--5", "6--7", "6--8", "6--9", "7--8", "7--9", "8--9", "2--3", "5--6", "9--0")
-"""Groups of three, three and four, each linked to each other by one link."""
+LOOSE = tomllib.loads((PAPER / "steady_ablation.toml").read_text())["vary"]["cell"]["loose_groups"]["network.links"]
 
 
 def mean_of(sim: Sim, place: Path, *options: str) -> float:
