@@ -1,12 +1,13 @@
 """The tables of docs/learning.md from sweeps: each cell's mean, its deviation over seeds, the worst node of any seed, and the tick of 0.9.
 
-    python tools/learning_tables.py SWEEP [SWEEP ...] [--beside silent]
+    python tools/learning_tables.py SWEEP [SWEEP ...] [--beside attack=silent]
     python tools/learning_tables.py SWEEP [SWEEP ...] --reasons
 
 A mean is over the last 400 ticks and the honest nodes. 0.9 at: the first of three measurements on end whose honest mean is at least that,
-in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside the means are set
-beside those of the cells of the same sweep that have that value of `attack`, seed by seed. With --reasons: what honest nodes said of the
-models of attackers, and of each other's, in shares of those that they had averaged or rejected.
+in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside: by how much
+the means are below those of the cells of the same sweep that have that value of that axis, seed by seed; "same": to the last measurement.
+With --reasons: what honest nodes said of the models of attackers, and of each other's, in shares of those that they had averaged or
+rejected.
 """
 
 import argparse
@@ -43,6 +44,7 @@ class Cell(NamedTuple):
     mean: float
     worst: float
     goal: int | None
+    curve: tuple[float, ...]
     said: pd.DataFrame  # By honest nodes: tick, of whom ("attackers" or "honest"), rejected, and by which rule.
 
 
@@ -64,7 +66,7 @@ def cells(sweep: Path) -> Iterator[Cell]:
         said = pd.DataFrame({"tick": said.tick, "whom": whom, "rejected": said.reason.str.startswith("rejected"), "rule": rules})
         nodes = honest[honest.tick > curve.index[-1] - LAST].groupby("node").accuracy.mean()
         goal = reached(curve.index, curve.to_numpy())
-        yield Cell(seed, values, float(nodes.mean()), float(nodes.min()), goal, said)
+        yield Cell(seed, values, float(nodes.mean()), float(nodes.min()), goal, tuple(curve), said)
 
 
 def reached(ticks: Sequence[int], means: np.ndarray) -> int | None:
@@ -73,7 +75,25 @@ def reached(ticks: Sequence[int], means: np.ndarray) -> int | None:
     return int(ticks[int(np.argmax(good))]) if good.any() else None
 
 
-def row(group: Sequence[Cell], beside: dict[tuple[object, ...], float] | None) -> list[str]:
+class Beside:
+    """The cells that others are set beside: those that have this value of an axis."""
+
+    def __init__(self, found: Sequence[Cell], said: str) -> None:
+        self.axis, _, self.value = said.partition("=")
+        self.cells = {self.place(one): one for one in found if one.point.get(self.axis) == self.value}
+        if not self.cells:
+            values = sorted({f"{name}={value}" for one in found for name, value in one.point.items()})
+            raise ValueError(f"--beside {said}: no cell has that; there are {', '.join(values)}")
+
+    def place(self, cell: Cell) -> tuple[object, ...]:
+        return cell.seed, *(value for name, value in cell.point.items() if name != self.axis)
+
+    def below(self, cell: Cell) -> str:
+        other = self.cells.get(self.place(cell))
+        return "-" if other is None else "same" if other.curve == cell.curve else f"{other.mean - cell.mean:.3f}"
+
+
+def row(group: Sequence[Cell], beside: Beside | None) -> list[str]:
     """The figures of one cell over its seeds."""
     means, goals = [one.mean for one in group], [one.goal for one in group]
     late = pd.concat([one.said for one in group])
@@ -87,24 +107,18 @@ def row(group: Sequence[Cell], beside: dict[tuple[object, ...], float] | None) -
         ", ".join(str(one.seed) for one in group),
     ]
     if beside is not None:
-        below = [beside[key] - one.mean for one in group if (key := stands_beside(one)) in beside]
-        found.append(" ".join(f"{value:.3f}" for value in below))
+        found.append(" ".join(beside.below(one) for one in group))
     return found
 
 
-def stands_beside(cell: Cell) -> tuple[object, ...]:
-    return cell.seed, *(value for name, value in cell.point.items() if name != "attack")
-
-
-def table(found: Sequence[Cell], beside: str | None) -> Iterator[str]:
+def table(found: Sequence[Cell], beside: Beside | None) -> Iterator[str]:
     """Lines of Markdown."""
     names = list(found[0].point)
-    yardstick = {stands_beside(one): one.mean for one in found if one.point.get("attack") == beside} if beside else None
-    heads = [*names, "mean", "over seeds ±", "worst node", "0.9 at", "rejected", "seeds", *(["below " + beside] if beside else [])]
+    heads = [*names, "mean", "over seeds ±", "worst node", "0.9 at", "rejected", "seeds", *([f"below {beside.value}"] if beside else [])]
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     for values, group in grouped(found):
-        yield f"| {' | '.join([*values, *row(group, yardstick)])} |"
+        yield f"| {' | '.join([*values, *row(group, beside)])} |"
 
 
 def grouped(found: Sequence[Cell]) -> Iterator[tuple[tuple[str, ...], list[Cell]]]:
@@ -130,15 +144,16 @@ def reasons(found: Sequence[Cell]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The tables of docs/learning.md from sweeps.")
     parser.add_argument("sweeps", nargs="+", type=Path, metavar="SWEEP")
-    parser.add_argument("--beside", metavar="ATTACK", help="set means beside those of this attack")
+    parser.add_argument("--beside", metavar="AXIS=VALUE", help="set means beside those of cells that have this")
     parser.add_argument("--reasons", action="store_true", help="what was said of models, and not the accuracies")
     given = parser.parse_args()
     for sweep in given.sweeps:
         try:
             found = [*cells(sweep)] or parser.error(f"{sweep}: nothing is over there")
-        except DflError as error:
+            beside = Beside(found, given.beside) if given.beside else None
+        except (DflError, ValueError) as error:
             parser.error(str(error))
-        print("\n".join(reasons(found) if given.reasons else table(found, given.beside)))
+        print("\n".join(reasons(found) if given.reasons else table(found, beside)))
 
 
 if __name__ == "__main__":
