@@ -2,7 +2,7 @@
 
 With the node's own model o, the newest model x of each sender, and r = |x - o| / |o|:
 
-    sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -max(.05, 3 / sqrt(P))
+    sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -1/2
     echo       sound, and nearer to the way that the node itself went than r / 2: from its own model of the update before to the mean of
                that update, and on to o
     bound      max(.04, 6 nearest)
@@ -40,8 +40,7 @@ that alone brings labels is early as well, but no longer than it is near, and it
 one it is: the upper median is then the larger, and half of all senders at least are never early. While models that started apart come
 together, ways say nothing of what senders want.
 
-Cosines of unrelated models lie some 1 / sqrt(P) around 0. A weight array has two axes or more; one that carries less than a hundredth of
-the model's norm counts as if it carried that: an array that began at zero is no reason to refuse anybody.
+A weight array has two axes or more; beside one of the own model that is all zeros every one is sound.
 
 It brings an optimiser, quasi-global momentum (`learning.momentum`), and answers with `serving`, the mean of its last ten averages or so.
 Its notes say of each sender what was taken, and why not more.
@@ -66,8 +65,7 @@ from dfl_actors.sdk.robust import newest
 REACH, FLOOR = 6.0, 0.04  # The bound, in distances of the nearest, and the least there is.
 USUAL = 2.0  # Typical distances that a model may be away and count in full.
 NORMS = 0.5, 2.0  # A sound array's norm, in norms of the own one.
-AGAINST, CHANCE = 0.05, 3.0  # The cosine against the own model that no sound one reaches, and in deviations of unrelated models' cosines.
-LIGHT = 0.01  # The part of a model's norm that an array counts as having at least.
+AGAINST = 0.5  # The cosine against the own model that no sound one reaches.
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
@@ -182,7 +180,7 @@ def beside(own: Weights, length: float, squares: Sequence[float], model: Receive
     far = length_of(apart)
     away = far / lengths[0] if lengths[0] else inf if far else 0.0
     named = [name for name, _, _ in arrays]
-    unsound = why_unsound(named, squares, theirs, lengths) or why_against(along, lengths, own.size)
+    unsound = why_unsound(named, squares, theirs) or why_against(along, lengths)
     return Seen(model, apart, theirs, away, unsound, not unsound and off(way, apart) < ECHO * far)
 
 
@@ -205,26 +203,24 @@ def off(way: Way, place: Weights) -> float:
     return sqrt(max(0.0, found))
 
 
-def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float], lengths: tuple[float, float]) -> str:
-    """The array whose norm is furthest from the own one's, if that is too far; `lengths` are the whole models' norms, the own first."""
-    light = LIGHT * lengths[0]
-    ratios = [max(sqrt(other), light) / max(sqrt(mine), light, 1e-30) for mine, other in zip(squares, theirs, strict=True)]
+def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence[float]) -> str:
+    """The array whose norm is furthest from the own one's, if that is too far; both are given squared."""
+    ratios = [sqrt(other) / sqrt(mine) if mine else 1.0 for mine, other in zip(squares, theirs, strict=True)]
     wrong = [(max(ratio, 1 / max(ratio, 1e-30)), name, ratio) for name, ratio in zip(names, ratios, strict=True) if not sound(ratio)]
-    if wrong:
-        _, name, ratio = max(wrong)
-        return f"{name} norm {ratio:.2g} of own"
-    return "" if lengths[1] < inf else "its weights are too large"
+    return f"{max(wrong)[1]} norm {max(wrong)[2]:.2g} of own" if wrong else ""
 
 
 def sound(ratio: float) -> bool:
-    """Whether an array's norm is near enough to the own one's; of zeros beside zeros it is."""
-    return NORMS[0] <= ratio <= NORMS[1] or ratio == 0
+    """Whether an array's norm is near enough to the own one's."""
+    return NORMS[0] <= ratio <= NORMS[1]
 
 
-def why_against(along: float, lengths: tuple[float, float], size: int) -> str:
-    """Whether the model points away from the own one, further than chance has two of so few weights do."""
+def why_against(along: float, lengths: tuple[float, float]) -> str:
+    """Whether the whole model cannot be compared with the own one, or points away from it; `lengths` are their norms, the own first."""
+    if lengths[1] == inf:
+        return "its weights are too large"
     cosine = along / (lengths[0] * lengths[1]) if all(lengths) else 1.0
-    return "" if cosine > -max(AGAINST, CHANCE / sqrt(size)) else f"points the other way, cosine {cosine:.2f}"
+    return "" if cosine > -AGAINST else f"points the other way, cosine {cosine:.2f}"
 
 
 def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verdict]]:

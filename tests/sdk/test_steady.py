@@ -94,11 +94,11 @@ def test_where_all_repeat_what_the_node_said_they_are_taken_and_count() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (OWN * np.float32(1e-3), "norm 0.01 of own"),
+        (OWN * np.float32(1e-3), "norm 0.001 of own"),
         (-OWN, "rejected: points the other way, cosine -1.00"),
         (OWN * np.float32(1e25), "of own"),
         (OWN + 0.4 * RNG.normal(size=OWN.size), "times the bound away"),
-        (np.zeros_like(OWN), "norm 0.01 of own"),
+        (np.zeros_like(OWN), "norm 0 of own"),
     ],
 )
 def test_who_is_not_sound_or_too_far_is_rejected_and_loses_its_standing(bad: Any, words: str) -> None:
@@ -163,11 +163,19 @@ def test_nobody_to_accept_leaves_the_own_model(models: Any) -> None:
     assert result.weights.tobytes() == OWN.tobytes() and result.serving is not None
 
 
-def test_arrays_of_zeros_are_no_reason_to_refuse_anybody() -> None:
-    own, other, further = OWN.copy(), near().astype(np.float32), near().astype(np.float32)
-    LAYERS.views(own)["conv"][:], LAYERS.views(further)["conv"][:] = 0, 0
-    LAYERS.views(other)["conv"][:] = np.float32(0.02)
-    assert {said(Node().take(("a", other), ("b", further), own=own), sender) for sender in "ab"} <= {"taken", "in part: 2 times"}
+def test_beside_an_own_array_of_zeros_every_one_is_sound_and_one_of_zeros_beside_another_is_not() -> None:
+    zeros, other = OWN.copy(), near().astype(np.float32)
+    LAYERS.views(zeros)["conv"][:], LAYERS.views(other)["conv"][:] = 0, np.float32(0.02)
+    assert {said(Node().take(("a", other), ("b", zeros), own=zeros), sender) for sender in "ab"} <= {"taken", "in part: 2 times"}
+    assert said(Node().take(("a", near()), ("b", zeros)), "b") == "rejected: conv norm 0 of own"
+
+
+@pytest.mark.parametrize(("cosine", "words"), [(-0.4, "taken"), (-0.6, "rejected: points the other way, cosine -0.60")])
+def test_two_models_of_few_weights_may_point_apart_by_chance_and_not_by_more(cosine: float, words: str) -> None:
+    aside = RNG.normal(size=OWN.size)
+    aside -= np.dot(aside, OWN) / np.dot(OWN, OWN) * OWN
+    aside *= np.linalg.norm(OWN) / np.linalg.norm(aside)
+    assert said(Node().take(("a", cosine * OWN + np.sqrt(1 - cosine**2) * aside)), "a") == words
 
 
 WAY = RNG.normal(scale=0.003, size=OWN.size).astype(np.float32)

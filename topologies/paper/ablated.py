@@ -11,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "light", "late", "early", "clipped", "echo")
+OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "clipped", "echo")
 
 
 def build(off: str = "", **constants: float) -> Algorithm:
@@ -49,11 +49,10 @@ def without(module: ModuleType, part: str) -> None:
         "serving": {"served": lambda memory, mean: mean.copy()},
         "standing": {"shares_of": lambda verdicts, messages, held: shares(verdicts, messages, dict.fromkeys(held, 1.0))},
         "part": {"USUAL": huge},
-        "sound": {"why_unsound": lambda names, squares, theirs, lengths: ""},
-        "against": {"why_against": lambda along, lengths, size: ""},
+        "sound": {"why_unsound": lambda names, squares, theirs: ""},
+        "against": {"AGAINST": huge},
         "bound": {"REACH": huge},
         "own_share": {"shares_of": lambda verdicts, messages, held: over_all(shares(verdicts, messages, held), verdicts, messages)},
-        "light": {"LIGHT": 1e-30},
         "clipped": {"longer": lambda differences: sum(share * difference for difference, share in differences)},
         "echo": {"ECHO": 0.0},
         "late": {"made_up": lambda way, own, mean, back: (mean, 0.0)},
