@@ -2,7 +2,9 @@
 
 import os
 import resource
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, print_blob=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+ROOM = 2 << 30
+"""Bytes that the files of all tests at once leave room in."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A disk that fills up meanwhile fails tests by hundreds, and none of them says why."""
+    place = tempfile.gettempdir()
+    free = shutil.disk_usage(place).free
+    if free < ROOM and not hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            f"{place} has {free / 2**30:.1f} GiB left, and the tests need {ROOM >> 30}: make room, or set TMPDIR to a folder that has it"
+        )
 
 
 @pytest.hookimpl(trylast=True)
