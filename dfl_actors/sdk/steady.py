@@ -207,7 +207,10 @@ def why_unsound(names: Sequence[str], squares: Sequence[float], theirs: Sequence
     """The array whose norm is furthest from the own one's, if that is too far; both are given squared."""
     ratios = [sqrt(other) / sqrt(mine) if mine else 1.0 for mine, other in zip(squares, theirs, strict=True)]
     wrong = [(max(ratio, 1 / max(ratio, 1e-30)), name, ratio) for name, ratio in zip(names, ratios, strict=True) if not sound(ratio)]
-    return f"{max(wrong)[1]} norm {max(wrong)[2]:.2g} of own" if wrong else ""
+    if not wrong:
+        return ""
+    _, name, ratio = max(wrong)
+    return f"{name} norm {ratio:.2g} of own"
 
 
 def sound(ratio: float) -> bool:
