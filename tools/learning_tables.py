@@ -30,6 +30,7 @@ REASONS = {
     "against": "points the other way",
     "bound": "the bound",
     "early": " ahead",
+    "tardy": " later than most",
     "late": " late",
     "far": "usual distance",
 }

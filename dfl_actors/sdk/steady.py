@@ -9,8 +9,12 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
-    f          min(1, max(.02, 2 typical) / r) of the accepted, max(1/3, (.5 / early)^2) where that is 1 and early > .5; 0 of all others
-    early      m less the upper median of the m of all senders, or less 0 where that is below
+    f          near ahead behind of the accepted, 0 of all others
+    near       min(1, max(.02, 2 typical) / r)
+    ahead      max(.1, (.5 / early)^2) where near is 1 and early > .5, else 1
+    early      m - max(0, upper median of the m of all senders) - mean of their late
+    behind     max(.1, (2 / tardy)^2) where tardy > 2, else 1
+    tardy      late - lower median of the late of all senders - max(0, largest of their m)
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
                way longer than .05 of the mean, and m is forgotten of who sent nothing in 50 updates
@@ -32,13 +36,16 @@ of the least bound keeps its standing, whatever its labels are, also where all o
 Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
 so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
 only as far as all together pull back: no node gets further on than its own steps took it, and where somebody drags the averages along,
-those who hold against him are heard. What pulls aside, as other labels do, stays.
+those who hold against him are heard. What pulls aside, as other labels do, stays. But who goes on saying what others said long ago, or
+holds the network up together with others, adds voices that have learnt nothing: who is tardy counts less, unless somebody is as far
+ahead, who may be the one that drags all others along.
 
-What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the sender
-is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts less. One
-that alone brings labels is early as well, but no longer than it is near, and it is heard all the same. Of two senders nobody can say which
-one it is: the upper median is then the larger, and half of all senders at least are never early. While models that started apart come
-together, ways say nothing of what senders want.
+What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the
+sender is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts
+less; beside late ones whoever is not seems to be ahead, and by how late all are in the mean is taken off that. One that alone brings
+labels is early as well, but no longer than it is near, and it is heard all the same. Of two senders nobody can say which one it is: the
+upper median is then the larger, and half of all senders at least are never early. While models that started apart come together, ways say
+nothing of what senders want.
 
 A weight array has two axes or more; beside one of the own model that is all zeros every one is sound.
 
@@ -69,7 +76,8 @@ AGAINST = 0.5  # The cosine against the own model that no sound one reaches.
 LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most, and how slowly they get there.
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
-EARLY, HEARD = 0.5, 1 / 3  # Averages that a sender may be ahead of most and count in full, and what is left of f at least.
+EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
+HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The updates after which a sender that is silent is forgotten.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
@@ -146,12 +154,12 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
     memory, verdicts = judged(memory, seen)
     memory = pulled(memory, [one for one in seen if verdicts[one.model.sender].factor])
-    ahead = early(memory.pulls)
-    verdicts = {who: hindered(one, ahead.get(who, 0.0)) for who, one in verdicts.items()}
+    ahead, behind = early(memory.pulls), tardy(memory.pulls)
+    verdicts = {who: hindered(one, ahead.get(who, 0.0), behind.get(who, 0.0)) for who, one in verdicts.items()}
     messages = Counter(model.sender for model in received)
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
     shares = shares_of(verdicts, messages, held)
-    late = {who: max(0.0, -memory.pulls[who][0]) for who in shares if who in memory.pulls}
+    late = {who: by for who, by in lateness(memory.pulls).items() if who in shares}
     mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
     memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
@@ -233,7 +241,7 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
     nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
     bound = max(FLOOR, REACH * (nearest or 0.0))
     accepted = sorted(away for away in far if away <= bound)
-    typical = running(memory.typical, accepted[(len(accepted) - 1) // 2], memory.updates) if accepted else memory.typical
+    typical = running(memory.typical, accepted[lower_middle(accepted)], memory.updates) if accepted else memory.typical
     memory = memory._replace(nearest=nearest, typical=typical)
     return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
 
@@ -313,15 +321,37 @@ def pulled(memory: Memory, accepted: Sequence[Seen]) -> Memory:
     return memory._replace(pulls=pulls)
 
 
+def lateness(pulls: Mapping[str, Pull]) -> dict[str, float]:
+    """By how many averages each sender is behind the node."""
+    return {sender: max(0.0, -m) for sender, (m, _, _) in pulls.items()}
+
+
 def early(pulls: Mapping[str, Pull]) -> dict[str, float]:
-    """By how many averages each sender is further than most; below 0 for those who are not."""
-    usual = sorted(m for m, _, _ in pulls.values())
-    most = max(0.0, usual[len(usual) // 2]) if usual else 0.0
+    """By how many averages each sender is further than most, and than late ones hold the others up; below 0 for those who are not."""
+    usual, late = sorted(m for m, _, _ in pulls.values()), lateness(pulls)
+    most = max(0.0, usual[len(usual) // 2]) + sum(late.values()) / len(late) if usual else 0.0
     return {sender: m - most for sender, (m, _, _) in pulls.items()}
 
 
-def hindered(one: Verdict, ahead: float) -> Verdict:
-    """What is thought of the model of a sender that is usually so far ahead of most; one that is far away counts less already."""
+def tardy(pulls: Mapping[str, Pull]) -> dict[str, float]:
+    """By how many averages each sender is later than most, and than anybody drags the others along; below 0 for those who are not."""
+    late = lateness(pulls)
+    usual = sorted(late.values())
+    most = usual[lower_middle(usual)] + max(0.0, *(m for m, _, _ in pulls.values())) if usual else 0.0
+    return {sender: by - most for sender, by in late.items()}
+
+
+def lower_middle(values: Sequence[float]) -> int:
+    """Where the lower median of sorted values is."""
+    return (len(values) - 1) // 2
+
+
+def hindered(one: Verdict, ahead: float, behind: float) -> Verdict:
+    """What is thought of the model of a sender that is usually so far ahead of most, or so much later; who is far away as well counts less
+    already than one that is ahead need."""
+    if one.factor and behind > TARDY:
+        others = f", {one.words.removeprefix(PART)}" if one.factor < 1 else ""
+        return Verdict(one.factor * max(HEARD, (TARDY / behind) ** 2), f"{PART}{averages(behind)} later than most{others}")
     if one.factor < 1 or ahead <= EARLY:
         return one
     return Verdict(max(HEARD, (EARLY / ahead) ** 2), f"{PART}{averages(ahead)} ahead")

@@ -11,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "clipped", "echo")
+OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "tardy", "clipped", "echo")
 
 
 def build(off: str = "", **constants: float) -> Algorithm:
@@ -57,6 +57,7 @@ def without(module: ModuleType, part: str) -> None:
         "echo": {"ECHO": 0.0},
         "late": {"made_up": lambda way, own, mean, back: (mean, 0.0)},
         "early": {"EARLY": huge},
+        "tardy": {"TARDY": huge},
     }
     for name, value in values[part].items():
         setattr(module, name, value)
