@@ -17,7 +17,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     tardy      late - lower median of the late of all senders - max(0, largest of their m)
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
-               way longer than .05 of the mean, and m is forgotten of who sent nothing in 50 updates
+               way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 updates
     share      messages of the sender / (accepted messages + 1) * f * reputation
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
@@ -79,7 +79,7 @@ WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
-GONE = 50  # The updates after which a sender that is silent is forgotten.
+GONE = 50  # The updates after which a sender of whom nothing was accepted is forgotten.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
@@ -235,9 +235,12 @@ def why_against(along: float, lengths: tuple[float, float]) -> str:
 
 
 def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verdict]]:
-    """What is thought of each sender's model, and the memory with the distances of these."""
+    """What is thought of each sender's model, and the memory with the distances of these; beside an own model that is all zeros there are
+    none, and whoever is sound is accepted."""
     proper = [one for one in seen if not one.unsound]
     far = [one.away for one in [one for one in proper if not one.echo] or proper]
+    if far and min(far) == inf:
+        return memory, {one.model.sender: verdict(one, inf, inf) for one in seen}
     nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
     bound = max(FLOOR, REACH * (nearest or 0.0))
     accepted = sorted(away for away in far if away <= bound)
@@ -351,7 +354,7 @@ def hindered(one: Verdict, ahead: float, behind: float) -> Verdict:
     already than one that is ahead need."""
     if one.factor and behind > TARDY:
         others = f", {one.words.removeprefix(PART)}" if one.factor < 1 else ""
-        return Verdict(one.factor * max(HEARD, (TARDY / behind) ** 2), f"{PART}{averages(behind)} later than most{others}")
+        return Verdict(one.factor * max(HEARD, (TARDY / behind) ** 2), f"{PART}usually {averages(behind)} later than most{others}")
     if one.factor < 1 or ahead <= EARLY:
         return one
     return Verdict(max(HEARD, (EARLY / ahead) ** 2), f"{PART}{averages(ahead)} ahead")
@@ -389,5 +392,5 @@ def said_of(one: Verdict, held: float, late: float) -> str:
 
 def averages(count: float) -> str:
     """So many averages, in words."""
-    number = f"{count:.2g}"
+    number = f"{count:.2g}" if count < 10 else f"{count:.0f}"
     return f"{number} average" + "s" * (number != "1")
