@@ -10,7 +10,7 @@ from dfl_actors.core.keys import KeyPair
 from dfl_actors.runtime.keyfiles import curve_keys, load_key
 from dfl_actors.runtime.rundir import RunDirectory
 from dfl_actors.runtime.verify import verify_all
-from tests.network.harness import NOISE, SMALL, Command, free_ports, metrics, one_line
+from tests.network.harness import NOISE, PATIENCE, SMALL, Command, free_ports, metrics, one_line
 
 Start = Callable[..., Command]
 
@@ -107,8 +107,10 @@ def lost_and_adopted(start: Start, place: Path, a: Command, b: Command) -> Comma
         command.until(partial(tells, command, f"{other}: refused", f"other_genesis: {said}"), f"line with {said}")
 
     def ill() -> bool:
-        """The status file is written once a second, and may be from before the line on the screen."""
+        """The status file is written once a second, and may be from before the line on the screen, when all was well still."""
         status = start("status", "run-a", "--json")
+        if status.process.wait(PATIENCE) == 0:
+            return False
         status.ended(1)
         return "its seed is 4, ours 3" in status.stdout
 
