@@ -57,6 +57,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import inf, prod, sqrt
+from statistics import median_high, median_low
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -243,8 +244,8 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
         return memory, {one.model.sender: verdict(one, inf, inf) for one in seen}
     nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
     bound = max(FLOOR, REACH * (nearest or 0.0))
-    accepted = sorted(away for away in far if away <= bound)
-    typical = running(memory.typical, accepted[lower_middle(accepted)], memory.updates) if accepted else memory.typical
+    accepted = [away for away in far if away <= bound]
+    typical = running(memory.typical, median_low(accepted), memory.updates) if accepted else memory.typical
     memory = memory._replace(nearest=nearest, typical=typical)
     return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
 
@@ -290,8 +291,7 @@ def mixed(own: Weights, squares: Sequence[float], seen: Sequence[Seen], shares: 
 
 def longer(differences: Sequence[tuple[float, float]]) -> float:
     """The sum of share * d, of the differences of an array's squared norms and their shares."""
-    sizes = sorted(abs(difference) for difference, _ in differences)
-    most = sizes[len(sizes) // 2]
+    most = median_high(abs(difference) for difference, _ in differences)
     return sum(share * min(most, max(-most, difference)) for difference, share in differences)
 
 
@@ -331,33 +331,39 @@ def lateness(pulls: Mapping[str, Pull]) -> dict[str, float]:
 
 def early(pulls: Mapping[str, Pull]) -> dict[str, float]:
     """By how many averages each sender is further than most, and than late ones hold the others up; below 0 for those who are not."""
-    usual, late = sorted(m for m, _, _ in pulls.values()), lateness(pulls)
-    most = max(0.0, usual[len(usual) // 2]) + sum(late.values()) / len(late) if usual else 0.0
+    if not pulls:
+        return {}
+    most = max(0.0, median_high(m for m, _, _ in pulls.values())) + sum(lateness(pulls).values()) / len(pulls)
     return {sender: m - most for sender, (m, _, _) in pulls.items()}
 
 
 def tardy(pulls: Mapping[str, Pull]) -> dict[str, float]:
     """By how many averages each sender is later than most, and than anybody drags the others along; below 0 for those who are not."""
+    if not pulls:
+        return {}
     late = lateness(pulls)
-    usual = sorted(late.values())
-    most = usual[lower_middle(usual)] + max(0.0, *(m for m, _, _ in pulls.values())) if usual else 0.0
+    most = median_low(late.values()) + max(0.0, *(m for m, _, _ in pulls.values()))
     return {sender: by - most for sender, by in late.items()}
-
-
-def lower_middle(values: Sequence[float]) -> int:
-    """Where the lower median of sorted values is."""
-    return (len(values) - 1) // 2
 
 
 def hindered(one: Verdict, ahead: float, behind: float) -> Verdict:
     """What is thought of the model of a sender that is usually so far ahead of most, or so much later; who is far away as well counts less
     already than one that is ahead need."""
     if one.factor and behind > TARDY:
-        others = f", {one.words.removeprefix(PART)}" if one.factor < 1 else ""
-        return Verdict(one.factor * max(HEARD, (TARDY / behind) ** 2), f"{PART}usually {averages(behind)} later than most{others}")
+        return Verdict(one.factor * heard(TARDY, behind), in_part(f"usually {averages(behind)} later than most", one))
     if one.factor < 1 or ahead <= EARLY:
         return one
-    return Verdict(max(HEARD, (EARLY / ahead) ** 2), f"{PART}{averages(ahead)} ahead")
+    return Verdict(heard(EARLY, ahead), in_part(f"{averages(ahead)} ahead", one))
+
+
+def heard(most: float, by: float) -> float:
+    """What is left of f of one that is early or tardy by more averages than the most that count in full."""
+    return max(HEARD, (most / by) ** 2)
+
+
+def in_part(why: str, one: Verdict) -> str:
+    """Why a model counts in part, and what was said of it before."""
+    return f"{PART}{why}" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
 
 
 def along(way: Weights, moved: Weights) -> float:
@@ -386,7 +392,7 @@ def words_of(verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[s
 
 
 def said_of(one: Verdict, held: float, late: float) -> str:
-    words = one.words if late < 1 else f"{PART}{averages(late)} late" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
+    words = one.words if late < 1 else in_part(f"{averages(late)} late", one)
     return words + (f"; its reputation is {held:.2f}" if one.factor and held < 1 - 1e-3 else "")
 
 
