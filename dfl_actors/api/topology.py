@@ -115,15 +115,16 @@ def topology_of(given: Topology | str | Path, overrides: Overrides = ()) -> Topo
 def _with_its_data(config: Config, mistakes: Mistakes) -> Iterable[str]:
     """What is odd about the labels, which only the data can tell. Raises `DflError`."""
     from dfl_actors.learning.coverage import SELECTIVE, check_labels, coverage_warning
-    from dfl_actors.learning.data import load_dataset
+    from dfl_actors.learning.data import load_datasets
 
-    if config.data.partition not in SELECTIVE:
+    drifts = any(event.do == "drift" for event in config.events)
+    if config.data.partition not in SELECTIVE and not drifts:
         return []
     with at_once():
-        data = load_dataset(config.data)
+        data = load_datasets(config)
     check_labels(config, data, mistakes)
     mistakes.raise_first()
-    return filter(None, [coverage_warning(config, data, mistakes.source)])
+    return filter(None, [coverage_warning(config, next(iter(data.values())), mistakes.source)])
 
 
 def _seed_in(options: Sequence[str]) -> int:

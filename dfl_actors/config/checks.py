@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dfl_actors.config.config import Config
+from dfl_actors.config.config import Config, LabelRanges
 from dfl_actors.config.listen import host_port, listen_problem
 from dfl_actors.config.sections import LabelWeight, LabelWeights, Sim, Training
 from dfl_actors.config.toml_text import Mistakes, counted
@@ -37,7 +37,7 @@ def check_label_weights(config: Config, mistakes: Mistakes) -> None:
         key = ("node", name, "label_weights")
         if kind != "weights":
             mistakes.add(key, f'has no effect with data.partition = "{kind}"; set that to "weights", or remove this')
-        elif problem := _weights_problem(weights):
+        elif problem := weights_problem(weights):
             mistakes.add(key, problem)
     missing = [node.name for node in config.nodes if node.name not in given]
     if kind == "weights" and missing:
@@ -57,7 +57,8 @@ def check_own_data(config: Config, mistakes: Mistakes) -> None:
         mistakes.add(("sim", "ensemble"), 'there is no common test set with data.partition = "own"; set it to false')
 
 
-def _weights_problem(weights: LabelWeights) -> str | None:
+def weights_problem(weights: LabelWeights) -> str | None:
+    """What is wrong with the label weights of a node."""
     ranges = label_ranges(weights)
     by_label = ranges if isinstance(ranges, dict) else {str(label): row for label, row in enumerate(ranges)}
     for label, (low, high) in by_label.items():
@@ -68,7 +69,7 @@ def _weights_problem(weights: LabelWeights) -> str | None:
     return None
 
 
-def label_ranges(given: LabelWeights) -> tuple[tuple[float, float], ...] | dict[str, tuple[float, float]]:
+def label_ranges(given: LabelWeights) -> LabelRanges:
     """The least and the largest weight of each label that is given one, as they are given: a list, or by label."""
     return {label: _range(row) for label, row in given.items()} if isinstance(given, dict) else tuple(map(_range, given))
 

@@ -29,12 +29,15 @@ from dfl_actors.errors import ConfigError
 AT_TIMES = "attacks at times"  # What is said of a node that attacks only since an event.
 
 
+LabelRanges = tuple[tuple[float, float], ...] | dict[str, tuple[float, float]]
+
+
 class Node(Struct, frozen=True, kw_only=True):
     """One node with everything filled in. `listen` is None where the system is to choose a free port on `transport.host`.
 
     A node sends its models to its `receivers` and gets those of its `senders`; its `neighbours` are both. `label_weights` are the least
     and the largest weight of each label, from the first label on, or by the names that the data give to labels. `speed` is what events
-    have made of its own.
+    have made of its own; so are the label weights of one that has drifted.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Node(Struct, frozen=True, kw_only=True):
     source: str
     rate: float
     steps_per_transaction: int
-    label_weights: tuple[tuple[float, float], ...] | dict[str, tuple[float, float]] | None
+    label_weights: LabelRanges | None
     buffer: int
     algorithm: str
     parameters: dict[str, Parameter]

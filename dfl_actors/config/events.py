@@ -11,9 +11,10 @@ from random import Random
 
 import msgspec
 
-from dfl_actors.config.config import Config
+from dfl_actors.config.checks import label_ranges, weights_problem
+from dfl_actors.config.config import Config, Node
 from dfl_actors.config.sections import Event, Parameter
-from dfl_actors.config.toml_text import Mistakes, Path, Table, convert, nearest
+from dfl_actors.config.toml_text import Mistakes, Path, Table, convert, listed, nearest
 from dfl_actors.config.topology import Link
 from dfl_actors.config.trace import read_trace
 from dfl_actors.errors import ConfigError
@@ -72,7 +73,15 @@ def _problem(event: Event) -> Problem:
         return "attack", _alien(event)
     if event.attack_parameters is not None and event.attack is None:
         return "attack_parameters", "there is no attack that takes them; name one with attack, or remove this"
-    return None
+    return _drift_problem(event)
+
+
+def _drift_problem(event: Event) -> Problem:
+    if (event.label_weights is None) == (event.do == "drift"):
+        missing = 'missing; give the labels that the node draws from then on, such as { "8" = 1 }'
+        return "label_weights", missing if event.do == "drift" else _alien(event)
+    problem = event.label_weights and weights_problem(event.label_weights)
+    return ("label_weights", problem) if problem else None
 
 
 def _alien(event: Event) -> str:
@@ -101,7 +110,8 @@ class _Course:
         self._away: set[str] = set()
         self._cut: set[Link] = set()
         self._does: dict[str, Callable[[Event, str], Problem]] = {
-            "leave": self._leave, "join": self._join, "slow": self._slow, "attack": self._attack, "honest": self._honest,
+            "leave": self._leave, "join": self._join, "attack": self._attack, "honest": self._honest,
+            "slow": self._always, "drift": self._always,
         }  # fmt: skip
 
     def happens(self, event: Event) -> Problem:
@@ -127,7 +137,7 @@ class _Course:
         self._away.remove(name)
         return None
 
-    def _slow(self, _: Event, name: str) -> Problem:
+    def _always(self, _: Event, name: str) -> Problem:
         return None
 
     def _attack(self, event: Event, name: str) -> Problem:
@@ -232,6 +242,20 @@ def attack_after(config: Config, event: Event) -> tuple[str | None, dict[str, Pa
     return (node.attack, node.attack_parameters) if event.attack is None else (event.attack, event.attack_parameters or {})
 
 
+def after(config: Config, node: Node, event: Event) -> Node:
+    """What an event makes of the node that it happens to."""
+    match event.do:
+        case "slow":
+            return msgspec.structs.replace(node, speed=event.factor or 1.0)
+        case "attack" | "honest":
+            attack, parameters = attack_after(config, event)
+            return msgspec.structs.replace(node, attack=attack, attack_parameters=parameters)
+        case "drift":
+            return msgspec.structs.replace(node, label_weights=label_ranges(event.label_weights or ()))
+        case _:
+            return node
+
+
 def told(event: Event) -> str:
     """An event in words, for a person."""
     match event.do:
@@ -243,5 +267,14 @@ def told(event: Event) -> str:
             return f"node {event.node} goes at {event.factor:g} times its speed"
         case "attack":
             return f"node {event.node} attacks{f' with {event.attack}' if event.attack else ''}"
+        case "drift":
+            return f"node {event.node} draws label {listed(_labels(event))} from now on"
         case _:
             return f"node {event.node} is honest"
+
+
+def _labels(event: Event) -> list[str]:
+    """Those that have a weight, as they are given."""
+    ranges = label_ranges(event.label_weights or ())
+    rows = ranges.items() if isinstance(ranges, dict) else enumerate(ranges)
+    return [str(label) for label, (_, most) in rows if most]

@@ -190,9 +190,10 @@ class Event(Section, frozen=True):
 
     tick: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
     at_s: NotNegative | None = None
-    do: Literal["leave", "join", "link", "unlink", "slow", "attack", "honest"] | None = None
+    do: Literal["leave", "join", "link", "unlink", "slow", "attack", "honest", "drift"] | None = None
     node: str | None = None
     link: str | None = None
     factor: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
     attack: Plugin | None = None
     attack_parameters: dict[str, Parameter] | None = None
+    label_weights: LabelWeights | None = None

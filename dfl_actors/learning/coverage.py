@@ -4,38 +4,58 @@ A network cannot learn a label that none of its nodes trains on, so that no mode
 other labels. Such networks are worth studying, but nobody should meet that ceiling unawares: it is a warning, not a mistake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from dfl_actors.config import Config
-from dfl_actors.config.toml_text import Mistakes, Source, counted, listed
+from dfl_actors.config.checks import label_ranges
+from dfl_actors.config.config import LabelRanges
+from dfl_actors.config.toml_text import Mistakes, Path, Source, counted, listed
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, label_ranges, shares, stock, weights_by_node
+from dfl_actors.learning.partition import Floats, label_rows, shares, stock, weights_by_node
 
 SELECTIVE = frozenset({"dirichlet", "labels", "weights"})
 """The partitions that can leave a label out; of the others every node draws all labels."""
 
 
-def check_labels(config: Config, data: Dataset, mistakes: Mistakes) -> None:
-    """Notes each node that gives a weight to a label that the data set does not have, or has no training sample of."""
-    counts = np.bincount(data.kinds_train, minlength=data.form.classes)
+def check_labels(config: Config, data: Mapping[str, Dataset], mistakes: Mistakes) -> None:
+    """Notes each weight of these nodes, or of what they drift to, for a label of which their data have no training sample."""
+    for path, name, given in _given(config):
+        if name in data and (problem := _problem(given, data[name])):
+            mistakes.add(path, problem)
+
+
+def _given(config: Config) -> Iterator[tuple[Path, str, LabelRanges]]:
+    """The label weights that nodes begin with and those that they drift to: where they stand, and whose they are."""
     for node in config.nodes:
-        key = ("node", node.name, "label_weights")
-        try:
-            weights = label_ranges(node, data.form)
-        except ConfigError as error:
-            mistakes.add(key, str(error))
-            continue
-        if len(empty := np.flatnonzero((weights[:, 1] > 0) & (counts == 0))):
-            problem = f'label {data.form.labels[empty[0]]} has a weight, and data.source = "{config.data.source}" has no sample of it'
-            mistakes.add(key, f"{problem}; give it none")
+        if node.label_weights is not None:
+            yield ("node", node.name, "label_weights"), node.name, node.label_weights
+    for number, event in enumerate(config.events, start=1):
+        if event.label_weights is not None:
+            yield ("event", str(number), "label_weights"), event.node or "", label_ranges(event.label_weights)
+
+
+def _problem(given: LabelRanges, data: Dataset) -> str:
+    try:
+        ranges = label_rows(given, data.form)
+    except ConfigError as error:
+        return str(error)
+    empty = np.flatnonzero((ranges[:, 1] > 0) & (np.bincount(data.kinds_train, minlength=data.form.classes) == 0))
+    return f"label {data.form.labels[empty[0]]} has a weight, and {data.name!r} has no sample of it; give it none" if len(empty) else ""
 
 
 def few_samples(config: Config, data: Mapping[str, Dataset]) -> list[str]:
-    """A line for each of these nodes that may draw fewer samples than there are in a batch. Raises `ConfigError`."""
-    return [line for name, weights in shares(config, data).items() if (line := _few(config, name, data[name], weights))]
+    """A line for each of these nodes that may draw fewer samples than there are in a batch, at first or once it has drifted. Raises
+    `ConfigError` for labels that their data do not have."""
+    rows = list(shares(config, data).items())
+    for path, name, given in _given(config):
+        if name in data:
+            if problem := _problem(given, data[name]):
+                raise ConfigError(f"{'.'.join(path)}: {problem}")
+            rows.append((name, label_rows(given, data[name].form)[:, 1]))
+    return list(dict.fromkeys(line for name, weights in rows if (line := _few(config, name, data[name], weights))))
 
 
 def _few(config: Config, name: str, data: Dataset, weights: Floats) -> str:
@@ -47,9 +67,11 @@ def _few(config: Config, name: str, data: Dataset, weights: Floats) -> str:
 
 
 def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
-    """The labels of the data set that no node draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
+    """The labels of the data set that no node ever draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
     weights = weights_by_node(config, data)
-    drawn: Floats = sum((weights[node.name] for node in config.nodes if node.role == "normal"), np.zeros(data.form.classes))
+    training = {node.name for node in config.nodes if node.role == "normal"}
+    later = [label_rows(given, data.form)[:, 1] for _, name, given in _given(config) if name in training]
+    drawn: Floats = sum((*(weights[name] for name in training), *later), np.zeros(data.form.classes))
     return tuple(np.flatnonzero(drawn == 0).tolist())
 
 

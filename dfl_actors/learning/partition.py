@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfl_actors.config import Config, Node
+from dfl_actors.config.config import LabelRanges
 from dfl_actors.config.toml_text import nearest
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import Dataset
@@ -48,6 +49,13 @@ def weights_by_node(config: Config, data: Dataset) -> dict[str, Floats]:
     return {node.name: row for node, row in zip(config.nodes, rows, strict=True)}
 
 
+def weights_of(config: Config, node: Node, data: Dataset) -> Floats:
+    """The label weights [labels] of a node as events have left it. Raises `ConfigError` as `weights_by_node`."""
+    if node.label_weights is None:
+        return weights_by_node(config, data)[node.name]
+    return _normalised("label_weights", _given_row(node, data.form))
+
+
 def shares(config: Config, data: Mapping[str, Dataset]) -> dict[str, Floats]:
     """The label weights of the nodes whose data sets these are. Raises `ConfigError` as `weights_by_node`."""
     if config.data.partition == "own":
@@ -76,12 +84,12 @@ def _shifted_rows(count: int, nodes: int, labels: int) -> Floats:
     return np.where(distance < count, 1.0 / count, 0.0)
 
 
-def label_ranges(node: Node, form: Form) -> Floats:
-    """The least and the largest weight [labels, 2] of each label as the topology gives them to a node: 0 of those that it leaves out.
+def label_rows(given: LabelRanges | None, form: Form) -> Floats:
+    """The least and the largest weight [labels, 2] of each label as a topology gives them: 0 of those that it leaves out.
 
     Raises `ConfigError` for a label that the data do not have, or that has two weights.
     """
-    given, ranges = node.label_weights or (), np.zeros((form.classes, 2))
+    given, ranges = given or (), np.zeros((form.classes, 2))
     rows = [(label_number(label, form), row) for label, row in given.items()] if isinstance(given, dict) else list(enumerate(given))
     last = max((label for label, _ in rows), default=0)
     if last >= form.classes:
@@ -105,7 +113,7 @@ def label_number(label: str, form: Form) -> int:
 def _given_row(node: Node, form: Form) -> Floats:
     """The weights [labels] of a node, the middles of ranges. Raises `ConfigError`."""
     try:
-        return np.asarray(label_ranges(node, form).mean(axis=1))
+        return np.asarray(label_rows(node.label_weights, form).mean(axis=1))
     except ConfigError as error:
         raise ConfigError(f"node.{node.name}.label_weights: {error}") from error
 

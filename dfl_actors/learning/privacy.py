@@ -54,11 +54,11 @@ def noised(config: Config, node: Node, data: Dataset, weights: Floats, needs: Co
         clip=its.clip or 0.0,
         chance=chance(weights, data, its.batch),
         samples=stock(data, weights),
-        unclaimed=unclaimed(node, needs),
+        unclaimed=unclaimed(config, node, needs),
     )
 
 
-def unclaimed(node: Node, needs: Collection[str]) -> str:
+def unclaimed(config: Config, node: Node, needs: Collection[str]) -> str:
     """Why nothing is claimed of a node; empty if something is."""
     if node.attack is not None:
         return "it attacks"
@@ -67,6 +67,8 @@ def unclaimed(node: Node, needs: Collection[str]) -> str:
     ranges = node.label_weights or ()
     if any(isinstance(weight, tuple) for weight in (ranges.values() if isinstance(ranges, dict) else ranges)):
         return "its label weights are ranges"
+    if any(event.do == "drift" and event.node == node.name for event in config.events):
+        return "its label weights change"
     return ""
 
 

@@ -23,7 +23,7 @@ from dfl_actors.errors import ChainError
 from dfl_actors.learning.data import Dataset, load_dataset
 from dfl_actors.learning.form import Form, Samples
 from dfl_actors.learning.momentum import Optimiser
-from dfl_actors.learning.partition import Received, SampleStream, weights_by_node
+from dfl_actors.learning.partition import Received, SampleStream, weights_by_node, weights_of
 from dfl_actors.learning.privacy import noised
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
@@ -217,8 +217,8 @@ def initial(plan: NodePlan, learner: "Learner") -> np.ndarray:
 
 
 def stream(plan: NodePlan, data: Dataset, rng: np.random.Generator) -> SampleStream:
-    """The node's stream of samples, by the network's partition. Raises `ConfigError`."""
-    return SampleStream(data.kinds_train, weights_by_node(plan.config, data)[plan.node.name], rng)
+    """The node's stream of samples, by the network's partition, or as it has drifted. Raises `ConfigError`."""
+    return SampleStream(data.kinds_train, weights_of(plan.config, plan.node, data), rng)
 
 
 def rng_for(plan: NodePlan, actor: str, incarnation: int) -> np.random.Generator:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dfl_actors.config import Config, Node
-from dfl_actors.config.events import attack_after, link_ends, seconds, timetable
+from dfl_actors.config.events import after, link_ends, seconds, timetable
 from dfl_actors.config.sections import Event
 from dfl_actors.core.control import Quit, Stop
 from dfl_actors.core.family import ACTORS
@@ -79,11 +79,8 @@ class Course:
                 self.away.discard(name)
             case "link" | "unlink":
                 self._cut ^= {frozenset(self.ends(event))}
-            case "slow":
-                self._nodes[name] = msgspec.structs.replace(self._nodes[name], speed=event.factor or 1.0)
-            case "attack" | "honest":
-                attack, parameters = attack_after(self._config, event)
-                self._nodes[name] = msgspec.structs.replace(self._nodes[name], attack=attack, attack_parameters=parameters)
+            case _:
+                self._nodes[name] = after(self._config, self._nodes[name], event)
 
     def ends(self, event: Event) -> tuple[str, ...]:
         """The nodes whose link it is."""
@@ -197,7 +194,7 @@ class Happenings:
                 self._pauses.begin(self._of(name, ACTORS), now, again=False)
             case "join":
                 self._pauses.back(self._of(name, ACTORS))
-            case "slow":
+            case "slow" | "drift":
                 self._change(name, ("injector",), now)
             case "attack" | "honest":
                 self._change(name, ("trainer", "keeper"), now)

@@ -1,14 +1,15 @@
-"""What events have made of a simulated network by now: who is away or silent, which links are cut, how fast each node is."""
+"""What events have made of a simulated network by now: who is away or silent, which links are cut, how fast nodes are, what they draw."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from dfl_actors.config import Config
 from dfl_actors.config.events import attack_after, link_ends, tick, timetable
-from dfl_actors.config.sections import Event, Parameter
+from dfl_actors.config.sections import Event, LabelWeights, Parameter
 
 
 class Conditions:
-    """Holds what has happened so far; `happen` is to be asked for every tick in its order."""
+    """Holds what has happened so far; `happen` is to be asked for every tick in its order. `drifts` are the label weights of nodes that
+    draw others than at first."""
 
     def __init__(self, config: Config, silences: Callable[[str, dict[str, Parameter]], bool] = lambda attack, parameters: False) -> None:
         """`silences`: whether a node that attacks so sends nothing."""
@@ -23,6 +24,7 @@ class Conditions:
         self._speeds = [1.0] * len(self._numbers)
         self._cut: set[frozenset[int]] = set()
         self._silent: set[int] = set()
+        self.drifts: dict[int, LabelWeights] = {}
         for number, node in enumerate(self._config.nodes):
             self._attacks(number, node.attack, node.attack_parameters)
 
@@ -42,6 +44,8 @@ class Conditions:
                 self._present = tuple(sorted({*self._present, self.number(event.node or "")}))
             case "slow":
                 self._speeds[self.number(event.node or "")] = event.factor or 1.0
+            case "drift":
+                self.drifts[self.number(event.node or "")] = event.label_weights or ()
             case "attack" | "honest":
                 self._attacks(self.number(event.node or ""), *self.attack(event))
             case "link" | "unlink":

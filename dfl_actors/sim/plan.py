@@ -7,11 +7,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from dfl_actors.config import Config, Node
+from dfl_actors.config.checks import label_ranges
 from dfl_actors.config.events import attack_after
-from dfl_actors.config.sections import Parameter
+from dfl_actors.config.sections import LabelWeights, Parameter
 from dfl_actors.core.events import Noised
 from dfl_actors.learning.data import Dataset
-from dfl_actors.learning.partition import Floats, Indices, SampleStream, label_ranges, shares, stocked
+from dfl_actors.learning.partition import Floats, Indices, SampleStream, label_rows, shares, stocked
 from dfl_actors.learning.privacy import batch_of, noised
 from dfl_actors.learning.seeds import name_number
 from dfl_actors.sdk.attacks import load_attack
@@ -32,11 +33,19 @@ class NodeDraw:
         self._batch, self._tests, self._checks = config.training.batch, config.data.test_samples, config.sim.check_samples
         self._noise = config.training.noise
         self._rngs = [np.random.default_rng([*seed, number]) for number in range(3)]
-        ranges = None if node.label_weights is None else label_ranges(node, data.form)
+        self._data, self._every = data, len(data.y_test)
+        ranges = None if node.label_weights is None else label_rows(node.label_weights, data.form)
+        self._begin(weights, ranges)
+
+    def _begin(self, weights: Floats, ranges: Floats | None) -> None:
         varied = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
-        self._train = SampleStream(data.kinds_train, weights, self._rngs[0], varied)
-        self._test = SampleStream(data.kinds_test, stocked(weights, data.kinds_test), self._rngs[1], varied)
-        self._every = len(data.y_test)
+        kinds = self._data.kinds_train, self._data.kinds_test
+        self._train = SampleStream(kinds[0], weights, self._rngs[0], varied)
+        self._test = SampleStream(kinds[1], stocked(weights, kinds[1]), self._rngs[1], varied)
+
+    def drift(self, given: LabelWeights) -> None:
+        ranges = label_rows(label_ranges(given), self._data.form)
+        self._begin(ranges.mean(axis=1), ranges)
 
     def batch(self) -> Indices:
         return batch_of(self._train, self._batch, self._rngs[0]) if self._noise else self._train.draw(self._batch)

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from dfl_actors.config.sections import Event, Parameter, Sim
+from dfl_actors.config.sections import Event, LabelWeights, Parameter, Sim
 from dfl_actors.sim.conditions import Conditions
 from dfl_actors.sim.generators import Drawn, draw_on, drawn
 from dfl_actors.sim.peers import Change, Peers, PeersState
@@ -129,13 +129,15 @@ Job = Train | Measure | See | Update | Broadcast | Check | Compare | Judge | Tur
 
 class Draw(Protocol):
     """Draws the samples of one node: a batch to train on, so many rows to measure models on, one row for the accuracy.
-    `state` and `restore` are for checkpoints."""
+    From a `drift` on all but the last are by these label weights. `state` and `restore` are for checkpoints."""
 
     def batch(self) -> Indices: ...
 
     def tests(self, models: int) -> Indices: ...
 
     def check(self) -> Indices: ...
+
+    def drift(self, given: LabelWeights) -> None: ...
 
     def state(self) -> list[Drawn]: ...
 
@@ -204,6 +206,8 @@ class Timeline:
         if event.do in ("attack", "honest"):
             number = self._conditions.number(event.node or "")
             yield Turn(tick, number, *self._conditions.attack(event))
+        elif event.label_weights is not None:
+            self._draws[self._conditions.number(event.node or "")].drift(event.label_weights)
 
     def _shared(self, jobs: Sequence[Job]) -> list[Job]:
         """Updates of one tick in which nodes take each other's models for their own when they measure, as in the reference simulation.
@@ -313,6 +317,8 @@ class Timeline:
         self._peers.restore(state["peers"])
         self._conditions.restore(state["conditions"])
         draw_on(self._rngs, state["rngs"])
+        for number, given in self._conditions.drifts.items():
+            self._draws[number].drift(given)
         for draw, its in zip(self._draws, state["draws"], strict=True):
             draw.restore(its)
 

@@ -48,7 +48,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
         key = PARTITION_KEYS.get(config.data.partition, "partition")
         partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
         if not mistakes.touch(partitioned):
-            check_labels(config, data, mistakes)
+            check_labels(config, datasets, mistakes)
         if not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])

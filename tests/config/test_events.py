@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dfl_actors.config import Config, parse_topology, scaled
-from dfl_actors.config.events import seconds, tick, timetable
+from dfl_actors.config.events import after, seconds, tick, timetable, told
 from dfl_actors.errors import ConfigError
 
 HEAD = '[network]\nnodes = 4\nlinks = ["0--1", "1--2", "2--3"]\n[node.3]\nrole = "observer"\n[node.2]\nattack = "copy"\n'
@@ -28,6 +28,17 @@ def test_events_happen_in_the_order_of_time_and_come_back_from_the_resolved_file
     assert happen == [(1.5, 3, "leave"), (4.5, 9, "unlink"), (9.5, 19, "join")]
     assert parse_topology(config.resolved(), where="", name="net") == config
     assert "event" not in parse("").resolved()
+
+
+def test_what_a_node_drifts_to_comes_back_from_the_resolved_file_and_is_told_by_its_labels() -> None:
+    config = parse(
+        event("drift", 'node = "0"\nlabel_weights = { "cat" = 1, "dog" = 0, "8" = [2, 3] }')
+        + event("drift", 'node = "1"\nlabel_weights = [0, 1]')
+    )
+    assert parse_topology(config.resolved(), where="", name="net") == config
+    assert [told(each) for each in config.events] == ["node 0 draws label cat, 8 from now on", "node 1 draws label 1 from now on"]
+    drifted = after(config, config.nodes[0], config.events[0])
+    assert drifted.label_weights == {"cat": (1.0, 1.0), "dog": (0.0, 0.0), "8": (2.0, 3.0)}
 
 
 def test_a_run_at_speed_has_its_events_as_much_earlier() -> None:
@@ -109,7 +120,7 @@ CUT = event("unlink", 'link = "0--1"', "tick = 1")
     ("text", "line", "problem"),
     [
         ('[[event]]\ntick = 3\nnode = "0"\n', 0, 'event.1.do: missing; say what happens, such as do = "leave"'),
-        (event("lave", 'node = "0"'), 2, 'event.1.do: "lave" does not fit; give one of "attack", "honest", "join"'),
+        (event("lave", 'node = "0"'), 2, 'event.1.do: "lave" does not fit; give one of "attack", "drift", "honest", "join"'),
         (event("leave", 'node = "0"', "tick = 3\nat_s = 4"), 1, "event.1.tick: an event has one time, give tick or at_s, not both"),
         (event("leave", 'node = "0"', ""), 0, "event.1.tick: missing, as is at_s; give one of them"),
         (event("leave", 'node = "0"', "tick = -1"), 1, "event.1.tick: -1 does not fit; give a whole number from 0 to 10000000"),
@@ -130,6 +141,14 @@ CUT = event("unlink", 'link = "0--1"', "tick = 1")
         (LEFT + event("join", 'node = "0"', "tick = 0"), 6, 'event.2.do: node "0" has not left'),
         (CUT + event("unlink", 'link = "1--0"'), 6, 'event.2.do: link "1--0" is down already; link it before, or remove this'),
         (event("link", 'link = "0--1"'), 2, 'event.1.do: link "0--1" is not down; unlink it before, or remove this'),
+        (event("drift", 'node = "0"'), 0, "event.1.label_weights: missing; give the labels that the node draws from then on"),
+        (event("leave", 'node = "0"\nlabel_weights = [1]'), 4, 'event.1.label_weights: has no meaning with do = "leave"; remove it'),
+        (event("drift", 'node = "0"\nlabel_weights = [0, 0]'), 4, "event.1.label_weights: no label has a weight above 0;"),
+        (
+            event("drift", 'node = "0"\nlabel_weights = { "1" = [3, 2] }'),
+            4,
+            "event.1.label_weights: the range [3, 2] of label 1 ends below",
+        ),
         ("[churn]\nup_s = -1\n", 1, "churn.up_s: -1 does not fit; give a number from 0 to"),
     ],
 )

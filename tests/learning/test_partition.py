@@ -14,7 +14,7 @@ from dfl_actors.config import parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.errors import ConfigError
 from dfl_actors.learning.data import load_dataset
-from dfl_actors.learning.partition import Received, SampleStream, label_ranges, shares, stock, stocked, weights_by_node
+from dfl_actors.learning.partition import Received, SampleStream, label_rows, shares, stock, stocked, weights_by_node
 from tests.learning.forms import image_data, image_form
 
 SEED = 20_260
@@ -98,7 +98,7 @@ def test_labels_go_by_the_names_that_the_data_give_them_then_by_number() -> None
 
     def ranges(weights: str) -> np.ndarray:
         config = parse_topology(f"[network]\nnodes = 2\n[data]\n{given_weights(weights, '[1]')}", where="net.toml", name="net")
-        return label_ranges(config.nodes[0], form)
+        return label_rows(config.nodes[0].label_weights, form)
 
     assert ranges('{dog = [1, 3], "0" = 2}').tolist() == [[2, 2], [0, 0], [1, 3]]
     assert ranges('{"1" = 4}').tolist() == [[0, 0], [4, 4], [0, 0]]

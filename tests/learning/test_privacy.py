@@ -126,9 +126,11 @@ def test_the_accountant_is_right_where_the_truth_is_known_and_chance_helps() -> 
 
 def test_it_is_said_of_whom_nothing_is_claimed() -> None:
     text = "[network]\nnodes = 3\n[training]\nnoise = 1\nclip = 1\n[node.1]\nattack = 'sign_flip'\n"
-    nodes = parse_topology(text, where="here", name="net").nodes
-    assert unclaimed(nodes[0], ()) == "" and unclaimed(nodes[1], ()) == "it attacks"
-    assert "accuracies on its samples" in unclaimed(nodes[0], {"accuracy"})
+    drift = "[[event]]\ntick = 9\ndo = 'drift'\nnode = '2'\nlabel_weights = [1]\n"
+    config = parse_topology(text + drift, where="here", name="net")
+    said = [unclaimed(config, node, ()) for node in config.nodes]
+    assert said == ["", "it attacks", "its label weights change"]
+    assert "accuracies on its samples" in unclaimed(config, config.nodes[0], {"accuracy"})
 
 
 @pytest.mark.parametrize(("options", "words"), [((), "training.noise"), (("training.clip=1", "training.balance=0.5"), "training.balance")])

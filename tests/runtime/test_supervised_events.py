@@ -3,11 +3,16 @@
 import signal
 from pathlib import Path
 
+import numpy as np
+
 from dfl_actors.actors.injector import InjectorSettings
+from dfl_actors.config.sections import Data
 from dfl_actors.core import events
 from dfl_actors.core.control import Neighbours, Quit, Start, Stop
 from dfl_actors.core.family import ACTORS, Message
+from dfl_actors.learning.data import load_dataset
 from dfl_actors.processes.signals import Stop as Signals
+from dfl_actors.runtime.assembly import rng_for, stream
 from dfl_actors.runtime.plan import settings_of
 from tests.runtime.played import ADDRESSES, Troupe, dutiful, noted, perform
 
@@ -69,6 +74,18 @@ def test_one_actor_begins_anew_as_what_an_event_makes_of_its_node(tmp_path: Path
     assert paced["a"].rate == 4.0 and (paced["a"].ahead, paced["b"].ahead) == (0, int(0.618034 * 64)), "they train by turns"
     assert (troupe.plans["a/trainer"].node.attack, troupe.plans["b/trainer"].node.attack) == ("copy", None)
     assert watcher.texts == ["node a goes at 0.5 times its speed", "node a attacks with copy"]
+
+
+def test_the_injector_of_a_node_that_drifts_begins_anew_with_other_labels(tmp_path: Path) -> None:
+    stage = Stage("a/injector", 2)
+    drift = event(0.0, "drift", 'node = "a"\nlabel_weights = { "3" = 1, "5" = 3 }')
+    _, troupe, watcher = perform(tmp_path, stage.play, 600.0, stage.stop, drift)
+    assert {actor: troupe.lives[f"a/{actor}"] for actor in ACTORS} == dict.fromkeys(ACTORS, 1) | {"injector": 2}
+    data, injectors = load_dataset(Data()), [troupe.plans[f"{name}/injector"] for name in "ab"]
+    drawn = [stream(plan, data, rng_for(plan, "injector", 1)).draw(4000) for plan in injectors]
+    drifted, other = (np.bincount(data.y_train[samples], minlength=10) / 4000 for samples in drawn)
+    assert np.flatnonzero(drifted).tolist() == [3, 5] and abs(drifted[5] - 0.75) < 0.05 and other.all()
+    assert watcher.texts == ["node a draws label 3, 5 from now on"]
 
 
 def test_gossipers_are_told_of_a_link_that_is_cut_and_of_its_return(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ do = "slow"
 node = "3"
 factor = 0.5
 [[event]]
+tick = 20
+do = "drift"
+node = "2"
+label_weights = { "7" = 1 }
+[[event]]
 tick = 35
 do = "link"
 link = "1--2"
@@ -220,8 +225,10 @@ def test_events_give_the_same_bytes_interrupted_and_on_another_number_of_workers
     eventful = load_topology(place / "eventful.toml", options)
     simulate(eventful, out := begun(place, "events"), 2, place, Watcher(), never)
     happened = [(int(row["tick"]), row["do"], row["node"] or row["link"]) for row in csv.DictReader((out / "events.csv").open())]
-    given = [(5, "leave", "0"), (8, "attack", "2"), (9, "unlink", "2--1"), (12, "honest", "3"), (18, "join", "0"), (30, "slow", "3")]
-    assert [event for event in happened if event[1] not in ("leave", "join") or event[2] == "0"] == [*given, (35, "link", "1--2")]
+    given = [(5, "leave", "0"), (8, "attack", "2"), (9, "unlink", "2--1"), (12, "honest", "3"), (18, "join", "0"), (20, "drift", "2")]
+    assert [event for event in happened if event[1] not in ("leave", "join") or event[2] == "0"] == [
+        *given, (30, "slow", "3"), (35, "link", "1--2")
+    ]  # fmt: skip
     assert {event[2] for event in happened if event[1] == "leave"} > {"0"} and happened == sorted(happened, key=lambda event: event[0])
     accuracy = {int(row["tick"]): row["0"] for row in csv.DictReader((out / "accuracy.csv").open())}
     assert accuracy[0] != accuracy[10] != accuracy[20], "it left in tick 5 and came back in tick 18"

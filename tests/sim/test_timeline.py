@@ -28,6 +28,10 @@ class Numbered:
 
     def __init__(self) -> None:
         self.drawn = 0
+        self.drifts: list[object] = []
+
+    def drift(self, given: object) -> None:
+        self.drifts.append((self.drawn, given))
 
     def _next(self, *shape: int) -> Indices:
         self.drawn += 1
@@ -63,9 +67,9 @@ def conditions(events: str, links: str = '"line"', nodes: int = 3) -> Conditions
     return Conditions(parse_topology(text, where="net.toml", name="net"), lambda attack, _: attack == "silent")
 
 
-def timeline(members: list[Member], seed: int = 0, options: Sim = NONE, events: str = "") -> Timeline:
+def timeline(members: list[Member], seed: int = 0, options: Sim = NONE, events: str = "", draws: list[Numbered] | None = None) -> Timeline:
     rngs = [np.random.default_rng([seed, part]) for part in range(4)]
-    return Timeline(members, [Numbered() for _ in members], options, rngs, conditions(events, nodes=max(2, len(members))))
+    return Timeline(members, draws or [Numbered() for _ in members], options, rngs, conditions(events, nodes=max(2, len(members))))
 
 
 def jobs(members: list[Member], ticks: int, seed: int = 0, options: Sim = NONE, events: str = "") -> list[list[Job]]:
@@ -242,6 +246,17 @@ def test_a_node_turns_before_it_trains_in_that_tick() -> None:
     attack = event(tick=2, do="attack", node="0", attack="sign_flip", attack_parameters={"scale": 2.0})
     made = jobs(line(buffer=9), 5, events=attack + event(tick=4, do="honest", node="0"))
     assert [tick[0] for tick in made[2:5:2]] == [Turn(2, 0, "sign_flip", {"scale": 2.0}), Turn(4, 0, None, {})]
+
+
+def test_a_node_drifts_before_it_trains_in_that_tick_and_again_where_it_goes_on_from_a_checkpoint() -> None:
+    drift = event(tick=3, do="drift", node="0", label_weights=[0, 1])
+    draws, others = ([Numbered() for _ in range(3)] for _ in range(2))
+    half = timeline(line(intervals=(1,), buffer=9), events=drift, draws=draws)
+    for tick in range(4):
+        list(half.tick(tick))
+    assert [draw.drifts for draw in draws] == [[(3, (0.0, 1.0))], [], []]
+    timeline(line(intervals=(1,), buffer=9), events=drift, draws=others).restore(json.loads(json.dumps(half.state())))
+    assert [draw.drifts for draw in others] == [[(0, (0.0, 1.0))], [], []]
 
 
 def test_what_one_of_those_who_attack_together_averages_the_others_see_before_it_averages() -> None:
