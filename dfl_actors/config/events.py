@@ -21,7 +21,17 @@ from dfl_actors.errors import ConfigError
 
 OF_LINKS = ("link", "unlink")
 PRESENCE = ("leave", "join")
-READS = ("network.nodes", "network.links", "node.role", "node.attack", "churn.trace", "churn.up_s", "churn.down_s", "sim.tick_s")
+READS = (
+    "network.nodes",
+    "network.links",
+    "node.role",
+    "node.attack",
+    "data.task",
+    "churn.trace",
+    "churn.up_s",
+    "churn.down_s",
+    "sim.tick_s",
+)
 Problem = tuple[str, str] | None
 """The key of an event that is wrong, and `what is wrong; remedy`."""
 
@@ -30,7 +40,8 @@ Problem = tuple[str, str] | None
 
 
 def read_events(given: object, config: Config, mistakes: Mistakes) -> Config:
-    """The configuration with its events, those of `churn.trace` among them. What is wrong is noted, and left out."""
+    """The configuration with its events, those of `churn.trace` among them. What is wrong is noted; such an event stands as one that does
+    nothing, so that the others keep their numbers."""
     if not isinstance(given, list):
         mistakes.add(("event",), "is no list of tables; write each event as a table of its own, [[event]]")
         return config
@@ -43,7 +54,7 @@ def read_events(given: object, config: Config, mistakes: Mistakes) -> Config:
     if config.churn.trace and config.churn.up_s:
         mistakes.add(("churn", "up_s"), "a trace says already who leaves when; remove trace, or this")
     churn = msgspec.structs.replace(config.churn, trace="")  # what it says is in the events from here on
-    return msgspec.structs.replace(config, churn=churn, events=(*(event for _, event in events), *traced))
+    return msgspec.structs.replace(config, churn=churn, events=(*(event or Event() for _, event in found), *traced))
 
 
 def _read(table: object, number: int, mistakes: Mistakes) -> Event | None:
@@ -80,8 +91,8 @@ def _drift_problem(event: Event) -> Problem:
     if (event.label_weights is None) == (event.do == "drift"):
         missing = 'missing; give the labels that the node draws from then on, such as { "8" = 1 }'
         return "label_weights", missing if event.do == "drift" else _alien(event)
-    problem = event.label_weights and weights_problem(event.label_weights)
-    return ("label_weights", problem) if problem else None
+    problem = None if event.label_weights is None else weights_problem(event.label_weights)
+    return None if problem is None else ("label_weights", problem)
 
 
 def _alien(event: Event) -> str:
@@ -111,7 +122,7 @@ class _Course:
         self._cut: set[Link] = set()
         self._does: dict[str, Callable[[Event, str], Problem]] = {
             "leave": self._leave, "join": self._join, "attack": self._attack, "honest": self._honest,
-            "slow": self._always, "drift": self._always,
+            "slow": self._slow, "drift": self._drift,
         }  # fmt: skip
 
     def happens(self, event: Event) -> Problem:
@@ -137,8 +148,12 @@ class _Course:
         self._away.remove(name)
         return None
 
-    def _always(self, _: Event, name: str) -> Problem:
+    def _slow(self, _: Event, name: str) -> Problem:
         return None
+
+    def _drift(self, _: Event, name: str) -> Problem:
+        task = self._config.data.task
+        return None if task == "classification" else ("do", f'data.task = "{task}" has no classes to draw by; remove it')
 
     def _attack(self, event: Event, name: str) -> Problem:
         node = self._config.node(name)

@@ -33,7 +33,7 @@ def _given(config: Config) -> Iterator[tuple[Path, str, LabelRanges]]:
         if node.label_weights is not None:
             yield ("node", node.name, "label_weights"), node.name, node.label_weights
     for number, event in enumerate(config.events, start=1):
-        if event.label_weights is not None:
+        if event.label_weights is not None and config.data.task == "classification":
             yield ("event", str(number), "label_weights"), event.node or "", label_ranges(event.label_weights)
 
 
@@ -76,8 +76,9 @@ def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
 
 
 def coverage_warning(config: Config, data: Dataset, source: Source) -> str | None:
-    """One line, as of a mistake at `source`, when some label is drawn by no node; None when all are. Raises `ConfigError`."""
-    labels = undrawn_labels(config, data)
+    """One line, as of a mistake at `source`, when some label is drawn by no node; None when all are, and where there is no common data set.
+    Raises `ConfigError`."""
+    labels = () if config.data.partition == "own" else undrawn_labels(config, data)
     if not labels:
         return None
     ceiling = 1 - np.isin(data.kinds_test, labels).mean()

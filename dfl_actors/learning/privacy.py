@@ -65,7 +65,7 @@ def unclaimed(config: Config, node: Node, needs: Collection[str]) -> str:
     if needs:
         return f"its algorithm {node.algorithm!r} goes by accuracies on its samples, to which no noise is added"
     ranges = node.label_weights or ()
-    if any(isinstance(weight, tuple) for weight in (ranges.values() if isinstance(ranges, dict) else ranges)):
+    if any(low != high for low, high in (ranges.values() if isinstance(ranges, dict) else ranges)):
         return "its label weights are ranges"
     if any(event.do == "drift" and event.node == node.name for event in config.events):
         return "its label weights change"

@@ -9,9 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from dfl_actors.config import Config, load_topology
+from dfl_actors.config.events import tick as tick_of
+from dfl_actors.config.events import told as in_words
+from dfl_actors.config.sections import Event as OnPurpose
 from dfl_actors.core.events import Evaluated, Event, Happened, Noised, Ready, Stopped, Trained, Updated, WeightDifference
 from dfl_actors.learning.score import word_for
 from dfl_actors.report.load import Run
@@ -75,6 +79,15 @@ def fields_of(config: Config, about: About) -> dict[str, Any]:
     }
 
 
+def _in_words(config: Config, now: int, row: Mapping[str, str]) -> str:
+    """A row of the events. What a node drifts to stands in the configuration alone."""
+    happened = msgspec.convert({key: value for key, value in row.items() if value}, OnPurpose, strict=False)
+    drifts = [
+        event for event in config.events if event.do == "drift" and event.node == happened.node and tick_of(event, config.sim.tick_s) == now
+    ]
+    return in_words(drifts[-1] if happened.do == "drift" and drifts else happened)
+
+
 def told(rows: Rows, config: Config, started: int) -> Iterator[Event]:
     """What the tables say, table by table; `rows` gives those of a table, or those of them that are new."""
     batch = config.training.batch
@@ -92,8 +105,8 @@ def told(rows: Rows, config: Config, started: int) -> Iterator[Event]:
             said = reasons.get(str(tick), {})
             yield Updated(t=started + TICK * tick, node=name, reputations=row, notes={"senders": said} if said else {})
     for change in rows(Path("events.csv")):
-        do, node, link = change["do"], change["node"], change["link"]
-        yield Happened(t=started + TICK * int(change["tick"]), node=node, link=link, do=do, what=f"{do} {node or link}")
+        do, node, link, now = change["do"], change["node"], change["link"], int(change["tick"])
+        yield Happened(t=started + TICK * now, node=node, link=link, do=do, what=_in_words(config, now, change))
     for tick, row in _numbers(rows(Path("model_weight_diff.csv"))):
         yield WeightDifference(t=started + TICK * tick, layers=row, overall=sum(row.values()))
 

@@ -41,7 +41,9 @@ class NodeDraw:
         varied = ranges if ranges is not None and (ranges[:, 0] != ranges[:, 1]).any() else None
         kinds = self._data.kinds_train, self._data.kinds_test
         self._train = SampleStream(kinds[0], weights, self._rngs[0], varied)
-        self._test = SampleStream(kinds[1], stocked(weights, kinds[1]), self._rngs[1], varied)
+        there = np.bincount(kinds[1], minlength=len(weights)) > 0
+        left = None if varied is None or not varied[there, 1].any() else np.where(there[:, None], varied, 0.0)
+        self._test = SampleStream(kinds[1], stocked(weights, kinds[1]), self._rngs[1], left)
 
     def drift(self, given: LabelWeights) -> None:
         ranges = label_rows(label_ranges(given), self._data.form)

@@ -47,9 +47,10 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
         data = datasets[config.nodes[0].name]
         key = PARTITION_KEYS.get(config.data.partition, "partition")
         partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
+        before = len(mistakes.found)
         if not mistakes.touch(partitioned):
             check_labels(config, datasets, mistakes)
-        if not mistakes.touch(partitioned):
+        if len(mistakes.found) == before and not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
                 warnings += few_samples(config, datasets)

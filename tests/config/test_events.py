@@ -143,6 +143,12 @@ CUT = event("unlink", 'link = "0--1"', "tick = 1")
         (event("link", 'link = "0--1"'), 2, 'event.1.do: link "0--1" is not down; unlink it before, or remove this'),
         (event("drift", 'node = "0"'), 0, "event.1.label_weights: missing; give the labels that the node draws from then on"),
         (event("leave", 'node = "0"\nlabel_weights = [1]'), 4, 'event.1.label_weights: has no meaning with do = "leave"; remove it'),
+        (event("drift", 'node = "0"\nlabel_weights = []'), 4, "event.1.label_weights: no label has a weight above 0;"),
+        (
+            event("drift", 'node = "0"\nlabel_weights = [1]') + "[data]\ntask = 'regression'\n",
+            2,
+            'event.1.do: data.task = "regression" has no',
+        ),
         (event("drift", 'node = "0"\nlabel_weights = [0, 0]'), 4, "event.1.label_weights: no label has a weight above 0;"),
         (
             event("drift", 'node = "0"\nlabel_weights = { "1" = [3, 2] }'),

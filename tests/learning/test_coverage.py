@@ -63,6 +63,11 @@ def test_a_drift_to_a_label_that_the_nodes_data_do_not_have_is_refused_before_an
     assert few_samples(config, {"0": data["0"]}) != [], "who has no such data is not asked"
 
 
+def test_nodes_with_data_of_their_own_have_no_common_set_to_draw_labels_of() -> None:
+    config = parse(f"[network]\nnodes = 2\n[data]\npartition = 'own'\n{DRIFT}[1]")
+    assert coverage_warning(config, image_data([0, 1, 3], [0, 1, 3]), Source("net.toml")) is None
+
+
 def test_a_node_that_will_draw_fewer_samples_than_a_batch_says_so() -> None:
     config = parse(f"[network]\nnodes = 2\n[training]\nbatch = 4\n{DRIFT}[0, 1]")
     data = dict.fromkeys(("0", "1"), image_data([0, 0, 1, 0], [0, 1]))

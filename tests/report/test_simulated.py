@@ -13,7 +13,7 @@ from rich.console import Console
 from dfl_actors.api.result import load_run as load_result
 from dfl_actors.api.simulation import Repeated
 from dfl_actors.api.topology import Topology
-from dfl_actors.core.events import Evaluated, Trained
+from dfl_actors.core.events import Evaluated, Happened, Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.report.charts import charts
 from dfl_actors.report.charts.chart import Graph, OverTime
@@ -95,6 +95,26 @@ def test_its_tables_are_events_at_their_ticks(tmp_path: Path) -> None:
     assert list(steps[:3]) == [1, 3, 5]
     assert [event.samples for event in run.of(Trained) if event.node == "0"][:2] == [10, 30]
     assert not load_run(tmp_path / "a", (Evaluated,)).of(Trained)
+
+
+def test_its_events_are_told_as_those_of_a_run(tmp_path: Path) -> None:
+    place = simulated(tmp_path / "a")
+    drift = "[[event]]\nat_s = 40\ndo = 'drift'\nnode = '1'\nlabel_weights = { '8' = 1, '9' = 0, '3' = 2 }\n"
+    (place / "config.toml").write_text(Topology("net", text=TEXT + "tick_s = 2\n" + drift).toml(), encoding="utf-8")
+    rows = [
+        "tick,do,node,link,factor,attack",
+        "10,slow,0,,0.5,",
+        "15,unlink,,0--1,,",
+        "20,drift,1,,,",
+        "30,attack,2,,,copy",
+        "31,leave,1,,,",
+    ]
+    (place / "events.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    run = load_run(place)
+    assert [(run.seconds(event.t), event.what) for event in run.of(Happened)] == [
+        (10, "node 0 goes at 0.5 times its speed"), (15, "link 0--1 is cut"), (20, "node 1 draws label 8, 3 from now on"),
+        (30, "node 2 attacks with copy"), (31, "node 1 leaves"),
+    ]  # fmt: skip
 
 
 def test_its_charts_name_its_own_files_and_its_links_show_trust(tmp_path: Path) -> None:

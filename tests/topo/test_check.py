@@ -101,6 +101,10 @@ def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
             "[network]\nnodes=2\n[data]\npartition='weights'\n[node]\n0={label_weights=[0,0,0,0,0,0,0,0,0,0,1]}\n1={label_weights=[1]}",
             "6: node.0.label_weights: goes up to label 10, and the data have labels 0 to 9; give weights for those alone",
         ),
+        (
+            "[[event]]\ntick=1\ndo='drift'\nnode='1'\nlabel_weights={12=1}",
+            "5: event.1.label_weights: goes up to label 12, and the data have labels 0 to 9; give weights for those alone",
+        ),
         ("[update]\nalgorithm='mine.py:build'\nparameters={least=1,most=2}", "3: update.parameters: algorithm"),
         ("[update]\nalgorithm='mine.py:broken'", "2: update.algorithm: algorithm"),
         ("[node.2]\nalgorithm='mine.py:nothing'", "2: node.2.algorithm: algorithm"),
@@ -111,6 +115,14 @@ def test_what_a_topology_names_is_tried(text: str, words: str, tmp_path: Path) -
     (tmp_path / "mine.py").write_text(PLUGIN)
     (line,) = told(tmp_path, text)
     assert line.startswith(words) and "\n" not in line
+
+
+def test_an_event_keeps_its_number_beside_one_that_is_wrong(tmp_path: Path) -> None:
+    slow = "[[event]]\ntick=1\ndo='slow'\nnode='0'\n"
+    drift, attack = "do='drift'\nlabel_weights={12=1}", "do='attack'\nattack='absent.py:build'"
+    lines = told(tmp_path, slow + "".join(f"[[event]]\ntick=1\nnode='1'\n{what}\n" for what in (drift, attack)))
+    assert [line.partition(": ")[2].partition(": ")[0] for line in lines] == ["event.1.factor", "event.2.label_weights", "event.3.attack"]
+    assert [int(line.partition(":")[0]) for line in lines] == [1, 9, 14]
 
 
 def test_an_algorithm_of_ones_own_that_works_is_fine(tmp_path: Path) -> None:
