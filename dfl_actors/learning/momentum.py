@@ -62,23 +62,22 @@ QUICK = MappingProxyType({"learning_rate": 0.1, "gamma": 0.01, "floor": 0.1, "ba
 batches whose labels are nearer to alike; and no gradient that is far longer than the usual ones."""
 
 
-def quasi_global(momentum: Share = 0.7, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
+def quasi_global(momentum: Share = 0.8, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
     """Quasi-global momentum (arXiv 2102.04761): steps go on the way that the network went, not the way of the node's own labels.
 
         v = momentum * d
-        d <- memory * d + (1 - memory) * (anchor - after) / steps,  anchor <- after      when an average came in
+        d <- memory * d + (1 - memory) * (anchor - after) / max(1, steps),  anchor <- after      when an average came in
 
     `anchor` are the weights after the average before. Steps leave d as it is. After an average that moves the weights by more than `jump`
-    of their norm, as when models that started apart meet, d is 0. With no step between two averages all stays, the anchor too.
+    of their norm, as when models that started apart meet, d is 0. Of several averages between two steps each is a way of its own: where
+    models go round faster than nodes make steps, all that others stepped comes in with each, and the sum of it would feed on itself.
     """
 
     def after_update(state: State, before: Vector, after: Vector, steps: int) -> State:
         way, anchor = state
         if length(after - before) > jump * length(before):
             return np.zeros_like(way), after.copy()
-        if not steps:
-            return state
-        return np.float32(memory) * way + np.float32((1 - memory) / steps) * (anchor - after), after.copy()
+        return np.float32(memory) * way + np.float32((1 - memory) / max(1, steps)) * (anchor - after), after.copy()
 
     return Optimiser(
         init=lambda weights: (np.zeros_like(weights), weights.copy()),

@@ -44,7 +44,7 @@ def test_the_velocity_is_the_way_of_the_network_since_the_last_average() -> None
     assert np.allclose(np.asarray(said[2]), [0.1875, 0.046875]), "where the network stands still it fades"
 
 
-def test_an_average_without_a_step_keeps_the_way_and_a_far_one_ends_it() -> None:
+def test_an_average_without_a_step_is_a_way_of_its_own_and_a_far_one_ends_it() -> None:
     said: list[Vector | None] = []
     course = Course(quasi_global(momentum=0.5, memory=0.5, jump=0.5), vector(10))
     at, _ = course.train(state(vector(10)), 1, pulled(1.0, said))
@@ -53,8 +53,9 @@ def test_an_average_without_a_step_keeps_the_way_and_a_far_one_ends_it() -> None
     course.train(state(vector(7)), 1, pulled(1.0, said))
     course.average(vector(6), vector(6))
     course.train(state(vector(6)), 1, pulled(0.0, said))
-    # The second average came without a step: its displacement counts from the first one's anchor, 8.
-    assert np.asarray(said[2]).tolist() == [0.5 * (0.5 * 1.0 + 0.5 * 2.0)]
+    # d: half of 10 - 8; of that half, and half of 8 - 7, which came without a step; of that half, and half of 7 - 6.
+    assert np.asarray(said[1]).tolist() == [0.5 * (0.5 * 1.0 + 0.5 * 1.0)]
+    assert np.asarray(said[2]).tolist() == [0.5 * (0.5 * 1.0 + 0.5 * 1.0)]
     course.average(vector(6), vector(20))
     course.train(state(vector(20)), 1, pulled(0.0, said))
     assert np.asarray(said[3]).tolist() == [0.0]

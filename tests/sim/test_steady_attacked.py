@@ -36,6 +36,15 @@ def test_three_of_ten_that_repeat_what_is_old_hold_nobody_up(tmp_path: Path, sim
     assert mean_of(sim, tmp_path, "--set", "training.init=shared", *(word for key in keys for word in ("--set", key))) > least
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("network.links=full", "update.buffer=1"), ("network.links=full", "network.nodes=20", "data.partition=dirichlet", "data.alpha=0.1")],
+)
+def test_models_that_go_round_many_times_between_two_steps_do_not_run_away(tmp_path: Path, sim: Sim, options: tuple[str, ...]) -> None:
+    """.89 and .88; .47 and .72 where momentum takes all that comes in between two steps of a node for one step of the network."""
+    assert mean_of(sim, tmp_path, *(word for option in options for word in ("--set", option))) > 0.8
+
+
 def test_groups_that_hang_together_by_single_links_learn_from_each_other(tmp_path: Path, sim: Sim) -> None:
     """.75; .45 where whoever alone brings other labels counts less for being ahead from the first updates on."""
     assert mean_of(sim, tmp_path, "--set", f"network.links={orjson.dumps(LOOSE).decode()}") > 0.65
