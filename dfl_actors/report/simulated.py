@@ -80,11 +80,12 @@ def fields_of(config: Config, about: About) -> dict[str, Any]:
 
 
 def _in_words(config: Config, now: int, row: Mapping[str, str]) -> str:
-    """A row of the events. What a node drifts to stands in the configuration alone."""
-    happened = msgspec.convert({key: value for key, value in row.items() if value}, OnPurpose, strict=False)
-    drifts = [
-        event for event in config.events if event.do == "drift" and event.node == happened.node and tick_of(event, config.sim.tick_s) == now
-    ]
+    """A row of the events; what is no event, as of a newer version, as it stands. What a node drifts to stands in the configuration alone."""
+    try:
+        happened = msgspec.convert({key: value for key, value in row.items() if value}, OnPurpose, strict=False)
+    except msgspec.ValidationError:
+        return f"{row['do']} {row['node'] or row['link']}"
+    drifts = [one for one in config.events if one.do == "drift" and one.node == happened.node and tick_of(one, config.sim.tick_s) == now]
     return in_words(drifts[-1] if happened.do == "drift" and drifts else happened)
 
 
