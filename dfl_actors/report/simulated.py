@@ -80,7 +80,7 @@ def fields_of(config: Config, about: About) -> dict[str, Any]:
 
 
 def _in_words(config: Config, now: int, row: Mapping[str, str]) -> str:
-    """A row of the events; what is no event, as of a newer version, as it stands. What a node drifts to stands in the configuration alone."""
+    """A row of the events; one of a kind that is not known as it stands. What a node drifts to stands in the configuration alone."""
     try:
         happened = msgspec.convert({key: value for key, value in row.items() if value}, OnPurpose, strict=False)
     except msgspec.ValidationError:

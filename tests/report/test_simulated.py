@@ -108,12 +108,13 @@ def test_its_events_are_told_as_those_of_a_run(tmp_path: Path) -> None:
         "20,drift,1,,,",
         "30,attack,2,,,copy",
         "31,leave,1,,,",
+        "32,dream,1,,,",
     ]
     (place / "events.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
     run = load_run(place)
     assert [(run.seconds(event.t), event.what) for event in run.of(Happened)] == [
         (10, "node 0 goes at 0.5 times its speed"), (15, "link 0--1 is cut"), (20, "node 1 draws label 8, 3 from now on"),
-        (30, "node 2 attacks with copy"), (31, "node 1 leaves"),
+        (30, "node 2 attacks with copy"), (31, "node 1 leaves"), (32, "dream 1"),
     ]  # fmt: skip
 
 
