@@ -62,7 +62,7 @@ QUICK = MappingProxyType({"learning_rate": 0.1, "gamma": 0.01, "floor": 0.1, "ba
 batches whose labels are nearer to alike; and no gradient that is far longer than the usual ones."""
 
 
-def quasi_global(momentum: Share = 0.8, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
+def quasi_global(momentum: Share = 0.7, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
     """Quasi-global momentum (arXiv 2102.04761): steps go on the way that the network went, not the way of the node's own labels.
 
         v = momentum * d
