@@ -88,11 +88,11 @@ def _problem(event: Event) -> Problem:
 
 
 def _drift_problem(event: Event) -> Problem:
-    if (event.label_weights is None) == (event.do == "drift"):
+    if event.label_weights is None:
         missing = 'missing; give the labels that the node draws from then on, such as { "8" = 1 }'
-        return "label_weights", missing if event.do == "drift" else _alien(event)
-    problem = None if event.label_weights is None else weights_problem(event.label_weights)
-    return None if problem is None else ("label_weights", problem)
+        return ("label_weights", missing) if event.do == "drift" else None
+    problem = weights_problem(event.label_weights) if event.do == "drift" else _alien(event)
+    return ("label_weights", problem) if problem else None
 
 
 def _alien(event: Event) -> str:
