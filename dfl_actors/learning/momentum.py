@@ -62,25 +62,28 @@ QUICK = MappingProxyType({"learning_rate": 0.1, "gamma": 0.01, "floor": 0.1, "ba
 batches whose labels are nearer to alike; and no gradient that is far longer than the usual ones."""
 
 
-def quasi_global(momentum: Share = 0.7, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
+def quasi_global(momentum: Share = 0.8, memory: Share = 0.7, jump: Annotated[float, Meta(gt=0)] = 0.05) -> Optimiser:
     """Quasi-global momentum (arXiv 2102.04761): steps go on the way that the network went, not the way of the node's own labels.
 
         v = momentum * d
-        d <- memory * d + (1 - memory) * (anchor - after) / max(1, steps),  anchor <- after      when an average came in
+        d <- memory * d + (1 - memory) * (anchor - after) / k,  anchor <- after      when an average came in
 
-    `anchor` are the weights after the average before. Steps leave d as it is. After an average that moves the weights by more than `jump`
-    of their norm, as when models that started apart meet, d is 0. Of several averages between two steps each is a way of its own: where
+    `anchor` are the weights after the average before, k the usual steps between two averages: k <- memory * k + (1 - memory) * steps where
+    there were any. Steps leave d as it is. After an average that moves the weights by more than `jump` of their norm, as when models that
+    started apart meet, d is 0. Of several averages between two steps each is a way of its own, of as many steps as others are: where
     models go round faster than nodes make steps, all that others stepped comes in with each, and the sum of it would feed on itself.
     """
 
     def after_update(state: State, before: Vector, after: Vector, steps: int) -> State:
-        way, anchor = state
+        way, anchor, usual = state
+        if steps:
+            usual = np.float32(memory) * usual + np.float32((1 - memory) * steps) if usual[0] else np.array([steps], np.float32)
         if length(after - before) > jump * length(before):
-            return np.zeros_like(way), after.copy()
-        return np.float32(memory) * way + np.float32((1 - memory) / max(1, steps)) * (anchor - after), after.copy()
+            return np.zeros_like(way), after.copy(), usual
+        return np.float32(memory) * way + np.float32((1 - memory) / max(1.0, usual[0])) * (anchor - after), after.copy(), usual
 
     return Optimiser(
-        init=lambda weights: (np.zeros_like(weights), weights.copy()),
+        init=lambda weights: (np.zeros_like(weights), weights.copy(), np.zeros(1, np.float32)),
         velocity=lambda state, weights: np.float32(momentum) * state[0],
         after_update=after_update,
         training=QUICK,
