@@ -42,7 +42,7 @@ from dfl_actors.runtime.clock import Clock
 from dfl_actors.sdk.attack import Attack
 from dfl_actors.sdk.attacks import Offering
 from dfl_actors.sdk.half_fedavg import build as half_fedavg
-from dfl_actors.sdk.interface import Context
+from dfl_actors.sdk.interface import Algorithm, Context
 from dfl_actors.sdk.loader import checked_apply
 from tests.scenarios.interface import SOON, USUAL, Plan
 from tests.simnet import parts
@@ -142,11 +142,11 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
         return Injector(parts.settings(InjectorSettings, node.known), parts.Stream(seed))
     if process.name == "trainer":
         offer = None if attack is None else Offering(attack, rng)
-        return Trainer(
-            parts.settings(TrainerSettings, node.known), key, parts.Learner(), first, models, journal, Received(parts.SAMPLES), rng, offer
-        )
+        trained = parts.settings(TrainerSettings, node.known)
+        return Trainer(trained, key, network.learner(), first, models, journal, Received(parts.SAMPLES), rng, offer)
     if process.name == "validator":
-        return Validator(parts.settings(ValidatorSettings, node.known), key, parts.Learner(), models, journal, Received(parts.SAMPLES), rng)
+        measured = parts.settings(ValidatorSettings, node.known)
+        return Validator(measured, key, network.learner(), models, journal, Received(parts.SAMPLES), rng)
     if process.name == "builder":
         return Builder(parts.settings(BuilderSettings, node.known), key, node.chain, journal, node.clock())
     if process.name == "gossiper":
@@ -159,7 +159,7 @@ def build(network: "SimNetwork", node: Node, process: Process) -> Actor:
             lambda: rng.bytes(32).hex(),
             node.clock(),
         )
-    algorithm = half_fedavg()
+    algorithm = network.algorithm
     context = Context(key.address, node.known["neighbours"], Parameters(network.genesis_object.layers), rng)
     watched = attack is not None and attack.watches
     return Keeper(
@@ -178,10 +178,14 @@ class SimNetwork:
         rogues: tuple[str, ...] = (),
         attacks: Mapping[str, Attack] | None = None,
         keys: Callable[[bytes], KeyPair] = KeyPair,
+        learner: Callable[[], parts.Learner] = parts.Learner,
+        algorithm: Algorithm | None = None,
     ) -> None:
-        """`rogues` break the rules of the network, `attacks` are what nodes do that keep them; `keys` makes a key pair of a seed."""
+        """`rogues` break the rules of the network, `attacks` are what nodes do that keep them; `keys` makes a key pair of a seed. All
+        nodes have a `learner` of their own, and `algorithm`, which is half_fedavg where none is given."""
         self.plan, self.crashes, self.attacks = plan, crashes, attacks or {}
         self._dice: dict[tuple[object, ...], random.Random] = {}
+        self.learner, self.algorithm = learner, algorithm or half_fedavg()
         self.wires = Wires(self, weather or Weather())
         self.now = BEGIN
         self.tap: list[Signed] = []
