@@ -76,30 +76,6 @@ def test_an_average_without_a_step_is_of_as_many_steps_as_others_are() -> None:
     assert np.allclose(np.asarray(said[2]), 0.5 * (0.5 * way + 0.5 * 4 * 0.5 * way / 6))
 
 
-@pytest.mark.parametrize(("stretch", "each"), [(2, 4), (2, 1), (1, 1), (1, 4)], ids=["bursts", "single bursts", "steps", "transactions"])
-def test_a_network_goes_on_evenly_however_its_steps_and_averages_fall(stretch: int, each: int) -> None:
-    """Four nodes on a slope, everyone linked with everyone; a buffer holds four models. A step of 1 comes to 10 or 18 with
-    the momentum of all; to thousands in bursts, as deployed nodes make them, where an average without a step before it counts as one of one."""
-    rng, size, begin = np.random.default_rng(1), 4, 1e6
-    courses = [Course(quasi_global(jump=10.0), vector(begin)) for _ in range(size)]
-    at, buffers, half = [vector(begin)] * size, [list[tuple[int, Vector]]() for _ in range(size)], 0.0
-    for turn in range(200):
-        half = float(np.mean(at)) if turn == 100 else half
-        for node in rng.permutation(size):
-            for _ in range(stretch):
-                at[node] = courses[node].train(state(at[node]), each, pulled(1.0, []))[0].weights
-                for other in set(range(size)) - {node}:
-                    buffers[other].append((node, at[node]))
-            for other, buffer in enumerate(buffers):
-                if len(buffer) >= 4:
-                    newest = dict(buffer[:4])
-                    mean = np.mean([at[other], *(newest[sender] for sender, _ in buffer[:4])], axis=0, dtype=np.float32)
-                    courses[other].average(at[other], mean)
-                    at[other], buffers[other] = mean, buffer[4:]
-    went = (half - float(np.mean(at))) / (100 * stretch * each)
-    assert 2 < went < 30
-
-
 def test_a_proximal_term_is_asked_before_every_step() -> None:
     said: list[Vector | None] = []
     course = Course(proximal(pull=0.5, momentum=0.0), vector(4))
