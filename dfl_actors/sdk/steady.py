@@ -6,7 +6,9 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     echo       sound, and nearer to the way that the node itself went than r / 2: from its own model of the update before to the mean of
                that update, and on to o
     bound      max(.04, 6 nearest)
-    nearest    the running mean of the least r of a sound model that is no echo, or of all where all are
+    nearest    the running mean of the least r of a sound model that is no echo, or of all where all are; where that is beyond the bound,
+               the bound counts in its place, or nothing, if the newest model of another sender was accepted, and no echo, in the last 50
+               updates
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
     f          near ahead behind of the accepted, 0 of all others
@@ -28,10 +30,11 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
 
 A running mean keeps min(.9, (1 + n) / (4 + n)) of what it was, n being the updates so far, or those with a p of the sender. Nothing is
 known of attackers, and nothing need be set. The bound follows the nearest sound sender: an attacker cannot widen it while one honest
-neighbour sends, models that started apart are within it, and once they have met it is narrow. Who repeats what the node itself said is
-near, and tells nothing of how near others are. That arrays keep their length makes up for what averaging takes from the variance of
-weights (arXiv 2404.04616); one sender that is always shorter has no more say in it than the others. Whoever sends what lies within half
-of the least bound keeps its standing, whatever its labels are, also where all others have long agreed.
+neighbour sends, however many models come between two of that one's; models that started apart are within it, and once they have met it
+is narrow. Who repeats what the node itself said is near, and tells nothing of how near others are. That arrays keep their length makes
+up for what averaging takes from the variance of weights (arXiv 2404.04616); one sender that is always shorter has no more say in it
+than the others. Whoever sends what lies within half of the least bound keeps its standing, whatever its labels are, also where all
+others have long agreed.
 
 Models that are old when they come, whether the network is slow or their sender would have it so, pull everybody back to where it was, and
 so does an attack against the progress. `late` is by how many averages. What senders that are usually behind pull back is left out, but
@@ -92,7 +95,8 @@ Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many th
 
 class Memory(NamedTuple):
     """What a node remembers; a state of the algorithm is its plain tuple. `updates` so far, running means of distances (None before the
-    first), the model that the node answers with, the mean before, w, of each sender m, and the own model before."""
+    first), the model that the node answers with, the mean before, w, of each sender m, the own model before, and of whose newest
+    model was accepted and no echo the update it came in."""
 
     arrays: tuple[Array, ...]
     updates: int = 0
@@ -103,6 +107,7 @@ class Memory(NamedTuple):
     way: Weights | None = None
     pulls: Mapping[str, Pull] = MappingProxyType({})
     former: Weights | None = None
+    near: Mapping[str, int] = MappingProxyType({})
 
 
 class Way(NamedTuple):
@@ -144,7 +149,7 @@ def begin(context: Context) -> tuple[object, ...]:
         if len(layer.shape) > 1:
             arrays.append((layer.name, start, end))
         start = end
-    return tuple(Memory(tuple(arrays), pulls={}))
+    return tuple(Memory(tuple(arrays), pulls={}, near={}))
 
 
 def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
@@ -242,12 +247,22 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
     far = [one.away for one in [one for one in proper if not one.echo] or proper]
     if far and min(far) == inf:
         return memory, {one.model.sender: verdict(one, inf, inf) for one in seen}
-    nearest = running(memory.nearest, min(far), memory.updates) if far else memory.nearest
-    bound = max(FLOOR, REACH * (nearest or 0.0))
+    heard = {one.model.sender for one in seen}
+    near = {who: at for who, at in memory.near.items() if who not in heard and memory.updates - at < GONE}
+    before = inf if memory.nearest is None else bound_of(memory.nearest)
+    tells = far and (min(far) <= before or not near)
+    nearest = running(memory.nearest, min(before, *far), memory.updates) if tells else memory.nearest
+    bound = bound_of(nearest or 0.0)
     accepted = [away for away in far if away <= bound]
     typical = running(memory.typical, median_low(accepted), memory.updates) if accepted else memory.typical
-    memory = memory._replace(nearest=nearest, typical=typical)
+    near |= {one.model.sender: memory.updates for one in proper if one.away <= bound and not one.echo}
+    memory = memory._replace(nearest=nearest, typical=typical, near=near)
     return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
+
+
+def bound_of(nearest: float) -> float:
+    """The furthest that is accepted."""
+    return max(FLOOR, REACH * nearest)
 
 
 def running(before: float | None, value: float, updates: int) -> float:

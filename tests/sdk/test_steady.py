@@ -176,6 +176,35 @@ def test_beside_an_own_array_of_zeros_every_one_is_sound_and_one_of_zeros_beside
     assert said(Node().take(("a", near()), ("b", zeros)), "b") == "rejected: conv norm 0 of own"
 
 
+@pytest.mark.parametrize("between", [1, 12])
+def test_buffers_that_an_attacker_has_filled_alone_do_not_widen_the_bound(between: int) -> None:
+    """One such buffer made the bound ten times as wide, and the next was accepted: two attackers of four senders, or one that sends more
+    often than others, needed nothing else."""
+    node, strange = Node(), near(0.4)
+    for _ in range(20):
+        node.take(("a", near()), ("b", near()))
+    for _ in range(3):
+        for _ in range(between):
+            assert said(node.take(("evil", strange), ("evil", strange)), "evil").startswith("rejected")
+        assert not said(node.take(("a", near())), "a").startswith("rejected")
+
+
+def test_where_everybody_is_strange_the_bound_widens_and_they_meet_again() -> None:
+    """As after a machine was away for an hour: by a half with each buffer once each has been heard, or once it is long ago."""
+    node, moved = Node(), near(0.4)
+    for _ in range(20):
+        node.take(("a", near()), ("b", near()))
+    takes = [node.take(("a", near(0.01, moved)), ("b", near(0.01, moved))) for _ in range(20)]
+    words = [said(take, "a").startswith("rejected") for take in takes]
+    assert words[0] and not words[-1] and 3 < words.index(False) < 16
+    gone = Node()
+    for _ in range(20):
+        gone.take(("a", near()), ("b", near()))
+    takes = [gone.take(("a", near(0.01, moved))) for _ in range(80)]
+    words = [said(take, "a").startswith("rejected") for take in takes]
+    assert 49 < words.index(False) < 70, "b, which was near and is gone, is remembered for fifty averages"
+
+
 def test_an_own_model_of_zeros_takes_what_comes_and_leaves_the_bound_as_it_was() -> None:
     """It left the bound open for good: distances in norms of nothing are infinite."""
     node = Node()
