@@ -177,7 +177,8 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
 def remembered(state: tuple[object, ...]) -> Memory:
     """The memory whose plain tuple a state is; one that was saved by a version without the last fields begins with those."""
     memory = Memory._make((*state, *Memory(())[len(state) :]))
-    return memory._replace(pulls={who: (*pull, memory.updates)[:3] for who, pull in memory.pulls.items()})
+    pulls = {who: (*pull, memory.updates)[:3] for who, pull in memory.pulls.items()}
+    return memory._replace(pulls=pulls, near=dict(memory.near))
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:

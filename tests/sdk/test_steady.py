@@ -341,13 +341,14 @@ def test_who_left_is_no_sender_by_whom_others_are_early() -> None:
     assert len(Memory._make(state).pulls) == 2
 
 
-@pytest.mark.parametrize("fields", [5, 6, 7, 8, 9])
-def test_a_memory_of_an_older_version_can_be_saved_again(fields: int) -> None:
+@pytest.mark.parametrize("own", [OWN, np.zeros_like(OWN)], ids=["usual", "zeros"])
+@pytest.mark.parametrize("fields", [5, 6, 7, 8, 9, 10])
+def test_a_memory_of_an_older_version_can_be_saved_again(fields: int, own: Any) -> None:
     node = Node()
     state = early(3, {"a": 0.0, "b": 0.2}, node).state
     assert isinstance(state, tuple)
     old = tuple({who: pull[:2] for who, pull in value.items()} if place == 7 else value for place, value in enumerate(state))[:fields]
-    result = Node(state=old).take(("a", near()), ("b", near()))
+    result = Node(state=old).take(("a", near()), ("b", near()), own=own)
     assert unpacked(packed({"state": result.state}))["state"][1] == 5
 
 
