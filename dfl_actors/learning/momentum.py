@@ -69,9 +69,10 @@ def quasi_global(momentum: Share = 0.8, memory: Share = 0.7, jump: Annotated[flo
         d <- memory * d + (1 - memory) * (anchor - after) / k,  anchor <- after      when an average came in
 
     `anchor` are the weights after the average before, k the usual steps between two averages: k <- memory * k + (1 - memory) * steps where
-    there were any, and those of the first time at first. Steps leave d as it is. After an average that moves the weights by more than `jump` of their norm, as when models that
-    started apart meet, d is 0. Of several averages between two steps each is a way of its own, of as many steps as others are: where
-    models go round faster than nodes make steps, all that others stepped comes in with each, and the sum of it would feed on itself.
+    there were any, and those of the first time at first. Steps leave d as it is. After an average that moves the weights by more than
+    `jump` of their norm, as when models that started apart meet, d is 0. Of several averages between two steps each is a way of its own,
+    of as many steps as others are: where models go round faster than nodes make steps, all that others stepped comes in with each, and the
+    sum of it would feed on itself.
     """
 
     def after_update(state: State, before: Vector, after: Vector, steps: int) -> State:
