@@ -24,16 +24,19 @@ def mean_of(sim: Sim, place: Path, *options: str) -> float:
 
 
 def test_a_little_is_enough_does_not_drag_the_network_along(tmp_path: Path, sim: Sim) -> None:
-    """.68 of the .86 that the honest nodes have beside a silent attacker; .56 where nobody counts less for being ahead."""
+    """.74 of the .86 that the honest nodes have beside a silent attacker; .65 where nobody counts less for being ahead."""
     attack = ("--set", "node.0.attack=a_little_is_enough", "--set", "node.0.attack_parameters={z=1.5}")
-    assert mean_of(sim, tmp_path, *attack) > 0.61
+    assert mean_of(sim, tmp_path, *attack) > 0.69
 
 
-@pytest.mark.parametrize(("attack", "given", "least"), [("mimic", "{together=true}", 0.6), ("delayed", "{}", 0.76)])
-def test_three_of_ten_that_repeat_what_is_old_hold_nobody_up(tmp_path: Path, sim: Sim, attack: str, given: str, least: float) -> None:
-    """.87 where the three are silent; .20 beside three mimics and .72 beside three delayed ones where nobody is tardy."""
+@pytest.mark.parametrize(("attack", "given", "seed", "least"), [("mimic", "{together=true}", 3, 0.6), ("delayed", "{}", 2, 0.76)])
+def test_three_of_ten_that_repeat_what_is_old_hold_nobody_up(
+    tmp_path: Path, sim: Sim, attack: str, given: str, seed: int, least: float
+) -> None:
+    """.78 beside three mimics and .80 beside three delayed ones; .16 and .72 where nobody is tardy."""
     keys = [f"node.{node}.{key}" for node in (0, 3, 6) for key in (f"attack={attack}", f"attack_parameters={given}")]
-    assert mean_of(sim, tmp_path, "--set", "training.init=shared", *(word for key in keys for word in ("--set", key))) > least
+    words = (word for key in keys for word in ("--set", key))
+    assert mean_of(sim, tmp_path, "--set", "training.init=shared", "--seed", str(seed), *words) > least
 
 
 @pytest.mark.parametrize(
