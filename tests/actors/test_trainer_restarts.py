@@ -12,7 +12,6 @@ from dfl_actors.core.messages import Trained
 from dfl_actors.core.words import Started, Stopping
 from dfl_actors.learning.momentum import quasi_global
 from dfl_actors.learning.partition import Received
-from dfl_actors.learning.weights import TrainState
 from tests.actors import bench
 from tests.actors.bench import KEYS, NOW, Bench, told
 from tests.actors.training import BATCH, built, delta, samples, weights
@@ -84,15 +83,9 @@ def test_what_a_node_answers_with_when_it_stops_stays_though_others_go_on_to_com
     assert np.array_equal(weights(made), after), "it begins with what is held, though it crashed before its first transaction"
 
 
-class Drifting(parts.Learner):
-    """A step goes where the velocity goes, and a hundredth of the way besides."""
-
+class Drifting(parts.Slope):
+    down = 0.01
     optimiser = quasi_global(momentum=0.5, memory=0.5, jump=10.0)
-
-    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
-        assert velocity is not None
-        weights = state.weights - len(samples) * (velocity + np.float32(0.01))
-        return state._replace(weights=weights, iteration=state.iteration + len(samples)), 0.0
 
 
 def test_averages_reach_the_optimiser_and_a_clean_stop_keeps_what_it_knows() -> None:

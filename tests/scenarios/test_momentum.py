@@ -13,15 +13,8 @@ from tests.simnet import parts
 from tests.simnet.network import SimNetwork
 
 
-class Slope(parts.Learner):
-    """A step goes down by 1, and as far as the velocity goes."""
-
+class Slope(parts.Slope):
     optimiser = quasi_global(jump=1e9)
-
-    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
-        assert velocity is not None
-        weights = state.weights - len(samples) * (1 + velocity)
-        return TrainState(weights, state.slots, state.iteration + len(samples)), 0.0
 
 
 def test_nodes_that_train_as_fast_as_they_can_go_on_evenly() -> None:

@@ -148,6 +148,17 @@ class Learner:
         return float(np.mean(np.square(weights - self.goal, dtype=np.float64)))
 
 
+class Slope(Learner):
+    """A step goes down by `down`, and as far as the velocity goes."""
+
+    down = 1.0
+
+    def train(self, state: TrainState, samples: np.ndarray, velocity: np.ndarray | None = None) -> tuple[TrainState, float]:
+        assert velocity is not None
+        weights = state.weights - len(samples) * (velocity + np.float32(self.down))
+        return state._replace(weights=weights, iteration=state.iteration + len(samples)), 0.0
+
+
 class Stream:
     """Random samples."""
 
