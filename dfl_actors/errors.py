@@ -80,6 +80,12 @@ class TargetMissed(DflError):
     exit_code = 11
 
 
+class Diverged(DflError):
+    """A training step left a model that is not finite."""
+
+    exit_code = 12
+
+
 Code = Literal[
     "too_large", "malformed", "schema", "not_canonical", "frames", "other_genesis", "address_mismatch", "bad_signature", "stranger",
     "wrong_neighbour", "not_admitted", "not_a_member", "lifetime", "from_the_future", "expired", "own_transaction", "relay_unsigned",

@@ -32,6 +32,7 @@ REASONS = {
     "early": " ahead",
     "tardy": " later than most",
     "late": " late",
+    "often": " as often as most",
     "far": "usual distance",
 }
 """What the words of steady's rules have in common; the rest is taken whole."""

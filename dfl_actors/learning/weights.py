@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Parameter
 from dfl_actors.core.objects import Layer
-from dfl_actors.errors import ModelError, Refused
+from dfl_actors.errors import Diverged, Refused
 
 __all__ = ["CODECS", "Layer", "Parameters", "Recipe", "TrainState", "Vector", "decode_model", "encode_model", "known_model", "model_bytes"]
 
@@ -123,10 +123,10 @@ class TrainState(NamedTuple):
 
 
 def check_converges(state: TrainState, node: str, attacked: bool) -> None:
-    """Raises `ModelError` when a training step has left a model that is not finite; `attacked`: its network has attackers."""
+    """Raises `Diverged` when a training step has left a model that is not finite; `attacked`: its network has attackers."""
     if not is_finite(state.weights):
         remedy = ", or choose an update.algorithm that withstands the attackers" if attacked else ""
-        raise ModelError(f"node {node} diverged at step {state.iteration}: lower training.learning_rate{remedy}")
+        raise Diverged(f"node {node} diverged at step {state.iteration}: lower training.learning_rate{remedy}")
 
 
 def model_bytes(codec: str, size: int) -> int:

@@ -42,7 +42,7 @@ ExecStart={program} node topology.toml --name {name} --keys . --out run --quiet{
 # 143 is how a node ends that was asked to (SIGTERM), 11 that its target was not reached in time.
 SuccessExitStatus=143
 # What a person must mend first: configuration, key, data, model, a chain that does not verify, algorithm, target.
-RestartPreventExitStatus=2 3 4 5 8 10 11
+RestartPreventExitStatus=2 3 4 5 8 10 11 12
 Restart=on-failure
 RestartSec=5
 KillMode=mixed

@@ -8,7 +8,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     bound      max(.04, 6 nearest)
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are; where that is beyond the bound,
                the bound counts in its place, or nothing, if the newest model of another sender was accepted, and no echo, in the last 50
-               updates
+               turns
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
     f          near ahead behind of the accepted, 0 of all others
@@ -19,8 +19,13 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     tardy      late - lower median of the late of all senders - max(0, largest of their m)
     m          the running mean of the sender's p;  p of any x: (x - o) w / w w
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
-               way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 updates
-    share      messages of the sender / (accepted messages + 1) * f * reputation
+               way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 turns
+    share      messages of the sender / (accepted messages + 1) * f * voice * reputation
+    voice      min(1, 2 usual / rate)
+    rate       the running mean of how many messages of the sender an update had; it begins at 0
+    usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's: a
+               message in each turn
+    turn       an update before which the node has trained since the one before
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
     d          |x|^2 - |o|^2 of the array, and no more than c either way;  c: the upper median of its size among the accepted
@@ -42,6 +47,9 @@ only as far as all together pull back: no node gets further on than its own step
 those who hold against him are heard. What pulls aside, as other labels do, stays. But who goes on saying what others said long ago, or
 holds the network up together with others, adds voices that have learnt nothing: who is tardy counts less, unless somebody is as far
 ahead, who may be the one that drags all others along.
+
+Who sends often fills buffers alone, and would have the average to itself. What counts of it is no more than twice what most send; the
+node, which trains as others do, is one of these: beside a single honest neighbour nobody else could tell who is too loud.
 
 What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the
 sender is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts
@@ -81,22 +89,27 @@ LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most,
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
+VOICES = 2.0  # Messages that count in full, in those that most send.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
-GONE = 50  # The updates after which a sender of whom nothing was accepted is forgotten.
+GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 PART = "in part: "
 
 
 Array = tuple[str, int, int]  # A weight array: its name, and where in the flat vector it begins and ends.
-Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many there were, and the update of the last.
+Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many there were, and the turn of the last.
+Rate = tuple[float, int]  # Of a sender, or the node itself: the running mean of its messages an update, and the turn of the last.
+
+OWN = ""  # The node itself among rates.
+TRAINED = 1e-6  # Of its norm: by how much more than the rounding of sums a model that was trained differs from the mean before.
 
 
 class Memory(NamedTuple):
     """What a node remembers; a state of the algorithm is its plain tuple. `updates` so far, running means of distances (None before the
-    first), the model that the node answers with, the mean before, w, of each sender m, the own model before, and of whose newest
-    model was accepted and no echo the update it came in."""
+    first), the model that the node answers with, the mean before, w, of each sender m, the own model before, of whose newest model
+    was accepted and no echo the turn it came in, rates, and turns so far."""
 
     arrays: tuple[Array, ...]
     updates: int = 0
@@ -108,6 +121,8 @@ class Memory(NamedTuple):
     pulls: Mapping[str, Pull] = MappingProxyType({})
     former: Weights | None = None
     near: Mapping[str, int] = MappingProxyType({})
+    rates: Mapping[str, Rate] = MappingProxyType({})
+    turns: int = 0
 
 
 class Way(NamedTuple):
@@ -149,7 +164,7 @@ def begin(context: Context) -> tuple[object, ...]:
         if len(layer.shape) > 1:
             arrays.append((layer.name, start, end))
         start = end
-    return tuple(Memory(tuple(arrays), pulls={}, near={}))
+    return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (0.0, 0)}))
 
 
 def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
@@ -158,27 +173,31 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     squares, length = squared_norms(own, memory.arrays), norm(own)
     way = way_of([point - own for point in (memory.former, memory.before) if point is not None])
     seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
+    messages = Counter(model.sender for model in received)
+    turn = trained(way, length)
+    memory = counted(memory._replace(turns=memory.turns + turn), {**messages, OWN: int(turn)})
     memory, verdicts = judged(memory, seen)
     memory = pulled(memory, [one for one in seen if verdicts[one.model.sender].factor])
     ahead, behind = early(memory.pulls), tardy(memory.pulls)
     verdicts = {who: hindered(one, ahead.get(who, 0.0), behind.get(who, 0.0)) for who, one in verdicts.items()}
-    messages = Counter(model.sender for model in received)
+    often = {who: by for who, by in loudness(memory.rates).items() if who in messages}
     held = {**reputations, **{sender: reputations.get(sender, START_REPUTATION) for sender in messages}}
-    shares = shares_of(verdicts, messages, held)
+    shares = shares_of(verdicts, messages, held, {who: min(1.0, VOICES / by) for who, by in often.items()})
     late = {who: by for who, by in lateness(memory.pulls).items() if who in shares}
     mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
     memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
     return Result(
-        tuple(memory), mean, after, {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()})}, memory.serving
+        tuple(memory), mean, after, {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()}, often)}, memory.serving
     )
 
 
 def remembered(state: tuple[object, ...]) -> Memory:
     """The memory whose plain tuple a state is; one that was saved by a version without the last fields begins with those."""
     memory = Memory._make((*state, *Memory(())[len(state) :]))
-    pulls = {who: (*pull, memory.updates)[:3] for who, pull in memory.pulls.items()}
-    return memory._replace(pulls=pulls, near=dict(memory.near))
+    turns = memory.turns or memory.updates
+    pulls = {who: (*pull, turns)[:3] for who, pull in memory.pulls.items()}
+    return memory._replace(turns=turns, pulls=pulls, near=dict(memory.near), rates={OWN: (0.0, turns), **memory.rates})
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
@@ -249,14 +268,14 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
     if far and min(far) == inf:
         return memory, {one.model.sender: verdict(one, inf, inf) for one in seen}
     heard = {one.model.sender for one in seen}
-    near = {who: at for who, at in memory.near.items() if who not in heard and memory.updates - at < GONE}
+    near = {who: at for who, at in memory.near.items() if who not in heard and memory.turns - at < GONE}
     before = inf if memory.nearest is None else bound_of(memory.nearest)
     tells = far and (min(far) <= before or not near)
     nearest = running(memory.nearest, min(before, *far), memory.updates) if tells else memory.nearest
     bound = bound_of(nearest or 0.0)
     accepted = [away for away in far if away <= bound]
     typical = running(memory.typical, median_low(accepted), memory.updates) if accepted else memory.typical
-    near |= {one.model.sender: memory.updates for one in proper if one.away <= bound and not one.echo}
+    near |= {one.model.sender: memory.turns for one in proper if one.away <= bound and not one.echo}
     memory = memory._replace(nearest=nearest, typical=typical, near=near)
     return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
 
@@ -283,11 +302,31 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
     return Verdict(near / one.away, f"{PART}{one.away / max(typical, 1e-30):.2g} times the usual distance")
 
 
-def shares_of(verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held: Reputations) -> dict[str, float]:
+def trained(way: Way, length: float) -> bool:
+    """Whether the own model, whose norm is `length`, has been trained since the mean before, the last point of its way."""
+    return not way.points or sqrt(way.products[-2, -2]) > TRAINED * length
+
+
+def counted(memory: Memory, messages: Mapping[str, int]) -> Memory:
+    """The memory with one more update's messages."""
+    heard = {**memory.rates, **{who: (memory.rates.get(who, (0.0, 0))[0], memory.turns) for who, count in messages.items() if count}}
+    known = {who: rate for who, rate in heard.items() if memory.turns - rate[1] < GONE}
+    return memory._replace(rates={who: (running(rate, messages.get(who, 0), memory.updates), at) for who, (rate, at) in known.items()})
+
+
+def loudness(rates: Mapping[str, Rate]) -> dict[str, float]:
+    """How much more often than most, and than the node itself, each sends."""
+    most = max(rates[OWN][0], median_high(rate for rate, _ in rates.values()))
+    return {who: rate / most for who, (rate, _) in rates.items()}
+
+
+def shares_of(
+    verdicts: Mapping[str, Verdict], messages: Mapping[str, int], held: Reputations, voices: Mapping[str, float]
+) -> dict[str, float]:
     """The share of each accepted sender in the mean."""
     taken = {sender: messages[sender] for sender, one in verdicts.items() if one.factor}
     whole = sum(taken.values()) + 1
-    return {sender: count / whole * verdicts[sender].factor * held[sender] for sender, count in taken.items()}
+    return {sender: count / whole * verdicts[sender].factor * voices[sender] * held[sender] for sender, count in taken.items()}
 
 
 def mixed(own: Weights, squares: Sequence[float], seen: Sequence[Seen], shares: Mapping[str, float], arrays: Sequence[Array]) -> Weights:
@@ -331,12 +370,12 @@ def onward(memory: Memory, own: Weights, mean: Weights) -> Memory:
 
 def pulled(memory: Memory, accepted: Sequence[Seen]) -> Memory:
     """The memory with what was learnt of the senders of these models: how far along w theirs lie; nothing before w is known."""
-    pulls = {who: pull for who, pull in memory.pulls.items() if memory.updates - pull[2] < GONE}
+    pulls = {who: pull for who, pull in memory.pulls.items() if memory.turns - pull[2] < GONE}
     if memory.way is not None:
         for one in accepted:
             p = along(memory.way, one.apart)
             usual, count, _ = pulls.get(one.model.sender, (p, 0, 0))
-            pulls[one.model.sender] = running(usual, p, count), count + 1, memory.updates
+            pulls[one.model.sender] = running(usual, p, count), count + 1, memory.turns
     return memory._replace(pulls=pulls)
 
 
@@ -366,10 +405,10 @@ def hindered(one: Verdict, ahead: float, behind: float) -> Verdict:
     """What is thought of the model of a sender that is usually so far ahead of most, or so much later; who is far away as well counts less
     already than one that is ahead need."""
     if one.factor and behind > TARDY:
-        return Verdict(one.factor * heard(TARDY, behind), in_part(f"usually {averages(behind)} later than most", one))
+        return Verdict(one.factor * heard(TARDY, behind), in_part(f"usually {averages(behind)} later than most", one.words))
     if one.factor < 1 or ahead <= EARLY:
         return one
-    return Verdict(heard(EARLY, ahead), in_part(f"{averages(ahead)} ahead", one))
+    return Verdict(heard(EARLY, ahead), in_part(f"{averages(ahead)} ahead", one.words))
 
 
 def heard(most: float, by: float) -> float:
@@ -377,9 +416,9 @@ def heard(most: float, by: float) -> float:
     return max(HEARD, (most / by) ** 2)
 
 
-def in_part(why: str, one: Verdict) -> str:
+def in_part(why: str, words: str) -> str:
     """Why a model counts in part, and what was said of it before."""
-    return f"{PART}{why}" + (f", {one.words.removeprefix(PART)}" if one.factor < 1 else "")
+    return f"{PART}{why}" + ("" if words == TAKEN else f", {words.removeprefix(PART)}")
 
 
 def along(way: Weights, moved: Weights) -> float:
@@ -402,14 +441,18 @@ def standing(held: float, factor: float, messages: int) -> float:
     return factor + (held - factor) * STANDING**messages
 
 
-def words_of(verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[str, float]) -> dict[str, str]:
+def words_of(
+    verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[str, float], often: Mapping[str, float]
+) -> dict[str, str]:
     """What was taken of each sender, and why not more."""
-    return {sender: said_of(one, held[sender], late.get(sender, 0.0)) for sender, one in verdicts.items()}
+    return {who: said_of(one, held[who], late.get(who, 0.0), often[who]) if one.factor else one.words for who, one in verdicts.items()}
 
 
-def said_of(one: Verdict, held: float, late: float) -> str:
-    words = one.words if late < 1 else in_part(f"{averages(late)} late", one)
-    return words + (f"; its reputation is {held:.2f}" if one.factor and held < 1 - 1e-3 else "")
+def said_of(one: Verdict, held: float, late: float, often: float) -> str:
+    """The same of an accepted one."""
+    words = one.words if late < 1 else in_part(f"{averages(late)} late", one.words)
+    words = words if often <= VOICES else in_part(f"sends {often:.2g} times as often as most", words)
+    return words + (f"; its reputation is {held:.2f}" if held < 1 - 1e-3 else "")
 
 
 def averages(count: float) -> str:

@@ -12,7 +12,7 @@ from dfl_actors import load_sweep, simulate, sweep
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.sweep import _Watch
 from dfl_actors.api.sweeps.table import FIGURES
-from dfl_actors.errors import StoreError
+from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.progress import OnTerminal
 from tests.network.harness import PATIENCE, Command
 from tests.report.terminals import Attached, Terminal
@@ -117,6 +117,25 @@ def held_between(sweep: Command, cells: Path, part: Path) -> list[psutil.Process
 def read(sweep: Path) -> list[dict[str, str]]:
     """The rows of its results."""
     return list(csv.DictReader((sweep / "results.csv").open(encoding="utf-8")))
+
+
+def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a cell that had failed: left out of its row's worst attack, and tried again with each call."""
+    monkeypatch.chdir(written(tmp_path))
+    vary = {"update.algorithm": ["fedavg", "local"], "attack": {"none": {}, "rate": {"training.learning_rate": 1e6, "training.weight_decay": 1}}}
+    told: list[str] = []
+    for _ in range(2):
+        result = sweep("net.toml", vary, out="out", jobs=1, progress="none", tell=told.append)
+        assert [row["state"] for row in result.rows] == ["over", "diverged"] * 2 and not result.failures
+    assert [" diverged at step " in line for line in told] == [True, True], "each is told when it happens, and once"
+    rows = read(tmp_path / "out")
+    assert rows[1]["mean"] == rows[1]["last_worst"] == "0.0" and rows[1]["error"].startswith("tick ")
+    shown = load_sweep("out").pivot()
+    assert shown.title.endswith("(2 cells diverged, which counts as 0)")
+    assert [line[-1] for line in shown.sheet.lines()[1:]] == ["0.000 (rate)"] * 2
+    assert not any((tmp_path / "out" / "part").iterdir()) and (tmp_path / "out" / "results.png").exists()
+    with pytest.raises(ConfigError, match="name one that is over"):
+        load_sweep("out").simulation(**{"update.algorithm": "fedavg", "attack": "rate", "seed": 5})
 
 
 class Ticks(NamedTuple):

@@ -148,7 +148,41 @@ def test_only_the_newest_of_a_sender_is_taken_and_all_its_messages_count_for_its
     many.take(("a", near()), *[("evil", -OWN)] * 9)
     assert many.reputations["evil"] == pytest.approx(one.reputations["evil"] ** 9)
     flood = Node().take(("a", near()), *[("b", OWN + np.float32(9))] * 3, ("b", near()))
-    assert said(flood, "b") == "taken"
+    assert said(flood, "b") == "in part: sends 4 times as often as most"
+
+
+@pytest.mark.parametrize("buffers", ["eeee eabc", "eeee eeae eeea"], ids=["beside three", "beside one"])
+def test_who_sends_five_times_as_often_has_two_voices_and_not_five(buffers: str) -> None:
+    """It had an average to itself as often as it liked. The node trains before all buffers but the first."""
+    node, own, aside = Node(), OWN, np.zeros_like(OWN)
+    aside[:40] = 0.05
+    for number in range(20):
+        for place, senders in enumerate(buffers.split()):
+            own = near(0.001) if place or not number else result.weights
+            result = node.take(*((who, near(0.001)) for who in senders), own=own)
+    assert said(result, "e")[:15] == "in part: sends " and said(result, "a") == "taken" and result.reputations["e"] == 1.0
+    pulled = np.mean((node.take(*[("e", own + aside)] * 4, own=own).weights - own)[:40]) / 0.05
+    assert 0.25 < pulled < 0.4, "four messages of five are .8 of the average, and count .4 each"
+
+
+def test_who_is_twice_as_fast_counts_in_full_and_who_is_slow_makes_nobody_loud() -> None:
+    node = Node()
+    for number in range(60):
+        slow = [(who, near()) for who in ("slow", "idle", "lazy")] * (number % 10 == 0)
+        result = node.take(("a", near()), ("a", near()), ("b", near()), *slow, own=near(0.0001))
+    assert {said(result, who) for who in "ab"} == {"taken"}
+
+
+def test_a_flood_between_two_steps_makes_the_node_forget_nobody() -> None:
+    """Who was near was forgotten after fifty averages, and a neighbour may have them between two steps of the node."""
+    node, strange = Node(), near(0.4)
+    for _ in range(20):
+        result = node.take(("a", near()), ("b", near()), own=near(0.0001))
+    for _ in range(100):
+        result = node.take(*[("evil", strange)] * 4, own=result.weights)
+        assert said(result, "evil").startswith("rejected")
+    state: Any = result.state
+    assert set(Memory._make(state).rates) == {"", "a", "b", "evil"}
 
 
 def test_the_node_answers_with_a_mean_of_its_averages() -> None:
@@ -200,7 +234,7 @@ def test_where_everybody_is_strange_the_bound_widens_and_they_meet_again() -> No
     gone = Node()
     for _ in range(20):
         gone.take(("a", near()), ("b", near()))
-    takes = [gone.take(("a", near(0.01, moved))) for _ in range(80)]
+    takes = [gone.take(("a", near(0.01, moved)), own=near(0.0001)) for _ in range(80)]
     words = [said(take, "a").startswith("rejected") for take in takes]
     assert 49 < words.index(False) < 70, "b, which was near and is gone, is remembered for fifty averages"
 
@@ -341,14 +375,14 @@ def test_who_left_is_no_sender_by_whom_others_are_early() -> None:
     assert len(Memory._make(state).pulls) == 2
 
 
-@pytest.mark.parametrize("own", [OWN, np.zeros_like(OWN)], ids=["usual", "zeros"])
-@pytest.mark.parametrize("fields", [5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("own", [OWN, np.zeros_like(OWN), None], ids=["usual", "zeros", "not trained since"])
+@pytest.mark.parametrize("fields", [5, 6, 7, 8, 9, 10, 11])
 def test_a_memory_of_an_older_version_can_be_saved_again(fields: int, own: Any) -> None:
     node = Node()
     state = early(3, {"a": 0.0, "b": 0.2}, node).state
     assert isinstance(state, tuple)
     old = tuple({who: pull[:2] for who, pull in value.items()} if place == 7 else value for place, value in enumerate(state))[:fields]
-    result = Node(state=old).take(("a", near()), ("b", near()), own=own)
+    result = Node(state=old).take(("a", near()), ("b", near()), own=state[5] if own is None else own)
     assert unpacked(packed({"state": result.state}))["state"][1] == 5
 
 

@@ -22,4 +22,4 @@ def test_a_node_that_diverges_is_named_with_its_step(attack: str, remedy: str, t
         f"learning_rate = 1e6\nweight_decay = 1\n[update]\nbuffer = 1\n{attack}"
     )
     code, line = refused(sim(tmp_path, "net.toml", "--ticks", "60", "-j", "1", "--out", "out"))
-    assert code == 5 and " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy)
+    assert code == 12 and " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy)

@@ -29,6 +29,12 @@ def test_a_little_is_enough_does_not_drag_the_network_along(tmp_path: Path, sim:
     assert mean_of(sim, tmp_path, *attack) > 0.69
 
 
+def test_an_attacker_that_sends_five_times_as_often_has_no_five_voices(tmp_path: Path, sim: Sim) -> None:
+    """.85; .45 where whoever sends often fills buffers alone."""
+    attack = ("node.0.attack=a_little_is_enough", "node.0.attack_parameters={z=1.5}", "node.0.interval=[2]", "training.init=shared")
+    assert mean_of(sim, tmp_path, *(word for option in attack for word in ("--set", option))) > 0.75
+
+
 @pytest.mark.parametrize(("attack", "given", "seed", "least"), [("mimic", "{together=true}", 3, 0.6), ("delayed", "{}", 2, 0.79)])
 def test_three_of_ten_that_repeat_what_is_old_hold_nobody_up(
     tmp_path: Path, sim: Sim, attack: str, given: str, seed: int, least: float

@@ -11,7 +11,7 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "tardy", "clipped", "echo")
+OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "tardy", "voice", "clipped", "echo")
 
 
 def build(off: str = "", **constants: float) -> Algorithm:
@@ -47,17 +47,18 @@ def without(module: ModuleType, part: str) -> None:
     values: dict[str, Mapping[str, object]] = {
         "lengths": {"mixed": plain},
         "serving": {"served": lambda memory, mean: mean.copy()},
-        "standing": {"shares_of": lambda verdicts, messages, held: shares(verdicts, messages, dict.fromkeys(held, 1.0))},
+        "standing": {"shares_of": lambda verdicts, messages, held, voices: shares(verdicts, messages, dict.fromkeys(held, 1.0), voices)},
         "part": {"USUAL": huge},
         "sound": {"why_unsound": lambda names, squares, theirs: ""},
         "against": {"AGAINST": huge},
         "bound": {"REACH": huge},
-        "own_share": {"shares_of": lambda verdicts, messages, held: over_all(shares(verdicts, messages, held), verdicts, messages)},
+        "own_share": {"shares_of": lambda verdicts, messages, *rest: over_all(shares(verdicts, messages, *rest), messages)},
         "clipped": {"longer": lambda differences: sum(share * difference for difference, share in differences)},
         "echo": {"ECHO": 0.0},
         "late": {"made_up": lambda way, own, mean, back: (mean, 0.0)},
         "early": {"EARLY": huge},
         "tardy": {"TARDY": huge},
+        "voice": {"VOICES": huge},
     }
     for name, value in values[part].items():
         setattr(module, name, value)
@@ -70,7 +71,7 @@ def plain(own: np.ndarray, squares: object, seen: Sequence[Seen], shares: Mappin
     return weighted_mean([own, *(model for model, _ in taken)], [rest, *(share for _, share in taken)])
 
 
-def over_all(shares: Mapping[str, float], verdicts: Mapping[str, object], messages: Mapping[str, int]) -> dict[str, float]:
+def over_all(shares: Mapping[str, float], messages: Mapping[str, int]) -> dict[str, float]:
     """The share of those who are rejected goes to the own model in place of to the accepted."""
     accepted = sum(messages[sender] for sender in shares) + 1
     return {sender: share * accepted / (sum(messages.values()) + 1) for sender, share in shares.items()}

@@ -12,13 +12,13 @@ import msgspec
 from dfl_actors.api.sweeps.folder import FULL, clear, finish
 from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Event
-from dfl_actors.errors import DflError, StoreError
+from dfl_actors.errors import Diverged, DflError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.processes.channel import Channel
 from dfl_actors.report.load import load_run
 from dfl_actors.report.simulation import leave
 from dfl_actors.sim import checkpoint
-from dfl_actors.sim.about import load_about
+from dfl_actors.sim.about import load_about, save_about
 from dfl_actors.sim.run import Stopped, carry_out
 from dfl_actors.sim.team import alone
 
@@ -55,15 +55,20 @@ def work(parent: Channel, folder: Path, shared: Path) -> None:
 
 
 def _word(order: Order, parent: Channel, folder: Path, cache: Path) -> Word:
-    """Simulate a cell; what came of it."""
+    """Simulate a cell; what came of it. That it diverged comes of it as well: with its seed it would again."""
     part = Path(order.part)
     try:
         config = parse_topology(order.config, where=part.name, name="network", folder=folder)
         resume = _begin(part, order.config)
         listener = _Listener(parent, config)
-        if not load_about(part).over:
-            carry_out(config, part, folder, listener, listener.stop, cache, alone(config, cache, folder), resume, order.data)
-        leave(load_run(part), picture=False, place=Path(order.place or order.over))
+        try:
+            if not load_about(part).over:
+                carry_out(config, part, folder, listener, listener.stop, cache, alone(config, cache, folder), resume, order.data)
+            leave(load_run(part), picture=False, place=Path(order.place or order.over))
+        except Diverged as error:
+            listener.warn(f"{Path(order.place or order.over).name}: {error}")
+            save_about(part, msgspec.structs.replace(load_about(part), diverged=str(error)))
+            checkpoint.remove(part)
         with explained(f"{part} cannot be finished", FULL):
             finish(part, Path(order.over))
     except Stopped:

@@ -1,7 +1,7 @@
 """The directory of a sweep.
 
     sweep.json           the plan
-    cells/NAME/          a simulation that is over; it appears by one rename
+    cells/NAME/          a simulation that is over, or has diverged; it appears by one rename
     part/NAME/           one under way, or broken off, with its checkpoint
     results.csv ...      the tables and the picture (`table.py`)
     lock                 while a sweep uses the directory
@@ -18,6 +18,7 @@ import msgspec
 from dfl_actors.api.sweeps.plan import Cell, Plan, cells_of
 from dfl_actors.errors import StoreError
 from dfl_actors.files import explained, whole
+from dfl_actors.sim.about import load_about
 
 FILE = "sweep.json"
 FULL = "free some space, and call the same sweep again"
@@ -31,15 +32,23 @@ class Folder:
         self._over, self._part = path / "cells", path / "part"
 
     def over(self, cell: Cell) -> Path:
-        """Where the cell lies once it is over."""
+        """Where the cell lies once there is no more to be done."""
         return self._over / cell.name
 
     def part(self, cell: Cell) -> Path:
         """Where it lies until then."""
         return self._part / cell.name
 
-    def is_over(self, cell: Cell) -> bool:
+    def is_done(self, cell: Cell) -> bool:
+        """Whether it is over or has diverged."""
         return self.over(cell).is_dir()
+
+    def diverged(self, cell: Cell) -> str:
+        """Why it has ended before its last tick; "" where it has not. Raises `StoreError`."""
+        return load_about(self.over(cell)).diverged if self.is_done(cell) else ""
+
+    def is_over(self, cell: Cell) -> bool:
+        return self.is_done(cell) and not self.diverged(cell)
 
     def prepare(self, plan: Plan) -> None:
         """Make the directory, or see that it holds this sweep, or a part of it. Raises `StoreError`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfl_actors.api.sweeps.plan import Axis, Plan
-from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, missing_text, pivot, seeds_text, worst_of
+from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, states_text, pivot, seeds_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
 
@@ -24,7 +24,7 @@ WORST = "worst"
 def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
     return draw_heats(
-        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{missing_text(rows)}"
+        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{states_text(rows)}"
     )
 
 

@@ -176,9 +176,9 @@ def _simulated(plan: Plan, part: Plan, path: Path, jobs: int, hands: Engine, sto
     _check(cells, part, tell)
     folder.prepare(plan)
     with RunDirectory(path).lock():
-        todo = [cell for cell in cells if not folder.is_over(cell)]
+        todo = [cell for cell in cells if not folder.is_done(cell)]
         watch = _Watch(shown(progress, Console()), len(cells), len(cells) - len(todo), tell)
-        digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_over(cell)}
+        digests = {cell.source: load_about(folder.over(cell)).data for cell in cells if folder.is_done(cell)}
         at_once = hands.ready(stop)
         pool = Pool(folder, todo, digests, jobs or at_once, hands, stop, watch)
         watch.begin(pool)

@@ -34,6 +34,7 @@ ACCURACIES = ("mean", "worst", "last_mean", "last_worst")
 """The figures of which the least is the worst."""
 
 AGAIN = "remove that cell's directory, and call the sweep again"
+DIVERGED = "diverged"  # The state of a cell.
 QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
 MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
 
@@ -41,9 +42,13 @@ Row = dict[str, str | int | float | None]
 
 
 def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
-    """A cell of the results: its values, its seed, its state (over, failed, missing), and what it came to. Raises `StoreError`."""
+    """A cell of the results: its values, its seed, its state (over, diverged, failed, missing), and what it came to. Accuracies of what has
+    diverged are 0. Raises `StoreError`."""
     row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
-    if not folder.is_over(cell):
+    if why := folder.diverged(cell):
+        known = dict.fromkeys((*FIGURES, "seconds")) | dict.fromkeys(ACCURACIES, 0.0)
+        return row | {"state": DIVERGED} | known | {"error": why}
+    if not folder.is_done(cell):
         failure = failures.get(cell.name, "")
         return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
     place = folder.over(cell) / "summary.json"
@@ -138,7 +143,7 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
     cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
     others = [axis.name for axis in plan.axes if axis not in (down, across)]
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
-    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + missing_text(rows)
+    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + states_text(rows)
     told = across is not None and is_attack(across) and value in ACCURACIES
     worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
@@ -150,10 +155,13 @@ def seeds_text(plan: Plan) -> str:
     return f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
 
 
-def missing_text(rows: Iterable[Row]) -> str:
-    """How many cells are not in it, if any."""
-    missing = sum(row["state"] != "over" for row in rows)
-    return f" ({counted(missing, 'cell')} missing)" if missing else ""
+def states_text(rows: Iterable[Row]) -> str:
+    """How many cells are not in it, and how many have diverged, if any."""
+    states = [row["state"] for row in rows]
+    diverged, missing = states.count(DIVERGED), sum(state not in ("over", DIVERGED) for state in states)
+    told = [f"{counted(diverged, 'cell')} diverged, which counts as 0"] if diverged else []
+    told += [f"{counted(missing, 'cell')} missing"] if missing else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float | None] | None:
