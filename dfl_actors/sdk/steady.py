@@ -187,9 +187,8 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     mean, left = made_up(memory.way, own, mixed(own, squares, seen, shares, memory.arrays), {who: shares[who] * late[who] for who in late})
     memory = onward(memory, own, mean)
     after = held | {sender: standing(held[sender], verdicts[sender].factor, messages[sender]) for sender in messages}
-    return Result(
-        tuple(memory), mean, after, {"senders": words_of(verdicts, held, {who: left * by for who, by in late.items()}, often)}, memory.serving
-    )
+    words = words_of(verdicts, held, {who: left * by for who, by in late.items()}, often)
+    return Result(tuple(memory), mean, after, {"senders": words}, memory.serving)
 
 
 def remembered(state: tuple[object, ...]) -> Memory:
@@ -441,9 +440,7 @@ def standing(held: float, factor: float, messages: int) -> float:
     return factor + (held - factor) * STANDING**messages
 
 
-def words_of(
-    verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[str, float], often: Mapping[str, float]
-) -> dict[str, str]:
+def words_of(verdicts: Mapping[str, Verdict], held: Reputations, late: Mapping[str, float], often: Mapping[str, float]) -> dict[str, str]:
     """What was taken of each sender, and why not more."""
     return {who: said_of(one, held[who], late.get(who, 0.0), often[who]) if one.factor else one.words for who, one in verdicts.items()}
 

@@ -16,7 +16,8 @@ MODELS = "models"  # The folder of models: NAME.npy, the weights of a node as th
 
 class About(msgspec.Struct, kw_only=True):
     """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are
-    done; `diverged`: why there are no more. `data` is the digest of the data set, `form` what it gives a model; `noised` is what nodes say of their noise.
+    done; `diverged`: why there are no more. `data` is the digest of the data set, `form` what it gives a model; `noised` is what nodes say
+    of their noise.
 
     `version` is the program's; in a directory from before all this was recorded everything is as here.
     """

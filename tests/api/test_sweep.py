@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from dfl_actors import load_sweep, simulate, sweep
+from dfl_actors.api.sweeps.plan import Vary
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.sweep import _Watch
 from dfl_actors.api.sweeps.table import FIGURES
@@ -122,7 +123,8 @@ def read(sweep: Path) -> list[dict[str, str]]:
 def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was a cell that had failed: left out of its row's worst attack, and tried again with each call."""
     monkeypatch.chdir(written(tmp_path))
-    vary = {"update.algorithm": ["fedavg", "local"], "attack": {"none": {}, "rate": {"training.learning_rate": 1e6, "training.weight_decay": 1}}}
+    rates: dict[str, dict[str, object]] = {"none": {}, "rate": {"training.learning_rate": 1e6, "training.weight_decay": 1}}
+    vary: Vary = {"update.algorithm": ["fedavg", "local"], "attack": rates}
     told: list[str] = []
     for _ in range(2):
         result = sweep("net.toml", vary, out="out", jobs=1, progress="none", tell=told.append)

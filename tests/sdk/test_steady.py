@@ -154,11 +154,12 @@ def test_only_the_newest_of_a_sender_is_taken_and_all_its_messages_count_for_its
 @pytest.mark.parametrize("buffers", ["eeee eabc", "eeee eeae eeea"], ids=["beside three", "beside one"])
 def test_who_sends_five_times_as_often_has_two_voices_and_not_five(buffers: str) -> None:
     """It had an average to itself as often as it liked. The node trains before all buffers but the first."""
-    node, own, aside = Node(), OWN, np.zeros_like(OWN)
+    node, aside = Node(), np.zeros_like(OWN)
     aside[:40] = 0.05
-    for number in range(20):
+    result = node.take(*((who, near(0.001)) for who in "abce"))
+    for _ in range(20):
         for place, senders in enumerate(buffers.split()):
-            own = near(0.001) if place or not number else result.weights
+            own = near(0.001) if place else result.weights
             result = node.take(*((who, near(0.001)) for who in senders), own=own)
     assert said(result, "e")[:15] == "in part: sends " and said(result, "a") == "taken" and result.reputations["e"] == 1.0
     pulled = np.mean((node.take(*[("e", own + aside)] * 4, own=own).weights - own)[:40]) / 0.05

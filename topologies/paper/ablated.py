@@ -11,7 +11,10 @@ from dfl_actors.errors import AlgorithmError
 from dfl_actors.sdk import Algorithm, weighted_mean
 from dfl_actors.sdk.steady import Seen
 
-OFF = ("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "tardy", "voice", "clipped", "echo")
+OFF = (
+    *("lengths", "serving", "standing", "part", "sound", "against", "bound", "own_share", "late", "early", "tardy", "voice"),
+    *("clipped", "echo"),
+)
 
 
 def build(off: str = "", **constants: float) -> Algorithm:

@@ -12,7 +12,7 @@ import msgspec
 from dfl_actors.api.sweeps.folder import FULL, clear, finish
 from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Event
-from dfl_actors.errors import Diverged, DflError, StoreError
+from dfl_actors.errors import DflError, Diverged, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.processes.channel import Channel
 from dfl_actors.report.load import load_run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfl_actors.api.sweeps.plan import Axis, Plan
-from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, states_text, pivot, seeds_text, worst_of
+from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, pivot, seeds_text, states_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
 
