@@ -54,9 +54,10 @@ def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
 
 
 def ended(path: Path, about: About, end: int) -> list[Stopped]:
-    """That it is over, or was interrupted, at `end`, if that is so."""
+    """That it is over, or has diverged, or was interrupted, at `end`, if that is so."""
     interrupted = any(path.glob(f"{checkpoint.FOLDER}*"))
-    return [Stopped(t=end, reason="ticks" if about.over else "interrupted")] if about.over or interrupted else []
+    reason = "ticks" if about.over else "failed" if about.diverged else "interrupted" if interrupted else ""
+    return [Stopped(t=end, reason=reason)] if reason else []
 
 
 def fields_of(config: Config, about: About) -> dict[str, Any]:

@@ -21,8 +21,8 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
                way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 turns
     share      messages of the sender / (accepted messages + 1) * f * voice * reputation
-    voice      min(1, 2 usual / rate)
-    rate       the running mean of how many messages of the sender an update had; it begins at 0
+    voice      min(1, 2 usual / rate) where the node's rate is below .9, else 1
+    rate       the running mean of how many messages of the sender an update had; it begins at 0, the node's at 1
     usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's: a
                message in each turn
     turn       an update before which the node has trained since the one before
@@ -48,8 +48,9 @@ those who hold against him are heard. What pulls aside, as other labels do, stay
 holds the network up together with others, adds voices that have learnt nothing: who is tardy counts less, unless somebody is as far
 ahead, who may be the one that drags all others along.
 
-Who sends often fills buffers alone, and would have the average to itself. What counts of it is no more than twice what most send; the
-node, which trains as others do, is one of these: beside a single honest neighbour nobody else could tell who is too loud.
+Who sends often fills buffers alone, and would have averages to itself, between two steps of the node. What counts of it is no more than
+twice what most send; the node, which trains as others do, is one of these: beside a single honest neighbour nobody else could tell who
+is too loud. A node that trains before nearly every average may have trained several times, and knows no measure of how loud is too loud.
 
 What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the
 sender is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts
@@ -90,6 +91,7 @@ STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
 VOICES = 2.0  # Messages that count in full, in those that most send.
+TURNS = 0.9  # The part of the averages before which a node trains, from which on nobody is too loud.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
@@ -164,7 +166,7 @@ def begin(context: Context) -> tuple[object, ...]:
         if len(layer.shape) > 1:
             arrays.append((layer.name, start, end))
         start = end
-    return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (0.0, 0)}))
+    return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (1.0, 0)}))
 
 
 def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
@@ -177,6 +179,7 @@ def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedMo
     turn = trained(way, length)
     memory = counted(memory._replace(turns=memory.turns + turn), {**messages, OWN: int(turn)})
     memory, verdicts = judged(memory, seen)
+    verdicts = {who: Verdict(0.0, f"{REJECTED}: its weights are not finite") for who in messages} | verdicts
     memory = pulled(memory, [one for one in seen if verdicts[one.model.sender].factor])
     ahead, behind = early(memory.pulls), tardy(memory.pulls)
     verdicts = {who: hindered(one, ahead.get(who, 0.0), behind.get(who, 0.0)) for who, one in verdicts.items()}
@@ -196,7 +199,7 @@ def remembered(state: tuple[object, ...]) -> Memory:
     memory = Memory._make((*state, *Memory(())[len(state) :]))
     turns = memory.turns or memory.updates
     pulls = {who: (*pull, turns)[:3] for who, pull in memory.pulls.items()}
-    return memory._replace(turns=turns, pulls=pulls, near=dict(memory.near), rates={OWN: (0.0, turns), **memory.rates})
+    return memory._replace(turns=turns, pulls=pulls, near=dict(memory.near), rates={OWN: (1.0, turns), **memory.rates})
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
@@ -314,9 +317,10 @@ def counted(memory: Memory, messages: Mapping[str, int]) -> Memory:
 
 
 def loudness(rates: Mapping[str, Rate]) -> dict[str, float]:
-    """How much more often than most, and than the node itself, each sends."""
-    most = max(rates[OWN][0], median_high(rate for rate, _ in rates.values()))
-    return {who: rate / most for who, (rate, _) in rates.items()}
+    """How much more often than most, and than the node itself, each sends, where that can be said; else 1."""
+    own = rates[OWN][0]
+    most = max(own, median_high(rate for rate, _ in rates.values()))
+    return {who: rate / most if own < TURNS else 1.0 for who, (rate, _) in rates.items()}
 
 
 def shares_of(

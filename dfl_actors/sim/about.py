@@ -55,7 +55,8 @@ def load_about(path: Path) -> About:
     except StoreError:
         if place.exists():
             raise
-        made = int(1000 * (path / "config.toml").stat().st_mtime)
+        with explained(f"{path} is not the directory of a simulation", "name one that is"):
+            made = int(1000 * (path / "config.toml").stat().st_mtime)
         return About(started=made, over=(path / "accuracy.png").exists())
 
 

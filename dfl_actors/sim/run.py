@@ -13,7 +13,7 @@ from dfl_actors import __version__
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Event
 from dfl_actors.core.events import Noised
-from dfl_actors.errors import StoreError
+from dfl_actors.errors import Diverged, StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
@@ -115,6 +115,7 @@ def carry_out(
     soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
     """
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
+    about.diverged = ""
     save_about(out, about)
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, None, {}, {}) if found is None else checkpoint.load(found)
@@ -149,7 +150,8 @@ def _accounted(out: Path, about: About, team: Team) -> Iterator[None]:
     try:
         yield
         about.over = True
-    except BaseException:
+    except BaseException as error:
+        about.diverged = str(error) if isinstance(error, Diverged) else ""
         with suppress(StoreError):
             _account(out, about, begun, own, team)
         raise

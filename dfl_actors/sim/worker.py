@@ -28,7 +28,7 @@ from dfl_actors.learning.plain import Unkept
 from dfl_actors.learning.privacy import NOISE, step_seed
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed
-from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges
+from dfl_actors.learning.weights import Parameters, TrainState, Vector, check_converges, is_finite
 from dfl_actors.processes import faults
 from dfl_actors.processes.channel import Channel
 from dfl_actors.sdk.attack import Attack
@@ -116,6 +116,13 @@ class Resident:
             return self.learner.train(state, x[None], y[None], velocity, seed)
 
         self.become(self.course.train(self.state, 1, step)[0])
+
+    def train_if_finite(self, x: Samples, y: np.ndarray) -> None:
+        """The same, unless it leaves a model that is not finite: an attacker then goes on with the one it had, and ends nothing."""
+        weights, slots = self.state.weights.copy(), self.state.slots.copy()
+        self.train(x, y)
+        if not is_finite(self.state.weights):
+            self.state.weights[:], self.state.slots[:] = weights, slots
 
     def average(self, weights: Vector) -> None:
         """Go on with the weights that an average has made."""
@@ -224,9 +231,11 @@ class Worker:
         x, y = data.x_train[samples], data.y_train[samples]
         if node.attack is not None:
             x, y = checked_lesson(node.attack, x, y, self._form, node.rng)
-        if node.attack is None or node.attack.trains:
+        if node.attack is None:
             node.train(x, y)
             check_converges(node.state, node.name, self._attacked)
+        elif node.attack.trains:
+            node.train_if_finite(x, y)
         offered = self._offer(node)
         if slot >= 0:
             self._slab[slot] = offered

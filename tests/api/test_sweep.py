@@ -133,7 +133,7 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
     rows = read(tmp_path / "out")
     assert rows[1]["mean"] == rows[1]["last_worst"] == "0.0" and rows[1]["error"].startswith("tick ")
     shown = load_sweep("out").pivot()
-    assert shown.title.endswith("(2 cells diverged, which counts as 0)")
+    assert shown.title.endswith("(2 diverged, as 0)")
     assert [line[-1] for line in shown.sheet.lines()[1:]] == ["0.000 (rate)"] * 2
     assert not any((tmp_path / "out" / "part").iterdir()) and (tmp_path / "out" / "results.png").exists()
     with pytest.raises(ConfigError, match="name one that is over"):

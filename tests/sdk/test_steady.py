@@ -148,7 +148,7 @@ def test_only_the_newest_of_a_sender_is_taken_and_all_its_messages_count_for_its
     many.take(("a", near()), *[("evil", -OWN)] * 9)
     assert many.reputations["evil"] == pytest.approx(one.reputations["evil"] ** 9)
     flood = Node().take(("a", near()), *[("b", OWN + np.float32(9))] * 3, ("b", near()))
-    assert said(flood, "b") == "in part: sends 4 times as often as most"
+    assert said(flood, "b") == "taken"
 
 
 @pytest.mark.parametrize("buffers", ["eeee eabc", "eeee eeae eeea"], ids=["beside three", "beside one"])
@@ -164,6 +164,20 @@ def test_who_sends_five_times_as_often_has_two_voices_and_not_five(buffers: str)
     assert said(result, "e")[:15] == "in part: sends " and said(result, "a") == "taken" and result.reputations["e"] == 1.0
     pulled = np.mean((node.take(*[("e", own + aside)] * 4, own=own).weights - own)[:40]) / 0.05
     assert 0.25 < pulled < 0.4, "four messages of five are .8 of the average, and count .4 each"
+
+
+@pytest.mark.parametrize("buffer", [4, 20])
+def test_a_sender_that_whispers_or_has_left_makes_nobody_loud(buffer: int) -> None:
+    """The node trains once or more before each average, so that a neighbour of its own speed has as many messages in each as it likes."""
+    node = Node()
+    for number in range(60):
+        result = node.take(*[("a", near(0.001))] * buffer, *[("b", near(0.001))] * (number in (10, 55)), own=near(0.001))
+    assert said(result, "a") == "taken"
+
+
+def test_who_sends_no_finite_model_is_rejected_and_named() -> None:
+    result = Node().take(("a", near()), ("nan", OWN * np.float32(np.nan)))
+    assert said(result, "nan") == "rejected: its weights are not finite" and result.reputations["nan"] < 1 and said(result, "a") == "taken"
 
 
 def test_who_is_twice_as_fast_counts_in_full_and_who_is_slow_makes_nobody_loud() -> None:

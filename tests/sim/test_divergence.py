@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.sim.conftest import Sim, refused
@@ -23,3 +24,17 @@ def test_a_node_that_diverges_is_named_with_its_step(attack: str, remedy: str, t
     )
     code, line = refused(sim(tmp_path, "net.toml", "--ticks", "60", "-j", "1", "--out", "out"))
     assert code == 12 and " diverged at step " in line and line.count("node ") == 1 and line.endswith(remedy)
+
+
+def test_attackers_that_diverge_by_themselves_end_nothing(tmp_path: Path, sim: Sim) -> None:
+    """In tables of defences the cell of a defence was lost by models that no honest node had ever received."""
+    (tmp_path / "small.py").write_text(SMALL.replace("Dense(labels)", "Dense(8), keras.layers.Dense(labels)"))
+    attackers = "".join(f"[node.{node}]\nattack = 'scaled_model'\nattack_parameters = {{factor = 1e3}}\n" for node in (0, 1))
+    (tmp_path / "net.toml").write_text(
+        f"[network]\nnodes = 4\nlinks = ['0--1', '2--3', '2->0']\n[training]\nmodel = 'small.py:build'\nbatch = 8\n"
+        f"[update]\nalgorithm = 'fedavg'\nbuffer = 1\n[sim]\ninterval = [1]\n{attackers}"
+    )
+    result = sim(tmp_path, "net.toml", "--ticks", "60", "-j", "1", "--out", "out")
+    assert result.exit_code == 0, result.exception
+    accuracy = orjson.loads((tmp_path / "out" / "summary.json").read_bytes())["accuracy"]
+    assert accuracy["worst"] > 0.15, accuracy

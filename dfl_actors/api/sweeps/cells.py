@@ -18,7 +18,7 @@ from dfl_actors.processes.channel import Channel
 from dfl_actors.report.load import load_run
 from dfl_actors.report.simulation import leave
 from dfl_actors.sim import checkpoint
-from dfl_actors.sim.about import load_about, save_about
+from dfl_actors.sim.about import load_about
 from dfl_actors.sim.run import Stopped, carry_out
 from dfl_actors.sim.team import alone
 
@@ -67,7 +67,6 @@ def _word(order: Order, parent: Channel, folder: Path, cache: Path) -> Word:
             leave(load_run(part), picture=False, place=Path(order.place or order.over))
         except Diverged as error:
             listener.warn(f"{Path(order.place or order.over).name}: {error}")
-            save_about(part, msgspec.structs.replace(load_about(part), diverged=str(error)))
             checkpoint.remove(part)
         with explained(f"{part} cannot be finished", FULL):
             finish(part, Path(order.over))

@@ -24,7 +24,7 @@ WORST = "worst"
 def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
     return draw_heats(
-        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{states_text(rows)}"
+        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{states_text(rows, value)}"
     )
 
 

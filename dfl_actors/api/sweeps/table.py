@@ -24,6 +24,7 @@ from dfl_actors.report.pictures import draw_over_time
 from dfl_actors.report.series import Numbers, Series, accuracies
 from dfl_actors.report.simulation import GOAL
 from dfl_actors.report.table import Column
+from dfl_actors.sim.about import load_about
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +36,7 @@ ACCURACIES = ("mean", "worst", "last_mean", "last_worst")
 
 AGAIN = "remove that cell's directory, and call the sweep again"
 DIVERGED = "diverged"  # The state of a cell.
+DONE = ("over", DIVERGED)  # What a cell is when nothing is left to be done of it.
 QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
 MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
 
@@ -46,8 +48,9 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     diverged are 0. Raises `StoreError`."""
     row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
     if why := folder.diverged(cell):
-        known = dict.fromkeys((*FIGURES, "seconds")) | dict.fromkeys(ACCURACIES, 0.0)
-        return row | {"state": DIVERGED} | known | {"error": why}
+        known: Row = {**dict.fromkeys(FIGURES), **dict.fromkeys(ACCURACIES, 0.0)}
+        about = load_about(folder.over(cell))
+        return row | {"state": DIVERGED} | known | {"cpu_seconds": about.cpu, "seconds": about.seconds, "error": why}
     if not folder.is_done(cell):
         failure = failures.get(cell.name, "")
         return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
@@ -143,7 +146,7 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
     cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
     others = [axis.name for axis in plan.axes if axis not in (down, across)]
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
-    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + states_text(rows)
+    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + states_text(rows, value)
     told = across is not None and is_attack(across) and value in ACCURACIES
     worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
@@ -155,11 +158,11 @@ def seeds_text(plan: Plan) -> str:
     return f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
 
 
-def states_text(rows: Iterable[Row]) -> str:
-    """How many cells are not in it, and how many have diverged, if any."""
+def states_text(rows: Iterable[Row], value: str) -> str:
+    """How many cells have diverged, and how that counts in this figure, and how many are not in it, if any."""
     states = [row["state"] for row in rows]
-    diverged, missing = states.count(DIVERGED), sum(state not in ("over", DIVERGED) for state in states)
-    told = [f"{counted(diverged, 'cell')} diverged, which counts as 0"] if diverged else []
+    diverged, missing = states.count(DIVERGED), sum(state not in DONE for state in states)
+    told = [f"{diverged} diverged" + (", as 0" if value in ACCURACIES else "")] if diverged else []
     told += [f"{counted(missing, 'cell')} missing"] if missing else []
     return f" ({'; '.join(told)})" if told else ""
 
@@ -209,9 +212,11 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
     for name in names:
         lines = []
         for place, point in enumerate(list(down.points)[:FEW]):
-            fits = [cell for cell in over if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
-            if its := [curves[cell.name] for cell in fits if cell.name in curves]:
-                lines.append(Line(name=point, series=_mean_curve(its), colour=f"@node{place}", width=1.6))
+            fits = [cell for cell in cells if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
+            its, lost = [curves[cell.name] for cell in fits if cell.name in curves], sum(bool(folder.diverged(cell)) for cell in fits)
+            if its or lost:
+                told = f"{point} ({lost} of {len(fits)} diverged)" if lost else point
+                lines.append(Line(name=told, series=_mean_curve(its), colour=f"@node{place}", width=1.6))
         found[name] = Panel(title=score, lines=lines, reach=(0, 1))
     return found, max((float(when[-1]) for when, _ in curves.values()), default=1.0)
 
@@ -225,6 +230,8 @@ def _curve(place: Path) -> Series | None:
 
 
 def _mean_curve(curves: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
-    """The mean of curves over the ticks that all have."""
+    """The mean of curves over the ticks that all have; of none a curve without points."""
+    if not curves:
+        return np.zeros(0), np.zeros(0)
     length = min(len(when) for when, _ in curves)
     return curves[0][0][:length], np.asarray(np.mean([values[:length] for _, values in curves], axis=0))
