@@ -9,10 +9,11 @@ import psutil
 import pytest
 
 from dfl_actors import load_sweep, simulate, sweep
+from dfl_actors.api.sweeps.folder import Folder
 from dfl_actors.api.sweeps.plan import Vary
 from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.sweep import _Watch
-from dfl_actors.api.sweeps.table import FIGURES
+from dfl_actors.api.sweeps.table import FIGURES, panels
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.report.progress import OnTerminal
 from tests.network.harness import PATIENCE, Command
@@ -135,7 +136,15 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
     shown = load_sweep("out").pivot()
     assert shown.title.endswith("(2 diverged, as 0)")
     assert [line[-1] for line in shown.sheet.lines()[1:]] == ["0.000 (rate)"] * 2
-    assert not any((tmp_path / "out" / "part").iterdir()) and (tmp_path / "out" / "results.png").exists()
+    assert shown.title == load_sweep("out").pivot(value="worst").title.replace("worst", "mean", 1)
+    assert load_sweep("out").pivot(value="std").title.endswith("(2 diverged)"), "there it counts as nothing"
+    assert not any((tmp_path / "out" / "part").iterdir())
+    lost, _ = panels(load_sweep("out").plan, Folder(Path("out")), load_sweep("out").cells, *load_sweep("out").plan.axes)
+    assert [line.name for line in lost["rate"].lines] == ["fedavg (1 of 1 diverged)", "local (1 of 1 diverged)"]
+    for name in ("results.png", "heat.png"):
+        (tmp_path / "out" / name).write_bytes(b"an old one")
+    sweep("out", only={"attack": ["rate"]}, show=True)
+    assert all((tmp_path / "out" / name).read_bytes() != b"an old one" for name in ("results.png", "heat.png"))
     with pytest.raises(ConfigError, match="name one that is over"):
         load_sweep("out").simulation(**{"update.algorithm": "fedavg", "attack": "rate", "seed": 5})
 
@@ -165,7 +174,6 @@ def test_before_the_first_tick_a_sweep_says_what_it_waits_for(width: int) -> Non
 
 
 def test_another_sweep_is_refused_and_an_extension_is_not(place: Path) -> None:
-    from dfl_actors.api.sweeps.folder import Folder
     from dfl_actors.api.sweeps.plan import axes_of_texts, plan_of
 
     net = str(place / "net.toml")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -31,7 +32,7 @@ from dfl_actors.report.runs.listing import find, list_runs, remove
 from dfl_actors.report.series import accuracies, over_steps
 from dfl_actors.report.simulation import closing, closing_text, leave, render_simulation, summarise_simulation
 from dfl_actors.runtime.rundir import RunDirectory
-from dfl_actors.sim.about import About, save_about
+from dfl_actors.sim.about import About, load_about, save_about
 from dfl_actors.watch.overview import Overview
 from dfl_actors.watch.views import Place, RunView
 from tests.report.made_run import lively
@@ -163,12 +164,14 @@ def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> No
     simulated(tmp_path / "sims" / "died", over=False)
     (simulated(tmp_path / "sims" / "stopped", over=False) / "checkpoint").mkdir()
     simulated(tmp_path / "sims" / "goes", over=False)
+    lost = simulated(tmp_path / "sims" / "lost", over=False)
+    save_about(lost, msgspec.structs.replace(load_about(lost), diverged="tick 5: node 0 diverged at step 2"))
     (tmp_path / "sims" / "other").mkdir()
     with RunDirectory(tmp_path / "sims" / "goes").lock():
         listed, foreign = list_runs([tmp_path / "runs", tmp_path / "sims"], 0)
     assert foreign == ["other"]
     assert {Path(one.directory).name: one.state for one in listed} == {
-        "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running"
+        "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running", "lost": "failed"
     }  # fmt: skip
     over = next(one for one in listed if one.state == "finished")
     assert (over.kind, over.reason, over.nodes, over.seconds, over.blocks, over.lowest) == ("simulation", "ticks", 3, 12.5, None, 0.5)
