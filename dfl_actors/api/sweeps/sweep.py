@@ -106,15 +106,19 @@ class SweepResult:
     def write(self) -> None:
         """`results.csv` and `.parquet`, `results.png` where something is varied, `heat.png` where two things are. Raises `DflError`."""
         table.write_results(self.rows, self.path)
-        if not self.plan.axes or all(row["state"] not in table.DONE for row in self.rows):
+        if not self.plan.axes or not self.done:
             return
         write_picture(self.plot().figure, self.path / "results.png")
         if len(self.plan.axes) > 1:
             write_picture(self.heat_map().figure, self.path / "heat.png")
 
+    @property
+    def done(self) -> int:
+        """How many of its cells are over or have diverged."""
+        return sum(row["state"] in table.DONE for row in self.rows)
+
     def __repr__(self) -> str:
-        over = sum(row["state"] in table.DONE for row in self.rows)
-        return f"<SweepResult {self.path}: {over} of {len(self.cells)} cells>"
+        return f"<SweepResult {self.path}: {self.done} of {len(self.cells)} cells>"
 
 
 @in_parameters
@@ -158,9 +162,8 @@ def sweep(
         plan, path = _planned(base, vary or {}, seeds, overrides, out)
         result = _simulated(plan, narrowed(plan, only or {}), path, jobs, hands, stop, progress, tell)
         if stop:
-            over = sum(row["state"] in table.DONE for row in result.rows)
             again = f"dfl-actors sweep {path}{_again(only or {})}"
-            raise Interrupted(stop.number, f"stopped with {over} of {len(result.cells)} cells over; go on with: {again}")
+            raise Interrupted(stop.number, f"stopped with {result.done} of {len(result.cells)} cells over; go on with: {again}")
     return result
 
 

@@ -47,13 +47,13 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     """A cell of the results: its values, its seed, its state (over, diverged, failed, missing), and what it came to. Accuracies of what has
     diverged are 0. Raises `StoreError`."""
     row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
-    if why := folder.diverged(cell):
-        known: Row = {**dict.fromkeys(FIGURES), **dict.fromkeys(ACCURACIES, 0.0)}
-        about = load_about(folder.over(cell))
-        return row | {"state": DIVERGED} | known | {"cpu_seconds": about.cpu, "seconds": about.seconds, "error": why}
     if not folder.is_done(cell):
         failure = failures.get(cell.name, "")
         return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
+    about = load_about(folder.over(cell))
+    if about.diverged:
+        nothing: Row = {**dict.fromkeys(FIGURES), **dict.fromkeys(ACCURACIES, 0.0)}
+        return row | {"state": DIVERGED} | nothing | {"cpu_seconds": about.cpu, "seconds": about.seconds, "error": about.diverged}
     place = folder.over(cell) / "summary.json"
     with explained(f"{place} cannot be read", AGAIN):
         raw = place.read_bytes()
@@ -204,7 +204,8 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
 
     Points beyond the first few are left out. Raises `DflError`.
     """
-    over = [cell for cell in cells if folder.is_over(cell)]
+    diverged = {cell.name for cell in cells if folder.diverged(cell)}
+    over = [cell for cell in cells if folder.is_done(cell) and cell.name not in diverged]
     score = load_run(folder.over(over[0]), (Evaluated,)).score if over else "accuracy"
     names = list(across.points)[:MOST_PANELS] if across is not None else [""]
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
@@ -213,7 +214,7 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
         lines = []
         for place, point in enumerate(list(down.points)[:FEW]):
             fits = [cell for cell in cells if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
-            its, lost = [curves[cell.name] for cell in fits if cell.name in curves], sum(bool(folder.diverged(cell)) for cell in fits)
+            its, lost = [curves[cell.name] for cell in fits if cell.name in curves], sum(cell.name in diverged for cell in fits)
             if its or lost:
                 told = f"{point} ({lost} of {len(fits)} diverged)" if lost else point
                 lines.append(Line(name=told, series=_mean_curve(its), colour=f"@node{place}", width=1.6))

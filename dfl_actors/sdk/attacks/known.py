@@ -68,6 +68,11 @@ def within(vector: Doubles) -> Weights:
     return np.clip(vector, -LARGEST, LARGEST).astype(np.float32)
 
 
+def times(own: Weights, factor: float) -> Weights:
+    """A model with every weight times `factor`."""
+    return within(own.astype(np.float64) * np.float32(factor))
+
+
 def victims(view: View) -> list[str]:
     """The honest nodes whose model is known and who hear the attacker, by name; where nobody knows who hears whom, all that are known."""
     hears = view.scene.hears

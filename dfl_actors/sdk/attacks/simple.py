@@ -66,7 +66,7 @@ def random_model(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.001) -> Attack
 def scaled_model(factor: Annotated[float, Meta(ge=-1e6, le=1e6)] = 10.0) -> Attack:
     """Scaled model: the model is offered with every weight times `factor`, so that it outweighs others in a mean; none goes beyond 1e30,
     so that the mean is a number."""
-    return Attack(offer=lambda view: known.within(view.own.astype(np.float64) * np.float32(factor)))
+    return Attack(offer=lambda view: known.times(view.own, factor))
 
 
 def shifted_labels(by: Annotated[int, Meta(ge=1, le=255)] = 1) -> Attack:
@@ -92,4 +92,4 @@ def silent() -> Attack:
 
 def sign_flip(scale: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0) -> Attack:
     """Sign flip: the model is offered with every weight negated, times `scale` (the sign-flipping attack of arXiv 1811.03761, on models)."""  # noqa: E501 - shown as it is
-    return Attack(offer=lambda view: known.within(view.own.astype(np.float64) * np.float32(-scale)))
+    return Attack(offer=lambda view: known.times(view.own, -scale))
