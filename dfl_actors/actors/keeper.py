@@ -35,10 +35,17 @@ Weighed = list[tuple[Scored, np.ndarray]]
 
 
 class Apply(Protocol):
-    """The algorithm with its context bound: own model, received ones, reputations and own accuracy in, the result out."""
+    """The algorithm with its context bound: own model, received ones, reputations, own accuracy and how many own models there were since
+    the last average in, the result out."""
 
     def __call__(
-        self, state: object, own: np.ndarray, received: list[ReceivedModel], reputations: dict[str, float], own_accuracy: float | None
+        self,
+        state: object,
+        own: np.ndarray,
+        received: list[ReceivedModel],
+        reputations: dict[str, float],
+        own_accuracy: float | None,
+        own_models: int,
     ) -> Result: ...
 
 
@@ -68,6 +75,7 @@ class Keeper(Actor):
         self._number = int(journal.get(b"number") or b"0")
         self._own: str | None = None
         self._own_accuracy: float | None = None
+        self._made = 0  # own models since the last average
         self._pending: dict[int, np.ndarray] = {}
         self._left: dict[int, str] = {}  # The keys of the pending differences in the model store.
         self._buffer: list[Scored] = []
@@ -93,6 +101,7 @@ class Keeper(Actor):
         self._own = message.model
         # Differences on their way change the model; its accuracy is known again with the next transaction.
         self._own_accuracy = message.correct / message.tested if message.tested else None
+        self._made += message.tested > 0  # measured: of a new transaction
         self._pending = {number: delta for number, delta in self._pending.items() if number > message.applied}
         self._left = {number: key for number, key in self._left.items() if number in self._pending}
 
@@ -124,9 +133,9 @@ class Keeper(Actor):
             models = [
                 ReceivedModel(score.generator, weights, score.correct / score.tested, score.samples or None) for score, weights in received
             ]
-            result = self._apply(self._state, own, models, self.reputations, self._own_accuracy)
+            result = self._apply(self._state, own, models, self.reputations, self._own_accuracy, self._made)
             delta = result.weights - own
-        self._state, self.reputations = result.state, dict(result.reputations)
+        self._state, self.reputations, self._made = result.state, dict(result.reputations), 0
         # In order of arrival: of several models of a sender the last stays.
         seen = {score.generator: (score.model, score.codec) for score, _ in received}
         yield from self._hand_over(delta, models, seen if self._watched else {}, result, now)

@@ -50,6 +50,7 @@ class Trial:
     own: np.ndarray
     received: Sequence[ReceivedModel] = ()
     own_accuracy: float | None = 0.5
+    own_models: int = 1
     part: str = "apply"
     others: dict[str, Weights] = field(default_factory=dict)
     past: Sequence[Weights] = ()
@@ -127,6 +128,8 @@ def buffers() -> list[Trial]:
         Trial("nobody is accurate", own, [ReceivedModel(model.sender, model.weights, 0.0) for model in _models("abc", near(3))], 0.0),
         Trial("the own model is the most accurate", own, _models("abc", near(3)), 1.0),
         Trial("the own model was not measured", own, _models("abc", near(3)), None),
+        Trial("no own model since the last average", own, _models("abc", near(3)), own_models=0),
+        Trial("many own models since the last average", own, _models("abc", near(3)), own_models=9),
     ]
 
 
@@ -205,7 +208,7 @@ def _held(given: Trial) -> Iterator[tuple[str, object]]:
 
 def applied(algorithm: Algorithm, state: object, given: Trial) -> Result:
     """What `apply` gives. Raises `AlgorithmError`, also if it is no result."""
-    extras = extra_inputs(algorithm, given.own_accuracy)
+    extras = extra_inputs(algorithm, given.own_accuracy, given.own_models)
     result = guarded("apply failed", lambda: algorithm.apply(state, given.own, given.received, given.reputations, **extras))
     if not isinstance(result, Result):
         raise AlgorithmError(f"apply returns a {type(result).__name__}, not a Result")

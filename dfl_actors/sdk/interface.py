@@ -6,7 +6,7 @@ An algorithm is a value, a pair of pure functions (the manner of fedjax, arXiv 2
     apply(state, own, received, reputations) -> Result(state, weights, reputations, notes, serving)
 
 An algorithm whose needs hold "own_accuracy" takes a keyword argument of that name besides: the accuracy of `own` in 0..1, or None when
-nobody measured it.
+nobody measured it. So does one with "own_models": how many models the node itself has made and sent since its last average.
 The keeper calls `apply` each time the model buffer is full and keeps what it returns. `state` is the algorithm's own and means
 nothing to anyone else. Weights are one float32 vector [P]; `context.parameters` names its layers. An algorithm never modifies
 what it is given: weights arrive read-only, and results are new objects. Ten lines make one; this one averages the models that
@@ -47,7 +47,8 @@ Reputations = Mapping[str, float]
 
 ACCURACY = "accuracy"
 OWN_ACCURACY = "own_accuracy"
-KNOWN_NEEDS = frozenset({ACCURACY, OWN_ACCURACY})
+OWN_MODELS = "own_models"
+KNOWN_NEEDS = frozenset({ACCURACY, OWN_ACCURACY, OWN_MODELS})
 
 # A reputation of somebody a node has not judged yet (section V of the paper: reputations lie in 0..1 and only fall).
 START_REPUTATION = 1.0
@@ -94,7 +95,7 @@ class Result(NamedTuple):
 
 
 Init = Callable[[Context], object]
-Apply = Callable[..., Result]  # `apply(state, own, received, reputations)`, and `own_accuracy=` for an algorithm that needs it.
+Apply = Callable[..., Result]  # `apply(state, own, received, reputations)`, and by name what else an algorithm needs.
 
 
 def stateless(context: Context) -> None:
@@ -109,8 +110,9 @@ def missing(*_: object, **__: object) -> Result:
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """An averaging algorithm. `needs` holds "accuracy" when received models must be measured, on the node's own samples, before `apply`,
-    and "own_accuracy" when the own model must be. `optimiser` is the momentum of a node's steps, unless its topology or its model names
-    another; None: the program's SGD. What is loaded without a `name` is called as its module is."""
+    "own_accuracy" when the own model must be, and "own_models" when its models must be counted. `optimiser` is the momentum of a node's
+    steps, unless its topology or its model names another; None: the program's SGD. What is loaded without a `name` is called as its module
+    is."""
 
     name: str = ""
     init: Init = stateless

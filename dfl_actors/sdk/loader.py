@@ -32,7 +32,7 @@ from dfl_actors.sdk import (
     ubar,
 )
 from dfl_actors.sdk.attacks import load_attack
-from dfl_actors.sdk.interface import OWN_ACCURACY, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
+from dfl_actors.sdk.interface import OWN_ACCURACY, OWN_MODELS, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
 
 AVERAGES = (steady, fedavg, half_fedavg, local, reputation)
@@ -67,12 +67,14 @@ def checked_apply(
     received: Sequence[ReceivedModel],
     reputations: Reputations,
     own_accuracy: float | None = None,
+    own_models: int = 1,
 ) -> Result:
     """`algorithm.apply` on read-only inputs, its result checked. The weights returned share no memory with the inputs, reputations are
     floats and notes what JSON can hold.
 
-    `own_accuracy` is passed on to an algorithm that needs it, and to no other. Raises `AlgorithmError` naming the algorithm and the rule:
-    weights float32 [P] like `own` and finite, reputations finite in 0..1, notes of numbers, texts, lists and mappings.
+    `own_accuracy` and `own_models` are passed on to an algorithm that needs them, and to no other. Raises `AlgorithmError` naming the
+    algorithm and the rule: weights float32 [P] like `own` and finite, reputations finite in 0..1, notes of numbers, texts, lists and
+    mappings.
 
     What comes in may be a view of memory that is about to be used again. So an algorithm that has a state is given copies, and the
     first state of one that had none is copied: whatever it remembers stays as it was.
@@ -83,7 +85,7 @@ def checked_apply(
         ReceivedModel(model.sender, weights, model.accuracy, model.samples) for model, weights in zip(received, inputs[1:], strict=True)
     ]
     known = MappingProxyType(dict(reputations))
-    extras = extra_inputs(algorithm, own_accuracy)
+    extras = extra_inputs(algorithm, own_accuracy, own_models)
     result = guarded(f"algorithm {algorithm.name!r}: apply failed", lambda: algorithm.apply(state, inputs[0], models, known, **extras))
     broken = guarded(f"algorithm {algorithm.name!r}: its result cannot be read", lambda: broken_rule(result, own))
     if broken:
@@ -106,9 +108,10 @@ def _apart(weights: Weights, inputs: Sequence[Weights]) -> Weights:
     return weights.copy() if shared else np.ascontiguousarray(weights)
 
 
-def extra_inputs(algorithm: Algorithm, own_accuracy: float | None) -> dict[str, float | None]:
+def extra_inputs(algorithm: Algorithm, own_accuracy: float | None, own_models: int) -> dict[str, float | None]:
     """The keyword arguments that `algorithm.apply` takes besides the four that all take."""
-    return {OWN_ACCURACY: own_accuracy} if OWN_ACCURACY in algorithm.needs else {}
+    known = {OWN_ACCURACY: own_accuracy, OWN_MODELS: own_models}
+    return {need: value for need, value in known.items() if need in algorithm.needs}
 
 
 def plain_notes(name: str, notes: Mapping[str, object]) -> dict[str, object]:

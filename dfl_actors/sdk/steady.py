@@ -21,11 +21,11 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
                way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 turns
     share      messages of the sender / (accepted messages + 1) * f * voice * reputation
-    voice      min(1, 2 usual / rate) where the node's rate is below .9, else 1
-    rate       the running mean of how many messages of the sender an update had; it begins at 0, the node's at 1
-    usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's: a
-               message in each turn
-    turn       an update before which the node has trained since the one before
+    voice      min(1, 2 usual / rate)
+    rate       the running mean of how many messages of the sender an update had, from 0 on; the node's, of how many models it has made
+               since the update before, from 1 on
+    usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's
+    turn       an update before which the node has made a model since the one before
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
                + min(sum of share * late, max(0, -p of that)) w
     d          |x|^2 - |o|^2 of the array, and no more than c either way;  c: the upper median of its size among the accepted
@@ -50,7 +50,7 @@ ahead, who may be the one that drags all others along.
 
 Who sends often fills buffers alone, and would have averages to itself, between two steps of the node. What counts of it is no more than
 twice what most send; the node, which trains as others do, is one of these: beside a single honest neighbour nobody else could tell who
-is too loud. A node that trains before nearly every average may have trained several times, and knows no measure of how loud is too loud.
+is too loud.
 
 What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the
 sender is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts
@@ -77,7 +77,17 @@ import numpy as np
 
 from dfl_actors.learning.momentum import quasi_global
 from dfl_actors.learning.weights import norm
-from dfl_actors.sdk.interface import START_REPUTATION, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, weighted_mean
+from dfl_actors.sdk.interface import (
+    OWN_MODELS,
+    START_REPUTATION,
+    Algorithm,
+    Context,
+    ReceivedModel,
+    Reputations,
+    Result,
+    Weights,
+    weighted_mean,
+)
 from dfl_actors.sdk.reasons import REJECTED, TAKEN
 from dfl_actors.sdk.robust import length as length_of
 from dfl_actors.sdk.robust import newest
@@ -91,7 +101,6 @@ STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
 VOICES = 2.0  # Messages that count in full, in those that most send.
-TURNS = 0.9  # The part of the averages before which a node trains, from which on nobody is too loud.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
@@ -105,7 +114,6 @@ Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many th
 Rate = tuple[float, int]  # Of a sender, or the node itself: the running mean of its messages an update, and the turn of the last.
 
 OWN = ""  # The node itself among rates.
-TRAINED = 1e-6  # Of its norm: by how much more than the rounding of sums a model that was trained differs from the mean before.
 
 
 class Memory(NamedTuple):
@@ -155,7 +163,7 @@ class Verdict(NamedTuple):
 
 
 def build() -> Algorithm:
-    return Algorithm(init=begin, apply=apply, optimiser=quasi_global())
+    return Algorithm(init=begin, apply=apply, needs=frozenset({OWN_MODELS}), optimiser=quasi_global())
 
 
 def begin(context: Context) -> tuple[object, ...]:
@@ -169,15 +177,16 @@ def begin(context: Context) -> tuple[object, ...]:
     return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (1.0, 0)}))
 
 
-def apply(state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations) -> Result:
+def apply(
+    state: tuple[object, ...], own: Weights, received: Sequence[ReceivedModel], reputations: Reputations, *, own_models: int
+) -> Result:
     """The formula above. Nothing is taken, and all stays, when nobody is accepted."""
     memory = remembered(state)
     squares, length = squared_norms(own, memory.arrays), norm(own)
     way = way_of([point - own for point in (memory.former, memory.before) if point is not None])
     seen = [beside(own, length, squares, model, memory.arrays, way) for model in newest(received)]
     messages = Counter(model.sender for model in received)
-    turn = trained(way, length)
-    memory = counted(memory._replace(turns=memory.turns + turn), {**messages, OWN: int(turn)})
+    memory = counted(memory._replace(turns=memory.turns + bool(own_models)), {**messages, OWN: own_models})
     memory, verdicts = judged(memory, seen)
     verdicts = {who: Verdict(0.0, f"{REJECTED}: its weights are not finite") for who in messages} | verdicts
     memory = pulled(memory, [one for one in seen if verdicts[one.model.sender].factor])
@@ -304,11 +313,6 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
     return Verdict(near / one.away, f"{PART}{one.away / max(typical, 1e-30):.2g} times the usual distance")
 
 
-def trained(way: Way, length: float) -> bool:
-    """Whether the own model, whose norm is `length`, has been trained since the mean before, the last point of its way."""
-    return not way.points or sqrt(way.products[-2, -2]) > TRAINED * length
-
-
 def counted(memory: Memory, messages: Mapping[str, int]) -> Memory:
     """The memory with one more update's messages."""
     heard = {**memory.rates, **{who: (memory.rates.get(who, (0.0, 0))[0], memory.turns) for who, count in messages.items() if count}}
@@ -317,10 +321,9 @@ def counted(memory: Memory, messages: Mapping[str, int]) -> Memory:
 
 
 def loudness(rates: Mapping[str, Rate]) -> dict[str, float]:
-    """How much more often than most, and than the node itself, each sends, where that can be said; else 1."""
-    own = rates[OWN][0]
-    most = max(own, median_high(rate for rate, _ in rates.values()))
-    return {who: rate / most if own < TURNS else 1.0 for who, (rate, _) in rates.items()}
+    """How much more often than most, and than the node itself, each sends."""
+    most = max(rates[OWN][0], median_high(rate for rate, _ in rates.values()))
+    return {who: rate / most for who, (rate, _) in rates.items()}
 
 
 def shares_of(

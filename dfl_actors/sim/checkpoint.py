@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dfl_actors.sim.timeline import TimelineState
 
 FOLDER = "checkpoint"
-FORMAT = 5
+FORMAT = 6
 ROOM = "free some space and go on with --resume"  # What helps when a simulation cannot write.
 
 

@@ -86,7 +86,7 @@ class Resident:
         self.turned: tuple[str | None, dict[str, Parameter]] | None = None  # what an event made of it, since the last of them
         self.turn(attack)
         self.seen: dict[str, Vector] = {}
-        self.offered = 0
+        self.offered = self.averaged = 0  # models so far, now and at the last average
         self.reputations: dict[str, float] = dict.fromkeys(node.senders, 1.0)
         self.context = Context(node.name, node.senders, learner.parameters, np.random.default_rng([*seed, 4]), samples)
         self.memory = first_state(algorithm, self.context)
@@ -139,6 +139,7 @@ class Resident:
         values = {
             "iteration": self.state.iteration,
             "offered": self.offered,
+            "averaged": self.averaged,
             "reputations": self.reputations,
             "seen": self.seen,
             "offering": None if self.offering is None else self.offering.state(),
@@ -163,7 +164,8 @@ class Resident:
             self.turn(attack_of(*values["turned"]))
         self.become(TrainState(arrays["weights"], arrays["slots"], values["iteration"]))
         self.course.take(arrays["course"])
-        self.offered, self.reputations, self.memory = values["offered"], values["reputations"], values["memory"]
+        self.offered, self.averaged = values["offered"], values["averaged"]
+        self.reputations, self.memory = values["reputations"], values["memory"]
         self.seen, self.serving = values["seen"], values["serving"]
         if self.offering is not None:
             self.offering.restore(values["offering"])
@@ -280,7 +282,8 @@ class Worker:
         ]
         node.watch(received)
         own_accuracy = None if score is None else score.correct / score.tested
-        result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy)
+        own_models, node.averaged = node.offered - node.averaged, node.offered
+        result = checked_apply(node.algorithm, node.memory, own, received, node.reputations, own_accuracy, own_models)
         node.memory, node.reputations = result.state, dict(result.reputations)
         self._take(node, result.weights)
         if result.serving is not None:

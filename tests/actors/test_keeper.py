@@ -24,12 +24,14 @@ from tests.actors.bench import KEYS, Bench, notes, told
 ZERO = np.zeros(8, np.float32)
 
 
-def built(apply: Any = half, watched: bool = False, told: list[float | None] | None = None, **fields: Any) -> Bench:
-    """`told` takes the own accuracies that the algorithm hears."""
+def built(apply: Any = half, watched: bool = False, told: list[tuple[float | None, int]] | None = None, **fields: Any) -> Bench:
+    """`told` takes the own accuracies, and how many own models there were, that the algorithm hears."""
 
-    def bound(state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float], own_accuracy: float | None) -> Result:
+    def bound(
+        state: object, own: np.ndarray, received: list[Any], reputations: dict[str, float], own_accuracy: float | None, own_models: int
+    ) -> Result:
         if told is not None:
-            told.append(own_accuracy)
+            told.append((own_accuracy, own_models))
         result: Result = apply(state, own, received, reputations)
         return result
 
@@ -66,11 +68,20 @@ def test_a_full_buffer_is_averaged_with_the_own_model() -> None:
 
 
 def test_the_algorithm_hears_the_accuracy_of_the_newest_own_model_and_none_of_one_that_was_not_measured() -> None:
-    heard: list[float | None] = []
+    heard: list[tuple[float | None, int]] = []
     made = built(told=heard, buffer=1)
     for right in ({"correct": 3, "tested": 4}, {}, {"correct": 0, "tested": 4}):
         made.give(msgspec.structs.replace(version(made, ZERO), **right), scored(made, "g", 1.0))
-    assert heard == [0.75, None, 0.0]
+    assert [accuracy for accuracy, _ in heard] == [0.75, None, 0.0]
+
+
+def test_the_algorithm_hears_how_many_models_the_node_has_made_since_the_last_average() -> None:
+    heard: list[tuple[float | None, int]] = []
+    made = built(told=heard)
+    began, trained = version(made, ZERO), msgspec.structs.replace(version(made, ZERO), correct=1, tested=4)
+    made.give(began, trained, scored(made, "g", 1.0), trained, scored(made, "h", 3.0))
+    made.give(scored(made, "g", 1.0), scored(made, "h", 3.0), trained, began, scored(made, "g", 1.0), scored(made, "h", 3.0))
+    assert [models for _, models in heard] == [2, 0, 1], "what was not measured is the model that the node began or goes on with"
 
 
 def test_the_algorithm_hears_what_a_sender_states_of_its_samples() -> None:

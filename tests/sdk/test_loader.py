@@ -75,13 +75,14 @@ def test_parameters_reach_the_algorithm() -> None:
     assert dict(result.reputations) == {"a": 0.75}
 
 
-def test_the_own_accuracy_reaches_an_algorithm_that_needs_it_and_no_other() -> None:
+def test_what_is_known_of_the_own_model_reaches_an_algorithm_that_needs_it_and_no_other() -> None:
     def apply(state: Any, own: Any, received: Any, reputations: Any, **extras: float | None) -> Result:
         return Result(state, own, reputations, extras)
 
-    for needs, notes in ((frozenset[str](), {}), (frozenset({"own_accuracy"}), {"own_accuracy": 0.25})):
+    known = {"own_accuracy": 0.25, "own_models": 3}
+    for needs in (frozenset[str](), frozenset({"own_accuracy"}), frozenset({"own_models"}), frozenset(known)):
         algorithm = Algorithm("asks", lambda context: None, apply, needs)
-        assert checked_apply(algorithm, None, OWN, RECEIVED, {}, 0.25).notes == notes
+        assert checked_apply(algorithm, None, OWN, RECEIVED, {}, 0.25, 3).notes == {need: known[need] for need in needs}
 
 
 def test_what_numpy_counts_becomes_plain_numbers_and_what_has_no_json_is_named() -> None:
@@ -162,7 +163,7 @@ def test_each_way_a_plug_in_fails_is_named(base: Path) -> None:
     assert "no 'bild'; its functions are dataclass, build, not_an_algorithm" in refusal("plugin.py:bild", base)
     assert "is a int" in refusal("plugin.py:CONSTANT", base)
     assert "returned int; it must return an Algorithm" in refusal("plugin.py:not_an_algorithm", base)
-    assert "needs gradients, which nobody provides; it may need accuracy, own_accuracy" in refusal("plugin.py:greedy", base)
+    assert "needs gradients, which nobody provides; it may need accuracy, own_accuracy, own_models" in refusal("plugin.py:greedy", base)
     assert "RuntimeError: first line second line" in refusal("plugin.py:broken", base)
     assert "ModuleNotFoundError" in refusal("no_such_package.module:build")
 

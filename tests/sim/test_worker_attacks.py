@@ -25,6 +25,13 @@ def build():
         return Result(state, own, {"told": 0.0 if own_accuracy is None else own_accuracy}, {})
     return Algorithm("told", lambda context: None, apply, frozenset({"own_accuracy"}))
 """,
+    "counts.py": """
+from dfl_actors.sdk import Algorithm, Result
+def build():
+    return Algorithm("counts", apply=apply, needs=frozenset({"own_models"}))
+def apply(state, own, received, reputations, own_models):
+    return Result(state, own, {"tenths": own_models / 10}, {})
+""",
     "sees.py": """
 from dfl_actors.sdk import Algorithm, Result
 def build():
@@ -157,6 +164,23 @@ def test_an_algorithm_hears_the_accuracy_of_the_own_model_before_it_averages(fol
     assert 0 < score.correct < 60 == score.tested
     assert made.update(0, ["a"], [1], None, samples) == ({"told": score.correct / 60}, {}, score)
     assert made.update(0, ["a"], [1], None, None)[0] == {"told": 0.0}
+
+
+def test_an_algorithm_hears_how_many_models_the_node_has_made_since_the_last_average(folder: Path, tmp_path: Path) -> None:
+    def heard(made: Worker) -> float:
+        return made.update(0, ["a"], [1], None, None)[0]["tenths"]
+
+    made = worker(folder, None, algorithm="counts.py:build")
+    for models, tenths in ((3, 0.3), (0, 0.0), (1, 0.1)):
+        for turn in range(models):
+            trained(made, turn)
+        assert heard(made) == tenths
+    trained(made)
+    (tmp_path / "nodes").mkdir()
+    made.save(0, tmp_path)
+    resumed = worker(folder, None, algorithm="counts.py:build")
+    resumed.load(0, tmp_path)
+    assert heard(resumed) == heard(made) == 0.1
 
 
 def test_biases_stay_at_home_and_nobody_sees_them(folder: Path) -> None:
