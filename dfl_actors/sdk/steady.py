@@ -21,7 +21,7 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
                way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 turns
     share      messages of the sender / (accepted messages + 1) * f * voice * reputation
-    voice      min(1, 2 usual / rate)
+    voice      min(1, 1.5 usual / rate)
     rate       the running mean of how many messages of the sender an update had, from 0 on; the node's, of how many models it has made
                since the update before, from 1 on
     usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's
@@ -49,8 +49,8 @@ holds the network up together with others, adds voices that have learnt nothing:
 ahead, who may be the one that drags all others along.
 
 Who sends often fills buffers alone, and would have averages to itself, between two steps of the node. What counts of it is no more than
-twice what most send; the node, which trains as others do, is one of these: beside a single honest neighbour nobody else could tell who
-is too loud.
+half as much again as most send; the node, which trains as others do, is one of these: beside a single honest neighbour nobody else could
+tell who is too loud.
 
 What always pulls aside the same way, near as it is, drags everybody along: the network goes where its sender would have it, and the
 sender is ahead on that way by more than the network goes at a time, while others are ahead as often as behind. So who is early counts
@@ -100,7 +100,7 @@ LONGEST, FIRST, SERVED = 0.9, 4, 10  # Of running means: what they keep at most,
 STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
-VOICES = 2.0  # Messages that count in full, in those that most send.
+VOICES = 1.5  # Messages that count in full, in those that most send.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.

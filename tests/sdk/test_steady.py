@@ -153,7 +153,7 @@ def test_only_the_newest_of_a_sender_is_taken_and_all_its_messages_count_for_its
 
 
 @pytest.mark.parametrize("buffers", ["eeee eabc", "eeee eeae eeea"], ids=["beside three", "beside one"])
-def test_who_sends_five_times_as_often_has_two_voices_and_not_five(buffers: str) -> None:
+def test_who_sends_five_times_as_often_has_no_five_voices(buffers: str) -> None:
     """It had an average to itself as often as it liked. The node trains before all buffers but the first."""
     node, aside = Node(), np.zeros_like(OWN)
     aside[:40] = 0.05
@@ -164,7 +164,7 @@ def test_who_sends_five_times_as_often_has_two_voices_and_not_five(buffers: str)
             result = node.take(*((who, near(0.001)) for who in senders), own=own, made=int(place > 0))
     assert said(result, "e")[:15] == "in part: sends " and said(result, "a") == "taken" and result.reputations["e"] == 1.0
     pulled = np.mean((node.take(*[("e", own + aside)] * 4, own=own).weights - own)[:40]) / 0.05
-    assert 0.25 < pulled < 0.4, "four messages of five are .8 of the average, and count .4 each"
+    assert 0.2 < pulled < 0.3, "four messages of five are .8 of the average, and count .3 each"
 
 
 def test_who_sends_five_times_as_often_is_loud_in_a_large_buffer_too() -> None:
@@ -190,11 +190,12 @@ def test_who_sends_no_finite_model_is_rejected_and_named() -> None:
     assert said(result, "nan") == "rejected: its weights are not finite" and result.reputations["nan"] < 1 and said(result, "a") == "taken"
 
 
-def test_who_is_twice_as_fast_counts_in_full_and_who_is_slow_makes_nobody_loud() -> None:
+def test_who_is_a_third_faster_counts_in_full_and_who_is_slow_makes_nobody_loud() -> None:
     node = Node()
     for number in range(60):
+        fast = [("a", near())] * (1 + (number % 3 == 0))
         slow = [(who, near()) for who in ("slow", "idle", "lazy")] * (number % 10 == 0)
-        result = node.take(("a", near()), ("a", near()), ("b", near()), *slow, own=near(0.0001))
+        result = node.take(*fast, ("b", near()), *slow, own=near(0.0001))
     assert {said(result, who) for who in "ab"} == {"taken"}
 
 
