@@ -18,7 +18,7 @@ from dfl_actors.api.result import Result, load_run
 from dfl_actors.api.topology import Overrides, Tell, Topology, topology_of, warn
 from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
-from dfl_actors.errors import ConfigError, StoreError
+from dfl_actors.errors import ConfigError, Diverged, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.learning.score import word_for
 from dfl_actors.processes import signals
@@ -28,7 +28,7 @@ from dfl_actors.report.progress import How, Progress, shown
 from dfl_actors.report.runs.compare import USUAL_TARGET
 from dfl_actors.report.simulation import leave
 from dfl_actors.runtime.rundir import RunDirectory, default_path
-from dfl_actors.sim.about import MODELS
+from dfl_actors.sim.about import MODELS, load_about
 from dfl_actors.sim.run import Stopped
 from dfl_actors.sim.run import simulate as compute
 
@@ -298,14 +298,25 @@ def _digest(config: Config, before: str) -> str:
 
 
 def _run_seeds(path: Path, desk: _Desk) -> None:
-    """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none."""
-    repeat = _load_repeat(path)
+    """The simulations of a repeat that are not over: from their checkpoint, or from the beginning where there is none.
+
+    Raises `Diverged` for those that have diverged, which would again, once the others are over.
+    """
+    repeat, diverged = _load_repeat(path), list[str]()
     for seed in repeat.seeds:
         if seed in repeat.done:
             continue
         place = path / f"seed-{seed}"
         config = load_topology(place / "config.toml")
         _digest(config, repeat.data)
-        _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
+        try:
+            if why := load_about(place).diverged:
+                raise Diverged(why)
+            _simulated(config, place, desk, path, resume=any(place.glob("checkpoint*")))
+        except Diverged as error:
+            diverged.append(f"seed {seed}: {error}")
+            continue
         repeat.done.append(seed)
         repeat.save(path)
+    if diverged:
+        raise Diverged(f"{len(diverged)} of {len(repeat.seeds)} simulations in {path} diverged; {diverged[0]}")

@@ -115,7 +115,8 @@ def carry_out(
     soon after `stop` says so, and `DflError`; what has been written by then stays, so that the simulation can be resumed.
     """
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
-    about.diverged = ""
+    if about.diverged:
+        raise StoreError(f"{out} cannot go on, for it would diverge again ({about.diverged}); simulate it with another --out")
     save_about(out, about)
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, None, {}, {}) if found is None else checkpoint.load(found)

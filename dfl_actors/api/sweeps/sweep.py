@@ -88,9 +88,12 @@ class SweepResult:
         """The simulation with these values and this `seed`, as the results have them. Raises `ConfigError` unless that is one, and over."""
         wanted = {name: "none" if value is None else str(value) for name, value in values.items()}
         fits = [cell for cell in self.cells if wanted.items() <= {**cell.values, "seed": str(cell.seed)}.items()]
-        if len(fits) != 1 or not Folder(self.path).is_over(fits[0]):
+        folder = Folder(self.path)
+        if len(fits) != 1 or not folder.is_done(fits[0]):
             raise ConfigError(f"{len(fits)} cells of {self.path} fit {wanted}: name one that is over")
-        return load_run(Folder(self.path).over(fits[0]))
+        if why := folder.diverged(fits[0]):
+            raise ConfigError(f"the cell of {self.path} that fits {wanted} has no results ({why}): name one that is over")
+        return load_run(folder.over(fits[0]))
 
     def _axes(self, rows: str | None, columns: str | None) -> tuple[Axis, Axis | None]:
         """The axes down and across. Raises `ConfigError`."""
