@@ -28,7 +28,7 @@ from dfl_actors.learning.privacy import noised
 from dfl_actors.learning.score import Score
 from dfl_actors.learning.seeds import initial_seed, name_number
 from dfl_actors.learning.stock import Shelf, Stock, kinds_of
-from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, model_bytes
+from dfl_actors.learning.weights import Parameters, TrainState, check_converges, decode_model, encode_model, is_finite, model_bytes
 from dfl_actors.runtime.clock import Clock
 from dfl_actors.runtime.keyfiles import load_key
 from dfl_actors.runtime.meter import Meter
@@ -81,6 +81,7 @@ class MeteredLearner:
         self._learner, self._meter, self._lesson, self._trains = learner, meter, lesson, trains
         self._samples = Shelf(data, RunDirectory(plan.directory).node(plan.node.name).fed)
         self._name, self._attacked = plan.node.name, any(plan.config.attacks(node.name) for node in plan.config.nodes)
+        self._attacks = plan.config.attacks(plan.node.name)
 
     def start(self, weights: np.ndarray) -> TrainState:
         return self._learner.start(weights)
@@ -97,9 +98,11 @@ class MeteredLearner:
             if self._lesson is not None:
                 x, y = self._lesson(x, y)
             seed = np.frombuffer(secrets.token_bytes(16), np.int64) if self._learner.noised else None
-            state, loss = self._learner.train(state, x, y, velocity, seed)
-            check_converges(state, self._name, self._attacked)
-            return state, loss
+            trained, loss = self._learner.train(state, x, y, velocity, seed)
+            if self._attacks and not is_finite(trained.weights):
+                return state._replace(iteration=trained.iteration), 0.0  # it goes on with the model that it had, and ends nothing
+            check_converges(trained, self._name, self._attacked)
+            return trained, loss
 
     def encode(self, weights: np.ndarray, codec: str) -> bytes:
         with self._meter.working("learning"):

@@ -147,7 +147,7 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
     assert all((tmp_path / "out" / name).read_bytes() != b"an old one" for name in ("results.png", "heat.png"))
     with pytest.raises(ConfigError, match=r"has no results \(.*node . diverged at step .*: name one that is over"):
         load_sweep("out").simulation(**{"update.algorithm": "fedavg", "attack": "rate", "seed": 5})
-    with pytest.raises(ConfigError, match="0 cells .*: name one that is over"):
+    with pytest.raises(ConfigError, match=r"0 cells .*: name one that is over"):
         load_sweep("out").simulation(seed=4)
 
 

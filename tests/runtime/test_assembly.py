@@ -8,23 +8,25 @@ import pytest
 from dfl_actors.actors.base import Settings
 from dfl_actors.config import Config, parse_topology
 from dfl_actors.core.control import Endpoints
+from dfl_actors.errors import Diverged
 from dfl_actors.learning.weights import Layer
-from dfl_actors.runtime.assembly import attack, trainer_settings
+from dfl_actors.runtime.assembly import attack, learners, trainer_settings
+from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan
 
 ADDRESSES = {name: f"{number:064x}" for number, name in enumerate("0123", 1)}
 
 
-def config(attack: str) -> Config:
+def config(attack: str, more: str = "") -> Config:
     text = f'[network]\nnodes = 4\nlinks = "full"\n[data]\nsource = "digits"\n[node.0]\nattack = "{attack}"\n[node.2]\nattack = "copy"\n'
-    return parse_topology(text, where="test", name="test")
+    return parse_topology(text + more, where="test", name="test", folder=Path.cwd())
 
 
-def plan(folder: Path, attack: str) -> NodePlan:
-    made = config(attack)
+def plan(folder: Path, attack: str, more: str = "", node: str = "0") -> NodePlan:
+    made = config(attack, more)
     return NodePlan(
         config=made,
-        node=made.node("0"),
+        node=made.node(node),
         settings=Settings(
             address=ADDRESSES["0"], genesis="ab" * 32, neighbours=tuple(ADDRESSES[name] for name in "123"), members=frozenset()
         ),
@@ -60,3 +62,21 @@ def test_an_attacker_knows_by_address_who_attacks_and_rehearses_with_the_others(
 @pytest.mark.parametrize(("name", "role"), [("silent", "observer"), ("copy", "normal")])
 def test_who_sends_nothing_is_an_observer_to_its_trainer(tmp_path: Path, name: str, role: str) -> None:
     assert trainer_settings(plan(tmp_path, name)).role == role
+
+
+def test_an_attacker_that_diverges_goes_on_with_the_model_it_had(tmp_path: Path) -> None:
+    """It ended its node, and so the run of all others, though none of them had averaged what it sent."""
+    wild = '[training]\nmodel = "topologies/paper/dense.py:build"\nlearning_rate = 1e6\nweight_decay = 1\n[update]\nalgorithm = "fedavg"\n'
+    samples, ends = np.arange(8 * 60).reshape(60, 8), dict[str, bool]()
+    for node in "01":
+        learner, metered = learners(plan(tmp_path, "copy", wild, node), "trainer", Meter())
+        state = metered.start(learner.initial(0))
+        try:
+            for batch in samples:
+                state, _ = metered.train(state, batch[None])
+        except Diverged:
+            ends[node] = True
+        else:
+            ends[node] = False
+            assert np.isfinite(state.weights).all() and state.iteration == len(samples)
+    assert ends == {"0": False, "1": True}
