@@ -1,6 +1,7 @@
 """Heat maps: tables of accuracies in colours, one below the other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from math import cos, degrees, radians, sin
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 COLUMN, ROW = 0.68, 0.3  # Inches a column is wide at least, and a row high that has one line of text.
 MARGIN = 0.06  # Inches between what stands in a cell and its edges, on either side.
 LETTERS = 6.5  # Points, in cells.
-LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table.
+LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table, where its names want no more.
+TITLE, HEADING, NAMES = 10.0, 9.0, 7.0  # Points of what stands above all tables, above each, and beside and below them.
+SLOPE = radians(40)  # By how much the names below a table are turned.
+EDGE = 0.15  # Inches between what is drawn and the edge of the picture.
 
 
 class Heat(msgspec.Struct, frozen=True):
@@ -49,27 +53,32 @@ class Heat(msgspec.Struct, frozen=True):
 def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":
     """All of them in the same colours, from the least value of all to 1."""
     low = lowest(heats)
-    heights = [heat.height + HEAD + FOOT for heat in heats]
-    columns = [max(COLUMN, _widest(heat)) for heat in heats]
-    width = max(LEFT + column * len(heat.columns) for heat, column in zip(heats, columns, strict=True)) + 0.3
+    turned = [_wide(heat.columns, NAMES) for heat in heats]
+    heights = [heat.height + HEAD + max(FOOT, sin(SLOPE) * names + 2 * EDGE) for heat, names in zip(heats, turned, strict=True)]
+    columns = [max(COLUMN, _wide([name for row in heat.names for name in row], LETTERS) + 3 * MARGIN) for heat in heats]
+    left = max(LEFT, cos(SLOPE) * max(turned), *(_wide(heat.rows, NAMES) + 2 * EDGE for heat in heats))
+    tables = (column * len(heat.columns) for heat, column in zip(heats, columns, strict=True))
+    width = max(left + max(*tables, _wide([heat.title for heat in heats], HEADING)), _wide([title], TITLE)) + 2 * EDGE
     figure, top = new_figure(width, sum(heights) + HEAD), sum(heights)
     figure.set_layout_engine("none")
     whole = sum(heights) + HEAD
-    figure.suptitle(plain(title), y=1 - 0.25 / whole, fontsize=10)
+    figure.suptitle(plain(title), y=1 - 0.25 / whole, fontsize=TITLE)
     for heat, height, column in zip(heats, heights, columns, strict=True):
-        place = (LEFT / width, (top - HEAD - heat.height) / whole, column * len(heat.columns) / width, heat.height / whole)
+        place = (left / width, (top - HEAD - heat.height) / whole, column * len(heat.columns) / width, heat.height / whole)
         axes = figure.add_axes(place)
         shade(axes, heat, joined(heat.numbers(), heat.names), low, fontsize=LETTERS)
-        axes.set_title(plain(heat.title), fontsize=9, loc="left")
-        axes.set_xticks(range(len(heat.columns)), map(plain, heat.columns), rotation=40, ha="right", fontsize=7, rotation_mode="anchor")
-        axes.set_yticks(range(len(heat.rows)), map(plain, heat.rows), fontsize=7)
+        axes.set_title(plain(heat.title), fontsize=HEADING, loc="left")
+        axes.set_xticks(
+            range(len(heat.columns)), map(plain, heat.columns), rotation=degrees(SLOPE), ha="right", fontsize=NAMES, rotation_mode="anchor"
+        )
+        axes.set_yticks(range(len(heat.rows)), map(plain, heat.rows), fontsize=NAMES)
         top -= height
     return figure
 
 
-def _widest(heat: Heat) -> float:
-    """Inches that a column wants for the names in its cells; small letters on a screen are a little wider."""
-    return inches(name for row in heat.names for name in row) * LETTERS / POINTS + 3 * MARGIN
+def _wide(names: Iterable[str], points: float) -> float:
+    """Inches that the widest of these names wants in letters of that size."""
+    return inches(names) * points / POINTS
 
 
 def joined(numbers: Sequence[Sequence[str]], names: Sequence[Sequence[str]], between: str = "\n") -> list[list[str]]:

@@ -117,6 +117,17 @@ def _luminance(colour: tuple[float, ...]) -> float:
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
+@pytest.mark.parametrize("narrow", [True, False], ids=["narrow", "wide"])
+def test_on_a_screen_nothing_is_cut_off_however_long_names_are(narrow: bool) -> None:
+    long = "an_algorithm_of_ones_own_with_parameters.py:build"
+    columns = ("none",) if narrow else (f"{long}, and another {long}", *ATTACKS)
+    values = tuple((0.5,) * len(columns) for _ in DEFENCES)
+    picture = draw_heats([Heat(f"update.algorithm / node.0.attack: {long}", columns, (long, *DEFENCES[1:]), values)], f"mean of {long}" * 2)
+    picture.draw_without_rendering()
+    box = picture.get_tightbbox()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= picture.get_figwidth() and box.y1 <= picture.get_figheight()
+
+
 def test_each_map_has_a_file_of_its_own_and_one_without_values_none() -> None:
     same = Heat("defence / attack: Ring!", WIDE.columns, WIDE.rows, WIDE.values)
     assert list(heat_panels([SUMMARY, WIDE, same, UNKNOWN])) == ["heat-the-worst-attack", "heat-ring", "heat-ring-2"]
