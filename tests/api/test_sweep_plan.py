@@ -178,11 +178,11 @@ def test_a_part_that_is_none_is_named(only: str, problem: str) -> None:
         narrowed(plan, parse_vary([only], "--only"))
 
 
-def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_best_row_first() -> None:
+def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_best_row_first_and_what_is_unknown_left_out() -> None:
     axes = [
         Axis("defence", {"weak": (), "strong": (), "new": ()}),
-        Axis("attack", {"silent": (), "flip": (), "mimic": ()}),
-        Axis("graph", {"a": (), "b": ()}),
+        Axis("attack", {"silent": (), "flip": (), "mimic": (), "copy": ()}),
+        Axis("graph", {"a": (), "b": (), "c": ()}),
     ]
     plan = Plan("x.toml", (), tuple(axes), (1,))
     found = {
@@ -197,13 +197,21 @@ def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_bes
         for attack, value in zip(("silent", "flip", "mimic"), values, strict=True)
     ]
     worst, first, second = heats(plan, rows, axes[0], axes[1], "mean")
-    assert worst.rows == first.rows == second.rows == ("strong", "weak", "new") and worst.columns == ("a", "b")
-    assert worst.values == ((0.8, 0.7), (0.4, 0.3), (None, None)) and worst.names[0] == ("mimic", "flip") and worst.names[2] == ("", "")
+    assert worst.rows == first.rows == second.rows == ("strong", "weak") and worst.columns == ("a", "b")
+    assert worst.values == ((0.8, 0.7), (0.4, 0.3)) and worst.names[0] == ("mimic", "flip")
     assert first.title.endswith(": a") and first.columns == ("silent", "flip", "mimic", "worst") and first.apart == 1
-    assert first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.values[1] == (0.9, 0.3, 0.5, 0.3) and first.values[2] == (None,) * 4
+    assert first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.values[1] == (0.9, 0.3, 0.5, 0.3)
+    rows.append({"defence": "new", "attack": "flip", "graph": "c", "seed": 1, "state": "missing", "mean": None})
+    assert heats(plan, rows, axes[0], axes[1], "mean") == [worst, first, second]
+    rows[-1] |= {"state": "over", "mean": 0.5}
+    worst, _, second, third = heats(plan, rows, axes[0], axes[1], "mean")
+    assert worst.values[1] == (None, None, 0.5) and second.values[1] == third.values[0] == (None,) * 4, "a row is there in all, or in none"
+    lost: list[Row] = [{**row, "state": "missing", "mean": None} for row in rows]
+    assert [one.rows for one in heats(plan, lost, axes[0], axes[1], "mean")] == [tuple(axes[0].points)] * 4, "as long as nothing is known"
+    rows.pop()
     assert draw(plan, rows, axes[0], axes[1], "mean").axes[0].get_title(loc="left") == "the worst attack"
     (alone,) = heats(Plan("x.toml", (), tuple(axes[::2]), (1,)), rows, axes[0], axes[2], "mean")
-    assert alone.rows == ("strong", "weak", "new") and not alone.apart, "by the least of a row where nothing across is an attack"
+    assert alone.rows == ("strong", "weak") and not alone.apart, "by the least of a row where nothing across is an attack"
     with pytest.raises(ConfigError, match="a heat map shows accuracies, and ticks_to_goal is none"):
         draw(plan, rows, axes[0], axes[1], "ticks_to_goal")
 

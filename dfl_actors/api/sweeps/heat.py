@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from dfl_actors.api.sweeps.plan import Axis, Plan
+from dfl_actors.api.sweeps.plan import Axis, Plan, axis_named
 from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, pivot, seeds_text, states_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
@@ -29,20 +30,31 @@ def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) 
 
 
 def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> list[Heat]:
-    """That of the worst attacks, where there are several combinations, and then one for each. Raises as `draw` does."""
+    """That of the worst attacks, where there are several combinations, and then one for each. What nothing is known of is left out, be it a
+    row, a column or a combination, while something is known. Raises as `draw` does."""
     if value not in ACCURACIES:
         raise ConfigError(f"a heat map shows accuracies, and {value} is none: give one of {', '.join(ACCURACIES)}")
+    if found := [row for row in rows if row[value] is not None]:
+        plan, rows = msgspec.structs.replace(plan, axes=tuple(_known(axis, found) for axis in plan.axes)), found
+        down, across = axis_named(plan, down.name), axis_named(plan, across.name)
     others = [axis for axis in plan.axes if axis not in (down, across)]
     names = [axis.name for axis in others]
-    pivots = {}
-    for points in list(product(*(axis.points for axis in others)))[:MOST_MAPS]:
+    pivots: dict[str, Pivot] = {}
+    for points in product(*(axis.points for axis in others)):
         wanted = dict(zip(names, points, strict=True))
         fits = [row for row in rows if wanted.items() <= row.items()]
-        pivots[", ".join(points)] = pivot(plan, fits, down, across, value)
+        if (fits or not found) and len(pivots) < MOST_MAPS:
+            pivots[", ".join(points)] = pivot(plan, fits, down, across, value)
     worst = {name: [worst_of(one.columns, cells) if is_attack(across) else None for cells in one.cells] for name, one in pivots.items()}
     order = ranked([[_least(one, place) for one in pivots.values()] for place in range(len(down.points))])
     maps = [_map(name, one, worst[name], order) for name, one in pivots.items()]
     return [_summary(list(down.points), worst, order), *maps] if is_attack(across) and len(maps) > 1 else maps
+
+
+def _known(axis: Axis, rows: Sequence[Row]) -> Axis:
+    """Those of its points that are in these rows."""
+    held = {row[axis.name] for row in rows}
+    return Axis(axis.name, {name: sets for name, sets in axis.points.items() if name in held})
 
 
 def ranked(leasts: Sequence[Sequence[float | None]]) -> list[int]:
