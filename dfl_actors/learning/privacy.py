@@ -46,23 +46,23 @@ def chance(weights: Floats, data: Dataset, batch: int) -> float:
     return 1 - exp(-batch * most)
 
 
-def noised(config: Config, node: Node, data: Dataset, weights: Floats, needs: Collection[str]) -> Noised:
-    """What a node says of its noise. `needs` are its algorithm's."""
+def noised(config: Config, node: Node, data: Dataset, weights: Floats, measures: bool) -> Noised:
+    """What a node says of its noise. `measures`: its algorithm goes by accuracies on its samples."""
     its = config.training
     return Noised(
         noise=its.noise,
         clip=its.clip or 0.0,
         chance=chance(weights, data, its.batch),
         samples=stock(data, weights),
-        unclaimed=unclaimed(config, node, needs),
+        unclaimed=unclaimed(config, node, measures),
     )
 
 
-def unclaimed(config: Config, node: Node, needs: Collection[str]) -> str:
+def unclaimed(config: Config, node: Node, measures: bool) -> str:
     """Why nothing is claimed of a node; empty if something is."""
     if node.attack is not None:
         return "it attacks"
-    if needs:
+    if measures:
         return f"its algorithm {node.algorithm!r} goes by accuracies on its samples, to which no noise is added"
     ranges = node.label_weights or ()
     if any(low != high for low, high in (ranges.values() if isinstance(ranges, dict) else ranges)):

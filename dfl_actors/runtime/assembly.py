@@ -159,8 +159,8 @@ def trainer_settings(plan: NodePlan) -> TrainerSettings:
 def noise(plan: NodePlan) -> Noised:
     """What the node says of its noise. Raises `DflError`."""
     data = load_dataset(plan.config.data_of(plan.node.name), plan.cache)
-    needs = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder).needs
-    said = noised(plan.config, plan.node, data, weights_by_node(plan.config, data)[plan.node.name], needs)
+    measures = load_algorithm(plan.node.algorithm, plan.node.parameters, plan.folder).measures
+    said = noised(plan.config, plan.node, data, weights_by_node(plan.config, data)[plan.node.name], measures)
     if plan.node.rate and not said.unclaimed:
         return msgspec.structs.replace(
             said, unclaimed="at a rate above 0 the time between its transactions tells how many samples a batch had"

@@ -120,6 +120,11 @@ class Algorithm:
     needs: frozenset[str] = frozenset()
     optimiser: Optimiser | None = None
 
+    @property
+    def measures(self) -> bool:
+        """Whether it goes by how good models are on the node's own samples."""
+        return not self.needs.isdisjoint({ACCURACY, OWN_ACCURACY})
+
 
 def read_only(weights: Weights) -> Weights:
     """A view of the same numbers that cannot be written to."""

@@ -120,9 +120,11 @@ def noises(config: Config, folder: Path, data: Mapping[str, Dataset]) -> list[No
     if not config.training.noise:
         return []
     weights: Mapping[str, Floats] = shares(config, data)
-    needs = {node.name: load_algorithm(node.algorithm, node.parameters, folder).needs for node in config.nodes}
-    said = [(node.name, noised(config, node, data[node.name], weights[node.name], needs[node.name])) for node in config.nodes]
-    return [replace(one, node=name) for name, one in said]
+    algorithms = [load_algorithm(node.algorithm, node.parameters, folder) for node in config.nodes]
+    return [
+        replace(noised(config, node, data[node.name], weights[node.name], algorithm.measures), node=node.name)
+        for node, algorithm in zip(config.nodes, algorithms, strict=True)
+    ]
 
 
 def slots(config: Config) -> int:

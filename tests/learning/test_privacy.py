@@ -128,12 +128,12 @@ def test_it_is_said_of_whom_nothing_is_claimed() -> None:
     text = "[network]\nnodes = 3\n[training]\nnoise = 1\nclip = 1\n[node.1]\nattack = 'sign_flip'\n"
     drift = "[[event]]\ntick = 9\ndo = 'drift'\nnode = '2'\nlabel_weights = [1]\n"
     config = parse_topology(text + drift, where="here", name="net")
-    said = [unclaimed(config, node, ()) for node in config.nodes]
+    said = [unclaimed(config, node, False) for node in config.nodes]
     assert said == ["", "it attacks", "its label weights change"]
-    assert "accuracies on its samples" in unclaimed(config, config.nodes[0], {"accuracy"})
+    assert "accuracies on its samples" in unclaimed(config, config.nodes[0], True)
     weights = "[data]\npartition = 'weights'\n[node.0]\nlabel_weights = [1, 2]\n[node.1]\nlabel_weights = { '0' = [1, 2] }\n"
     config = parse_topology("[network]\nnodes = 2\n" + weights, where="here", name="net")
-    assert [unclaimed(config, node, ()) for node in config.nodes] == ["", "its label weights are ranges"]
+    assert [unclaimed(config, node, False) for node in config.nodes] == ["", "its label weights are ranges"]
 
 
 @pytest.mark.parametrize(("options", "words"), [((), "training.noise"), (("training.clip=1", "training.balance=0.5"), "training.balance")])

@@ -10,7 +10,7 @@ from dfl_actors.config import Config, parse_topology
 from dfl_actors.core.control import Endpoints
 from dfl_actors.errors import Diverged
 from dfl_actors.learning.weights import Layer
-from dfl_actors.runtime.assembly import attack, learners, trainer_settings
+from dfl_actors.runtime.assembly import attack, learners, noise, trainer_settings
 from dfl_actors.runtime.meter import Meter
 from dfl_actors.runtime.plan import NodePlan
 
@@ -18,7 +18,7 @@ ADDRESSES = {name: f"{number:064x}" for number, name in enumerate("0123", 1)}
 
 
 def config(attack: str, more: str = "") -> Config:
-    text = f'[network]\nnodes = 4\nlinks = "full"\n[data]\nsource = "digits"\n[node.0]\nattack = "{attack}"\n[node.2]\nattack = "copy"\n'
+    text = f'[network]\nnodes = 4\nlinks = "full"\n[node.0]\nattack = "{attack}"\n[node.2]\nattack = "copy"\n[data]\nsource = "digits"\n'
     return parse_topology(text + more, where="test", name="test", folder=Path.cwd())
 
 
@@ -80,3 +80,12 @@ def test_an_attacker_that_diverges_goes_on_with_the_model_it_had(tmp_path: Path)
             ends[node] = False
             assert np.isfinite(state.weights).all() and state.iteration == len(samples)
     assert ends == {"0": False, "1": True}
+
+
+@pytest.mark.parametrize(("algorithm", "said"), [("steady", ""), ("ubar", "its algorithm 'ubar' goes by accuracies on its samples")])
+def test_of_a_node_whose_algorithm_counts_models_something_is_claimed_and_of_one_that_measures_them_nothing(
+    tmp_path: Path, algorithm: str, said: str
+) -> None:
+    private = f'rate = 0\n[training]\nnoise = 1\nclip = 1\n[update]\nalgorithm = "{algorithm}"\n'
+    found = noise(plan(tmp_path, "copy", private, "1"))
+    assert found.unclaimed.startswith(said) and bool(found.unclaimed) == bool(said)

@@ -3,6 +3,7 @@
 It says how far it is, and stops at a checkpoint when it is told to or nobody is there any more.
 """
 
+import gc
 import tempfile
 import time
 from pathlib import Path
@@ -49,6 +50,7 @@ def work(parent: Channel, folder: Path, shared: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cell-", dir=shared) as cache:
         while (raw := parent.next()) is not None:
             word = _word(msgspec.json.decode(raw, type=Order), parent, folder, Path(cache))
+            gc.collect()  # A worker and its nodes hold each other, and a hundred megabytes of models that nobody would miss.
             parent.send(msgspec.json.encode(word))
             if word.kind == "stopped":
                 return
