@@ -21,7 +21,7 @@ By = Mapping[str, Mapping[str, Judged]]
 
 
 def judged(run: Run, name: str) -> dict[str, Judged]:
-    """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, and the last reason."""
+    """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, and why at last."""
     said = {run.node_named(sender): its for sender, its in run.tally.said.get(name, {}).items()}
     return {sender: msgspec.to_builtins(its) for sender, its in sorted(said.items())}
 
@@ -54,7 +54,7 @@ def _why(its: Judged) -> str:
 
 
 def last_reason(its: Judged) -> str:
-    """Why not more was taken, at last."""
+    """Why one was rejected last, or taken in part where none was."""
     return str(its["last"]).removeprefix(f"{REJECTED}: ")
 
 

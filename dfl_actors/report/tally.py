@@ -52,7 +52,8 @@ class Sealed(msgspec.Struct):
 
 
 class Said(msgspec.Struct):
-    """What a node said of a sender's models: in how many updates there was one, how many it rejected or took in part, the last reason."""
+    """What a node said of a sender's models: in how many updates there was one, how many it rejected or took in part, and why it
+    rejected one last, or took one in part where it never did."""
 
     updates: int = 0
     rejected: int = 0
@@ -153,10 +154,12 @@ class Tally:
         for sender, words in reasons_in(event.notes).items():
             said = self.said[event.node][sender]
             said.updates += 1
-            if words != TAKEN:
+            if words.startswith(REJECTED):
+                said.rejected += 1
                 said.last = words
-                said.rejected += words.startswith(REJECTED)
-                said.in_part += not words.startswith(REJECTED)
+            elif words != TAKEN:
+                said.in_part += 1
+                said.last = said.last if said.rejected else words
 
 
 def tally(events: Iterable[Event]) -> Tally:

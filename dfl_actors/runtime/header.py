@@ -67,6 +67,7 @@ _encode = msgspec.json.Encoder().encode
 read_record = msgspec.json.Decoder(Record).decode  # A record from its bytes. Raises one of `UNREADABLE`.
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+HELD_BACK = "held back"  # The type of the note that an average did not take all of somebody's model.
 
 
 def encoded(record: Record) -> Iterator[bytes]:

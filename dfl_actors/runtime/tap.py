@@ -20,7 +20,7 @@ from dfl_actors.core.objects import Address
 from dfl_actors.errors import Refused
 from dfl_actors.runtime import sockets
 from dfl_actors.runtime.clock import Clock
-from dfl_actors.runtime.header import EVERYBODY, Fields, Record, counted_as, encoded, fields_of
+from dfl_actors.runtime.header import EVERYBODY, HELD_BACK, Fields, Record, counted_as, encoded, fields_of
 from dfl_actors.sdk.reasons import TAKEN, reasons_in
 
 HIGH_WATER = 256  # Records waiting for a watcher.
@@ -124,7 +124,7 @@ class Tap:
         """An average: of whom not all was taken, and why, if its algorithm says so."""
         reasons = {who: words for who, words in reasons_in(update.notes).items() if words != TAKEN}
         if reasons:
-            self._tell("note", "held back", {"code": "; ".join(f"{self._named(who)} {words}" for who, words in reasons.items())})
+            self._tell("note", HELD_BACK, {"code": "; ".join(f"{self._named(who)} {words}" for who, words in reasons.items())})
 
     def happened(self, what: str) -> None:
         """An event of the topology."""

@@ -106,6 +106,7 @@ JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
+KNOWN = 0.995  # The reputation that is 1 in words.
 PART = "in part: "
 
 
@@ -456,7 +457,9 @@ def said_of(one: Verdict, held: float, late: float, often: float) -> str:
     """The same of an accepted one."""
     words = one.words if late < 1 else in_part(f"{averages(late)} late", one.words)
     words = words if often <= VOICES else in_part(f"sends {often:.2g} times as often as most", words)
-    return words + (f"; its reputation is {held:.2f}" if held < 1 - 1e-3 else "")
+    if held >= KNOWN:
+        return words
+    return f"{PART}its reputation is {held:.2f}" if words == TAKEN else f"{words}; its reputation is {held:.2f}"
 
 
 def averages(count: float) -> str:

@@ -147,15 +147,15 @@ def test_what_was_taken_of_whom_is_counted_shown_and_in_a_frame(tmp_path: Path) 
     of_0 = summarise_simulation(load_run(path))["nodes"]["0"]["judged"]
     assert of_0 == {
         "1": {"updates": 1, "rejected": 0, "in_part": 0, "last": ""},
-        "2": {"updates": 2, "rejected": 1, "in_part": 1, "last": "in part: 3 times"},
+        "2": {"updates": 2, "rejected": 1, "in_part": 1, "last": "rejected: fc norm 9 of own"},
     }
     console = Console(record=True, width=120)
     render_simulation(leave(load_run(path)), console)
     shown = console.export_text()
-    assert "node 0 rejected 2 in 1 of 2 updates, last: in part: 3 times" in shown
+    assert "node 0 rejected 2 in 1 of 2 updates, last: fc norm 9 of own" in shown
     (row,) = (line.split() for line in shown.splitlines() if "sign_flip" in line)
     assert row[-4:] == ["50", "%", "50", "%"]
-    assert ">What was taken of whom<" in page(load_run(path)) and "in part: 3 times" in page(load_run(path))
+    assert ">What was taken of whom<" in page(load_run(path)) and "rejected: fc norm 9 of own" in page(load_run(path))
     assert reasons(load_run(path))["reason"] == ["taken", "rejected: fc norm 9 of own", "in part: 3 times"]
 
 

@@ -30,7 +30,7 @@ from dfl_actors.report.tail.stats import Stats
 from dfl_actors.report.tail.tree import as_object, checked_prefix, chosen, hear, tree
 from dfl_actors.report.trace import Trace, Traces, traces
 from dfl_actors.report.watching import Redrawn, draws
-from dfl_actors.runtime.header import UNREADABLE, Record, read_record
+from dfl_actors.runtime.header import HELD_BACK, UNREADABLE, Record, read_record
 from dfl_actors.runtime.recording import Network, Recorder, Recording
 from dfl_actors.runtime.rundir import About, RunDirectory, read_about
 from dfl_actors.runtime.tail import RUNS, Numbers, Watch, network_of, newest, running
@@ -39,7 +39,12 @@ REFRESH = 0.5  # Seconds between two pictures of a live table.
 FRAME = 4  # Lines of a table on the screen that are not types: its head, the names of the columns, the sums, and the cursor's.
 LINGER = 0.5  # Seconds in which what other nodes say of a transaction may still come once its block is final.
 REFUSABLE = ("bytes", "transaction", "receipt", "draft", "confirmation", "model", "Acknowledgement", "expired", "lost")
-TYPES = (*(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)), *REFUSABLE, *COLOURS)
+TYPES = (
+    *(message.__name__ for kind in (Event, Letter, News, Request, Reply) for message in members(kind)),
+    *REFUSABLE,
+    HELD_BACK,
+    *COLOURS,
+)
 """What `--type` may match: the types of messages, what else may be refused, and the kinds."""
 
 

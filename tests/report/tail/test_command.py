@@ -72,6 +72,12 @@ def test_count_counts_messages_that_are_shown(recording: Path, capsys: pytest.Ca
     assert ["missed" in line or "Witnessed" in line or "Drafted" in line for line in lines] == [True] * 4
 
 
+@pytest.mark.parametrize("name", ["held back", "expired", "lost"])
+def test_notes_are_found_by_their_names(recording: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    for order in ({"types": (name,)}, {"types": (f"{name[:3]}*",)}, {"expression": f"type='{name}'"}):
+        assert all("missed" in line or "restarted" in line or name in line for line in shown(capsys, file=recording, **order))
+
+
 def test_for_is_the_recordings_own_time(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(shown(capsys, file=recording, seconds=3.0)) == 5
     assert len(shown(capsys, file=recording, seconds=0.0)) == 1
