@@ -38,7 +38,7 @@ AGAIN = "remove that cell's directory, and call the sweep again"
 DIVERGED = "diverged"  # The state of a cell.
 DONE = ("over", DIVERGED)  # What a cell is when nothing is left to be done of it.
 QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
-MOST_PANELS = 6  # Of the picture; points of an axis beyond are left out of it.
+MOST_PANELS = 24  # Of the picture; columns beyond are left out of it.
 
 Row = dict[str, str | int | float | None]
 
@@ -144,13 +144,20 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
         return _mean([float(row[value] or 0) for row in fits if row[value] is not None])
 
     cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
-    others = [axis.name for axis in plan.axes if axis not in (down, across)]
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
-    title = f"{shown}, over {' and '.join([seeds_text(plan), *others])}" + states_text(rows, value)
+    title = f"{shown}, {_over(plan, down, across)}" + states_text(rows, value)
     told = across is not None and is_attack(across) and value in ACCURACIES
     worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
     return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
+
+
+def _over(plan: Plan, down: Axis, across: Axis | None) -> str:
+    """What figures are means over, and what is the same in all of them."""
+    others = [axis for axis in plan.axes if axis not in (down, across)]
+    over = [seeds_text(plan), *(axis.name for axis in others if len(axis.points) > 1)]
+    same = [f", {axis.name} {point}" for axis in others if len(axis.points) == 1 for point in axis.points]
+    return f"over {' and '.join(over)}{''.join(same)}"
 
 
 def seeds_text(plan: Plan) -> str:
@@ -196,13 +203,19 @@ def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: 
     found, end = panels(plan, folder, cells, down, across)
     titled = [msgspec.structs.replace(panel, title=f"{name}\n{panel.title}" if name else panel.title) for name, panel in found.items()]
     shown = OverTime(panels=titled, end=end, unit="tick")
-    return draw_over_time(shown, Path(plan.source).stem, (9, 1.5 + 2.2 * len(titled)))
+    shares = [_part(axis, most) for axis, most in ((across, MOST_PANELS), (down, FEW)) if axis is not None and len(axis.points) > most]
+    title = f"{Path(plan.source).stem}, {_over(plan, down, across)}" + (f" ({'; '.join(shares)})" if shares else "")
+    return draw_over_time(shown, title, (9, 1.5 + 2.2 * len(titled)))
+
+
+def _part(axis: Axis, most: int) -> str:
+    return f"the first {most} of {len(axis.points)} of {axis.name}"
 
 
 def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> tuple[dict[str, Panel], float]:
     """A panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes; and the last tick.
 
-    Points beyond the first few are left out. Raises `DflError`.
+    Columns and rows beyond the first few are left out, and columns of which nothing is known while something is. Raises `DflError`.
     """
     diverged = {cell.name for cell in cells if folder.diverged(cell)}
     over = [cell for cell in cells if folder.is_done(cell) and cell.name not in diverged]
@@ -219,6 +232,7 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
                 told = f"{point} ({lost} of {len(fits)} diverged)" if lost else point
                 lines.append(Line(name=told, series=_mean_curve(its), colour=f"@node{place}", width=1.6))
         found[name] = Panel(title=score, lines=lines, reach=(0, 1))
+    found = {name: panel for name, panel in found.items() if panel.lines} or found
     return found, max((float(when[-1]) for when, _ in curves.values()), default=1.0)
 
 
