@@ -71,7 +71,7 @@ class Learner:
         (target, kind), one = form.targets, tf.TensorSpec([], tf.int64)
         steps, many = (tf.TensorSpec([*lead, *target], kind) for lead in ([None, None], [None]))
         rule = rule_of(recipe, self._model, network, proposed)
-        self.remark, self.rest, self.optimiser = remark_on(name, recipe, self._model, rule), rule.rest, rule.optimiser
+        self.remark, self.rest, self.optimiser = remark_on(name, recipe, self._model, rule, form.task), rule.rest, rule.optimiser
         self.noised = recipe.noise > 0
         state, seed = (flat, flat if rule.optimiser else tf.TensorSpec(self.rest.shape), one), tf.TensorSpec([2], tf.int64)
         self._train = lazy(trainer(rule, self.noised), *state, signature(form, None, None), steps, *[seed] * self.noised)

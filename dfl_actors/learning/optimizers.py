@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from dfl_actors.errors import ModelError
+from dfl_actors.errors import AlgorithmError, ModelError
 from dfl_actors.learning.foreign import find_function, guarded
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.losses import balanced, loss_of, name_of
@@ -47,7 +47,8 @@ class Rule(Protocol):
 
 
 def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Optimiser | None = None) -> Rule:
-    """What trains the model: by a recipe, else as the model itself was compiled, else by the `proposed` optimiser. Raises `ModelError`."""
+    """What trains the model: by a recipe, else as the model itself was compiled, else by the `proposed` optimiser. Raises `ModelError`, and
+    `AlgorithmError` for an optimiser that breaks its contract."""
     optimizer = optimizer_of(recipe, model.optimizer if model.compiled else None, proposed)
     if isinstance(optimizer, Optimiser):
         recipe = settled(recipe, optimizer)
@@ -61,10 +62,10 @@ def rule_of(recipe: Recipe, model: keras.Model, network: Network, proposed: Opti
 
 
 def settled(recipe: Recipe, optimiser: Optimiser) -> Recipe:
-    """The recipe with the optimiser's values for what the topology leaves to it. Raises `ModelError`."""
+    """The recipe with the optimiser's values for what the topology leaves to it. Raises `AlgorithmError`."""
     for key in optimiser.training:
         if key not in BRINGS:
-            raise ModelError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(BRINGS)}")
+            raise AlgorithmError(f"optimiser {optimiser.name!r}: its training has {key!r}, which is none of {', '.join(BRINGS)}")
     brought = {key: value for key, value in optimiser.training.items() if key in recipe.unsaid}
     if recipe.noise:  # which bears no weights that depend on the other samples of a batch
         brought.pop("balance", None)
@@ -80,8 +81,10 @@ def check_private(network: Network, optimizer: object) -> None:
         raise ModelError("training.noise does not go with an optimizer's loss_scale_factor; remove that")
 
 
-def remark_on(name: str, recipe: Recipe, model: keras.Model, rule: Rule) -> str:
+def remark_on(name: str, recipe: Recipe, model: keras.Model, rule: Rule, task: str) -> str:
     """What of a model's own is taken, because the topology says nothing else, or what it says in vain; "" if there is nothing."""
+    if recipe.balance and "balance" not in recipe.unsaid and task != "classification":
+        return f"training.balance has no effect: a {task} has no labels that are rare"
     if rule.optimiser is not None and "momentum" not in recipe.unsaid:
         return f"training.momentum has no effect: optimiser {rule.optimiser.name!r} has a momentum of its own"
     if rule.optimiser is not None or not model.compiled:

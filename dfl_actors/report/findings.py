@@ -56,7 +56,7 @@ def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[s
     least, low = min(honest.items(), key=lambda item: item[1])
     return [
         f"node {name} ({attack_text(attacks[name])}) kept a reputation of {value:.2f}, "
-        + (f"above honest {least}'s {low:.2f}" if value > low else f"that of honest {least}")
+        + (f"above honest {least}'s {low:.2f}" if value > low else f"as honest {least} did")
         for name, value in standing.items()
         if name in attacks and value >= low
     ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Generic, TypeVar
 
+from dfl_actors.config.toml_text import nearest
 from dfl_actors.errors import AlgorithmError, ConfigError
 from dfl_actors.learning.foreign import guarded, load_file
 from dfl_actors.learning.momentum import Optimiser
@@ -71,7 +72,7 @@ class Registry(Generic[V]):
             return self._function(what, self._module(what, place, base), function)
         for point in entry_points(group=self.group, name=name):
             return self._callable(what, guarded(f"{what}, entry point {point.value!r}, cannot be loaded", point.load))
-        raise AlgorithmError(f"{what} is not known; use one of {', '.join(self.names())}, 'package.module:function' or 'file.py:function'")
+        raise AlgorithmError(f"{what} is not known; {nearest(name, self.names())} (or 'file.py:function', 'package.module:function')")
 
     def _module(self, what: str, place: str, base: Path | None) -> ModuleType:
         if place.endswith(".py"):

@@ -164,7 +164,7 @@ def test_before_the_first_tick_a_sweep_says_what_it_waits_for(width: int) -> Non
     watch = _Watch(bar, 12, 3, print)
     try:
         watch.begin(cast("Pool", Ticks(0.0)))
-        for under_way, said in ((0.0, "importing TensorFlow "), (0.4, "cells "), (0.0, "cells ")):
+        for under_way, said in ((0.0, "cells, importing TensorFlow "), (0.4, "cells "), (0.0, "cells ")):
             watch._pool = cast("Pool", Ticks(under_way))
             watch(None, "")
             bar._live.refresh()
@@ -189,3 +189,12 @@ def test_another_sweep_is_refused_and_an_extension_is_not(place: Path) -> None:
     (place / "full" / "notes").touch()
     with pytest.raises(StoreError, match="holds notes and no sweep"):
         Folder(place / "full").prepare(few)
+
+
+def test_a_sweep_that_was_begun_takes_no_other_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said to be no topology."""
+    monkeypatch.chdir(written(tmp_path))
+    sweep("net.toml", {"update.buffer": [1]}, overrides={"sim.ticks": 11}, out="out", jobs=1, progress="none")
+    for more in ({"overrides": {"sim.ticks": 21}}, {"vary": {"update.buffer": [2]}}, {"seeds": "1-2"}):
+        with pytest.raises(ConfigError, match="out is a sweep, which goes on as it was begun: leave out `vary`, `seeds` and `overrides`"):
+            sweep("out", **more)

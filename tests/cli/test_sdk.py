@@ -86,7 +86,7 @@ def test_check_says_what_fails_and_ends_with_10(here: Path) -> None:
     [
         (["check", "krum", "-s", "f=-1"], ConfigError, "algorithm krum, parameters"),
         (["check", "krum", "-s", "f"], ConfigError, "KEY=VALUE"),
-        (["check", "krumm"], AlgorithmError, "'krumm' is not known; use one of steady, fedavg"),
+        (["check", "krumm"], AlgorithmError, "'krumm' is not known; did you mean \"krum\"?"),
         (["show", "greedy.py:nix"], AlgorithmError, "its functions are build, neither"),
         (["check", "greedy.py:neither"], AlgorithmError, "must return an Algorithm or an Attack"),
         (["check", "greedy.py:build"], ConfigError, "share"),

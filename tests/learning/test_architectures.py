@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfl_actors.errors import ModelError
+from dfl_actors.errors import AlgorithmError, ModelError
 from dfl_actors.learning.data import Dataset
 from dfl_actors.learning.form import Form, Input, Inputs, numbered
 from dfl_actors.learning.models import Learner, Recipe, load_learner
+from dfl_actors.learning.momentum import Optimiser
 from tests.learning.forms import image_form
 from tests.learning.learners import FORM, batches
 
@@ -143,3 +144,14 @@ def test_a_saved_model_of_several_inputs_gets_them_by_name(mapping: bool, tmp_pa
     kernel = learner.parameters.views(weights)[learner.parameters.layers[0].name]
     wanted = np.exp(kernel[5:].sum(axis=0))
     np.testing.assert_allclose(learner.answers(weights, x)[0], wanted / wanted.sum(), rtol=1e-5)
+
+
+def test_what_a_topology_says_in_vain_is_told_and_what_an_optimiser_may_not_bring_refused(tmp_path: Path) -> None:
+    path, form = tmp_path / "line.keras", Form((Input("", (4,), "float32"),), "regression", numbered(1))
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]).save(path)
+    said, unsaid = Recipe(balance=0.5), Recipe(balance=0.5, unsaid=frozenset({"balance"}))
+    assert load_learner(str(path), said, form).remark == "training.balance has no effect: a regression has no labels that are rare"
+    assert load_learner(str(path), unsaid, form).remark == ""
+    wrong = Optimiser(init=lambda w: (w,), velocity=lambda s, w: w, training={"rate": 1.0})
+    with pytest.raises(AlgorithmError, match="optimiser .*: its training has 'rate', which is none of learning_rate"):
+        load_learner(str(path), unsaid, form, wrong)

@@ -22,7 +22,7 @@ LIES = {"dan": "/home/ada/mine.py:lie"}
             {"amy": {"ben": 0.56, "dan": 0.7}, "ben": {"amy": 0.9, "dan": 0.7}},
             "(mine.py:lie) kept a reputation of 0.70, above honest ben's 0.56",
         ),
-        ({"amy": {"ben": 1.0, "dan": 1.0}, "ben": {"amy": 1.0, "dan": 1.0}}, "(mine.py:lie) kept a reputation of 1.00, that of honest amy"),
+        ({"amy": {"ben": 1.0, "dan": 1.0}, "ben": {"amy": 1.0, "dan": 1.0}}, "(mine.py:lie) kept a reputation of 1.00, as honest amy did"),
         ({"amy": {"ben": 0.9, "dan": 0.1}, "dan": {"amy": 0.0, "ben": 0.0}}, None),
         ({}, None),
     ],

@@ -175,6 +175,7 @@ def test_the_labels_that_are_learned() -> None:
         ("delayed", {"by": 0}, "attack delayed, parameters"),
         ("delayed", {"by": 101}, "attack delayed, parameters"),
         ("inner_product", {"tau": -1.0}, "attack inner_product, parameters"),
+        ("inner_product", {"optimal": True, "tau": 3.0}, "leave out tau, or optimal"),
         ("inner_product", {"of": "gradients"}, "attack inner_product, parameters.*one of models, progress"),
         ("min_max", {"deviation": "variance"}, "attack min_max, parameters.*one of sign, std, unit"),
         ("min_sum", {"gamma": 1}, "attack min_sum, parameters.*deviation"),
@@ -191,8 +192,8 @@ def test_wrong_parameters_are_named(name: str, parameters: dict[str, object], wo
         load_attack(name, parameters)
 
 
-def test_an_unknown_attack_is_told_the_known_ones() -> None:
-    with pytest.raises(AlgorithmError, match=r"attack 'sing_flip' is not known; use one of .*sign_flip"):
+def test_beside_an_unknown_attack_the_nearest_is_told() -> None:
+    with pytest.raises(AlgorithmError, match=r"attack 'sing_flip' is not known; did you mean \"sign_flip\""):
         load_attack("sing_flip", {})
     assert set(BUILT_IN) <= set(ATTACKS.names())
 

@@ -151,9 +151,9 @@ def test_an_installed_entry_point_is_found_and_listed(tmp_path: Path, monkeypatc
     sys.modules.pop("installed_plugin")
 
 
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    text = refusal("fedavgg")
-    assert all(name in text for name in ("fedavg, half_fedavg, local, reputation", "'file.py:function'"))
+def test_beside_an_unknown_name_the_nearest_is_told_or_all() -> None:
+    assert all(words in refusal("fedavgg") for words in ('did you mean "fedavg"?', "'file.py:function'"))
+    assert "known here: steady, fedavg, half_fedavg, " in refusal("xyz")
 
 
 def test_each_way_a_plug_in_fails_is_named(base: Path) -> None:

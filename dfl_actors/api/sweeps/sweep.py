@@ -223,7 +223,11 @@ def _planned(
     base: Topology | str | Path, vary: Vary, seeds: Sequence[int] | str, overrides: Overrides, out: str | Path | None
 ) -> tuple[Plan, Path]:
     """What is to be simulated, and where it goes. Raises `DflError`."""
-    if not isinstance(base, Topology) and is_sweep(Path(base)) and not vary and not seeds and not overrides:
+    if not isinstance(base, Topology) and is_sweep(Path(base)):
+        if vary or seeds or overrides:
+            raise ConfigError(
+                f"{base} is a sweep, which goes on as it was begun: leave out --vary, --seeds and --set, or name its topology"
+            )
         return load_plan(Path(base)), Path(base)
     plan = plan_of(base, vary, seeds, overrides)
     return plan, default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)
@@ -267,7 +271,8 @@ class _Watch:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         self._goes |= cell is not None or self._pool.under_way > 0
         done = self._over + len(self.failures) + self._pool.under_way
-        self._shown.show(done, f"cells{failed}" if self._goes else AWAITED)
+        awaited = "" if self._goes else f", {AWAITED}"
+        self._shown.show(done, f"cells{failed}{awaited}" if done else AWAITED)
 
     def end(self) -> None:
         self._shown.end()

@@ -8,10 +8,10 @@ honest sender that it averaged, and its own; fellow attackers are left out. A mo
 and any rule sees that. What a gradient is there, progress is here: what became of the attacker's own model, which learns honestly, in its
 last 10 offers.
 
-Parameters: `tau`, 0 to 1e6, default 1; `of`, "models" (the default) or "progress"; `optimal`, default false: tau is found anew for each
-offer, by a line search of 16 tries from 0 on for what brings a victim furthest from the mean of its honest models (Shejwalkar and
-Houmansadr, NDSS 2021; Farhadkhani et al., arXiv 2205.12173), on the defence that the topology gives it, the victims in turn; `together`,
-default false: in the simulator it sees what its fellows see.
+Parameters: `tau`, 0 to 1e6, default 1; `of`, "models" (the default) or "progress"; `optimal`, default false, with no tau: it is found
+anew for each offer, by a line search of 16 tries from 0 on for what brings a victim furthest from the mean of its honest models (Shejwalkar
+and Houmansadr, NDSS 2021; Farhadkhani et al., arXiv 2205.12173), on the defence that the topology gives it, the victims in turn;
+`together`, default false: in the simulator it sees what its fellows see.
 While it knows no model but its own, it offers that; with "progress" as well at the first offer.
 """
 
@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from dfl_actors.errors import ConfigError
 from dfl_actors.sdk.attack import Attack, View
 from dfl_actors.sdk.attacks.known import Doubles, heard, honest, mean, progress, within
 from dfl_actors.sdk.attacks.search import damage, line_search
@@ -30,9 +31,13 @@ Of = Literal["models", "progress"]
 OFFERS = 10  # Over which progress is measured.
 
 
-def build(tau: Annotated[float, Meta(ge=0.0, le=1e6)] = 1.0, of: Of = "models", optimal: bool = False, together: bool = False) -> Attack:
-    """`tau` times against the mean, or against its `progress`; `optimal`: as strong as harms a victim most."""
-    offer = partial(offered, tau=None if optimal else tau, of=of)
+def build(
+    tau: Annotated[float, Meta(ge=0.0, le=1e6)] | None = None, of: Of = "models", optimal: bool = False, together: bool = False
+) -> Attack:
+    """`tau` times against the mean, or against its `progress`; `optimal`: as strong as harms a victim most. Raises `ConfigError`."""
+    if optimal and tau is not None:
+        raise ConfigError("optimal finds how strong harms most; leave out tau, or optimal")
+    offer = partial(offered, tau=None if optimal else 1.0 if tau is None else tau, of=of)
     return Attack(offer=offer, watches=True, remembers=OFFERS if of == "progress" else 0, rehearses=optimal, together=together)
 
 

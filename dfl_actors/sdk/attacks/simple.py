@@ -64,8 +64,9 @@ def random_model(high: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.001) -> Attack
 
 
 def scaled_model(factor: Annotated[float, Meta(ge=-1e6, le=1e6)] = 10.0) -> Attack:
-    """Scaled model: the model is offered with every weight times `factor`, so that it outweighs others in a mean; none goes beyond 1e30,
-    so that the mean is a number."""
+    """Scaled model: the model is offered with every weight times `factor`, so that it outweighs others in a mean.
+
+    None goes beyond 1e30, so that the mean is a number."""
     return Attack(offer=lambda view: known.times(view.own, factor))
 
 
