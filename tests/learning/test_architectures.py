@@ -153,5 +153,5 @@ def test_what_a_topology_says_in_vain_is_told_and_what_an_optimiser_may_not_brin
     assert load_learner(str(path), said, form).remark == "training.balance has no effect: a regression has no labels that are rare"
     assert load_learner(str(path), unsaid, form).remark == ""
     wrong = Optimiser(init=lambda w: (w,), velocity=lambda s, w: w, training={"rate": 1.0})
-    with pytest.raises(AlgorithmError, match="optimiser .*: its training has 'rate', which is none of learning_rate"):
+    with pytest.raises(AlgorithmError, match=r"optimiser .*: its training has 'rate', which is none of learning_rate"):
         load_learner(str(path), unsaid, form, wrong)
