@@ -47,6 +47,9 @@ class Folder:
         """Why it has ended before its last tick; "" where it has not. Raises `StoreError`."""
         return load_about(self.over(cell)).diverged if self.is_done(cell) else ""
 
+    def is_over(self, cell: Cell) -> bool:
+        return self.is_done(cell) and not self.diverged(cell)
+
     def prepare(self, plan: Plan) -> None:
         """Make the directory, or see that it holds this sweep, or a part of it. Raises `StoreError`."""
         with explained(f"{self.path} cannot be written", "choose another --out"):
