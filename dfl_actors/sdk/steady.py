@@ -21,9 +21,9 @@ With the node's own model o, the newest model x of each sender, and r = |x - o| 
     w          the running mean of the ways from one mean to the next, which keeps .6 of what it was; it and every m begin anew after a
                way longer than .05 of the mean, and m is forgotten of whom nothing was accepted in 50 turns
     share      messages of the sender / (accepted messages + 1) * f * voice * reputation
-    voice      min(1, 1.5 usual / rate)
-    rate       the running mean of how many messages of the sender an update had, from 0 on; the node's, of how many models it has made
-               since the update before, from 1 on
+    voice      min(1, 1.5 (usual + 1/3) / rate)
+    rate       the messages of the sender so far, each counting .9 ^ (models that the node has made since); the node's, its own models
+               likewise
     usual      upper median of the rates of all who were heard in the last 50 turns, and of the node's, and no less than the node's
     turn       an update before which the node has made a model since the one before
     mean       o + sum of share * (x - o), each weight array of it then as long as |o|^2 + sum of share * d has it, and then
@@ -101,6 +101,7 @@ STANDING = 7 / 8  # The part of a reputation that a message leaves.
 WAY = 0.6  # What w keeps of what it was.
 EARLY, TARDY = 0.5, 2.0  # Averages that a sender may be ahead of most, or later than most, and count in full.
 VOICES = 1.5  # Messages that count in full, in those that most send.
+SPARE = 1 / 3  # Of a message, by which one may send more in any case: two for one in the first turn.
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
@@ -112,7 +113,7 @@ PART = "in part: "
 
 Array = tuple[str, int, int]  # A weight array: its name, and where in the flat vector it begins and ends.
 Pull = tuple[float, int, int]  # Of a sender: the running mean of p, how many there were, and the turn of the last.
-Rate = tuple[float, int]  # Of a sender, or the node itself: the running mean of its messages an update, and the turn of the last.
+Rate = tuple[float, int]  # Of a sender, or the node itself: what its messages so far count, and the turn of the last.
 
 OWN = ""  # The node itself among rates.
 
@@ -175,7 +176,7 @@ def begin(context: Context) -> tuple[object, ...]:
         if len(layer.shape) > 1:
             arrays.append((layer.name, start, end))
         start = end
-    return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (1.0, 0)}))
+    return tuple(Memory(tuple(arrays), pulls={}, near={}, rates={OWN: (0.0, 0)}))
 
 
 def apply(
@@ -209,7 +210,7 @@ def remembered(state: tuple[object, ...]) -> Memory:
     memory = Memory._make((*state, *Memory(())[len(state) :]))
     turns = memory.turns or memory.updates
     pulls = {who: (*pull, turns)[:3] for who, pull in memory.pulls.items()}
-    return memory._replace(turns=turns, pulls=pulls, near=dict(memory.near), rates={OWN: (1.0, turns), **memory.rates})
+    return memory._replace(turns=turns, pulls=pulls, near=dict(memory.near), rates={OWN: (0.0, turns), **memory.rates})
 
 
 def squared_norms(model: Weights, arrays: Sequence[Array]) -> list[float]:
@@ -317,13 +318,14 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
 def counted(memory: Memory, messages: Mapping[str, int]) -> Memory:
     """The memory with one more update's messages."""
     heard = {**memory.rates, **{who: (memory.rates.get(who, (0.0, 0))[0], memory.turns) for who, count in messages.items() if count}}
+    keep = LONGEST ** messages[OWN]
     known = {who: rate for who, rate in heard.items() if memory.turns - rate[1] < GONE}
-    return memory._replace(rates={who: (running(rate, messages.get(who, 0), memory.updates), at) for who, (rate, at) in known.items()})
+    return memory._replace(rates={who: (keep * rate + messages.get(who, 0), at) for who, (rate, at) in known.items()})
 
 
 def loudness(rates: Mapping[str, Rate]) -> dict[str, float]:
     """How much more often than most, and than the node itself, each sends."""
-    most = max(rates[OWN][0], median_high(rate for rate, _ in rates.values()))
+    most = max(rates[OWN][0], median_high(rate for rate, _ in rates.values())) + SPARE
     return {who: rate / most for who, (rate, _) in rates.items()}
 
 

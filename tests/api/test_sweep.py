@@ -145,6 +145,8 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
         (tmp_path / "out" / name).write_bytes(b"an old one")
     sweep("out", only={"attack": ["rate"]}, show=True)
     assert all((tmp_path / "out" / name).read_bytes() != b"an old one" for name in ("results.png", "heat.png"))
+    drawn = load_sweep("out").paper("figures")
+    assert drawn and not [path for path in drawn if "results" in path.name and "rate" in path.name], "of no curve there is no picture"
     with pytest.raises(ConfigError, match=r"has no results \(.*node . diverged at step .*: name one that is over"):
         load_sweep("out").simulation(**{"update.algorithm": "fedavg", "attack": "rate", "seed": 5})
     with pytest.raises(ConfigError, match=r"0 cells .*: name one that is over"):

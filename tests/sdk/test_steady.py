@@ -172,7 +172,18 @@ def test_who_sends_five_times_as_often_is_loud_in_a_large_buffer_too() -> None:
     node = Node()
     for _ in range(20):
         result = node.take(*((who, near(0.001)) for who in "eaebecee" * 2), own=near(0.001), made=2)
-    assert said(result, "e") == "in part: sends 5 times as often as most" and {said(result, who) for who in "abc"} == {"taken"}
+    assert said(result, "e").startswith("in part: sends 4.8 times as often as most") and {said(result, who) for who in "abc"} == {"taken"}
+
+
+@pytest.mark.parametrize("buffer", [1, 2, 4])
+def test_of_many_senders_that_speak_in_turns_nobody_is_loud(buffer: int) -> None:
+    """With a buffer of 1 each came to nine averages without it, and was judged when it had just spoken: 3.2 times as often as most."""
+    node, senders = Node(), 20
+    for _ in range(12):
+        for first in range(0, senders, buffer):
+            names = [f"{number}" for number in range(first, first + buffer)]
+            result = node.take(*((who, near(0.001)) for who in names), own=near(0.001), made=int(first == 0))
+            assert not [who for who in names if "sends" in said(result, who)], said(result, names[0])
 
 
 @pytest.mark.parametrize("buffer", [4, 20])

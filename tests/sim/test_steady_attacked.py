@@ -12,7 +12,7 @@ PAPER = Path(__file__).parents[2] / "topologies" / "paper"
 DIGITS = (
     *("--set", "data.source=digits", "--set", f"training.model={PAPER / 'dense.py'}:build", "--set", "data.partition=labels"),
     *("--set", "update.algorithm=steady", "--set", "sim.exchange=all", "--set", "sim.measure_biases=true", "--set", "sim.check_every=40"),
-    *("--set", "sim.compare_every=0", "--ticks", "1201", "--seed", "2", "-j", "1"),
+    *("--set", "sim.compare_every=0", "--set", "sim.ticks=1201", "--seed", "2", "-j", "1"),
 )
 LOOSE = tomllib.loads((PAPER / "steady_ablation.toml").read_text())["vary"]["cell"]["loose_groups"]["network.links"]
 
@@ -33,6 +33,14 @@ def test_an_attacker_that_sends_five_times_as_often_has_no_five_voices(tmp_path:
     """.85; .45 where whoever sends often fills buffers alone."""
     attack = ("node.0.attack=a_little_is_enough", "node.0.attack_parameters={z=1.5}", "node.0.interval=[2]", "training.init=shared")
     assert mean_of(sim, tmp_path, *(word for option in attack for word in ("--set", option))) > 0.75
+
+
+def test_of_twenty_nodes_of_one_speed_with_a_buffer_of_one_nobody_is_called_loud(tmp_path: Path, sim: Sim) -> None:
+    """One message in four was, of a sender that had just spoken: judged by the last ten averages, nineteen between two of its messages."""
+    dense = ("network.links=full", "network.nodes=20", "update.buffer=1", "node.0.attack=none", "sim.ticks=100")
+    mean_of(sim, tmp_path, *(word for option in dense for word in ("--set", option)))
+    said = [table.read_text() for table in (tmp_path / "out" / "reasons").glob("*.csv")]
+    assert len(said) == 20 and not any("times as often" in text for text in said)
 
 
 @pytest.mark.parametrize(("attack", "given", "seed", "least"), [("mimic", "{together=true}", 3, 0.6), ("delayed", "{}", 2, 0.79)])

@@ -67,7 +67,11 @@ class SweepResult:
 
         down, across = self._axes(rows, columns)
         found, end = table.panels(self.plan, Folder(self.path), self.cells, down, across)
-        alone = {name: OverTime(panels=[panel], end=end, unit="tick") for name, panel in found.items() if panel.lines}
+        alone = {
+            name: OverTime(panels=[panel], end=end, unit="tick")
+            for name, panel in found.items()
+            if any(len(line.series[0]) for line in panel.lines)
+        }
         names = slugs([f"results {name}" for name in alone])
         panels = {name: panels_of(one)[""] for name, one in zip(names, alone.values(), strict=True)}
         if across is not None:
