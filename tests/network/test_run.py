@@ -41,7 +41,7 @@ FIELDS = {
     "sent": {"tx", "to", "bytes"},
     "cpu": {"total", "tasks"},
 }
-MAYBE = {"dropped": {"what", "messages"}, "frames": {"by", "accepted", "refused", "ignored"}}
+MAYBE = {"dropped": {"what", "messages"}, "frames": {"by", "accepted", "refused", "ignored"}, "lost": {"what", "id"}}
 
 
 @pytest.fixture(scope="module")
