@@ -119,7 +119,8 @@ class Driver:
         ready = dict(self._poller.poll(self._timeout()))
         self._now = begun = self._clock()
         for socket in ready:
-            for arrival in self._sources[socket]():
+            # What was done for the one before may have ended the link that this one was of.
+            for arrival in self._sources.get(socket, tuple)():
                 self._take(arrival)
                 self._now = self._clock()
                 if self._now.mono - begun.mono > LONGEST_BATCH:
