@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -56,7 +57,7 @@ class Stage:
         mail = Mail(self.context, place, "a", "injector", 1)
         tap = Tap(self.context, place, "a", "injector", 1, {}, lambda peer: "", clock)
         process = Driver(actor, self.owned, mail, None, self.parent, Metrics(self.metrics, "a", "injector"), tap)
-        self.thread = threading.Thread(target=process.run, daemon=True)
+        self.driver, self.thread = process, threading.Thread(target=process.run, daemon=True)
         self.thread.start()
 
     def until(self, condition: Callable[[], object]) -> None:
@@ -187,6 +188,39 @@ def test_whoever_sends_faster_than_it_works_does_not_keep_it_from_the_others(sta
     goes.set()
     stage.until(lambda: "Stopping" in order)
     assert order[: order.index("Stopping")].count("Pull") < 10, order
+
+
+def test_a_link_that_ends_in_a_turn_in_which_it_has_something_to_say_ends_nothing_else(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gossiper died of it where the topology took a link away on a busy machine."""
+    trainer, _ = ready(stage)
+    handle, heard = Injector.handle, list[int]()
+
+    def links(self: Injector, message: Message, now: Now) -> Iterable[Effect]:
+        if isinstance(message, Pull) and message.samples == 7:
+            ends = [stage.context.socket(zmq.PAIR) for _ in range(4)]
+            for number in (0, 1):
+                ends[number].bind(f"inproc://link-{number}")
+                ends[number + 2].connect(f"inproc://link-{number}")
+                ends[number + 2].send(b"")
+                stage.driver._watch(ends[number], partial(ends_other, number, ends))
+        return handle(self, message, now)
+
+    def ends_other(number: int, ends: list[zmq.Socket[bytes]]) -> list[None]:
+        ends[number].recv()
+        heard.append(number)
+        stage.driver._close([ends[1 - number]])
+        return []
+
+    monkeypatch.setattr(Injector, "handle", links)
+    trainer.tell(Pull(samples=7))
+    trainer.deliver(now())
+    stage.until(lambda: heard)
+    trainer.tell(Pull(samples=2))
+    trainer.deliver(now())
+    stage.until(lambda: list(trainer.acknowledgements("injector", now())) or not trainer.waiting())
+    assert len(heard) == 1 and stage.thread.is_alive()
 
 
 def test_nothing_that_arrives_ends_it_whatever_its_shape(stage: Stage) -> None:
