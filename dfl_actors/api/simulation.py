@@ -18,7 +18,7 @@ from dfl_actors.api.result import Result, load_run
 from dfl_actors.api.topology import Overrides, Tell, Topology, topology_of, warn
 from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, load_topology
-from dfl_actors.errors import ConfigError, Diverged, StoreError
+from dfl_actors.errors import ConfigError, DflError, Diverged, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.learning.score import word_for
 from dfl_actors.processes import signals
@@ -202,14 +202,15 @@ def _checked(topology: Topology, tell: Tell) -> Config:
 
 
 def _begin(topology: Topology, out: str | Path | None, desk: _Desk, beside: Beside) -> Path:
-    """A simulation in a directory of its own, of which nothing is left where it is stopped before anything is computed."""
+    """A simulation in a directory of its own, of which nothing is left where it is stopped, or fails, before anything is computed."""
     config = _checked(topology, desk.tell)
     path = _place(out, config)
     try:
         with beside([path]) as page:
             _simulated(config, path, desk._replace(page=page), path)
-    except signals.Interrupted:
-        _forget(path)
+    except (signals.Interrupted, DflError) as error:
+        if isinstance(error, signals.Interrupted) or not any(_computed(path)):
+            _forget(path)
         raise
     return path
 
@@ -241,10 +242,16 @@ def prepare(path: Path, config: Config) -> None:
             draft.write_text(config.resolved(), encoding="utf-8")
 
 
+def _computed(path: Path) -> Iterator[Path]:
+    """The tables and the models of a simulation."""
+    yield from path.glob("*.csv")
+    yield from path.glob(f"{MODELS}/*.npy")
+
+
 def _forget(path: Path) -> None:
-    """A simulation that was stopped before anything was computed leaves nothing."""
-    for name in ("config.toml", "sim.json", *(file.name for file in path.glob("*.csv"))):
-        (path / name).unlink(missing_ok=True)
+    """A simulation that ended before anything was computed leaves nothing."""
+    for file in (path / "config.toml", path / "sim.json", *_computed(path)):
+        file.unlink(missing_ok=True)
     with suppress(OSError):  # what is in it is not ours, and stays
         for folder in (path / MODELS, path):
             if folder.is_dir():

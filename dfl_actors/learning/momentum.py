@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from dfl_actors.errors import AlgorithmError
 from dfl_actors.learning.foreign import guarded
-from dfl_actors.learning.weights import TrainState, Vector, all_finite
+from dfl_actors.learning.weights import Recipe, TrainState, Vector, all_finite
 
 T = TypeVar("T")
 State = tuple[Vector, ...]
@@ -110,6 +110,15 @@ def proximal(pull: Share = 0.01, momentum: Share = 0.9) -> Optimiser:
 
 
 OPTIMISERS: Mapping[str, Callable[..., Optimiser]] = MappingProxyType({"quasi_global": quasi_global, "proximal": proximal})
+
+
+def in_vain(recipe: Recipe, optimiser: Optimiser | None, task: str) -> str:
+    """What a topology says of training to no effect; "" if there is nothing."""
+    if recipe.balance and "balance" not in recipe.unsaid and task != "classification":
+        return f"training.balance has no effect: a {task} has no labels that are rare"
+    if optimiser is not None and "momentum" not in recipe.unsaid:
+        return f"training.momentum has no effect: optimiser {optimiser.name!r} has a momentum of its own"
+    return ""
 
 
 def length(vector: Vector) -> float:

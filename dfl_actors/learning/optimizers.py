@@ -21,7 +21,7 @@ from dfl_actors.errors import AlgorithmError, ModelError
 from dfl_actors.learning.foreign import find_function, guarded
 from dfl_actors.learning.framework import keras, tf
 from dfl_actors.learning.losses import balanced, loss_of, name_of
-from dfl_actors.learning.momentum import BRINGS, OPTIMISERS, Optimiser
+from dfl_actors.learning.momentum import BRINGS, OPTIMISERS, Optimiser, in_vain
 from dfl_actors.learning.network import Aim, CaffeRule, Given, Network, Tensor, at, cut, join, seed_at
 from dfl_actors.learning.weights import SGD, Recipe, Vector
 
@@ -83,10 +83,8 @@ def check_private(network: Network, optimizer: object) -> None:
 
 def remark_on(name: str, recipe: Recipe, model: keras.Model, rule: Rule, task: str) -> str:
     """What of a model's own is taken, because the topology says nothing else, or what it says in vain; "" if there is nothing."""
-    if recipe.balance and "balance" not in recipe.unsaid and task != "classification":
-        return f"training.balance has no effect: a {task} has no labels that are rare"
-    if rule.optimiser is not None and "momentum" not in recipe.unsaid:
-        return f"training.momentum has no effect: optimiser {rule.optimiser.name!r} has a momentum of its own"
+    if vain := in_vain(recipe, rule.optimiser, task):
+        return vain
     if rule.optimiser is not None or not model.compiled:
         return ""
     own = [] if recipe.optimizer else [type(model.optimizer).__name__]

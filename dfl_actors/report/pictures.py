@@ -140,11 +140,14 @@ def _draw_line(axes: "Axes", line: Line) -> None:
     colour, style = colour_of(line.colour), "steps-post" if line.stepped else "default"
     (drawn,) = axes.plot(*line.series, color=colour, linewidth=0.8 if line.thin else line.width, drawstyle=style)
     drawn.set(gid=line.name, linestyle=DASHES[line.dash], alpha=0.4 if line.thin else 1, zorder=2 if line.thin else 3)
+    alone = len(line.series[0]) == 1  # No line leads to or from it.
     if not line.thin:
         drawn.set_label(line.label or plain(line.name, 28))
         face = "white" if line.hollow else colour
-        drawn.set(marker=MARKERS.get(line.symbol, ""), markersize=0.65 * line.symbol_size, markerfacecolor=face)
+        drawn.set(marker=MARKERS.get(line.symbol, "o" if alone else ""), markersize=0.65 * line.symbol_size, markerfacecolor=face)
         drawn.set_markevery(max(len(line.series[0]) // MOST_MARKERS, 1))
+    elif alone:
+        drawn.set(marker="o", markersize=0.4 * line.symbol_size)
 
 
 def _draw_targets(axes: "Axes", shown: OverTime) -> None:

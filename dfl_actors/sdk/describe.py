@@ -48,7 +48,7 @@ def described(name: str, base: Path) -> Description:
     """What the plug-in `name` says of itself, without building it. Raises `AlgorithmError` when there is none."""
     registry = registry_of(name)
     build, what = registry.find(name, base), f"{registry.kind} {name!r} cannot be described"
-    return guarded(what, lambda: Description(name, registry.kind, _text(build), described_parameters(build)))
+    return guarded(what, lambda: Description(name, _kind(registry.kind, build), _text(build), described_parameters(build)))
 
 
 def briefly(kind: str, name: str) -> str:
@@ -65,6 +65,13 @@ def registry_of(name: str) -> Registry[Algorithm] | Registry[Attack] | Registry[
         if name in registry.built_in:
             return registry
     return EITHER if ":" in name else next((registry for registry in KINDS if name in registry.names()), EITHER)
+
+
+def _kind(known: str, build: Callable[..., object]) -> str:
+    """What a function says that it returns, else what is `known` of it."""
+    made = inspect.signature(build).return_annotation
+    name = made if isinstance(made, str) else getattr(made, "__name__", "")
+    return next((registry.kind for registry in KINDS if registry.values[0].__name__ == name.rpartition(".")[2]), known)
 
 
 def _text(build: Callable[..., object]) -> str:

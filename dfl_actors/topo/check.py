@@ -6,7 +6,7 @@ and the mistake gets the line of the key that names them.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from dfl_actors.config import Config, examine_topology
@@ -16,7 +16,8 @@ from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples
 from dfl_actors.learning.data import Dataset, load_datasets
 from dfl_actors.learning.genesis import genesis_of
-from dfl_actors.learning.weights import LENET
+from dfl_actors.learning.momentum import Optimiser, in_vain
+from dfl_actors.learning.weights import LENET, recipe_of
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.loader import load_algorithm
 
@@ -54,9 +55,9 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
             with _noted(mistakes, ("data", key)):
                 warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
                 warnings += few_samples(config, datasets)
-        if not mistakes.touch(["training.model", "training.init"]) and (config.training.model != LENET or data.name != Data().source):
+        if not mistakes.touch(["training.model", "training.init"]):
             try:
-                _try_model(config, data)
+                warnings += filter(None, [_trained(config, data)])
             except DflError as problem:
                 key, text = _key_of(str(problem))
                 mistakes.add(("training", key), text)
@@ -69,13 +70,25 @@ def _key_of(problem: str) -> tuple[str, str]:
     return (named[1], problem[named.end() :]) if named else ("model", problem)
 
 
-def _try_model(config: Config, data: Dataset) -> None:
-    # Imported here: TensorFlow takes seconds, and only a model or a data set that is not ours has to be tried.
+def _trained(config: Config, data: Dataset) -> str:
+    """Tries the model, where it or the data set is not ours. Returns what is odd about how it is trained. Raises `DflError`."""
+    proposed = _proposed(config)
+    if config.training.model == LENET and data.name == Data().source:
+        return "" if config.training.optimizer else in_vain(recipe_of(config), proposed, data.form.task)
+    # Imported here: TensorFlow takes seconds.
     from dfl_actors.learning import models
 
-    learner = models.learner_of(config, data.form)
+    learner = models.learner_of(config, data.form, proposed)
     learner.rehearse(config.training.batch, config.data.test_samples)
     genesis_of(config, learner)
+    return learner.remark
+
+
+def _proposed(config: Config) -> Optimiser | None:
+    """The optimiser that the algorithm brings; none where it cannot be loaded, which is said elsewhere."""
+    with suppress(DflError):
+        return load_algorithm(config.update.algorithm, config.update.parameters).optimiser
+    return None
 
 
 def _check_plugins(config: Config, mistakes: Mistakes) -> None:

@@ -92,6 +92,23 @@ def test_what_is_wrong_is_an_error_of_ours_of_one_line(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+FAILS = """
+from dfl_actors.sdk import Algorithm
+def build():
+    def init(context):
+        raise ValueError("out of luck")
+    return Algorithm("fails", init, lambda *given: None)
+"""
+
+
+def test_what_fails_before_its_first_tick_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory was in the way of the next try."""
+    monkeypatch.chdir(written(tmp_path, fails=FAILS))
+    with pytest.raises(DflError, match="out of luck"):
+        simulate("net.toml", overrides={"update.algorithm": "fails.py:build"}, out="out", jobs=1, progress="none")
+    assert not Path("out").exists()
+
+
 def test_a_topology_is_also_a_text_and_an_override_of_none_takes_a_key_away() -> None:
     text = "[network]\nnodes = 3\n[node.1]\nattack = 'sign_flip'\n"
     given = Topology("mine", {"sim.ticks": 7, "training.momentum": 0.5}, text=text)

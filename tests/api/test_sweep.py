@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import numpy as np
 import psutil
 import pytest
 
@@ -200,3 +201,16 @@ def test_a_sweep_that_was_begun_takes_no_other_options(tmp_path: Path, monkeypat
     for more in ({"overrides": {"sim.ticks": 21}}, {"vary": {"update.buffer": [2]}}, {"seeds": "1-2"}):
         with pytest.raises(ConfigError, match="out is a sweep, which goes on as it was begun: leave out `vary`, `seeds` and `overrides`"):
             sweep("out", **more)
+    with pytest.raises(ConfigError, match="out is a sweep, which goes on where it is: leave out `out`, or name its topology"):
+        sweep("out", out="elsewhere")
+    assert not Path("elsewhere").exists()
+    assert sweep("out", out=tmp_path / "out", show=True).done == 1
+
+
+def test_what_was_measured_once_and_has_a_long_name_is_seen_in_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(written(tmp_path))
+    vary: Vary = {"update.buffer": [1], "attack": {"a name that is much longer than its panel is high, so that two lines of it are": {}}}
+    result = sweep("net.toml", vary, overrides={"sim.ticks": 5}, out="out", jobs=1, progress="none")
+    (axes,) = result.plot().figure.axes
+    assert [(np.size(line.get_xdata()), line.get_marker()) for line in axes.get_lines()] == [(1, "o")]
+    assert axes.get_ylabel() == "a name that is much longer\nthan its panel is high, so…\naccuracy"

@@ -60,6 +60,10 @@ def test_show_of_an_attack_that_shares_its_file_tells_of_it_alone() -> None:
 def test_show_of_a_file_tells_its_functions_parameters(here: Path) -> None:
     shown = said("show", "greedy.py:build")
     assert "Greedy: takes the first." in shown and "share: number; must be given" in shown and "least: anything; default 0.5" in shown
+    assert shown.startswith("greedy.py:build (algorithm, attack or optimiser)\n")
+    for says, kind in (("Algorithm", "algorithm"), ('"sdk.Attack"', "attack"), ("Optimiser", "optimiser")):
+        (here / "says.py").write_text(f"from dfl_actors.sdk import Algorithm, Attack, Optimiser\ndef build() -> {says}:\n    ...\n")
+        assert said("show", "says.py:build").startswith(f"says.py:build ({kind})\n")
     assert json.loads(said("show", "greedy.py:build", "--json"))["parameters"][1] == {"name": "least", "values": "", "default": "0.5"}
 
 

@@ -88,6 +88,21 @@ def test_a_topology_without_mistakes_has_none(tmp_path: Path) -> None:
     assert told(tmp_path, "") == []
 
 
+def test_what_has_no_effect_is_said(tmp_path: Path) -> None:
+    """`sim` and `run` said it, when it was too late."""
+    file = tmp_path / "net.toml"
+    for text, said in (
+        ("momentum = 0.5", ["training.momentum has no effect: optimiser 'quasi_global' has a momentum of its own"]),
+        ("", []),
+    ):
+        for more in ("", 'model = "mine.py:build"'):
+            (tmp_path / "mine.py").write_text(MINE)
+            file.write_text(f"[training]\n{text}\n{more}\n")
+            assert check_topology(str(file))[1:] == ([], said)
+    file.write_text('[training]\nmomentum = 0.5\n[update]\nalgorithm = "median"\n')
+    assert check_topology(str(file)).warnings == []
+
+
 @pytest.mark.parametrize("name", ["fully_connected_4", "paper_two_node", "paper_four_node", "ring_6_noniid"])
 def test_the_ready_topologies_are_fine_by_their_bare_names(name: str) -> None:
     assert check_topology(name)[1:] == ([], [])

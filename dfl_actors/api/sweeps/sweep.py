@@ -232,6 +232,8 @@ def _planned(
             raise ConfigError(
                 f"{base} is a sweep, which goes on as it was begun: leave out --vary, --seeds and --set, or name its topology"
             )
+        if out is not None and Path(out).resolve() != Path(base).resolve():
+            raise ConfigError(f"{base} is a sweep, which goes on where it is: leave out --out, or name its topology")
         return load_plan(Path(base)), Path(base)
     plan = plan_of(base, vary, seeds, overrides)
     return plan, default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from dfl_actors.config.toml_text import counted
 from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
+from dfl_actors.report.canvas import plain
 from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
 from dfl_actors.report.frames import Frame, frame
@@ -39,6 +41,7 @@ DIVERGED = "diverged"  # The state of a cell.
 DONE = ("over", DIVERGED)  # What a cell is when nothing is left to be done of it.
 QUIET = ("none", "silent")  # Points of an axis of attacks that are none.
 MOST_PANELS = 24  # Of the picture; columns beyond are left out of it.
+WIDEST = 28  # Letters of a line of a panel's name, which stands upright beside it.
 
 Row = dict[str, str | int | float | None]
 
@@ -201,11 +204,16 @@ def _told(worst: tuple[float, str] | None) -> str:
 def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> "Figure":
     """Accuracy over ticks, as `panels` has it. Raises `DflError`."""
     found, end = panels(plan, folder, cells, down, across)
-    titled = [msgspec.structs.replace(panel, title=f"{name}\n{panel.title}" if name else panel.title) for name, panel in found.items()]
+    titled = [msgspec.structs.replace(panel, title="\n".join([*_named(name), panel.title])) for name, panel in found.items()]
     shown = OverTime(panels=titled, end=end, unit="tick")
     shares = [_part(axis, most) for axis, most in ((across, MOST_PANELS), (down, FEW)) if axis is not None and len(axis.points) > most]
     title = f"{Path(plan.source).stem}, {_over(plan, down, across)}" + (f" ({'; '.join(shares)})" if shares else "")
     return draw_over_time(shown, title, (9, 1.5 + 2.2 * len(titled)))
+
+
+def _named(panel: str) -> list[str]:
+    """A panel's name in lines as long as it is high."""
+    return [plain(line) for line in wrap(panel, WIDEST, max_lines=2, placeholder="…")]
 
 
 def _part(axis: Axis, most: int) -> str:

@@ -160,6 +160,8 @@ def _line(line: Line, panel: Panel, axis: str, most: int) -> Json:
         sign = f"{line.symbol}-open" if line.hollow else line.symbol
         marker = {"symbol": sign, "size": line.symbol_size, "maxdisplayed": few, "color": line.colour}
         trace |= {"mode": "lines+markers", "marker": marker}
+    elif len(seconds) == 1:  # No line leads to or from it.
+        trace |= {"mode": "markers", "marker": {"size": 0.7 * line.symbol_size, "color": line.colour}}
     return trace if line.node is None else {**trace, "meta": {"node": line.node, "width": line.width}}
 
 
