@@ -7,13 +7,13 @@ from pathlib import Path
 from dfl_actors.api.words import in_parameters
 from dfl_actors.config import Config, examine_table, examine_topology
 from dfl_actors.config.load import examine_text
-from dfl_actors.config.toml_text import Mistakes, Source, Table, dump_value, put_options
+from dfl_actors.config.toml_text import NONE, Mistakes, Source, Table, dump_value, put_options
 from dfl_actors.errors import ConfigError
 from dfl_actors.processes.signals import at_once
 
 Overrides = Mapping[str, object] | Sequence[str]
 """What is set over the keys of a topology: `{"update.algorithm": "krum", "node.5.attack": None}`, or as on the command line
-`["update.algorithm=krum"]`. None takes a key away, as if the file had not set it."""
+`["update.algorithm=krum"]`. None, and "none", takes a key away, as if the file had not set it."""
 
 Tell = Callable[[str], None]
 """Takes what a person should know and what is no mistake, a line each."""
@@ -34,8 +34,8 @@ def options_of(overrides: Overrides) -> tuple[str, ...]:
 
 
 def _text_of(key: str, value: object) -> str:
-    if value is None:
-        return "none"
+    if value is None or value == NONE:
+        return NONE
     if callable(item := getattr(value, "item", None)):  # a number of NumPy's
         value = item()
     try:
@@ -114,7 +114,7 @@ def topology_of(given: Topology | str | Path, overrides: Overrides = ()) -> Topo
 
 def _with_its_data(config: Config, mistakes: Mistakes) -> Iterable[str]:
     """What is odd about the labels, which only the data can tell. Raises `DflError`."""
-    from dfl_actors.learning.coverage import SELECTIVE, check_labels, coverage_warning
+    from dfl_actors.learning.coverage import SELECTIVE, check_labels, coverage_warnings
     from dfl_actors.learning.data import load_datasets
 
     drifts = any(event.do == "drift" for event in config.events)
@@ -124,7 +124,7 @@ def _with_its_data(config: Config, mistakes: Mistakes) -> Iterable[str]:
         data = load_datasets(config)
     check_labels(config, data, mistakes)
     mistakes.raise_first()
-    return filter(None, [coverage_warning(config, next(iter(data.values())), mistakes.source)])
+    return coverage_warnings(config, next(iter(data.values())), mistakes.source)
 
 
 def _seed_in(options: Sequence[str]) -> int:

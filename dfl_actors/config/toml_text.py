@@ -32,7 +32,9 @@ POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 PIECE = re.compile(r"""\"(?:[^"\\\n]|\\.)*\"|'[^'\n]*'|#[^\n]*|[\[\]]""")
 SHOWN = 60
 MOST_BROKEN = 20
-MOST_LISTED = 20
+NONE = "none"
+TOGETHER = {"attack": ("attack_parameters",)}  # What goes with a key that is taken away.
+MOST_LISTED, MOST_KNOWN = 20, 40
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -108,7 +110,8 @@ def parse_table(text: str, mistakes: Mistakes) -> Table:
 
 
 def put_options(table: Table, options: Sequence[str]) -> dict[Path, str]:
-    """Put options `section.key=value` into the table in place; returns which keys they set. `none` takes a key away.
+    """Put options `section.key=value` into the table in place; returns which keys they set. `none` takes a key away, and with an attack its
+    parameters.
 
     Raises ConfigError.
     """
@@ -128,8 +131,9 @@ def _put(table: Table, path: Path, value: str, option: str) -> None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise ConfigError(f"--set {option}: {'.'.join(path[:depth])}: is a value and holds no keys; set it as a whole")
-    if value == "none":
-        table.pop(path[-1], None)
+    if value == NONE:
+        for key in (path[-1], *TOGETHER.get(path[-1], ())):
+            table.pop(key, None)
     else:
         table[path[-1]] = parse_value(value)
 
@@ -245,12 +249,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """What to offer for an unknown word: the nearest known one, else all of them."""
     words = list(known)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {listed(words)}"
+    return f'did you mean "{close[0]}"?' if close else f"known here: {listed(words, MOST_KNOWN)}"
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], most: int = MOST_LISTED) -> str:
     """The words in a row, the middle of a long row left out."""
-    return ", ".join(words if len(words) <= MOST_LISTED else [*words[: MOST_LISTED - 2], "...", words[-1]])
+    return ", ".join(words if len(words) <= most else [*words[: most - 2], "...", words[-1]])
 
 
 def counted(number: int, noun: str) -> str:

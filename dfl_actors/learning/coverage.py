@@ -4,7 +4,7 @@ A network cannot learn a label that none of its nodes trains on, so that no mode
 other labels. Such networks are worth studying, but nobody should meet that ceiling unawares: it is a warning, not a mistake.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -66,23 +66,32 @@ def _few(config: Config, name: str, data: Dataset, weights: Floats) -> str:
     return f"{has}; a batch of {batch} draws the same ones again and again"
 
 
-def undrawn_labels(config: Config, data: Dataset) -> tuple[int, ...]:
-    """The labels of the data set that no node ever draws to train on, in ascending order. Raises `ConfigError` as `weights_by_node`."""
+def undrawn_labels(config: Config, data: Dataset, honest: bool = False) -> tuple[int, ...]:
+    """The labels of the data set that no node, or no `honest` one, ever draws to train on, in ascending order. Raises `ConfigError` as
+    `weights_by_node`."""
     weights = weights_by_node(config, data)
-    training = {node.name for node in config.nodes if node.role == "normal"}
+    training = {node.name for node in config.nodes if node.role == "normal" and not (honest and config.attacks(node.name))}
     later = [label_rows(given, data.form)[:, 1] for _, name, given in _given(config) if name in training]
     drawn: Floats = sum((*(weights[name] for name in training), *later), np.zeros(data.form.classes))
     return tuple(np.flatnonzero(drawn == 0).tolist())
 
 
-def coverage_warning(config: Config, data: Dataset, source: Source) -> str | None:
-    """One line, as of a mistake at `source`, when some label is drawn by no node; None when all are, and where there is no common data set.
-    Raises `ConfigError`."""
-    labels = () if config.data.partition == "own" else undrawn_labels(config, data)
-    if not labels:
-        return None
-    ceiling = 1 - np.isin(data.kinds_test, labels).mean()
-    mistakes = Mistakes(source)
-    problem = f"no node draws label {listed([data.form.labels[label] for label in labels])} to train on"
-    mistakes.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
-    return mistakes.found[0].text
+def coverage_warnings(config: Config, data: Dataset, source: Source) -> list[str]:
+    """A line, as of a mistake at `source`, when some label is drawn by no node, and one when only attackers draw some; none where there is
+    no common data set. Raises `ConfigError`."""
+    if config.data.partition == "own":
+        return []
+    labels, mistakes = undrawn_labels(config, data), Mistakes(source)
+    if labels:
+        ceiling = 1 - np.isin(data.kinds_test, labels).mean()
+        problem = f"no node draws label {_listed(data, labels)} to train on"
+        mistakes.add(("data", "partition"), f"{problem}; accuracy on the whole test set cannot exceed {ceiling:.3f}")
+    poisoned = [label for label in undrawn_labels(config, data, honest=True) if label not in labels]
+    if poisoned and not all(config.attacks(node.name) for node in config.nodes):
+        problem = f"only attackers draw label {_listed(data, poisoned)} to train on"
+        mistakes.add(("data", "partition"), f"{problem}: what honest nodes learn of it is what these say")
+    return [mistake.text for mistake in mistakes.found]
+
+
+def _listed(data: Dataset, labels: Sequence[int]) -> str:
+    return listed([data.form.labels[label] for label in labels])

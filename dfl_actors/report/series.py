@@ -62,10 +62,19 @@ def _accuracies(run: Run, measured: Iterable[Trained | Evaluated]) -> Series:
 
 
 def span_of(series: Sequence[Series], points: int = 400) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Seconds, mean, least and greatest [points] of many series on one grid; each counts from its first point and keeps its last."""
-    grid = np.linspace(min(x[0] for x, _ in series), max(x[-1] for x, _ in series), points)
+    """Seconds, mean, least and greatest of many series on one grid: that on which all were measured, where there is one, else `points` at
+    equal distances, where the least of values between two measurements may lie above both. Each counts from its first point and keeps its
+    last."""
+    grid = common_grid([x for x, _ in series])
+    if grid is None:
+        grid = np.linspace(min(x[0] for x, _ in series), max(x[-1] for x, _ in series), points)
     values = np.array([np.interp(grid, x, y, left=np.nan) for x, y in series])
     return grid, np.nanmean(values, axis=0), np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+
+
+def common_grid(grids: Sequence[Numbers]) -> Numbers | None:
+    """The one on which all were measured; None where there is none."""
+    return grids[0] if all(np.array_equal(grids[0], grid) for grid in grids) else None
 
 
 def span_since_all(series: Sequence[Series]) -> tuple[Numbers, Numbers, Numbers, Numbers]:

@@ -18,6 +18,7 @@ Build = Callable[..., object]
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 KINDS = {"integer": "whole number"}
+NOTHING = "none"  # The default of what may be left out; its documentation says what is taken then.
 BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
@@ -32,7 +33,8 @@ class Parameter:
     @property
     def meaning(self) -> str:
         """What it takes, and what it is when left out."""
-        return f"{self.values or 'anything'}; {f'default {self.default}' if self.default else 'must be given'}"
+        left_out = "may be left out" if self.default == NOTHING else f"default {self.default}" if self.default else "must be given"
+        return f"{self.values or 'anything'}; {left_out}"
 
 
 def described_parameters(build: Build) -> tuple[Parameter, ...]:
@@ -66,7 +68,7 @@ def _field(one: inspect.Parameter) -> tuple[str, object, object]:
 def _default(one: inspect.Parameter) -> str:
     if one.default is one.empty:
         return ""
-    return "chosen" if one.default is None else repr(one.default)
+    return NOTHING if one.default is None else repr(one.default)
 
 
 def _signature(build: Build) -> inspect.Signature:

@@ -13,7 +13,7 @@ from dfl_actors import __version__
 from dfl_actors.config import Config
 from dfl_actors.config.sections import Event
 from dfl_actors.core.events import Noised
-from dfl_actors.errors import Diverged, StoreError
+from dfl_actors.errors import DflError, Diverged, StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
@@ -117,6 +117,7 @@ def carry_out(
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
     if about.diverged:
         raise StoreError(f"{out} cannot go on, for it would diverge again ({about.diverged}); simulate it with another --out")
+    about.failed = False
     save_about(out, about)
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, None, {}, {}) if found is None else checkpoint.load(found)
@@ -153,6 +154,7 @@ def _accounted(out: Path, about: About, team: Team) -> Iterator[None]:
         about.over = True
     except BaseException as error:
         about.diverged = str(error) if isinstance(error, Diverged) else ""
+        about.failed = isinstance(error, DflError)
         with suppress(StoreError):
             _account(out, about, begun, own, team)
         raise

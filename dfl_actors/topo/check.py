@@ -13,7 +13,7 @@ from dfl_actors.config import Config, examine_topology
 from dfl_actors.config.sections import Data, Parameter
 from dfl_actors.config.toml_text import Mistake, Mistakes, Path
 from dfl_actors.errors import ConfigError, DflError
-from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples
+from dfl_actors.learning.coverage import check_labels, coverage_warnings, few_samples
 from dfl_actors.learning.data import Dataset, load_datasets
 from dfl_actors.learning.genesis import genesis_of
 from dfl_actors.learning.momentum import Optimiser, in_vain
@@ -53,7 +53,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
             check_labels(config, datasets, mistakes)
         if len(mistakes.found) == before and not mistakes.touch(partitioned):
             with _noted(mistakes, ("data", key)):
-                warnings += filter(None, [coverage_warning(config, data, mistakes.source)])
+                warnings += coverage_warnings(config, data, mistakes.source)
                 warnings += few_samples(config, datasets)
         if not mistakes.touch(["training.model", "training.init"]):
             try:

@@ -131,7 +131,8 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
     for _ in range(2):
         result = sweep("net.toml", vary, out="out", jobs=1, progress="none", tell=told.append)
         assert [row["state"] for row in result.rows] == ["over", "diverged"] * 2 and not result.failures
-    assert [" diverged at step " in line for line in told] == [True, True], "each is told when it happens, and once"
+    assert [line for line in told if "attackers of the topology remain: 3 (random_model)" in line] == [told[0], told[3]]
+    assert [" diverged at step " in line for line in told] == [False, True, True, False], "each is told when it happens, and once"
     rows = read(tmp_path / "out")
     assert rows[1]["mean"] == rows[1]["last_worst"] == "0.0" and rows[1]["error"].startswith("tick ")
     shown = load_sweep("out").pivot()
@@ -213,4 +214,8 @@ def test_what_was_measured_once_and_has_a_long_name_is_seen_in_the_picture(tmp_p
     result = sweep("net.toml", vary, overrides={"sim.ticks": 5}, out="out", jobs=1, progress="none")
     (axes,) = result.plot().figure.axes
     assert [(np.size(line.get_xdata()), line.get_marker()) for line in axes.get_lines()] == [(1, "o")]
+    assert not axes.collections, "of one seed there is no deviation"
+    assert sweep("net.toml", vary, "5-6", overrides={"sim.ticks": 5}, out="out", jobs=1, progress="none").pivot().cells[0][0] is not None
+    (axes,) = load_sweep("out").plot().figure.axes
+    assert len(axes.collections) == 2 and axes.get_legend_handles_labels()[1] == ["1", "± std. deviation"]
     assert axes.get_ylabel() == "a name that is much longer\nthan its panel is high, so…\naccuracy"

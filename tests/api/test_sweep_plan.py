@@ -6,6 +6,7 @@ import pytest
 
 from dfl_actors.api.sweeps.heat import draw, heats
 from dfl_actors.api.sweeps.plan import Axis, Plan, axes_of_texts, cells_of, narrowed, parse_vary, plan_of, seeds_of
+from dfl_actors.api.sweeps.sweep import check
 from dfl_actors.api.sweeps.table import FIGURES, Row, numbered, pivot
 from dfl_actors.config import parse_topology
 from dfl_actors.errors import ConfigError, DflError
@@ -82,6 +83,34 @@ def test_a_file_has_a_base_axes_and_seeds_and_points_that_set_several_keys() -> 
     )
 
 
+def test_none_takes_a_key_away_in_a_file_as_everywhere_else() -> None:
+    """It was an attack that nobody knows, so that a network that is born with attackers could not be swept beside itself without."""
+    text = 'base = "net.toml"\n[set]\n"node.1.attack" = "none"\n[vary.attack]\n'
+    Path("sweep.toml").write_text(
+        text + 'none = { "node.0.attack" = "none" }\nflip = { "node.0.attack" = "sign_flip" }\n', encoding="utf-8"
+    )
+    assert [("sign_flip" in cell.config, cell.values["attack"]) for cell in cells_of(plan_of("sweep.toml", {}, ()))] == [
+        (False, "none"),
+        (True, "flip"),
+    ]
+
+
+def test_attackers_that_remain_where_the_attack_is_none_are_told() -> None:
+    """The column called none had an attacker."""
+    for vary, said in (
+        (
+            ["update.algorithm=krum,median", "node.0.attack=none,copy"],
+            ["where node.0.attack is none, attackers of the topology remain: 1 (sign_flip)"],
+        ),
+        (["node.0.attack=none,copy", "node.1.attack=none,copy"], []),
+        (["node.1.attack=none,sign_flip"], []),
+        (["update.algorithm=krum"], []),
+    ):
+        plan, told = plan_of("net.toml", axes_of_texts(vary), "1"), list[str]()
+        check(cells_of(plan), plan, told.append)
+        assert told == said
+
+
 @pytest.mark.parametrize(
     ("texts", "problem"),
     [
@@ -133,7 +162,7 @@ ATTACK = Axis("node.1.attack", {"none": (), "noise": (), "flip": ()})
 
 
 def row(algorithm: str, attack: str, seed: int, mean: float | None) -> Row:
-    figures: Row = dict.fromkeys(FIGURES)
+    figures: Row = {**dict.fromkeys(FIGURES), "since": 20, "until": 400}
     state = "missing" if mean is None else "over"
     return figures | {"update.algorithm": algorithm, "node.1.attack": attack, "seed": seed, "state": state, "mean": mean}
 
@@ -146,14 +175,18 @@ def test_a_pivot_table_has_mean_and_deviation_over_the_seeds_and_the_worst_attac
         row("a_b", "flip", 1, 0.6),
         row("c", "none", 1, None),
     ]
-    made = pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "mean")
+    plan = Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2, 3))
+    made = pivot(plan, rows, ALGORITHM, ATTACK, "mean")
     assert made.cells[0][0] == pytest.approx((0.85, 0.0707), abs=1e-4) and made.cells[1] == (None, None, None)
     assert made.sheet.lines()[1] == ["a_b", "0.850 ± 0.071", "0.500", "0.600", "0.500 (noise)"]
-    assert made.title == "mean, over 2 seeds (1 cell missing)"
+    assert made.title == "mean of ticks 20 to 400, over 2 seeds (1 cell missing)", "of the third nothing is there"
+    assert pivot(plan, rows[:1], ALGORITHM, ATTACK, "last_worst").title == "last worst, over seed 1"
+    later = {**row("a_b", "none", 2, 0.8), "until": 420}
+    assert pivot(plan, [rows[0], later], ALGORITHM, ATTACK, "mean").title == "mean, over 2 seeds", "not the same of all"
     assert "| a_b | 0.850 ± 0.071 | 0.500 | 0.600 | 0.500 (noise) |" in made.as_text("markdown")
     assert r"a\_b & 0.850 $\pm$ 0.071 & 0.500 & 0.600 & 0.500 (noise) \\" in made.as_text("latex")
     with pytest.raises(ConfigError, match="no figure 'nice'"):
-        pivot(Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2)), rows, ALGORITHM, ATTACK, "nice")
+        pivot(plan, rows, ALGORITHM, ATTACK, "nice")
 
 
 def test_a_part_of_a_sweep_has_the_same_cells() -> None:
@@ -192,7 +225,7 @@ def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_bes
         ("strong", "b"): (0.9, 0.7, 0.75),
     }
     rows: list[Row] = [
-        {"defence": defence, "attack": attack, "graph": graph, "seed": 1, "state": "over", "mean": value}
+        {"defence": defence, "attack": attack, "graph": graph, "seed": 1, "state": "over", "mean": value, "since": 0, "until": 9}
         for (defence, graph), values in found.items()
         for attack, value in zip(("silent", "flip", "mimic"), values, strict=True)
     ]
@@ -201,9 +234,11 @@ def test_a_heat_map_of_each_combination_and_of_the_worst_attacks_in_them_the_bes
     assert worst.values == ((0.8, 0.7), (0.4, 0.3)) and worst.names[0] == ("mimic", "flip")
     assert first.title.endswith(": a") and first.columns == ("silent", "flip", "mimic", "worst") and first.apart == 1
     assert first.values[0] == (0.1, 0.9, 0.8, 0.8) and second.values[1] == (0.9, 0.3, 0.5, 0.3)
-    rows.append({"defence": "new", "attack": "flip", "graph": "c", "seed": 1, "state": "missing", "mean": None})
+    rows.append(
+        {"defence": "new", "attack": "flip", "graph": "c", "seed": 1, "state": "missing", "mean": None, "since": None, "until": None}
+    )
     assert heats(plan, rows, axes[0], axes[1], "mean") == [worst, first, second]
-    rows[-1] |= {"state": "over", "mean": 0.5}
+    rows[-1] |= {"state": "over", "mean": 0.5, "since": 0, "until": 9}
     worst, _, second, third = heats(plan, rows, axes[0], axes[1], "mean")
     assert worst.values[1] == (None, None, 0.5) and second.values[1] == third.values[0] == (None,) * 4, "a row is there in all, or in none"
     lost: list[Row] = [{**row, "state": "missing", "mean": None} for row in rows]

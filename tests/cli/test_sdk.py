@@ -47,7 +47,7 @@ def test_show_tells_formula_source_and_parameters() -> None:
     shown = said("show", "trimmed_mean")
     assert "arXiv 1803.01498" in shown and "k = floor(beta * (N + 1))" in shown
     assert "beta: number, at least 0, below 0.5; default 0.2" in shown
-    assert "tau: number, at least 0, at most 1e+30; default chosen" in said("show", "scclip")
+    assert "tau: number, at least 0, at most 1e+30; may be left out" in said("show", "scclip")
     assert "scale: number, above 0" in said("show", "sign_flip") and "no parameters" in said("show", "median")
 
 

@@ -44,6 +44,14 @@ def test_an_option_for_a_node_reaches_it() -> None:
     assert parse("", "node.2.rate=3").node("2").rate == 3.0
 
 
+def test_an_attack_that_is_taken_away_takes_its_parameters_along() -> None:
+    """It was refused, so that no sweep could vary the attack of a node that has parameters for it."""
+    text = "[node.2]\nattack = 'random_model'\nattack_parameters = { high = 0.01 }"
+    assert (parse(text, "node.2.attack=none").node("2").attack, parse(text, "node.2.attack=none").node("2").attack_parameters) == (None, {})
+    changed = parse(text, "node.2.attack=none", "node.2.attack=sign_flip", "node.2.attack_parameters={ scale = 3 }").node("2")
+    assert (changed.attack, changed.attack_parameters) == ("sign_flip", {"scale": 3})
+
+
 def test_the_last_of_two_options_counts() -> None:
     assert parse("", "training.batch=3", "training.batch=5").training.batch == 5
 

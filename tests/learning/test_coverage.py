@@ -8,7 +8,7 @@ from dfl_actors.config import Config, parse_topology
 from dfl_actors.config.sections import Data
 from dfl_actors.config.toml_text import Mistakes, Source
 from dfl_actors.errors import ConfigError
-from dfl_actors.learning.coverage import check_labels, coverage_warning, few_samples, undrawn_labels
+from dfl_actors.learning.coverage import check_labels, coverage_warnings, few_samples, undrawn_labels
 from dfl_actors.learning.data import Dataset, load_dataset
 from tests.learning.forms import image_data
 
@@ -28,7 +28,7 @@ def parse(text: str) -> Config:
 def test_partitions_of_all_labels_leave_none_out(partition: str) -> None:
     config = parse(f"[data]\npartition = '{partition}'")
     assert undrawn_labels(config, mnist()) == ()
-    assert coverage_warning(config, mnist(), Source("net.toml")) is None
+    assert coverage_warnings(config, mnist(), Source("net.toml")) == []
 
 
 @pytest.mark.parametrize(("nodes", "missing"), [(2, (3, 4, 5, 6, 7, 8, 9)), (8, (9,)), (9, ()), (30, ())])
@@ -65,7 +65,7 @@ def test_a_drift_to_a_label_that_the_nodes_data_do_not_have_is_refused_before_an
 
 def test_nodes_with_data_of_their_own_have_no_common_set_to_draw_labels_of() -> None:
     config = parse(f"[network]\nnodes = 2\n[data]\npartition = 'own'\n{DRIFT}[1]")
-    assert coverage_warning(config, image_data([0, 1, 3], [0, 1, 3]), Source("net.toml")) is None
+    assert coverage_warnings(config, image_data([0, 1, 3], [0, 1, 3]), Source("net.toml")) == []
 
 
 def test_a_node_that_will_draw_fewer_samples_than_a_batch_says_so() -> None:
@@ -83,10 +83,21 @@ def test_what_an_observer_draws_nobody_learns() -> None:
 
 def test_the_warning_tells_what_is_left_of_the_test_set_and_its_line() -> None:
     text = f"{WEIGHTS}[node.0]\nlabel_weights = [1]\n[node.1]\nlabel_weights = [0, 1]\n"
-    warning = coverage_warning(parse(text), image_data([0, 1, 2, 3], [0, 1, 1, 2, 2, 2, 3, 3]), Source("net.toml", text))
+    (warning,) = coverage_warnings(parse(text), image_data([0, 1, 2, 3], [0, 1, 1, 2, 2, 2, 3, 3]), Source("net.toml", text))
     assert warning == (
         "net.toml:4: data.partition: no node draws label 2, 3 to train on; accuracy on the whole test set cannot exceed 0.375"
     )
+
+
+def test_a_label_that_only_attackers_draw_is_told() -> None:
+    text = f"{WEIGHTS}[node.0]\nlabel_weights = [1]\n[node.1]\nlabel_weights = [0, 1]\nattack = 'sign_flip'\n"
+    told = coverage_warnings(parse(text), image_data([0, 1, 2], [0, 1, 2]), Source("net.toml", text))
+    assert [line.partition(" to train on")[0] for line in told] == [
+        "net.toml:4: data.partition: no node draws label 2",
+        "net.toml:4: data.partition: only attackers draw label 1",
+    ]
+    everybody = text.replace("[1]", "[1]\nattack = 'sign_flip'")
+    assert len(coverage_warnings(parse(everybody), image_data([0, 1, 2], [0, 1, 2]), Source("net.toml", text))) == 1
 
 
 @pytest.mark.parametrize(

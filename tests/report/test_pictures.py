@@ -149,6 +149,13 @@ def test_the_span_counts_each_node_from_its_first_point() -> None:
     assert np.allclose(mean, (low + high) / 2)
 
 
+def test_the_least_of_what_was_measured_at_the_same_moments_is_one_that_was_measured() -> None:
+    """Between two measurements the least of straight lines may lie above both."""
+    when = np.array([0.0, 20.0, 40.0])
+    seconds, _, low, high = span_of([(when, np.array([0.2, 0.8, 0.2])), (when, np.array([0.8, 0.2, 0.8]))], points=11)
+    assert np.array_equal(seconds, when) and np.array_equal(low, [0.2] * 3) and np.array_equal(high, [0.8] * 3)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("count", [0, 2, 50])
 @pytest.mark.parametrize("lines", [[], [ready()]], ids=["never ready", "ready"])

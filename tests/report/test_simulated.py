@@ -166,12 +166,14 @@ def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> No
     simulated(tmp_path / "sims" / "goes", over=False)
     lost = simulated(tmp_path / "sims" / "lost", over=False)
     save_about(lost, msgspec.structs.replace(load_about(lost), diverged="tick 5: node 0 diverged at step 2"))
+    broken = simulated(tmp_path / "sims" / "broken", over=False)
+    save_about(broken, msgspec.structs.replace(load_about(broken), failed=True))
     (tmp_path / "sims" / "other").mkdir()
     with RunDirectory(tmp_path / "sims" / "goes").lock():
         listed, foreign = list_runs([tmp_path / "runs", tmp_path / "sims"], 0)
     assert foreign == ["other"]
     assert {Path(one.directory).name: one.state for one in listed} == {
-        "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running", "lost": "failed"
+        "over": "finished", "died": "died", "stopped": "interrupted", "goes": "running", "lost": "failed", "broken": "failed"
     }  # fmt: skip
     over = next(one for one in listed if one.state == "finished")
     assert (over.kind, over.reason, over.nodes, over.seconds, over.blocks, over.lowest) == ("simulation", "ticks", 3, 12.5, None, 0.5)

@@ -45,7 +45,7 @@ def mixed(share: Annotated[float, Meta(le=1)] = 0.5, **others: object) -> None: 
             {
                 "share": "number, at least 0, at most 1; default 0.5",
                 "mode": "one of mean, sum; default 'sum'",
-                "most": "whole number, above 1, below 9; default chosen",
+                "most": "whole number, above 1, below 9; may be left out",
                 "steps": "whole number; must be given",
             },
         ),
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_named_with_what_would(build: Callable[..., object]
 
 
 def documented(row: str) -> tuple[str, dict[str, Any]]:
-    """A row of the table of attacks: the attack, and its parameters with their defaults, empty for one that is chosen."""
+    """A row of the table of attacks: the attack, and its parameters with their defaults, empty for one that may be left out."""
     name, parameters = re.match(r'\| `"(\w+)"` \| ([^|]*)\|', row).groups()  # type: ignore[union-attr]
     return name, dict(re.findall(r"`(\w+)` ?([\w.]*)", parameters))
 
@@ -106,7 +106,5 @@ def documented(row: str) -> tuple[str, dict[str, Any]]:
 def test_the_table_of_attacks_holds_their_parameters_and_defaults() -> None:
     rows = re.findall(r'^\| `"\w+"` \| .*$', FORMAT.read_text(encoding="utf-8").partition("### Attacks")[2], re.MULTILINE)
     parameters = {name: {one.name: one.default for one in described_parameters(build)} for name, build in ATTACKS.items()}
-    told = {
-        name: {key: value.lower().strip("'").removeprefix("chosen") for key, value in them.items()} for name, them in parameters.items()
-    }
+    told = {name: {key: value.lower().strip("'").removeprefix("none") for key, value in them.items()} for name, them in parameters.items()}
     assert dict(map(documented, rows)) == told

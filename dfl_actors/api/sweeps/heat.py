@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.api.sweeps.plan import Axis, Plan, axis_named
-from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, pivot, seeds_text, states_text, worst_of
+from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, pivot, seeds_text, states_text, ticks_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
 
@@ -25,7 +25,8 @@ WORST = "worst"
 def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
     return draw_heats(
-        heats(plan, rows, down, across, value), f"{value.replace('_', ' ')} accuracy, over {seeds_text(plan)}{states_text(rows, value)}"
+        heats(plan, rows, down, across, value),
+        f"{value.replace('_', ' ')} accuracy{ticks_text(rows, value)}, over {seeds_text(plan, rows)}{states_text(rows, value)}",
     )
 
 

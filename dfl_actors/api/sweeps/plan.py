@@ -12,7 +12,7 @@ import msgspec
 from dfl_actors.api.topology import Overrides, Topology, options_of, topology_of
 from dfl_actors.api.words import in_options
 from dfl_actors.config import Config
-from dfl_actors.config.toml_text import Mistakes, Source, check_known, nearest
+from dfl_actors.config.toml_text import NONE, Mistakes, Source, check_known, nearest
 from dfl_actors.errors import ConfigError
 from dfl_actors.files import read_text
 
@@ -135,7 +135,7 @@ def _points(name: str, given: Sequence[object] | Mapping[str, Overrides]) -> dic
     elif isinstance(given, str) or not isinstance(given, Iterable):
         raise ConfigError(f"{name} varies over {given!r}: give a list of values, or a table of named points")
     else:
-        points = {_word(value): options_of({name: None if value == "none" else value}) for value in given}
+        points = {_word(value): options_of({name: value}) for value in given}
         if len(points) < len(given):
             raise ConfigError(f"{name} varies over a value twice: name each once")
     if not points:
@@ -145,7 +145,7 @@ def _points(name: str, given: Sequence[object] | Mapping[str, Overrides]) -> dic
 
 def _word(value: object) -> str:
     """A value as tables show it."""
-    return "none" if value is None else value if isinstance(value, str) else str(value)
+    return NONE if value is None else value if isinstance(value, str) else str(value)
 
 
 def parse_vary(texts: Sequence[str], option: str = "--vary") -> dict[str, list[str]]:

@@ -20,6 +20,8 @@ from dfl_actors.api.sweeps.pool import Pool
 from dfl_actors.api.sweeps.table import Pivot, Row
 from dfl_actors.api.topology import Overrides, Tell, Topology, warn
 from dfl_actors.api.words import in_parameters
+from dfl_actors.config import Config
+from dfl_actors.config.toml_text import NONE, listed
 from dfl_actors.errors import ConfigError
 from dfl_actors.processes.signals import Stop
 from dfl_actors.report.charts.chart import OverTime
@@ -53,7 +55,7 @@ class SweepResult:
 
     def plot(self, rows: str | None = None, columns: str | None = None) -> Picture:
         """Accuracy over ticks, a panel a column and a line a row of the pivot table. Raises `DflError`."""
-        return Picture(table.draw(self.plan, Folder(self.path), self.cells, *self._axes(rows, columns)))
+        return Picture(table.draw(self.plan, self.rows, Folder(self.path), self.cells, *self._axes(rows, columns)))
 
     @in_parameters
     def paper(
@@ -183,7 +185,7 @@ def _again(only: Mapping[str, Sequence[object]]) -> str:
 def _simulated(plan: Plan, part: Plan, path: Path, jobs: int, hands: Engine, stop: Stop, progress: How, tell: Tell) -> SweepResult:
     """Simulate those cells of `part` that are not over; `path` is for all of `plan`. Raises `DflError`."""
     cells, folder = cells_of(part), Folder(path)
-    _check(cells, part, tell)
+    check(cells, part, tell)
     folder.prepare(plan)
     with RunDirectory(path).lock():
         todo = [cell for cell in cells if not folder.is_done(cell)]
@@ -239,14 +241,28 @@ def _planned(
     return plan, default_path(Path(plan.source).stem, time.time_ns() // 1_000_000, "sweeps") if out is None else Path(out)
 
 
-def _check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
+def check(cells: Sequence[Cell], plan: Plan, tell: Tell) -> None:
     """What would fail in every cell alike fails now: plug-ins and data, of one cell a combination. Raises `DflError`."""
     from dfl_actors.config import parse_topology
     from dfl_actors.sdk.loader import check_plugins
 
+    odd: dict[str, None] = {}
     for cell in cells[: len(cells) // len(plan.seeds)]:
-        check_plugins(parse_topology(cell.config, where=cell.name, name="network"), Path.cwd())
+        config = parse_topology(cell.config, where=cell.name, name="network")
+        check_plugins(config, Path.cwd())
+        odd[_not_free(config, cell, plan)] = None
     Topology(plan.source, plan.options).checked(tell)
+    for line in filter(None, odd):
+        tell(line)
+
+
+def _not_free(config: Config, cell: Cell, plan: Plan) -> str:
+    """What a cell has of attackers where all that is varied of attacks is none; "" for nothing."""
+    axes = [axis.name for axis in plan.axes if table.is_attack(axis)]
+    found = [f"{node.name} ({said})" for node in config.nodes if (said := config.attack_of(node.name))]
+    if not axes or not found or any(cell.values[name] != NONE for name in axes):
+        return ""
+    return f"where {' and '.join(axes)} is none, attackers of the topology remain: {listed(found)}"
 
 
 AWAITED = "importing TensorFlow"  # Before the first tick of a cell.

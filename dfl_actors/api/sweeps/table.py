@@ -18,12 +18,13 @@ from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.canvas import plain
-from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
+from dfl_actors.report.charts.chart import FEW, Band, Line, OverTime, Panel
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
 from dfl_actors.report.frames import Frame, frame
 from dfl_actors.report.load import load_run
-from dfl_actors.report.pictures import draw_over_time
-from dfl_actors.report.series import Numbers, Series, accuracies
+from dfl_actors.report.pictures import NOTHING, draw_over_time
+from dfl_actors.report.runs.group_picture import Curve, curve_of, with_key
+from dfl_actors.report.series import Series, accuracies
 from dfl_actors.report.simulation import GOAL
 from dfl_actors.report.table import Column
 from dfl_actors.sim.about import load_about
@@ -35,6 +36,10 @@ FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "
 """What a pivot table can show. All but the last two are of accuracies, over the honest nodes."""
 ACCURACIES = ("mean", "worst", "last_mean", "last_worst")
 """The figures of which the least is the worst."""
+CLOSING = ("mean", "worst", "std")
+"""The figures of which a cell says over which ticks they are: `since` and `until`."""
+
+TICKS = ("since", "until")
 
 AGAIN = "remove that cell's directory, and call the sweep again"
 DIVERGED = "diverged"  # The state of a cell.
@@ -52,10 +57,10 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
     if not folder.is_done(cell):
         failure = failures.get(cell.name, "")
-        return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, "seconds")) | {"error": failure}
+        return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, *TICKS, "seconds")) | {"error": failure}
     about = load_about(folder.over(cell))
     if about.diverged:
-        nothing: Row = {**dict.fromkeys(FIGURES), **dict.fromkeys(ACCURACIES, 0.0)}
+        nothing: Row = {**dict.fromkeys((*FIGURES, *TICKS)), **dict.fromkeys(ACCURACIES, 0.0)}
         return row | {"state": DIVERGED} | nothing | {"cpu_seconds": about.cpu, "seconds": about.seconds, "error": about.diverged}
     place = folder.over(cell) / "summary.json"
     with explained(f"{place} cannot be read", AGAIN):
@@ -63,7 +68,7 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     try:
         summary = orjson.loads(raw)
         accuracy = summary["accuracy"] or {}
-        known = {name: accuracy.get(name) for name in FIGURES[:5]}
+        known = {name: accuracy.get(name) for name in (*FIGURES[:5], *TICKS)}
         costs = {"cpu_seconds": summary["cpu_seconds"], "seconds": summary["seconds"]}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{place} is damaged: {AGAIN}") from error
@@ -147,25 +152,33 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
         return _mean([float(row[value] or 0) for row in fits if row[value] is not None])
 
     cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
-    shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ")
-    title = f"{shown}, {_over(plan, down, across)}" + states_text(rows, value)
+    shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ") + ticks_text(rows, value)
+    title = f"{shown}, {_over(plan, rows, down, across)}" + states_text(rows, value)
     told = across is not None and is_attack(across) and value in ACCURACIES
     worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
     corner = down.name if across is None else f"{down.name} / {across.name}"
     return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
 
 
-def _over(plan: Plan, down: Axis, across: Axis | None) -> str:
+def _over(plan: Plan, rows: Iterable[Row], down: Axis, across: Axis | None) -> str:
     """What figures are means over, and what is the same in all of them."""
     others = [axis for axis in plan.axes if axis not in (down, across)]
-    over = [seeds_text(plan), *(axis.name for axis in others if len(axis.points) > 1)]
+    over = [seeds_text(plan, rows), *(axis.name for axis in others if len(axis.points) > 1)]
     same = [f", {axis.name} {point}" for axis in others if len(axis.points) == 1 for point in axis.points]
     return f"over {' and '.join(over)}{''.join(same)}"
 
 
-def seeds_text(plan: Plan) -> str:
-    """What figures are means over."""
-    return f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else f"seed {plan.seeds[0]}"
+def seeds_text(plan: Plan, rows: Iterable[Row]) -> str:
+    """The seeds that figures are means over: of a sweep of which a part is done, those that are."""
+    seeds = sorted({int(row["seed"] or 0) for row in rows if row["state"] in DONE}) or plan.seeds
+    return f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
+
+
+def ticks_text(rows: Iterable[Row], value: str) -> str:
+    """The ticks that a figure is a mean over, where it is one, and where they are the same in all cells."""
+    spans = {(row["since"], row["until"]) for row in rows if row["state"] == "over"} if value in CLOSING else set()
+    (since, until), *others = spans or {(None, None)}
+    return "" if since is None or others else f" of ticks {since:.0f} to {until:.0f}"
 
 
 def states_text(rows: Iterable[Row], value: str) -> str:
@@ -201,13 +214,13 @@ def _told(worst: tuple[float, str] | None) -> str:
 # --- the picture
 
 
-def draw(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> "Figure":
+def draw(plan: Plan, rows: Sequence[Row], folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> "Figure":
     """Accuracy over ticks, as `panels` has it. Raises `DflError`."""
     found, end = panels(plan, folder, cells, down, across)
     titled = [msgspec.structs.replace(panel, title="\n".join([*_named(name), panel.title])) for name, panel in found.items()]
     shown = OverTime(panels=titled, end=end, unit="tick")
     shares = [_part(axis, most) for axis, most in ((across, MOST_PANELS), (down, FEW)) if axis is not None and len(axis.points) > most]
-    title = f"{Path(plan.source).stem}, {_over(plan, down, across)}" + (f" ({'; '.join(shares)})" if shares else "")
+    title = f"{Path(plan.source).stem}, {_over(plan, rows, down, across)}" + (f" ({'; '.join(shares)})" if shares else "")
     return draw_over_time(shown, title, (9, 1.5 + 2.2 * len(titled)))
 
 
@@ -221,7 +234,8 @@ def _part(axis: Axis, most: int) -> str:
 
 
 def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across: Axis | None) -> tuple[dict[str, Panel], float]:
-    """A panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes; and the last tick.
+    """A panel a column of the pivot table, a line a row, the mean over the honest nodes, the seeds and all other axes, with a band of a
+    standard deviation of these runs to either side; and the last tick.
 
     Columns and rows beyond the first few are left out, and columns of which nothing is known while something is. Raises `DflError`.
     """
@@ -232,14 +246,16 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
     found = {}
     for name in names:
-        lines = []
+        lines, bands = [], []
         for place, point in enumerate(list(down.points)[:FEW]):
             fits = [cell for cell in cells if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
             its, lost = [curves[cell.name] for cell in fits if cell.name in curves], sum(cell.name in diverged for cell in fits)
             if its or lost:
-                told = f"{point} ({lost} of {len(fits)} diverged)" if lost else point
-                lines.append(Line(name=told, series=_mean_curve(its), colour=f"@node{place}", width=1.6))
-        found[name] = Panel(title=score, lines=lines, reach=(0, 1))
+                told, colour = f"{point} ({lost} of {len(fits)} diverged)" if lost else point, f"@node{place}"
+                when, mean, apart = _mean_curve(its)
+                lines.append(Line(name=told, series=(when, mean), colour=colour, width=1.6))
+                bands += [Band(colour, when, mean - apart, mean + apart)] if apart is not None else []
+        found[name] = Panel(title=score, lines=lines, bands=with_key(bands), reach=(0, 1))
     found = {name: panel for name, panel in found.items() if panel.lines} or found
     return found, max((float(when[-1]) for when, _ in curves.values()), default=1.0)
 
@@ -252,9 +268,9 @@ def _curve(place: Path) -> Series | None:
     return (honest[0][0], np.asarray(np.mean([values for _, values in honest], axis=0))) if honest else None
 
 
-def _mean_curve(curves: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+def _mean_curve(curves: Sequence[Series]) -> Curve:
     """The mean of curves over the ticks that all have; of none a curve without points."""
     if not curves:
-        return np.zeros(0), np.zeros(0)
+        return *NOTHING, None
     length = min(len(when) for when, _ in curves)
-    return curves[0][0][:length], np.asarray(np.mean([values[:length] for _, values in curves], axis=0))
+    return curve_of(curves[0][0][:length], np.array([values[:length] for _, values in curves]))

@@ -17,7 +17,7 @@ from dfl_actors.report.charts.chart import FEW, SYMBOLS, Band, Line, OverTime, P
 from dfl_actors.report.pictures import NOTHING, draw_over_time
 from dfl_actors.report.runs.compare_picture import Axis
 from dfl_actors.report.runs.groups import Comparison, Group
-from dfl_actors.report.series import Numbers, Series, span_since_all
+from dfl_actors.report.series import Numbers, Series, common_grid, span_since_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,11 +59,12 @@ def groups_chart(found: Comparison, axis: Axis = "auto") -> OverTime:
 
 
 def _reach(curves: Iterable[Curve]) -> tuple[float, float]:
-    """The ends of both axes, at a tenth, around all curves with their bands."""
+    """The ends of both axes, at a tenth, around all curves with their bands; of shares no further than a share goes."""
     spreads = [(mean, np.zeros_like(mean) if std is None else std) for _, mean, std in curves]
-    low = min(float((mean - std).min()) for mean, std in spreads)
-    high = max(float((mean + std).max()) for mean, std in spreads)
-    return floor(10 * low) / 10, ceil(10 * high) / 10
+    low = floor(10 * min(float((mean - std).min()) for mean, std in spreads)) / 10
+    high = ceil(10 * max(float((mean + std).max()) for mean, std in spreads)) / 10
+    shares = all(mean.min() >= 0 and mean.max() <= 1 for mean, _ in spreads)
+    return (max(low, 0.0), min(high, 1.0)) if shares else (low, high)
 
 
 def _names(groups: Sequence[Group]) -> tuple[list[str], str]:
@@ -90,7 +91,13 @@ def _line(group: Group, label: str, curve: Curve, place: int) -> Line:
 
 
 def _bands(curves: Sequence[Curve], of: str) -> list[Band]:
-    bands = [Band(f"@node{place}", where, mean - std, mean + std) for place, (where, mean, std) in enumerate(curves) if std is not None]
+    return with_key(
+        [Band(f"@node{place}", where, mean - std, mean + std) for place, (where, mean, std) in enumerate(curves) if std is not None], of
+    )
+
+
+def with_key(bands: Sequence[Band], of: str = "") -> list[Band]:
+    """The bands with what they are for the legend, where there are any."""
     return [*bands, Band("@muted", NOTHING[0], *NOTHING, f"± std. deviation{of}")] if bands else []
 
 
@@ -101,7 +108,13 @@ def _curves(group: Group, by_steps: bool) -> tuple[Curve, Curve]:
 
 
 def _curve(runs: Sequence[Series]) -> Curve:
-    start = max(float(x[0]) for x, _ in runs)
-    where = np.linspace(start, max(start, min(float(x[-1]) for x, _ in runs)), POINTS)
-    values = np.array([np.interp(where, x, y) for x, y in runs])
-    return where, values.mean(axis=0), values.std(axis=0, ddof=1) if len(runs) > 1 else None
+    where = common_grid([x for x, _ in runs])
+    if where is None:
+        start = max(float(x[0]) for x, _ in runs)
+        where = np.linspace(start, max(start, min(float(x[-1]) for x, _ in runs)), POINTS)
+    return curve_of(where, np.array([np.interp(where, x, y) for x, y in runs]))
+
+
+def curve_of(where: Numbers, values: Numbers) -> Curve:
+    """The curve of values [runs, places]."""
+    return where, values.mean(axis=0), values.std(axis=0, ddof=1) if len(values) > 1 else None

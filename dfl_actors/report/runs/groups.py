@@ -6,6 +6,7 @@ its training steps that were done by then, for a run says what it used only at i
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
@@ -13,7 +14,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from dfl_actors.config.toml_text import counted, listed
+from dfl_actors.config.toml_text import NONE, counted, listed
 from dfl_actors.core.events import Cpu, Evaluated, Ready, Stopped, Trained
 from dfl_actors.errors import StoreError
 from dfl_actors.learning.score import Measure
@@ -35,8 +36,8 @@ NEEDED = (Ready, Stopped, Evaluated, Trained, Cpu)
 SEED, NAME, ALGORITHM, KIND, ATTACK = "network.seed", "network.name", "update.algorithm", "kind", "attack"
 OF_RUNS = ("mean", "worst", "last_mean", "last_worst", "time_to_goal", "cpu_to_goal", "cpu_seconds")
 """The figures of a run, of which a group has mean and standard deviation."""
-NONE = "none"  # Said of a key that is not set, as sweeps do.
 WIDE, NARROW = 100, 16  # Columns of a terminal that has room for whole keys, and letters of their values where it has not.
+PLACE = re.compile(r"^/.*/(?=[^/]+\.py:\w+$)")  # Where a file lies that a plug-in comes from.
 UNDER_WAY = ("starting", "running", "died", "interrupted", "terminated", "failed")
 
 
@@ -233,9 +234,10 @@ def grouped(members: Sequence[Member], goal: float, notes: Sequence[str] = ()) -
     found = [sorted(group, key=lambda member: member.seed) for group in alike.values()]
     settings = [_common(group[0]) for group in found]
     keys, others = telling(settings)
+    words = {key: _words([its.get(key, NONE) for its in settings]) for key in keys or [NAME]}
     groups = []
-    for group, its in zip(found, settings, strict=True):
-        values = {key: shown(its.get(key, NONE)) for key in keys or [NAME]}
+    for place, group in enumerate(found):
+        values = {key: words[key][place] for key in keys or [NAME]}
         groups.append(Group(", ".join(_said(key, value) for key, value in values.items()), values, tuple(group)))
     also = [f"the groups differ in {listed(others)} as well"] if others else []
     return Comparison(tuple(groups), goal, (*notes, *also, *_twice(groups), *_apart(members)))
@@ -268,6 +270,12 @@ def _is_attack(key: str) -> bool:
 def _said(key: str, value: str) -> str:
     """A value where its key does not stand over it: algorithms, attacks and names speak for themselves."""
     return value if key in (ALGORITHM, NAME, KIND) or _is_attack(key) else f"{key.rpartition('.')[2]}={value}"
+
+
+def _words(values: Sequence[str]) -> list[str]:
+    """Values of a key as people read them: of files that hold plug-ins their names, where these tell them apart."""
+    short = [PLACE.sub("", value) for value in values]
+    return [shown(value) for value in (short if len(set(short)) == len(set(values)) else values)]
 
 
 def shown(text: str) -> str:

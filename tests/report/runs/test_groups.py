@@ -179,6 +179,21 @@ def test_a_run_that_goes_on_is_in_where_it_is_named(place: Path) -> None:
         assert [len(group.members) for group in load_groups([place / "krum", place / "krum" / "seed-1"]).groups] == [3]
 
 
+@pytest.mark.parametrize(
+    ("other", "labels"),
+    [("/b/far.py:build", ["near.py:build", "far.py:build"]), ("/b/near.py:build", ["/a/near.py:build", "/b/near.py:build"])],
+)
+def test_plug_ins_go_by_the_names_of_their_files_where_those_differ(other: str, labels: list[str], tmp_path: Path) -> None:
+    for seed, algorithm in enumerate(("/a/near.py:build", other)):
+        made(tmp_path / str(seed), seed, algorithm, (50, 60))
+    assert [group.label for group in load_groups([tmp_path]).groups] == labels
+
+
+def test_the_axis_of_shares_ends_where_shares_do(place: Path) -> None:
+    made(place / "median" / "seed-3", 3, "median", (99, 10, 98))
+    assert groups_chart(load_groups([place])).panels[0].reach == (0.0, 1.0)
+
+
 # --- the picture
 
 
