@@ -6,7 +6,7 @@
 Prints, for each return, how far the node is below the mean of the others at each of its measurements, by how many averages it had made.
 """
 
-import sys
+import argparse
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dfl_actors.core.events import Evaluated, Happened, Updated
+from dfl_actors.errors import DflError
 from dfl_actors.report.load import Run, load_run
 from dfl_actors.report.series import Series, accuracies
 
@@ -48,4 +49,9 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a run's directory")
+    try:
+        main(parser.parse_args().run)
+    except DflError as error:
+        parser.exit(error.exit_code, f"error: {error}\n")

@@ -3,10 +3,10 @@
     point_n = (accuracy of model n, reputation of its sender)
 
 The two clusters whose centres are nearest are merged, again and again, until one holds more than `majority` of the models. Its models
-alone are averaged as `reputation` does (equations 3 and 4 of the paper): half the own model, half their mean by accuracy times
+alone are averaged as `reputation` does (equations 3 and 4 of arXiv 2110.15457): half the own model, half their mean by accuracy times
 reputation; the least accurate of them costs its sender `penalty`. The others are left out, and their senders' reputations stay.
 
-This is the fourth sample algorithm of the paper's authors, with agglomerative clustering by centroid linkage. It differs in three
+This is the fourth sample algorithm of that paper's authors, with agglomerative clustering by centroid linkage. It differs in three
 points: a cluster's centre is the mean of all its points; only the newest model of each sender counts; and of equally near clusters the
 first by the senders' names are merged, so that the order of the buffer decides nothing.
 

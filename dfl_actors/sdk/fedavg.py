@@ -4,8 +4,8 @@
 
 From McMahan et al. (arXiv 1602.05629, algorithm 1), whose server weighs each model by its client's number of samples. Here a sender states
 that number in its transactions and nobody can check it, so all shares are equal unless `weighted` is set: with it a liar counts as much as
-it likes. A sender that states nothing counts as the node itself does. It differs from the paper's equation 2 in the node's own share:
-1 / (N + 1) instead of one half.
+it likes. A sender that states nothing counts as the node itself does. It differs from `half_fedavg` in the node's own
+share: 1 / (N + 1) instead of one half.
 Several models of one sender count as many times.
 """
 

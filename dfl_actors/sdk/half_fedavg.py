@@ -1,8 +1,8 @@
-"""HalfFedAvg: half the node's own model, half the mean of the received ones (the paper's equation 2).
+"""HalfFedAvg: half the node's own model, half the mean of the received ones (equation 2 of arXiv 2110.15457).
 
     model_next = (sum over n of 1/N * model_n + model_prev) / 2
 
-`model_n` are the N models of the buffer, several of one sender counted as many times, as in the paper.
+`model_n` are the N models of the buffer, several of one sender counted as many times, as there.
 """
 
 from collections.abc import Sequence

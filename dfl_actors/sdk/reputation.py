@@ -1,10 +1,10 @@
-"""Reputation: models count by their sender's reputation and their accuracy (equations 3 and 4); the least accurate sender pays.
+"""Reputation: models count by their sender's reputation and their accuracy; the least accurate sender pays.
 
     weight_n   = reputation of the sender * accuracy                                        (3)
     model_next = (sum over n of weight_n / (sum over m of weight_m) * model_n + model_prev) / 2   (4)
 
-After each mean the sender of the least accurate model loses `penalty` of its reputation, down to 0; 0.05 is the paper's
-"Reputation-0.05". Where the paper is silent:
+Equations 3 and 4 of arXiv 2110.15457. After each mean the sender of the least accurate model loses `penalty` of its reputation, down to 0;
+0.05 is the paper's "Reputation-0.05". Where the paper is silent:
 
 * The weights are those of the reputations before this round's punishment, as in the authors' simulation.
 * Senders that tie for the least accuracy are all punished, so that the order of the buffer decides nothing.

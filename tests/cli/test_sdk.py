@@ -1,6 +1,7 @@
 """`dfl-actors sdk`: what a person sees, and the exit codes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from typer.testing import CliRunner
 
 from dfl_actors.cli import app
 from dfl_actors.errors import AlgorithmError, ConfigError
+from dfl_actors.sdk.attacks import ATTACKS
 from dfl_actors.sdk.describe import EITHER
+from dfl_actors.sdk.loader import ALGORITHMS
 from tests.cli.conftest import Cli
 
 PLUGIN = '''"""Greedy: takes the first."""
@@ -52,9 +55,16 @@ def test_show_tells_formula_source_and_parameters() -> None:
 
 
 def test_show_of_an_attack_that_shares_its_file_tells_of_it_alone() -> None:
-    text = "Shifted labels: it trains on the label `by` places further, around the end."
-    parameters = "parameters\n  by: whole number, at least 1, at most 255; default 1\n"
-    assert said("show", "shifted_labels") == f"shifted_labels (attack)\n\n{text}\n\n{parameters}"
+    shown = said("show", "shifted_labels")
+    assert shown.startswith("shifted_labels (attack)\n\nShifted labels: it trains on a label further on, around the end.\n")
+    assert shown.endswith("\n\nparameters\n  by: whole number, at least 1, at most 255; default 1\n") and shown.count(": ") == 2
+
+
+@pytest.mark.parametrize("name", sorted({*ALGORITHMS.built_in, *ATTACKS.built_in} - {"local", "silent"}))
+def test_each_built_in_that_is_more_than_a_yardstick_has_a_formula_and_a_source(name: str) -> None:
+    shown = said("show", name)
+    assert re.search(r"^    .*\S", shown, re.MULTILINE), "a formula stands apart"
+    assert re.search(r"arXiv \d{4}\.\d{5}|\w \d{4}[),]|github\.com|Made here", shown)
 
 
 def test_show_of_a_file_tells_its_functions_parameters(here: Path) -> None:

@@ -32,8 +32,8 @@ from dfl_actors.sim.about import load_about
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds")
-"""What a pivot table can show. All but the last two are of accuracies, over the honest nodes."""
+FIGURES = ("mean", "worst", "std", "last_mean", "last_worst", "ticks_to_goal", "cpu_seconds", "seconds")
+"""What a pivot table can show. All but the last three are of accuracies, over the honest nodes."""
 ACCURACIES = ("mean", "worst", "last_mean", "last_worst")
 """The figures of which the least is the worst."""
 CLOSING = ("mean", "worst", "std")
@@ -57,7 +57,7 @@ def row_of(folder: Folder, cell: Cell, failures: Mapping[str, str]) -> Row:
     row: Row = {"cell": cell.name, **cell.values, "seed": cell.seed}
     if not folder.is_done(cell):
         failure = failures.get(cell.name, "")
-        return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, *TICKS, "seconds")) | {"error": failure}
+        return row | {"state": "failed" if failure else "missing"} | dict.fromkeys((*FIGURES, *TICKS)) | {"error": failure}
     about = load_about(folder.over(cell))
     if about.diverged:
         nothing: Row = {**dict.fromkeys((*FIGURES, *TICKS)), **dict.fromkeys(ACCURACIES, 0.0)}

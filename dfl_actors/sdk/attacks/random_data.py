@@ -1,6 +1,9 @@
-"""Random data: it trains on noise in place of its samples, with the labels it drew (the paper's dataset attackers).
+"""Random data: it trains on noise in place of its samples, with the labels it drew.
 
-Of uint8 images every pixel is uniform in 0 to `high`; of other samples every number lies between the least and the largest of the batch.
+    learnt from = u,   every pixel of u uniform in 0 to `high`
+
+The dataset attackers of the DFL paper (arXiv 2110.15457, section V-B). Of samples that are no uint8 images every number lies between the
+least and the largest of the batch.
 
 Parameter `high`, 1 to 255, default 255: the brightest pixel; pixels are whole numbers. The paper says noise. Its authors' program draws
 pixels between 0 and 1 and rounds them to bytes before Caffe divides by 256, so that its attackers learn from images that are almost black:
