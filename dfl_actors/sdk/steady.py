@@ -3,12 +3,12 @@
 With the node's own model o, the newest model x of each sender, and r = |x - o| / |o|:
 
     sound      norm of every weight array of x within 1/2 to 2 times that of o's, and cosine(x, o) > -1/2
-    echo       sound, and nearer to the way that the node itself went than r / 2: from its own model of the update before to the mean of
-               that update, and on to o
+    echo       sound, and o itself, or nearer to the way that the node itself went than r / 2: from its own model of the update before to
+               the mean of that update, and on to o
     bound      max(.04, 6 nearest)
     nearest    the running mean of the least r of a sound model that is no echo, or of all where all are; where that is beyond the bound,
                the bound counts in its place, or nothing, if the newest model of another sender was accepted, and no echo, in the last 50
-               turns
+               turns, or is an echo within it, and one was that was none, in the last 10
     accepted   sound, and r <= bound
     typical    the running mean of the lower median of the r of the accepted that are no echoes, or of all where all are
     f          near ahead behind of the accepted, 0 of all others
@@ -105,6 +105,7 @@ SPARE = 1 / 3  # Of a message, by which one may send more in any case: two for o
 HEARD = 0.1  # What is left of f at least where one is early or tardy.
 JUMP = 0.05  # The way, in norms of the mean, after which w begins anew.
 GONE = 50  # The turns after which a sender is forgotten of whom nothing was accepted, or heard.
+WHILE = 10  # The turns for which a sender that was near, and no echo, goes on being so while it is one.
 ECHO = 0.5  # Of its distance: how near the node's own way an echo is.
 
 KNOWN = 0.995  # The reputation that is 1 in words.
@@ -228,7 +229,7 @@ def beside(own: Weights, length: float, squares: Sequence[float], model: Receive
     away = far / lengths[0] if lengths[0] else inf if far else 0.0
     named = [name for name, _, _ in arrays]
     unsound = why_unsound(named, squares, theirs) or why_against(along, lengths)
-    return Seen(model, apart, theirs, away, unsound, not unsound and off(way, apart) < ECHO * far)
+    return Seen(model, apart, theirs, away, unsound, not unsound and (not far or off(way, apart) < ECHO * far))
 
 
 def way_of(points: Sequence[Weights]) -> Way:
@@ -280,9 +281,8 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
     far = [one.away for one in [one for one in proper if not one.echo] or proper]
     if far and min(far) == inf:
         return memory, {one.model.sender: verdict(one, inf, inf) for one in seen}
-    heard = {one.model.sender for one in seen}
-    near = {who: at for who, at in memory.near.items() if who not in heard and memory.turns - at < GONE}
     before = inf if memory.nearest is None else bound_of(memory.nearest)
+    near = nearby(memory, seen, before)
     tells = far and (min(far) <= before or not near)
     nearest = running(memory.nearest, min(before, *far), memory.updates) if tells else memory.nearest
     bound = bound_of(nearest or 0.0)
@@ -291,6 +291,14 @@ def judged(memory: Memory, seen: Sequence[Seen]) -> tuple[Memory, dict[str, Verd
     near |= {one.model.sender: memory.turns for one in proper if one.away <= bound and not one.echo}
     memory = memory._replace(nearest=nearest, typical=typical, near=near)
     return memory, {one.model.sender: verdict(one, bound, typical or 0.0) for one in seen}
+
+
+def nearby(memory: Memory, seen: Sequence[Seen], bound: float) -> dict[str, int]:
+    """Those of the near senders that still are, the ones without a model here too; of one whose model is an echo the last that was none may
+    not be long ago."""
+    far = {one.model.sender for one in seen if one.unsound or one.away > bound}
+    echoes = {one.model.sender for one in seen if one.echo}
+    return {who: at for who, at in memory.near.items() if who not in far and memory.turns - at < (WHILE + 1 if who in echoes else GONE)}
 
 
 def bound_of(nearest: float) -> float:

@@ -98,6 +98,26 @@ def test_where_all_repeat_what_the_node_said_they_are_taken_and_count() -> None:
     assert "rejected" in said(node.take(("a", own), ("b", own), ("evil", -own), own=near(0.003, own)), "evil")
 
 
+def test_the_bound_does_not_widen_while_the_one_honest_sender_is_an_echo_at_times() -> None:
+    """Two honest nodes that average with each other are on each other's way; the bound then followed the attacker, and let it in."""
+    node, own, evil = Node(), OWN, near(0.5)
+    for turn in range(60):
+        said_before, own = own, near(0.003, own).astype(np.float32)
+        result = node.take(("a", said_before if turn % 4 else near(0.02, own)), ("evil", evil), own=own)
+        assert turn == 0 or "rejected" in said(result, "evil")
+        own = result.weights
+
+
+def test_the_own_model_is_an_echo_of_it() -> None:
+    """At no distance at all it was none, and made all others far."""
+    node, own = Node(), OWN
+    for _ in range(30):
+        own = near(0.003, own).astype(np.float32)
+        result = node.take(("a", near(0.06, own)), ("mimic", own), own=own)
+        own = result.weights
+    assert "rejected" not in said(result, "a") and node.reputations["a"] > 0.9
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [

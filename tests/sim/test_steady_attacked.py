@@ -35,6 +35,14 @@ def test_an_attacker_that_sends_five_times_as_often_has_no_five_voices(tmp_path:
     assert mean_of(sim, tmp_path, *(word for option in attack for word in ("--set", option))) > 0.75
 
 
+@pytest.mark.parametrize("delay", [0, 3])
+def test_two_honest_nodes_withstand_two_attackers(tmp_path: Path, sim: Sim, delay: int) -> None:
+    """.8 and more; .09 where the bound follows the attacker while each is on the other's way."""
+    keys = ("network.nodes=4", "network.links=full", "data.partition=dirichlet", "node.0.attack=sign_flip", "node.1.attack=biased_model")
+    more = ("training.init=shared", f"sim.delay=[{delay}]", "data.alpha=0.5")
+    assert mean_of(sim, tmp_path, "--seed", "1", *(word for key in (*keys, *more) for word in ("--set", key))) > 0.6
+
+
 def test_of_twenty_nodes_of_one_speed_with_a_buffer_of_one_nobody_is_called_loud(tmp_path: Path, sim: Sim) -> None:
     """One message in four was, of a sender that had just spoken: judged by the last ten averages, nineteen between two of its messages."""
     dense = ("network.links=full", "network.nodes=20", "update.buffer=1", "node.0.attack=none", "sim.ticks=100")
