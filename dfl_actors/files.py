@@ -42,6 +42,23 @@ def check_free(path: Path, force: bool) -> None:
         raise StoreError(f"{path} is there already: replace it with --force, or choose another name")
 
 
+def sync(path: Path) -> None:
+    """What was written to a file, or which names a directory holds, is on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """A directory with all that is in it is on the disk. Raises OSError."""
+    for place, _, files in os.walk(path):
+        for name in files:
+            sync(Path(place, name))
+        sync(Path(place))
+
+
 @contextmanager
 def unheard(descriptor: int) -> Iterator[None]:
     """What is written to an open descriptor meanwhile, by whomever in this process, goes nowhere."""

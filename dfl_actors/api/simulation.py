@@ -177,10 +177,13 @@ def _simulated(config: Config, path: Path, desk: _Desk, again: Path, resume: boo
             with progress:
                 compute(config, path, desk.workers, Path.cwd(), progress, lambda: bool(stop), server, resume=resume)
         except Stopped as stopped:
-            if not any(path.glob("checkpoint*")):
+            goes_on = any(path.glob("checkpoint*"))
+            if not (goes_on or stopped.tick):
                 stop.check()
-            text = f"stopped after {stopped.tick} of {config.sim.ticks} ticks; go on with: dfl-actors sim --resume {again}"
-            raise Interrupted(stop.number, text) from None
+            text = f"stopped after {stopped.tick} of {config.sim.ticks} ticks"
+            if goes_on or again != path:
+                raise Interrupted(stop.number, f"{text}; go on with: dfl-actors sim --resume {again}") from None
+            raise Interrupted(stop.number, f"{text}, with which it cannot go on; what it measured lies in {path}") from None
         leave(read_run(path))
 
 

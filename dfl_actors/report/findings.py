@@ -2,13 +2,13 @@
 whose models the others rejected, a defence that failed, a node that fell behind, transactions in vain and where they waited."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean, median
 
 from dfl_actors.config.toml_text import counted
 from dfl_actors.core import events
 from dfl_actors.report.headline import Stood
-from dfl_actors.report.judged import By, judged_by, last_reason
+from dfl_actors.report.judged import By, Judged, judged_by, last_reason
 from dfl_actors.report.kinds import attack_text
 from dfl_actors.report.load import Run
 from dfl_actors.report.refusals import BAD, Refusal, refusals
@@ -17,6 +17,7 @@ BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
 MANY = 3  # Blocks in the median after which a node without any is missed.
 KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
+LET_IN = 5  # Updates without a rejection, after which it is so no longer.
 MOST_RULES = 2  # Broken rules that are named.
 MOST_WAITS = 3  # Places where transactions waited that are named.
 LATER = 10.0  # Seconds, or ticks, between measurements that can be compared.
@@ -94,29 +95,30 @@ def stood_still(ages: Mapping[str, float | None], blocks: Mapping[str, int]) -> 
 
 def kept_out(by: By, attacks: Mapping[str, str]) -> dict[str, str]:
     """Whose models the honest rejected more often than not, and why at last; by their names."""
-    of: dict[str, list[tuple[str, int, int, str]]] = {}
+    of: dict[str, dict[str, Judged]] = {}
     for node, senders in by.items():
         for sender, its in senders.items() if node not in attacks else ():
-            of.setdefault(sender, []).append((node, int(its["rejected"]), int(its["updates"]), last_reason(its)))
-    return {sender: _kept_out(sender, said, attacks) for sender, said in sorted(of.items()) if _share(said) > KEPT_OUT}
+            of.setdefault(sender, {})[node] = its
+    return {sender: _kept_out(sender, said, attacks) for sender, said in sorted(of.items()) if _share(said.values()) > KEPT_OUT}
 
 
-def _share(said: Sequence[tuple[str, int, int, str]]) -> float:
-    return sum(rejected for _, rejected, _, _ in said) / max(sum(updates for _, _, updates, _ in said), 1)
+def _share(said: Collection[Judged]) -> float:
+    return _sum(said, "rejected") / max(_sum(said, "updates"), 1)
 
 
-def _kept_out(sender: str, said: Sequence[tuple[str, int, int, str]], attacks: Mapping[str, str]) -> str:
+def _sum(said: Iterable[Judged], key: str) -> int:
+    return sum(int(its[key]) for its in said)
+
+
+def _kept_out(sender: str, said: Mapping[str, Judged], attacks: Mapping[str, str]) -> str:
     who = f"node {sender} ({attack_text(attacks[sender])})" if sender in attacks else f"honest node {sender}"
-    by = [node for node, rejected, _, _ in said if rejected]
-    nodes = f"node {by[0]}" if len(by) == 1 else f"{len(by)} nodes"
-    _, _, _, why = max(said, key=lambda one: one[1])
-    return f"{who} was kept out: {nodes} rejected its models in {100 * _share(said):.0f} % of {_total(said)} updates" + (
-        f"; at last: {why}" if why else ""
-    )
-
-
-def _total(said: Sequence[tuple[str, int, int, str]]) -> str:
-    return f"{sum(updates for _, _, updates, _ in said):,}"
+    by = {node: its for node, its in said.items() if its["rejected"]}
+    nodes = f"node {next(iter(by))}" if len(by) == 1 else f"{len(by)} nodes"
+    rejected = f"rejected its models in {100 * _share(said.values()):.0f} % of {_sum(said.values(), 'updates'):,} updates"
+    if (since := min(int(its["since"]) for its in by.values())) >= LET_IN:
+        return f"{who} was kept out and then let in: {nodes} {rejected}, and in none of the last {since}"
+    why = last_reason(max(by.values(), key=lambda its: int(its["rejected"])))
+    return f"{who} was kept out: {nodes} {rejected}" + (f"; at last: {why}" if why else "")
 
 
 Waits = Mapping[tuple[str, str], int]

@@ -21,7 +21,8 @@ By = Mapping[str, Mapping[str, Judged]]
 
 
 def judged(run: Run, name: str) -> dict[str, Judged]:
-    """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, and why at last."""
+    """For each sender of a node: in how many of its updates its model was there, was taken in part or was rejected, why at last, and in
+    how many it has not been rejected since."""
     said = {run.node_named(sender): its for sender, its in run.tally.said.get(name, {}).items()}
     return {sender: msgspec.to_builtins(its) for sender, its in sorted(said.items())}
 
@@ -50,7 +51,8 @@ def _rows(by: By) -> list[tuple[str, str, Judged]]:
 
 
 def _why(its: Judged) -> str:
-    return f"{counted(int(its['updates']), 'update')}, last: {last_reason(its)}"
+    ago = f" {counted(int(its['since']), 'update')} ago" if its["since"] else ""
+    return f"{counted(int(its['updates']), 'update')}, last{ago}: {last_reason(its)}"
 
 
 def last_reason(its: Judged) -> str:

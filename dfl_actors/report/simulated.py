@@ -56,7 +56,7 @@ def load_simulation(path: Path, only: Collection[type[Event]] = ()) -> Run:
 def ended(path: Path, about: About, end: int) -> list[Stopped]:
     """That it is over, or has diverged or failed, or was interrupted, at `end`, if that is so."""
     interrupted = any(path.glob(f"{checkpoint.FOLDER}*"))
-    reason = "ticks" if about.over else "failed" if about.diverged or about.failed else "interrupted" if interrupted else ""
+    reason = "ticks" if about.over else "failed" if about.diverged else about.broken or ("interrupted" if interrupted else "")
     return [Stopped(t=end, reason=reason)] if reason else []
 
 

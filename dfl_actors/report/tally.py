@@ -52,13 +52,14 @@ class Sealed(msgspec.Struct):
 
 
 class Said(msgspec.Struct):
-    """What a node said of a sender's models: in how many updates there was one, how many it rejected or took in part, and why it
-    rejected one last, or took one in part where it never did."""
+    """What a node said of a sender's models: in how many updates there was one, how many it rejected or took in part, why it rejected
+    one last, or took one in part where it never did, and how many it has not rejected since."""
 
     updates: int = 0
     rejected: int = 0
     in_part: int = 0
     last: str = ""
+    since: int = 0
 
 
 class _Seen:
@@ -154,8 +155,10 @@ class Tally:
         for sender, words in reasons_in(event.notes).items():
             said = self.said[event.node][sender]
             said.updates += 1
+            said.since += 1
             if words.startswith(REJECTED):
                 said.rejected += 1
+                said.since = 0
                 said.last = words
             elif words != TAKEN:
                 said.in_part += 1

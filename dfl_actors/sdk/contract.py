@@ -240,11 +240,20 @@ def _runs(build: Build, trial: Trial) -> str:
 
 
 def _shape_kept(build: Build, trial: Trial) -> str:
-    made: object = updated(build, trial).weights
-    needed = f"where {trial.own.dtype} {trial.own.shape} is needed"
+    result = updated(build, trial)
+    problem = _misshapen(result.weights, trial.own)
+    if problem or result.serving is None:
+        return problem and f"returns {problem}"
+    problem = _misshapen(result.serving, trial.own)
+    return problem and f"serves {problem}"
+
+
+def _misshapen(made: object, like: Weights) -> str:
+    """What it is where something else is needed; empty if it is like that."""
+    needed = f"where {like.dtype} {like.shape} is needed"
     if not isinstance(made, np.ndarray):
-        return f"returns a {type(made).__name__} {needed}"
-    return "" if (made.dtype, made.shape) == (trial.own.dtype, trial.own.shape) else f"returns {made.dtype} {made.shape} {needed}"
+        return f"a {type(made).__name__} {needed}"
+    return "" if (made.dtype, made.shape) == (like.dtype, like.shape) else f"{made.dtype} {made.shape} {needed}"
 
 
 def _inputs_unchanged(build: Build, trial: Trial) -> str:
@@ -257,20 +266,26 @@ def _repeats(build: Build, trial: Trial) -> str:
 
 
 def _difference(first: Result, second: Result, tolerance: float) -> str:
-    scale = float(np.abs(first.weights[np.isfinite(first.weights)]).max(initial=0.0))
-    if not np.allclose(first.weights, second.weights, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
-        return f"weights differ by up to {np.abs(first.weights.astype(float) - second.weights.astype(float)).max():.3g}"
+    pairs = [("weights", first.weights, second.weights)]
+    if first.serving is not None and second.serving is not None:
+        pairs.append(("served weights", first.serving, second.serving))
+    for what, one, other in pairs:
+        scale = float(np.abs(one[np.isfinite(one)]).max(initial=0.0))
+        if not np.allclose(one, other, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
+            return f"{what} differ by up to {np.abs(one.astype(float) - other.astype(float)).max():.3g}"
     for sender in sorted({*first.reputations, *second.reputations}):
-        one, other = first.reputations.get(sender), second.reputations.get(sender)
-        if one is None or other is None or abs(one - other) > tolerance:
-            return f"the reputation of {sender} is {one} once and {other} then"
+        once, then = first.reputations.get(sender), second.reputations.get(sender)
+        if once is None or then is None or abs(once - then) > tolerance:
+            return f"the reputation of {sender} is {once} once and {then} then"
     return ""
 
 
 def _finite(build: Build, trial: Trial) -> str:
-    made = updated(build, trial).weights
-    infinite = int((~np.isfinite(made)).sum())
-    return f"{infinite} of {made.size} numbers are NaN or infinite" if infinite else ""
+    result = updated(build, trial)
+    for made in (result.weights,) if result.serving is None else (result.weights, result.serving):
+        if infinite := int((~np.isfinite(made)).sum()):
+            return f"{infinite} of {made.size} numbers are NaN or infinite"
+    return ""
 
 
 def _equal_stay_equal(build: Build, trial: Trial) -> str:

@@ -34,6 +34,7 @@ from dfl_actors.sdk import (
 from dfl_actors.sdk.attacks import load_attack
 from dfl_actors.sdk.interface import OWN_ACCURACY, OWN_MODELS, Algorithm, Context, ReceivedModel, Reputations, Result, Weights, read_only
 from dfl_actors.sdk.plugins import Registry, by_module
+from dfl_actors.sdk.reasons import SENDERS
 
 AVERAGES = (steady, fedavg, half_fedavg, local, reputation)
 ROBUST = (median, trimmed_mean, nnm_trimmed_mean, krum, multi_krum, monna, balance, scclip, clipped_gossip, cs_plus, ubar, clustering)
@@ -122,16 +123,26 @@ def plain_notes(name: str, notes: Mapping[str, object]) -> dict[str, object]:
     except TypeError as error:
         rule = f"notes must be made of numbers, texts, lists and mappings ({error})"
         raise AlgorithmError(f"algorithm {name!r} broke its contract: {rule}; mend its apply function") from error
+    if SENDERS in plain:
+        plain[SENDERS] = _reasons(name, plain[SENDERS])
     return plain
+
+
+def _reasons(name: str, given: object) -> dict[str, str]:
+    """What is said of each sender, fit for a terminal. Raises `AlgorithmError` for what is not a text for each."""
+    if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+        rule = f"its note {SENDERS!r} must map senders to texts, not be {given!r:.60}"
+        raise AlgorithmError(f"algorithm {name!r} broke its contract: {rule}; mend its apply function")
+    return {sender: "".join(letter if letter.isprintable() else " " for letter in text) for sender, text in given.items()}
 
 
 def broken_rule(result: object, own: Weights) -> str:
     """The first rule of the contract that a result of `apply` breaks, in words; empty if it keeps them all."""
     if not isinstance(result, Result):
         return f"apply must return a Result, not {type(result).__name__}"
-    for held in (result.weights,) if result.serving is None else (result.weights, result.serving):
-        if problem := _no_model(held, own):
-            return problem
+    for name, held in (("weights", result.weights), ("serving", result.serving)):
+        if (name == "weights" or held is not None) and (problem := _no_model(held, own)):
+            return f"{name} must {problem}"
     for key, mapping in ("reputations", result.reputations), ("notes", result.notes):
         if not isinstance(mapping, Mapping):
             return f"{key} must be a mapping, not {type(mapping).__name__}"
@@ -140,15 +151,15 @@ def broken_rule(result: object, own: Weights) -> str:
 
 
 def _no_model(weights: object, own: Weights) -> str:
-    """Why it is no model like `own`, in words; empty if it is one."""
+    """What it must be or do to be a model like `own`, in words; empty if it is one."""
     if not isinstance(weights, np.ndarray):
-        return f"weights must be a numpy array, not {type(weights).__name__}"
+        return f"be a numpy array, not {type(weights).__name__}"
     if weights.dtype != np.float32:
-        return f"weights must be float32, not {weights.dtype}"
+        return f"be float32, not {weights.dtype}"
     if weights.shape != own.shape:
-        return f"weights must keep the shape {own.shape}, not {weights.shape}"
+        return f"keep the shape {own.shape}, not {weights.shape}"
     if not all_finite(weights):
-        return "weights must be finite, but hold NaN or infinity"
+        return "be finite, but hold NaN or infinity"
     return ""
 
 

@@ -316,7 +316,8 @@ def verdict(one: Seen, bound: float, typical: float) -> Verdict:
     if one.unsound:
         return Verdict(0.0, f"{REJECTED}: {one.unsound}")
     if one.away > bound:
-        return Verdict(0.0, f"{REJECTED}: {one.away / bound:.2g} times the bound away")
+        times = one.away / bound
+        return Verdict(0.0, f"{REJECTED}: " + (f"{times:.2g} times the bound away" if times >= 1.05 else "just beyond the bound"))
     near = max(USUAL * typical, FLOOR / 2)
     if one.away <= near:
         return Verdict(1.0, TAKEN)

@@ -1,6 +1,7 @@
 """What a simulation says of itself beside its tables: `sim.json` in its directory, written when it begins and when it ends."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,8 +17,8 @@ MODELS = "models"  # The folder of models: NAME.npy, the weights of a node as th
 
 class About(msgspec.Struct, kw_only=True):
     """`started` in ms since the epoch; `seconds` that it ran and `cpu` seconds that it took, resumes included. `over`: all ticks are
-    done; `diverged`: why there are no more; `failed`: an error ended it, which another try may not meet. `data` is the digest of the data
-    set, `form` what it gives a model; `noised` is what nodes say of their noise.
+    done; `diverged`: why there are no more; `broken`: what else has ended it. `data` is the digest of the data set, `form` what it gives a
+    model; `noised` is what nodes say of their noise.
 
     `version` is the program's; in a directory from before all this was recorded everything is as here.
     """
@@ -29,7 +30,7 @@ class About(msgspec.Struct, kw_only=True):
     data: str = ""
     over: bool = False
     diverged: str = ""
-    failed: bool = False
+    broken: Literal["", "failed", "interrupted"] = ""
     form: Form | None = None
     noised: list[Noised] = []
 

@@ -104,15 +104,25 @@ class Tables(Results):
         """How many bytes each table has."""
         return {str(path): file.tell() for path, file in self._files.items()}
 
+    def sync(self) -> None:
+        """What was written is on the disk. Raises `OSError`."""
+        for file in self._files.values():
+            os.fsync(file.fileno())
+
     def restore(self, lengths: Mapping[str, int]) -> None:
         """Go on with tables of these lengths, and with no others. Raises `StoreError`."""
         try:
+            for name, length in lengths.items():
+                if (self._out / name).stat().st_size < length:
+                    raise StoreError(
+                        f"{self._out / name} is shorter than when the checkpoint was written: put it back, or simulate it again"
+                    )
             for path in tables_in(self._out):
                 name = str(path.relative_to(self._out))
-                if name not in lengths or path.stat().st_size < lengths[name]:
-                    path.unlink()
-                else:
+                if name in lengths:
                     os.truncate(path, lengths[name])
+                else:
+                    path.unlink()
             for name in lengths:
                 self._files[Path(name)] = self._append(self._out / name)
         except OSError as error:

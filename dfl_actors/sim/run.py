@@ -117,10 +117,12 @@ def carry_out(
     about = load_about(out) if resume else About(started=time.time_ns() // 1_000_000, version=__version__)
     if about.diverged:
         raise StoreError(f"{out} cannot go on, for it would diverge again ({about.diverged}); simulate it with another --out")
-    about.failed = False
+    about.broken = ""
     save_about(out, about)
     found = checkpoint.find(out) if resume else None
     kept = Kept(0, None, {}, {}) if found is None else checkpoint.load(found)
+    if found is not None and kept.config != checkpoint.digest_of(config):
+        raise StoreError(f"{out / 'config.toml'} has changed since {found} was written: put it back, or simulate it with another --out")
 
     def check() -> None:
         if stop():
@@ -154,7 +156,7 @@ def _accounted(out: Path, about: About, team: Team) -> Iterator[None]:
         about.over = True
     except BaseException as error:
         about.diverged = str(error) if isinstance(error, Diverged) else ""
-        about.failed = isinstance(error, DflError)
+        about.broken = "failed" if isinstance(error, DflError) else "interrupted" if isinstance(error, Stopped) else ""
         with suppress(StoreError):
             _account(out, about, begun, own, team)
         raise
@@ -247,7 +249,9 @@ class _Run:
                 self._listener.warn(f"{reasons[0]}: this simulation cannot be interrupted and resumed")
                 return
             models = {model: self._slab[slot] for model, slot in self._slots.held().items()}
-            checkpoint.commit(place, Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models, self._digest))
+            self._tables.sync()
+            kept = Kept(self._engine.closed, self._timeline.state(), self._tables.lengths(), models, self._digest)
+            checkpoint.commit(place, kept._replace(config=checkpoint.digest_of(self._config)))
         cost = time.monotonic() - begun
         self._due = begun + cost + max(FIRST_CHECKPOINT_S, cost / CHECKPOINT_SHARE)
 

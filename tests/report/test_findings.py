@@ -81,11 +81,20 @@ def test_where_transactions_waited_that_expired(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rejected", "said"), [(9, True), (4, False)])
 def test_whom_the_honest_reject_more_often_than_not_was_kept_out(rejected: int, said: bool) -> None:
-    its: Judged = {"updates": 10, "rejected": rejected, "in_part": 0, "last": "rejected: points the other way"}
+    its: Judged = {"updates": 10, "rejected": rejected, "in_part": 0, "last": "rejected: points the other way", "since": 0}
     by = {"amy": {"dan": its}, "ben": {"dan": its}, "dan": {"amy": {**its, "rejected": 10}}}
     text = "node dan (mine.py:lie) was kept out: 2 nodes rejected its models in 90 % of 20 updates; at last: points the other way"
     assert kept_out(by, LIES) == ({"dan": text} if said else {}), "what an attacker rejects counts for nothing"
     assert kept_out({"amy": {"ben": its}}, {}) == ({"ben": text_of_ben} if said else {})
+
+
+def test_who_was_let_in_after_all_is_not_said_to_be_kept_out() -> None:
+    its: Judged = {"updates": 10, "rejected": 9, "in_part": 0, "last": "rejected: points the other way", "since": 7}
+    text = (
+        "node dan (mine.py:lie) was kept out and then let in: 2 nodes rejected its models in 90 % of 20 updates, and in none of the last 6"
+    )
+    assert kept_out({"amy": {"dan": its}, "ben": {"dan": {**its, "since": 6}}}, LIES) == {"dan": text}
+    assert "let in" not in kept_out({"amy": {"dan": its}, "ben": {"dan": {**its, "since": 4}}}, LIES)["dan"], "one still rejects it"
 
 
 text_of_ben = "honest node ben was kept out: node amy rejected its models in 90 % of 10 updates; at last: points the other way"

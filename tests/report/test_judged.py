@@ -23,7 +23,7 @@ def test_reasons_are_counted_by_sender_and_the_rejected_are_named(tmp_path: Path
     ]
     run = load_run(write_run(tmp_path / "run", "abc", lines))
     assert judged(run, "a") == {
-        "b": {"updates": 2, "rejected": 0, "in_part": 1, "last": "in part: 3.1 times the usual distance"},
-        "c": {"updates": 2, "rejected": 2, "in_part": 0, "last": "rejected: conv2 norm 0.02 of own"},
+        "b": {"updates": 2, "rejected": 0, "in_part": 1, "last": "in part: 3.1 times the usual distance", "since": 2},
+        "c": {"updates": 2, "rejected": 2, "in_part": 0, "last": "rejected: conv2 norm 0.02 of own", "since": 0},
     }
     assert judged_lines(judged_by(run)) == ["node a rejected c in 2 of 2 updates, last: conv2 norm 0.02 of own"]

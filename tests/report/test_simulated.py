@@ -146,13 +146,13 @@ def test_what_was_taken_of_whom_is_counted_shown_and_in_a_frame(tmp_path: Path) 
     path = simulated(tmp_path / "a")
     of_0 = summarise_simulation(load_run(path))["nodes"]["0"]["judged"]
     assert of_0 == {
-        "1": {"updates": 1, "rejected": 0, "in_part": 0, "last": ""},
-        "2": {"updates": 2, "rejected": 1, "in_part": 1, "last": "rejected: fc norm 9 of own"},
+        "1": {"updates": 1, "rejected": 0, "in_part": 0, "last": "", "since": 1},
+        "2": {"updates": 2, "rejected": 1, "in_part": 1, "last": "rejected: fc norm 9 of own", "since": 1},
     }
     console = Console(record=True, width=120)
     render_simulation(leave(load_run(path)), console)
     shown = console.export_text()
-    assert "node 0 rejected 2 in 1 of 2 updates, last: fc norm 9 of own" in shown
+    assert "node 0 rejected 2 in 1 of 2 updates, last 1 update ago: fc norm 9 of own" in shown
     (row,) = (line.split() for line in shown.splitlines() if "sign_flip" in line)
     assert row[-4:] == ["50", "%", "50", "%"]
     assert ">What was taken of whom<" in page(load_run(path)) and "rejected: fc norm 9 of own" in page(load_run(path))
@@ -167,7 +167,7 @@ def test_it_is_listed_with_its_state_and_found_by_its_name(tmp_path: Path) -> No
     lost = simulated(tmp_path / "sims" / "lost", over=False)
     save_about(lost, msgspec.structs.replace(load_about(lost), diverged="tick 5: node 0 diverged at step 2"))
     broken = simulated(tmp_path / "sims" / "broken", over=False)
-    save_about(broken, msgspec.structs.replace(load_about(broken), failed=True))
+    save_about(broken, msgspec.structs.replace(load_about(broken), broken="failed"))
     (tmp_path / "sims" / "other").mkdir()
     with RunDirectory(tmp_path / "sims" / "goes").lock():
         listed, foreign = list_runs([tmp_path / "runs", tmp_path / "sims"], 0)

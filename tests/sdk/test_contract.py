@@ -98,6 +98,14 @@ def doubles(state: Any, own: Any, received: Any, reputations: Any) -> Result:
         (first_come_reputation, "order of senders irrelevant", "the reputation of a is 0.5 once and 1.0 then"),
         (praises, "reputations within 0..1", "the reputation of a is 1.2"),
         (doubles, "shape kept", "float64"),
+        (lambda state, own, *_: Result(state, own.copy(), {}, {}, own[:3]), "shape kept", "serves float32 (3,) where"),
+        (lambda state, own, *_: Result(state, own.copy(), {}, {}, list(own)), "shape kept", "serves a list where"),  # type: ignore[arg-type]
+        (lambda state, own, *_: Result(state, own.copy(), {}, {}, own / np.float32(0)), "finite", "numbers are NaN or infinite"),
+        (
+            lambda state, own, *_: Result(state, own.copy(), {}, {"senders": "all bad"}),
+            "runs",
+            "must map senders to texts, not be 'all bad'",
+        ),
         (lambda *_: 1 // 0, "runs", "apply failed: ZeroDivisionError"),
         (lambda *_: None, "runs", "returns a NoneType, not a Result"),
         (lambda state, own, *_: Result(state, own.copy(), {}, {"who": {1, 2}}), "runs", "notes must be made of numbers"),

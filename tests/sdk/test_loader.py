@@ -97,6 +97,12 @@ def test_what_numpy_counts_becomes_plain_numbers_and_what_has_no_json_is_named()
         checked_apply(build({"who": {"a", "b"}}), None, OWN, RECEIVED, {})
 
 
+def test_what_is_said_of_senders_is_fit_for_a_terminal() -> None:
+    said: Any = {"senders": {"a": "rejected:\nfar \x1b[31maway"}}
+    algorithm = Algorithm("says", lambda context: None, lambda state, own, *_: Result(state, own, {}, said))
+    assert checked_apply(algorithm, None, OWN, RECEIVED, {}).notes == {"senders": {"a": "rejected: far  [31maway"}}
+
+
 @pytest.mark.parametrize("first", [None, []])
 def test_what_an_algorithm_remembers_stays_when_the_memory_it_came_from_is_used_again(first: list[Any] | None) -> None:
     def apply(state: Any, own: Any, received: Any, reputations: Any) -> Result:
@@ -200,6 +206,8 @@ GOOD = np.ones(3, np.float32)
         (Result(None, np.ones((1, 3), np.float32), {}, {}), r"weights must keep the shape \(3,\), not \(1, 3\)"),
         (Result(None, np.array([1, np.nan, 1], np.float32), {}, {}), "weights must be finite"),
         (Result(None, np.array([1, np.inf, 1], np.float32), {}, {}), "weights must be finite"),
+        (Result(None, GOOD, {}, {}, np.ones(2, np.float32)), r"serving must keep the shape \(3,\), not \(2,\)"),
+        (Result(None, GOOD, {}, {"senders": {"a": 3}}), "its note 'senders' must map senders to texts, not be"),
         (Result(None, GOOD, {"a": 1.01}, {}), "reputations must lie in 0..1, but a has 1.01"),
         (Result(None, GOOD, {"a": -0.01}, {}), "reputations must lie in 0..1"),
         (Result(None, GOOD, {"a": float("nan")}, {}), "reputations must lie in 0..1"),

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +302,37 @@ def test_a_checkpoint_of_a_damaged_node_is_refused(place: Path, whole: dict[str,
         simulate(config(place), out, 1, place, Watcher(), never, resume=True)
 
 
+def reached(watcher: Watcher, ticks: int) -> bool:
+    return watcher.ticks >= ticks
+
+
+def test_what_is_not_as_it_was_when_the_checkpoint_was_written_is_refused_and_left_alone(place: Path, whole: dict[str, bytes]) -> None:
+    """A table that a power cut had shortened was written over; an edited configuration made a hybrid, or was a mistake of ours."""
+    out, other = begun(place, "changed"), begun(place, "other")
+    for each in (out, other):
+        watcher = Watcher()
+        with pytest.raises(run.Stopped):
+            simulate(config(place), each, 1, place, watcher, partial(reached, watcher, 25))
+    table, node = out / "accuracy.csv", out / "checkpoint" / "nodes" / "2.npz"
+    rows, held = table.read_bytes(), node.read_bytes()
+    for damage, words in (
+        (lambda: table.write_bytes(rows[:-9]), r"accuracy\.csv is shorter than when the checkpoint was written: put it back"),
+        (table.unlink, r"accuracy\.csv cannot be continued \(No such file"),
+        (lambda: shutil.copy(other / "checkpoint" / "nodes" / "2.npz", node), r"2\.npz is none of this checkpoint: put its own back"),
+    ):
+        damage()
+        before = tables(out)
+        with pytest.raises(StoreError, match=words):
+            simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+        assert tables(out) == before
+        table.write_bytes(rows)
+    node.write_bytes(held)
+    with pytest.raises(StoreError, match=r"config\.toml has changed since .*checkpoint was written: put it back"):
+        simulate(config(place, "update.buffer=3"), out, 1, place, Watcher(), never, resume=True)
+    simulate(config(place), out, 1, place, Watcher(), never, resume=True)
+    assert tables(out) == whole
+
+
 def test_a_mean_forced_on_everybody_leaves_no_difference_and_all_models_vote_together(place: Path) -> None:
     out = begun(place, "mean")
     options = ("sim.broadcast_every=20", "sim.ensemble=true", "sim.loss=0", "sim.delay=[0]", "update.algorithm=half_fedavg")
@@ -375,6 +407,17 @@ def test_ctrl_c_stops_the_command_and_resume_goes_on(place: Path, sim: Sim) -> N
     for name, words in (("nothing", "not the directory of a simulation"), ("long", "no checkpoint")):
         code, line = refused(sim(place, "--resume", name))
         assert code == 6 and words in line
+
+
+def test_what_cannot_go_on_keeps_what_it_measured_when_it_is_stopped(place: Path) -> None:
+    """It was called stopped before it had begun, and all but an empty folder was deleted."""
+    long = Command(place, "sim", "net.toml", "--out", "odd-long", "--ticks", "1000000", "--set", "update.parameters.odd=true")
+    table = place / "odd-long" / "accuracy.csv"
+    long.until(lambda: table.exists() and table.read_text().count("\n") > 3, "three measurements")
+    long.signal(signal.SIGINT, group=True)
+    long.ended(130)
+    assert re.search(r"stopped after \d\d+ of 1000000 ticks, with which it cannot go on; what it measured lies in odd-long\n", long.stderr)
+    assert table.read_text().count("\n") > 3 and (place / "odd-long" / "config.toml").exists()
 
 
 def test_a_disk_that_fills_is_told_and_resumed_from(place: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@
 So a sweep that is killed anywhere loses and doubles nothing: what lies in `cells` is whole, and all else is done again, or gone on with.
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import msgspec
 
 from dfl_actors.api.sweeps.plan import Cell, Plan, cells_of
 from dfl_actors.errors import StoreError
-from dfl_actors.files import explained, whole
+from dfl_actors.files import explained, sync, sync_tree, whole
 from dfl_actors.sim.about import load_about
 
 FILE = "sweep.json"
@@ -65,20 +64,9 @@ class Folder:
 
 def finish(part: Path, over: Path) -> None:
     """What lies in `part` is whole, also after a power cut: it becomes `over` by one rename. Raises `OSError`."""
-    for place, _, files in os.walk(part):
-        for name in files:
-            _sync(Path(place, name))
-        _sync(Path(place))
+    sync_tree(part)
     part.rename(over)
-    _sync(over.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(over.parent)
 
 
 def clear(part: Path) -> None:
