@@ -16,6 +16,7 @@ from dfl_actors.errors import ConfigError
 
 MOST_RESTARTS, RESTART_WINDOW = 5, 60.0  # An actor that crashes more often than that within so many seconds ends the run.
 SILENT, BUSY = 20.0, 180.0  # Seconds after which an actor that says nothing hangs: one that does nothing either, and any.
+QUIET = 10.0  # Seconds without a word after which that is told.
 
 
 class Rendezvous:
@@ -116,6 +117,7 @@ class Liveness:
         self._anybody = 0.0
         self._heard: dict[str, float] = {}
         self._work: dict[str, tuple[float, float]] = {}
+        self._told = set[str]()
 
     def heard(self, actor: str, now: float) -> None:
         """It said something; from the first word on it is watched."""
@@ -127,6 +129,13 @@ class Liveness:
         """It ended, or need not say anything."""
         self._heard.pop(actor, None)
         self._work.pop(actor, None)
+        self._told.discard(actor)
+
+    def quiet(self) -> list[str]:
+        """Who has said nothing for `QUIET` seconds, which may be its way; each once until it ends."""
+        found = [actor for actor, heard in self._heard.items() if self._time - heard >= QUIET and actor not in self._told]
+        self._told |= {*found}
+        return found
 
     def silent(self, now: float, work: Callable[[str], float]) -> list[str]:
         """Who is to be killed. `work` is what an actor has done by now, a number that grows, infinite while it waits

@@ -42,7 +42,7 @@ from dfl_actors.runtime.course import Course, Happenings
 from dfl_actors.runtime.evaluation import Evaluation
 from dfl_actors.runtime.metrics import Metrics
 from dfl_actors.runtime.plan import EVALUATOR, SUPERVISOR, NodePlan
-from dfl_actors.runtime.policies import GONE_WITHIN, LAST_ROUND, Ending, Liveness, Rendezvous, ending, reached
+from dfl_actors.runtime.policies import GONE_WITHIN, LAST_ROUND, QUIET, Ending, Liveness, Rendezvous, ending, reached
 from dfl_actors.runtime.scene import Scene
 from dfl_actors.runtime.status import NetworkStatus
 
@@ -334,13 +334,15 @@ class Supervisor:
     # --- crashes
 
     def _check_alive(self, now: float) -> None:
-        """Kill who hangs; its end is then like any other."""
+        """Kill who hangs; its end is then like any other. Who computes on end, in a plug-in for instance, is told of long before."""
         for name in self._liveness.silent(now, lambda name: self._all[name].work()):
             child = self._all[name]
             self._watcher.event(f"{child.what} says nothing any more and is killed")
             self._liveness.forget(name)
             child.hung = True
             child.kill()
+        for name in self._liveness.quiet():
+            self._watcher.event(f"{self._all[name].what} has said nothing for {QUIET:.0f} s: it may be in one call of a plug-in, or hang")
 
     def _ended(self, child: Child) -> None:
         """Start again what has crashed, within bounds."""

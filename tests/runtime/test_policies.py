@@ -139,6 +139,18 @@ def test_who_speaks_or_has_ended_is_not_accused() -> None:
     assert watch.steps(60).killed == []
 
 
+def test_who_is_in_one_call_for_long_is_told_once_and_long_before_it_is_killed() -> None:
+    """A plug-in that never returned was not spoken of for three minutes."""
+    watch = Watch().steps(9, works=0.05)
+    assert watch.liveness.quiet() == []
+    assert watch.steps(2, works=0.05).liveness.quiet() == ["x"] and watch.steps(5, works=0.05).liveness.quiet() == []
+    watch.liveness.heard("x", watch.now)
+    assert watch.steps(15, works=0.05).liveness.quiet() == [], "that is its way"
+    watch.liveness.forget("x")
+    watch.liveness.heard("x", watch.now)
+    assert watch.steps(15, works=0.05).liveness.quiet() == ["x"] and watch.killed == []
+
+
 @pytest.mark.parametrize(
     ("limits", "ran", "accuracies", "heights", "why"),
     [
