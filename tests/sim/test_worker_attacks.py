@@ -9,6 +9,7 @@ import pytest
 from dfl_actors.config import parse_topology
 from dfl_actors.config.toml_text import dump_table
 from dfl_actors.sdk.attacks.a_little_is_enough import beside
+from dfl_actors.sim import checkpoint
 from dfl_actors.sim.worker import Worker, WorkerPlan
 
 LABELS, SLOTS = 3, 6
@@ -136,14 +137,14 @@ REHEARSING = ("adaptive", {"aim": "noise"})
 
 @pytest.mark.parametrize(("attack", "parameters"), [("delayed", {"by": 2}), ("a_little_is_enough", {"z": 1.0}), REHEARSING])
 def test_what_an_attack_has_seen_is_in_a_checkpoint(folder: Path, tmp_path: Path, attack: str, parameters: dict[str, Any]) -> None:
-    (tmp_path / "nodes").mkdir()
+    place = checkpoint.begin(tmp_path)
     first = worker(folder, attack, **parameters)
     for turn in range(3):
         trained(first, turn)
     received(first, a=1.0, b=0.5)
-    first.save(0, tmp_path)
+    first.save(0, place)
     second = worker(folder, attack, **parameters)
-    second.load(0, tmp_path)
+    second.load(0, place)
     for turn in (3, 4):
         assert np.array_equal(trained(first, turn), trained(second, turn))
         assert not np.array_equal(second._slab[0], own(second))
@@ -176,10 +177,10 @@ def test_an_algorithm_hears_how_many_models_the_node_has_made_since_the_last_ave
             trained(made, turn)
         assert heard(made) == tenths
     trained(made)
-    (tmp_path / "nodes").mkdir()
-    made.save(0, tmp_path)
+    place = checkpoint.begin(tmp_path)
+    made.save(0, place)
     resumed = worker(folder, None, algorithm="counts.py:build")
-    resumed.load(0, tmp_path)
+    resumed.load(0, place)
     assert heard(resumed) == heard(made) == 0.1
 
 
