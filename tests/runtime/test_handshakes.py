@@ -85,8 +85,9 @@ def keyed(*, knows: frozenset[bytes], own: tuple[bytes, bytes]) -> Curve:
     return Curve(own[0], own[1], knows)
 
 
-def test_who_was_turned_away_gets_in_within_five_seconds_of_being_known(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
-    """A wrong key in a copy of the topology, then corrected: only a restart of the other side helped."""
+def test_who_was_turned_away_gets_in_once_it_is_known(context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    """A wrong key in a copy of the topology, then corrected: only a restart of the other side helped. It takes two seconds; a handshake
+    that was begun while the other side closed may have to be given up first, which ZeroMQ does after ten."""
     loopback = Endpoints(news="tcp://127.0.0.1:*", requests="tcp://127.0.0.1:*")
     ours, theirs = zmq.Context[zmq.Socket[bytes]](), zmq.Context[zmq.Socket[bytes]]()
     near = Net(ours, loopback, keyed(knows=frozenset(), own=KNOWN))
@@ -105,8 +106,8 @@ def test_who_was_turned_away_gets_in_within_five_seconds_of_being_known(context:
     right = Net(theirs, place, keyed(knows=frozenset({KNOWN[0]}), own=SERVER))
     watch, asked = Stopwatch(), -1
     heard: set[str] = set()
-    while heard != {"Subscribed", "Asked"}:
-        assert watch.read() < WITHIN, f"only {heard}"
+    while not heard >= {"Subscribed", "Asked"}:
+        assert watch.read() < 6 * WITHIN, f"only {heard}"
         renew(near)
         if asked < (asked := int(4 * watch.read())):  # Four a second: what waits meanwhile must not come as a flood.
             near.send("b", Probe(address="ab" * 32, nonce="ab" * 32, known="ab" * 32))
