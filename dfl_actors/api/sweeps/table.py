@@ -18,12 +18,12 @@ from dfl_actors.core.events import Evaluated
 from dfl_actors.errors import ConfigError, StoreError
 from dfl_actors.files import explained, whole
 from dfl_actors.report.canvas import plain
-from dfl_actors.report.charts.chart import FEW, Band, Line, OverTime, Panel
+from dfl_actors.report.charts.chart import FEW, Line, OverTime, Panel
 from dfl_actors.report.formats import Format, Sheet, csv_text, mean_text
 from dfl_actors.report.frames import Frame, frame
 from dfl_actors.report.load import load_run
 from dfl_actors.report.pictures import NOTHING, draw_over_time
-from dfl_actors.report.runs.group_picture import Curve, curve_of, with_key
+from dfl_actors.report.runs.group_picture import Curve, bands_of, curve_of
 from dfl_actors.report.series import Series, accuracies
 from dfl_actors.report.simulation import GOAL
 from dfl_actors.report.table import Column
@@ -246,16 +246,15 @@ def panels(plan: Plan, folder: Folder, cells: Sequence[Cell], down: Axis, across
     curves = {cell.name: curve for cell in over if (curve := _curve(folder.over(cell))) is not None}
     found = {}
     for name in names:
-        lines, bands = [], []
+        lines, drawn = [], list[tuple[str, Curve]]()
         for place, point in enumerate(list(down.points)[:FEW]):
             fits = [cell for cell in cells if cell.values[down.name] == point and (across is None or cell.values[across.name] == name)]
             its, lost = [curves[cell.name] for cell in fits if cell.name in curves], sum(cell.name in diverged for cell in fits)
             if its or lost:
                 told, colour = f"{point} ({lost} of {len(fits)} diverged)" if lost else point, f"@node{place}"
-                when, mean, apart = _mean_curve(its)
-                lines.append(Line(name=told, series=(when, mean), colour=colour, width=1.6))
-                bands += [Band(colour, when, mean - apart, mean + apart)] if apart is not None else []
-        found[name] = Panel(title=score, lines=lines, bands=with_key(bands), reach=(0, 1))
+                drawn.append((colour, _mean_curve(its)))
+                lines.append(Line(name=told, series=drawn[-1][1][:2], colour=colour, width=1.6))
+        found[name] = Panel(title=score, lines=lines, bands=bands_of(drawn), reach=(0, 1))
     found = {name: panel for name, panel in found.items() if panel.lines} or found
     return found, max((float(when[-1]) for when, _ in curves.values()), default=1.0)
 

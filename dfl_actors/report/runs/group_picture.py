@@ -49,7 +49,7 @@ def groups_chart(found: Comparison, axis: Axis = "auto") -> OverTime:
         Panel(
             title=f"{found.score}, {what}",
             lines=[_line(*each, curves[place][part], place) for place, each in enumerate(zip(groups, names, strict=True))],
-            bands=_bands([pair[part] for pair in curves], of),
+            bands=bands_of(((f"@node{place}", pair[part]) for place, pair in enumerate(curves)), of),
             reach=reach,
         )
         for part, what in enumerate(("mean", "worst node"))
@@ -90,14 +90,9 @@ def _line(group: Group, label: str, curve: Curve, place: int) -> Line:
     )
 
 
-def _bands(curves: Sequence[Curve], of: str) -> list[Band]:
-    return with_key(
-        [Band(f"@node{place}", where, mean - std, mean + std) for place, (where, mean, std) in enumerate(curves) if std is not None], of
-    )
-
-
-def with_key(bands: Sequence[Band], of: str = "") -> list[Band]:
-    """The bands with what they are for the legend, where there are any."""
+def bands_of(curves: Iterable[tuple[str, Curve]], of: str = "") -> list[Band]:
+    """A band around each curve of several runs, in its colour, and what they are for the legend, where there are any."""
+    bands = [Band(colour, where, mean - std, mean + std) for colour, (where, mean, std) in curves if std is not None]
     return [*bands, Band("@muted", NOTHING[0], *NOTHING, f"± std. deviation{of}")] if bands else []
 
 
