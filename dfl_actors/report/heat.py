@@ -21,23 +21,28 @@ LETTERS = 6.5  # Points, in cells.
 LEFT, HEAD, FOOT = 1.7, 0.5, 1.1  # Inches beside, above and below a table, where its names want no more.
 TITLE, HEADING, NAMES = 10.0, 9.0, 7.0  # Points of what stands above all tables, above each, and beside and below them.
 SLOPE = radians(40)  # By how much the names below a table are turned.
+ALL_LOST = "div."  # In place of the value of a cell whose runs have all diverged.
 EDGE = 0.15  # Inches between what is drawn and the edge of the picture.
 
 
 class Heat(msgspec.Struct, frozen=True):
-    """A table: what is in each cell, None where nothing is known, and where there are `names` the one to say with it; the last `apart`
-    columns stand off."""
+    """A table: what is in each cell, None where nothing is known, and where there are `names` the one to say with it; `lost` is the share
+    of a cell's runs that have diverged; the last `apart` columns stand off."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
     names: tuple[tuple[str, ...], ...] = ()
+    lost: tuple[tuple[float, ...], ...] = ()
     apart: int = 0
 
     def numbers(self, text: Callable[[float], str] = "{:.3f}".format) -> list[list[str]]:
-        """The values as text, empty where nothing is known."""
-        return [["" if value is None else text(value) for value in row] for row in self.values]
+        """The values as text, empty where nothing is known; with a star where some runs have diverged, and in a word where all have."""
+        if not self.lost:
+            return [["" if value is None else text(value) for value in row] for row in self.values]
+        pairs = [zip(*row, strict=True) for row in zip(self.values, self.lost, strict=True)]
+        return [["" if value is None else _marked(text(value), lost) for value, lost in row] for row in pairs]
 
     @property
     def height(self) -> float:
@@ -48,6 +53,10 @@ class Heat(msgspec.Struct, frozen=True):
     def least(self) -> float:
         """The least value; 0 where nothing is known."""
         return min((value for row in self.values for value in row if value is not None), default=0.0)
+
+
+def _marked(number: str, lost: float) -> str:
+    return ALL_LOST if lost == 1 else number + "*" * (lost > 0)
 
 
 def draw_heats(heats: Sequence[Heat], title: str) -> "Figure":

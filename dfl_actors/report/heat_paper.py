@@ -74,9 +74,8 @@ def _drawn(heat: Heat, low: float, width: float) -> "Figure":
 
 def _part(axes: "Axes", heat: Heat, columns: slice, plan: _Plan, low: float) -> None:
     last = columns.stop >= len(heat.columns)
-    part = msgspec.structs.replace(
-        heat, columns=heat.columns[columns], values=tuple(row[columns] for row in heat.values), names=(), apart=heat.apart if last else 0
-    )
+    values, apart = tuple(row[columns] for row in heat.values), heat.apart if last else 0
+    part = msgspec.structs.replace(heat, columns=heat.columns[columns], values=values, names=(), lost=(), apart=apart)
     shade(axes, part, [row[columns] for row in plan.texts], low, fontsize=POINTS)
     turned: dict[str, Any] = {} if plan.lying else {"rotation": ANGLE, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(part.columns)), [plain(name, MOST_NAME) for name in part.columns], fontsize=POINTS, **turned)

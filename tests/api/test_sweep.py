@@ -137,7 +137,7 @@ def test_what_diverges_counts_as_nothing_and_is_not_simulated_again(tmp_path: Pa
     assert rows[1]["mean"] == rows[1]["last_worst"] == "0.0" and rows[1]["error"].startswith("tick ")
     shown = load_sweep("out").pivot()
     assert shown.title.endswith("(2 diverged, as 0)")
-    assert [line[-1] for line in shown.sheet.lines()[1:]] == ["0.000 (rate)"] * 2
+    assert [line[-2:] for line in shown.sheet.lines()[1:]] == [["diverged", "diverged (rate)"]] * 2
     assert shown.title == load_sweep("out").pivot(value="worst").title.replace("worst", "mean", 1)
     assert load_sweep("out").pivot(value="std").title.endswith("(2 diverged)"), "there it counts as nothing"
     assert not any((tmp_path / "out" / "part").iterdir())

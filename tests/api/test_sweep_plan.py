@@ -189,6 +189,29 @@ def test_a_pivot_table_has_mean_and_deviation_over_the_seeds_and_the_worst_attac
         pivot(plan, rows, ALGORITHM, ATTACK, "nice")
 
 
+def test_a_cell_of_which_some_runs_have_diverged_says_so_where_it_stands() -> None:
+    """The title counted them, and a mean with zeros in it could not be told from one that was measured."""
+    rows = [
+        row("a_b", "noise", 1, 0.8),
+        row("a_b", "noise", 2, 0.0) | {"state": "diverged"},
+        row("a_b", "flip", 1, 0.0) | {"state": "diverged"},
+        row("c", "noise", 1, 0.5),
+        row("c", "flip", 1, None),
+    ]
+    plan = Plan("net.toml", (), (ALGORITHM, ATTACK), (1, 2))
+    first, second = pivot(plan, rows, ALGORITHM, ATTACK, "mean").sheet.lines()[1:]
+    assert first == ["a_b", "-", "0.400 ± 0.566 (1 of 2 diverged)", "diverged", "diverged (flip)"]
+    assert second == ["c", "-", "0.500", "-", "0.500 (noise)"]
+    (shown,) = heats(plan, rows, ALGORITHM, ATTACK, "mean")
+    assert dict(zip(shown.rows, shown.numbers(), strict=True)) == {"a_b": ["0.400*", "div.", "div."], "c": ["0.500", "", "0.500"]}
+    third = Axis("graph", {"ring": (), "star": ()})
+    both = [one | {"graph": name} for one in rows for name in third.points]
+    worst, *_ = heats(Plan("net.toml", (), (ALGORITHM, ATTACK, third), (1, 2)), both, ALGORITHM, ATTACK, "mean")
+    assert dict(zip(worst.rows, worst.numbers(), strict=True)) == {"a_b": ["div."] * 2, "c": ["0.500"] * 2}
+    figure = draw(plan, rows, ALGORITHM, ATTACK, "mean")
+    assert figure.get_suptitle().endswith("(2 diverged, as 0; 1 cell missing); *: some diverged")
+
+
 def test_a_part_of_a_sweep_has_the_same_cells() -> None:
     plan = plan_of("net.toml", axes_of_texts(["update.algorithm=krum,median", "node.1.attack=none,noise,sign_flip"]), "1-3")
     part = narrowed(plan, parse_vary(["update.algorithm=median", "node.1.attack=none,sign_flip", "seed=3,1"], "--only"))

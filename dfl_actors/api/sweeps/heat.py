@@ -3,7 +3,7 @@
 The rows stand in one order in all of them: first the one that does best under its worst attack, in the mean over the combinations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from dfl_actors.api.sweeps.plan import Axis, Plan, axis_named
-from dfl_actors.api.sweeps.table import ACCURACIES, Pivot, Row, is_attack, pivot, seeds_text, states_text, ticks_text, worst_of
+from dfl_actors.api.sweeps.table import ACCURACIES, DIVERGED, Pivot, Row, is_attack, pivot, seeds_text, states_text, ticks_text, worst_of
 from dfl_actors.errors import ConfigError
 from dfl_actors.report.heat import Heat, draw_heats
 
@@ -24,10 +24,10 @@ WORST = "worst"
 
 def draw(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> "Figure":
     """The maps of an accuracy of the results, such as `mean`. Raises `ConfigError` for another figure."""
-    return draw_heats(
-        heats(plan, rows, down, across, value),
-        f"{value.replace('_', ' ')} accuracy{ticks_text(rows, value)}, over {seeds_text(plan, rows)}{states_text(rows, value)}",
-    )
+    found = heats(plan, rows, down, across, value)
+    shown = f"{value.replace('_', ' ')} accuracy{ticks_text(rows, value)}, over {seeds_text(plan, rows)}{states_text(rows, value)}"
+    partly = any(0 < share < 1 for one in found for row in one.lost for share in row)
+    return draw_heats(found, shown + (f"; *: some {DIVERGED}" if partly else ""))
 
 
 def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str) -> list[Heat]:
@@ -49,7 +49,7 @@ def heats(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis, value: str)
     worst = {name: [worst_of(one.columns, cells) if is_attack(across) else None for cells in one.cells] for name, one in pivots.items()}
     order = ranked([[_least(one, place) for one in pivots.values()] for place in range(len(down.points))])
     maps = [_map(name, one, worst[name], order) for name, one in pivots.items()]
-    return [_summary(list(down.points), worst, order), *maps] if is_attack(across) and len(maps) > 1 else maps
+    return [_summary(pivots, worst, order), *maps] if is_attack(across) and len(maps) > 1 else maps
 
 
 def _known(axis: Axis, rows: Sequence[Row]) -> Axis:
@@ -72,18 +72,24 @@ def _least(one: Pivot, place: int) -> float | None:
 
 
 def _map(name: str, one: Pivot, worst: Sequence[tuple[float, str] | None], order: Sequence[int]) -> Heat:
-    values = [[None if cell is None else cell[0] for cell in one.cells[place]] for place in order]
-    columns = one.columns
-    if one.worst:
-        columns = (*columns, WORST)
-        values = [[*row, found[0] if (found := worst[place]) else None] for row, place in zip(values, order, strict=True)]
-    title = f"{one.corner}: {name}" if name else one.corner
-    return Heat(title, columns, tuple(one.rows[place] for place in order), tuple(map(tuple, values)), apart=int(bool(one.worst)))
+    columns = (*one.columns, WORST) if one.worst else one.columns
+    values: list[tuple[float | None, ...]] = []
+    lost: list[tuple[float, ...]] = []
+    for place in order:
+        found = worst[place]
+        row, shares = [None if cell is None else cell[0] for cell in one.cells[place]], one.shares(place)
+        values.append((*row, found[0] if found else None) if one.worst else tuple(row))
+        lost.append((*shares.values(), shares[found[1]] if found else 0.0) if one.worst else tuple(shares.values()))
+    title, rows = f"{one.corner}: {name}" if name else one.corner, tuple(one.rows[place] for place in order)
+    return Heat(title, columns, rows, tuple(values), lost=tuple(lost), apart=int(bool(one.worst)))
 
 
-def _summary(rows: Sequence[str], worst: dict[str, list[tuple[float, str] | None]], order: Sequence[int]) -> Heat:
+def _summary(pivots: Mapping[str, Pivot], worst: Mapping[str, list[tuple[float, str] | None]], order: Sequence[int]) -> Heat:
     """Each row's worst attack in each combination."""
-    found = [[those[place] for those in worst.values()] for place in order]
-    values = tuple(tuple(None if one is None else one[0] for one in row) for row in found)
-    names = tuple(tuple("" if one is None else one[1] for one in row) for row in found)
-    return Heat("the worst attack", tuple(worst), tuple(rows[place] for place in order), values, names)
+    rows, values, names, lost = next(iter(pivots.values())).rows, [], [], []
+    for place in order:
+        found = {name: those[place] for name, those in worst.items()}
+        values.append(tuple(None if one is None else one[0] for one in found.values()))
+        names.append(tuple("" if one is None else one[1] for one in found.values()))
+        lost.append(tuple(0.0 if one is None else pivots[name].shares(place)[one[1]] for name, one in found.items()))
+    return Heat("the worst attack", tuple(worst), tuple(rows[place] for place in order), tuple(values), tuple(names), tuple(lost))

@@ -115,13 +115,15 @@ def _number_in(values: Sequence[str | float | None]) -> type[int] | type[float] 
 
 class Pivot(msgspec.Struct, frozen=True):
     """A table by two axes: in each cell the mean over the seeds, and over all other axes, and the standard deviation of these runs where
-    there are several. `corner` names the axes, `title` what is shown, and `worst` is each row's worst attack, if a column is one."""
+    there are several. `corner` names the axes, `title` what is shown, `lost` how many of a cell's runs have diverged, and of how many that
+    are done, and `worst` is each row's worst attack, if a column is one."""
 
     title: str
     corner: str
     columns: tuple[str, ...]
     rows: tuple[str, ...]
     cells: tuple[tuple[tuple[float, float | None] | None, ...], ...]
+    lost: tuple[tuple[tuple[int, int], ...], ...]
     worst: tuple[str, ...] = ()
     decimals: int = 3
 
@@ -129,12 +131,18 @@ class Pivot(msgspec.Struct, frozen=True):
     def sheet(self) -> Sheet:
         """The table as text."""
         names = Column(self.corner, self.rows, left=True)
-        given = zip(self.columns, zip(*self.cells, strict=True), strict=True)
+        given = zip(self.columns, zip(*self.cells, strict=True), zip(*self.lost, strict=True), strict=True)
         told = [Column("worst attack", self.worst, left=True)] if self.worst else []
-        return Sheet(self.title, (names, *(Column(name, [*map(self._text, cells)]) for name, cells in given), *told))
+        return Sheet(self.title, (names, *(Column(name, [*map(self._text, cells, lost)]) for name, cells, lost in given), *told))
 
-    def _text(self, cell: tuple[float, float | None] | None) -> str:
-        return mean_text(cell, self.decimals)
+    def shares(self, place: int) -> dict[str, float]:
+        """What share of the runs of each column has diverged, in a row."""
+        return {name: lost / runs if runs else 0.0 for name, (lost, runs) in zip(self.columns, self.lost[place], strict=True)}
+
+    def _text(self, cell: tuple[float, float | None] | None, lost: tuple[int, int]) -> str:
+        count, runs = lost
+        mean = mean_text(cell, self.decimals)
+        return f"{mean} ({count} of {runs} {DIVERGED})" if 0 < count < runs else DIVERGED if count else mean
 
     def as_text(self, format: Format = "text") -> str:
         """For a terminal (text), a document (markdown), a paper (latex), or another program (csv)."""
@@ -147,17 +155,19 @@ def pivot(plan: Plan, rows: Sequence[Row], down: Axis, across: Axis | None, valu
         raise ConfigError(f"no figure {value!r} in the results; give one of {', '.join(FIGURES)}")
     columns = tuple(across.points) if across is not None else (value,)
 
-    def cell(one: str, other: str) -> tuple[float, float | None] | None:
-        fits = [row for row in rows if row[down.name] == one and (across is None or row[across.name] == other)]
-        return _mean([float(row[value] or 0) for row in fits if row[value] is not None])
+    def runs(one: str, other: str) -> list[Row]:
+        return [row for row in rows if row[down.name] == one and (across is None or row[across.name] == other)]
 
-    cells = tuple(tuple(cell(one, other) for other in columns) for one in down.points)
+    found = [[runs(one, other) for other in columns] for one in down.points]
+    cells = tuple(tuple(_mean([float(row[value] or 0) for row in fits if row[value] is not None]) for fits in line) for line in found)
+    lost = tuple(tuple(map(_lost, line)) for line in found)
     shown = f"first tick at {GOAL:g}" if value == "ticks_to_goal" else value.replace("_", " ") + ticks_text(rows, value)
     title = f"{shown}, {_over(plan, rows, down, across)}" + states_text(rows, value)
     told = across is not None and is_attack(across) and value in ACCURACIES
-    worst = tuple(_told(worst_of(columns, line)) for line in cells) if told else ()
+    lines = zip(cells, lost, strict=True) if told else ()
+    worst = tuple(_told(worst_of(columns, line), dict(zip(columns, counts, strict=True))) for line, counts in lines)
     corner = down.name if across is None else f"{down.name} / {across.name}"
-    return Pivot(title, corner, columns, tuple(down.points), cells, worst, 0 if value == "ticks_to_goal" else 3)
+    return Pivot(title, corner, columns, tuple(down.points), cells, lost, worst, 0 if value == "ticks_to_goal" else 3)
 
 
 def _over(plan: Plan, rows: Iterable[Row], down: Axis, across: Axis | None) -> str:
@@ -190,6 +200,12 @@ def states_text(rows: Iterable[Row], value: str) -> str:
     return f" ({'; '.join(told)})" if told else ""
 
 
+def _lost(rows: Iterable[Row]) -> tuple[int, int]:
+    """How many of these have diverged, and how many are done."""
+    states = [row["state"] for row in rows]
+    return states.count(DIVERGED), sum(state in DONE for state in states)
+
+
 def _mean(values: Sequence[float]) -> tuple[float, float | None] | None:
     if not values:
         return None
@@ -207,8 +223,12 @@ def worst_of(columns: Sequence[str], cells: Sequence[tuple[float, float | None] 
     return min([(cell[0], name) for name, cell in zip(columns, cells, strict=True) if cell is not None and name not in QUIET], default=None)
 
 
-def _told(worst: tuple[float, str] | None) -> str:
-    return "-" if worst is None else f"{worst[0]:.3f} ({worst[1]})"
+def _told(worst: tuple[float, str] | None, lost: Mapping[str, tuple[int, int]]) -> str:
+    if worst is None:
+        return "-"
+    value, name = worst
+    count, runs = lost[name]
+    return f"{DIVERGED if 0 < count == runs else f'{value:.3f}'} ({name})"
 
 
 # --- the picture
