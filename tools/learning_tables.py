@@ -3,11 +3,11 @@
     python tools/learning_tables.py SWEEP [SWEEP ...] [--beside attack=silent]
     python tools/learning_tables.py SWEEP [SWEEP ...] --reasons
 
-A mean is over the last 400 ticks and the honest nodes. 0.9 at: the first of three measurements on end whose honest mean is at least that,
-in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside: by how much
+A mean is over the last 400 ticks and the honest nodes; its deviation is that of these seeds alone (not an estimate for others). 0.9 at:
+the first of three measurements on end whose honest mean is at least that, in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside: by how much
 the means are below those of the cells of the same sweep that have that value of that axis, seed by seed; "same": to the last measurement.
 With --reasons: what honest nodes said of the models of attackers, and of each other's, in shares of those that they had averaged or
-rejected.
+rejected. What has diverged is named below the table.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from dfl_actors import load_sweep
+from dfl_actors import SweepResult, load_sweep
 from dfl_actors.errors import DflError
 
 GOAL, ON_END, SETTLED, LAST = 0.9, 3, 400, 400
@@ -50,9 +50,8 @@ class Cell(NamedTuple):
     said: pd.DataFrame  # By honest nodes: tick, of whom ("attackers" or "honest"), rejected, and by which rule.
 
 
-def cells(sweep: Path) -> Iterator[Cell]:
+def cells(result: SweepResult) -> Iterator[Cell]:
     """Of a sweep; those that are not over are left out."""
-    result = load_sweep(sweep)
     for row in result.rows:
         if row["state"] != "over":
             continue
@@ -151,11 +150,15 @@ def main() -> None:
     given = parser.parse_args()
     for sweep in given.sweeps:
         try:
-            found = [*cells(sweep)] or parser.error(f"{sweep}: nothing is over there")
+            result = load_sweep(sweep)
+            found = [*cells(result)] or parser.error(f"{sweep}: nothing is over there")
             beside = Beside(found, given.beside) if given.beside else None
         except (DflError, ValueError) as error:
             parser.error(str(error))
         print("\n".join(reasons(found) if given.reasons else table(found, beside)))
+        for row in result.rows:
+            if row["state"] == "diverged":
+                print(f"diverged, and in no row above: {row['cell']}: {row['error']}")
 
 
 if __name__ == "__main__":
