@@ -4,8 +4,9 @@
     python tools/learning_tables.py SWEEP [SWEEP ...] --reasons
 
 A mean is over the last 400 ticks and the honest nodes; its deviation is that of these seeds alone (not an estimate for others). 0.9 at:
-the first of three measurements on end whose honest mean is at least that, in the latest of the seeds. Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside: by how much
-the means are below those of the cells of the same sweep that have that value of that axis, seed by seed; "same": to the last measurement.
+the first of three measurements on end whose honest mean is at least that, in the latest of the seeds.
+Rejected: of all that honest nodes offered honest neighbours after tick 400. With --beside: by how much the means
+are below those of the cells of the same sweep that have that value of that axis, seed by seed; "same": to the last measurement.
 With --reasons: what honest nodes said of the models of attackers, and of each other's, in shares of those that they had averaged or
 rejected. What has diverged is named below the table.
 """
