@@ -46,7 +46,7 @@ def without(module: ModuleType, part: str) -> None:
     """Leave a part out."""
     if part not in OFF:
         raise AlgorithmError(f"steady has no part {part}: give one of {', '.join(OFF)}")
-    shares, huge = module.shares_of, 1e9
+    shares, beside, huge = module.shares_of, module.beside, 1e9
     values: dict[str, Mapping[str, object]] = {
         "lengths": {"mixed": plain},
         "serving": {"served": lambda memory, mean: mean.copy()},
@@ -57,7 +57,7 @@ def without(module: ModuleType, part: str) -> None:
         "bound": {"REACH": huge},
         "own_share": {"shares_of": lambda verdicts, messages, *rest: over_all(shares(verdicts, messages, *rest), messages)},
         "clipped": {"longer": lambda differences: sum(share * difference for difference, share in differences)},
-        "echo": {"ECHO": 0.0},
+        "echo": {"beside": lambda *models: beside(*models)._replace(echo=False)},
         "late": {"made_up": lambda way, own, mean, back: (mean, 0.0)},
         "early": {"EARLY": huge},
         "tardy": {"TARDY": huge},
