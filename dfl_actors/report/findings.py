@@ -16,6 +16,7 @@ from dfl_actors.report.refusals import BAD, Refusal, refusals
 BEHIND = 0.1  # A node so far below the mean of the honest has fallen behind.
 STILL, STILLER = 60.0, 5  # Seconds without a block after which a chain stands still, and how many times the others'.
 MANY = 3  # Blocks in the median after which a node without any is missed.
+SILENT = "silent"  # The attack that offers nothing.
 KEPT_OUT = 0.5  # Of the updates in which the honest had a node's model: rejected in more of them, it was kept out.
 LET_IN = 5  # Updates without a rejection, after which it is so no longer.
 MOST_RULES = 2  # Broken rules that are named.
@@ -47,7 +48,8 @@ def shut_out(told: Iterable[tuple[str, str, str]], found: Sequence[Refusal]) -> 
 
 
 def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[str, str]) -> list[str]:
-    """Attackers whom the honest trust as much as an honest node; `trust` is what each node thinks of others, at last."""
+    """Attackers whom the honest trust as much as an honest node; `trust` is what each node thinks of others, at last. Of one that says
+    nothing nobody can think ill."""
     of = {name for others in trust.values() for name in others}
     said = {name: [others[name] for node, others in trust.items() if node not in attacks and name in others] for name in of}
     standing = {name: fmean(values) for name, values in sorted(said.items()) if values}
@@ -57,9 +59,9 @@ def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[s
     least, low = min(honest.items(), key=lambda item: item[1])
     return [
         f"node {name} ({attack_text(attacks[name])}) kept a reputation of {value:.2f}, "
-        + (f"above honest {least}'s {low:.2f}" if value > low else f"as honest {least} did")
+        + (f"above honest {least}'s {low:.2f}" if f"{value:.2f}" > f"{low:.2f}" else f"as honest {least} did")
         for name, value in standing.items()
-        if name in attacks and value >= low
+        if name in attacks and attacks[name] != SILENT and value >= low
     ]
 
 

@@ -25,6 +25,7 @@ from dfl_actors.files import explained, whole
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import check_unchanged, load_datasets
 from dfl_actors.learning.form import Form
+from dfl_actors.learning.magnitudes import far_from_one
 from dfl_actors.learning.partition import shares, stock
 from dfl_actors.learning.weights import Parameters, model_bytes
 from dfl_actors.processes import faults
@@ -206,7 +207,7 @@ class Ground:
         with at_once():
             data = load_datasets(config, self._cache, self._keys)
         digest = check_unchanged(data, self._before.data if self._signed else "")
-        for line in few_samples(config, data):
+        for line in (*few_samples(config, data), *far_from_one(data)):
             launch.watcher.event(line)
         launch.stop.check()
         genesis = self._founded(_found(config, next(iter(self._keys)), self._cache, launch))

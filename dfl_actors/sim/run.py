@@ -17,6 +17,7 @@ from dfl_actors.errors import DflError, Diverged, StoreError
 from dfl_actors.files import explained
 from dfl_actors.learning.coverage import few_samples
 from dfl_actors.learning.data import Dataset, check_unchanged, load_datasets
+from dfl_actors.learning.magnitudes import far_from_one
 from dfl_actors.learning.score import score_of, sums_of
 from dfl_actors.processes.forkserver import ForkServer
 from dfl_actors.processes.signals import at_once
@@ -134,7 +135,7 @@ def carry_out(
             data = load_datasets(config, cache)
         about.data, about.form = check_unchanged(data, kept.data or digest), next(iter(data.values())).form
         kept = kept._replace(data=about.data)
-        for line in few_samples(config, data):
+        for line in (*few_samples(config, data), *far_from_one(data)):
             listener.warn(line)
         check()
         run = _Run(config, out, folder, data, workers, listener, kept)

@@ -16,6 +16,7 @@ from dfl_actors.errors import ConfigError, DflError
 from dfl_actors.learning.coverage import check_labels, coverage_warnings, few_samples
 from dfl_actors.learning.data import Dataset, load_datasets
 from dfl_actors.learning.genesis import genesis_of
+from dfl_actors.learning.magnitudes import far_from_one
 from dfl_actors.learning.momentum import Optimiser, in_vain
 from dfl_actors.learning.weights import LENET, recipe_of
 from dfl_actors.sdk.attacks import load_attack
@@ -46,6 +47,7 @@ def _check_data(config: Config, mistakes: Mistakes) -> list[str]:
     with _noted(mistakes, ("data", "source")):
         datasets = load_datasets(config)
         data = datasets[config.nodes[0].name]
+        warnings += far_from_one(datasets)
         key = PARTITION_KEYS.get(config.data.partition, "partition")
         partitioned = ["network.nodes", "data.partition", f"data.{key}", "node.label_weights"]
         before = len(mistakes.found)

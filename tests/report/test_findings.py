@@ -23,12 +23,17 @@ LIES = {"dan": "/home/ada/mine.py:lie"}
             "(mine.py:lie) kept a reputation of 0.70, above honest ben's 0.56",
         ),
         ({"amy": {"ben": 1.0, "dan": 1.0}, "ben": {"amy": 1.0, "dan": 1.0}}, "(mine.py:lie) kept a reputation of 1.00, as honest amy did"),
+        ({"amy": {"ben": 0.998, "dan": 1.0}}, "(mine.py:lie) kept a reputation of 1.00, as honest ben did"),
         ({"amy": {"ben": 0.9, "dan": 0.1}, "dan": {"amy": 0.0, "ben": 0.0}}, None),
         ({}, None),
     ],
 )
 def test_an_attacker_whom_the_honest_trust_is_a_defence_that_failed(trust: dict[str, dict[str, float]], found: str | None) -> None:
     assert failed_defences(trust, LIES) == ([] if found is None else [f"node dan {found}"])
+
+
+def test_who_says_nothing_is_no_defence_that_failed() -> None:
+    assert failed_defences({"amy": {"ben": 0.998, "dan": 1.0}}, {"dan": "silent"}) == []
 
 
 def test_a_node_that_fell_behind_and_transactions_in_vain_are_named() -> None:

@@ -122,7 +122,8 @@ def _check_range(name: str, array: Array, labels: int) -> None:
         most = min(labels, MOST_LABELS) - 1
         text = f"{wrong:.15g}" if array.dtype.kind == "f" else f"{wrong}"
         raise DataError(
-            f"{name} holds the label {text}, outside 0 to {most}; number the labels from 0, and set data.labels to how many there are"
+            f"{name} holds the label {text}, outside 0 to {most}; number the labels from 0, and set data.labels to how many there are,"
+            ' or set data.task = "regression" where these are quantities'
         )
 
 
