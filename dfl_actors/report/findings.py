@@ -59,7 +59,7 @@ def failed_defences(trust: Mapping[str, Mapping[str, float]], attacks: Mapping[s
     least, low = min(honest.items(), key=lambda item: item[1])
     return [
         f"node {name} ({attack_text(attacks[name])}) kept a reputation of {value:.2f}, "
-        + (f"above honest {least}'s {low:.2f}" if f"{value:.2f}" > f"{low:.2f}" else f"as honest {least} did")
+        + (f"above honest {least}'s {low:.2f}" if round(value, 2) > round(low, 2) else f"as honest {least} did")
         for name, value in standing.items()
         if name in attacks and attacks[name] != SILENT and value >= low
     ]
