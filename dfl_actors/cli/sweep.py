@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfl_actors.cli.run import Address, Engine, Json, Quiet, Sets, how, interruptible, warn
+from dfl_actors.cli.run import Address, Engine, Json, Sets, how, interruptible, warn
 from dfl_actors.config.toml_text import counted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def sweep(
     paper: Annotated[
         bool, typer.Option("--paper", help="Draw the results for a paper into DIR/paper: PDF and SVG, a column and a page wide.")
     ] = False,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the table and errors.")] = False,
     json: Json = False,
 ) -> None:
     """Simulate every combination of what is varied, with every seed, on all cores. The same command goes on after any end."""
